@@ -1,0 +1,46 @@
+"""Refusals that carry their own code and HTTP status.
+
+A context's `errors.py` subclasses `DomainError`; whatever raises one needs to know nothing of HTTP, and
+`infrastructure.http` renders it as a problem document. No Django in here: rules and models use it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one part of the input.
+
+    `pointer` is a JSON pointer into the body (`/lines/0/sku`), or `?name` for a query parameter.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class DomainError(Exception):
+    """A command or question that is refused for a reason the caller can act upon.
+
+    `code` is stable and part of the API; `title` is the same sentence for every occurrence; `detail` is about this one.
+    """
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 409
+    title: ClassVar[str] = "The request was refused."
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
