@@ -1,0 +1,125 @@
+"""What all installations share. Secrets and addresses come from the environment, without defaults:
+`local` and `test` get theirs from the embedded stack, production from its operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
+from infrastructure.database.urls import databases_from
+from infrastructure.environment import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+env = Environment()
+
+# --- This installation -----------------------------------------------------------------------
+
+ENVIRONMENT = "base"
+DEBUG = False
+SECRET_KEY = env.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", [])
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
+PUBLIC_URL = env.text("PUBLIC_URL")
+DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "GBP")
+
+# --- Databases -------------------------------------------------------------------------------
+
+# Commands are few texts with many values, so they are bound by the server and prepared at their
+# second use, with one plan for all values: planning costs more than running them. An installation
+# behind a pooler that cannot keep prepared statements sets DATABASE_PREPARE_THRESHOLD=0.
+_prepare = env.integer("DATABASE_PREPARE_THRESHOLD", 2)
+_database_options = {
+    "server_side_binding": True,
+    "prepare_threshold": _prepare or None,
+    "options": env.text(
+        "DATABASE_SESSION_OPTIONS",
+        "-c plan_cache_mode=force_generic_plan -c statement_timeout=30s"
+        " -c idle_in_transaction_session_timeout=30s",
+    ),
+    "connect_timeout": env.integer("DATABASE_CONNECT_TIMEOUT_SECONDS", 5),
+    "application_name": env.text("ROLE", "kontor"),
+}
+DATABASES, ALIAS_OF_CONTEXT = databases_from(
+    env.text("DATABASE_URL") or "postgresql:///",
+    env.texts(f"{context.upper()}_DATABASE_URL" for context in CONTEXTS),
+    CONTEXTS,
+    CONN_MAX_AGE=env.integer("DATABASE_CONNECTION_SECONDS", 600),
+    CONN_HEALTH_CHECKS=True,
+    OPTIONS=_database_options,
+)
+DATABASE_ROUTERS = ["infrastructure.database.contexts.ContextRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis and Kafka -------------------------------------------------------------------------
+
+REDIS_URL = env.text("REDIS_URL")
+REDIS_CACHE_URL = env.text("REDIS_CACHE_URL", REDIS_URL)
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_CACHE_URL,
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1, "IGNORE_EXCEPTIONS": True},
+        "KEY_PREFIX": "kontor",
+    }
+}
+
+KAFKA_BOOTSTRAP_SERVERS = env.text("KAFKA_BOOTSTRAP_SERVERS")
+# Further librdkafka settings for every client, such as security.protocol and sasl.*.
+KAFKA_CLIENT_SETTINGS = env.mapping("KAFKA_CLIENT_SETTINGS", {})
+# Apart installations, and test runs, may share a broker.
+KAFKA_TOPIC_PREFIX = env.text("KAFKA_TOPIC_PREFIX", "")
+KAFKA_REPLICATION_FACTOR = env.integer("KAFKA_REPLICATION_FACTOR", 3)
+
+# --- Django ----------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "infrastructure",
+    *(f"domains.{context}" for context in CONTEXTS),
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static"
+
+AUTH_USER_MODEL = "users.User"
+
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+# E-mail is unique by its blind index, which is what signing in looks it up by.
+SILENCED_SYSTEM_CHECKS = ["auth.E003"]

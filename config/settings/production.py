@@ -1,0 +1,19 @@
+"""Production: nothing has a default that an operator must choose, and nothing weak is accepted."""
+
+from config.settings.base import *  # noqa: F403
+from config.settings.base import ALLOWED_HOSTS, PUBLIC_URL, SECRET_KEY, env
+
+ENVIRONMENT = "production"
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 63_072_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SESSION_COOKIE_NAME = "__Host-session"
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_NAME = "__Host-csrf"
+CSRF_COOKIE_SECURE = True
+
+env.require(len(SECRET_KEY) >= 50, "SECRET_KEY is shorter than 50 characters")
+env.require("*" not in ALLOWED_HOSTS, "ALLOWED_HOSTS must name the hosts")
+env.require(PUBLIC_URL.startswith("https://"), "PUBLIC_URL must begin with https://")
+env.check()

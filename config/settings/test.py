@@ -1,0 +1,21 @@
+"""The test suite: real servers from the environment, secrets made up here."""
+
+import os
+
+os.environ.setdefault(
+    "SECRET_KEY", "test-secret-key-that-is-long-enough-for-every-check-0123456789"
+)
+os.environ.setdefault("ALLOWED_HOSTS", "testserver,localhost,127.0.0.1")
+os.environ.setdefault("PUBLIC_URL", "http://testserver")
+os.environ.setdefault("KAFKA_REPLICATION_FACTOR", "1")
+os.environ.setdefault("KAFKA_TOPIC_PREFIX", "test.")
+
+from config.settings.base import *  # noqa: F403
+from config.settings.base import env
+
+ENVIRONMENT = "test"
+
+env.check()
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.sample"]  # noqa: F405
+CONTEXT_OF_APP = {**CONTEXT_OF_APP, "sample": "orders"}  # noqa: F405

@@ -1,0 +1,285 @@
+"""The Django model as an aggregate: it guards its rules, and remembers what happened to it.
+
+`save()` is one statement: the root with its version check, its new, changed and removed children,
+and its events as outbox rows. Nothing is written where the version is stale, and nobody can save
+an aggregate and forget its events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from itertools import groupby
+from typing import Any, ClassVar, NoReturn, Self
+from uuid import UUID
+
+from django.db import connections, models, router
+
+from infrastructure.database.statement import Statement, stored_fields
+from infrastructure.errors import DomainError
+from infrastructure.events.event import Event
+from infrastructure.ids import new_id
+from infrastructure.outbox import hint
+from infrastructure.outbox.publisher import outbox_rows
+
+
+class ConcurrentModification(DomainError):
+    """Somebody else saved the aggregate since it was loaded. Nothing was written."""
+
+    code, status, title = "stale_version", 412, "The resource was changed by someone else"
+
+
+class Tracked(models.Model):
+    """Knows which of its fields differ from what the database holds."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Any, values: Any) -> Self:
+        row = super().from_db(db, field_names, values)
+        row._remember()
+        return row
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        super().refresh_from_db(*args, **kwargs)
+        self._remember()
+
+    def _remember(self) -> None:
+        # Only columns: copying __dict__ whole would copy the loaded children as well.
+        self.__dict__["_stored"] = {
+            f.attname: _frozen(self.__dict__[f.attname])
+            for f in self._meta.concrete_fields
+            if f.attname in self.__dict__
+        }
+
+    def _changed_fields(self) -> tuple[models.Field, ...]:
+        stored = self.__dict__["_stored"]
+        changed = []
+        for field in stored_fields(type(self)):
+            if field.attname not in self.__dict__:
+                continue  # deferred, so not changed
+            if getattr(field, "auto_now", False) or stored.get(field.attname, _MISSING) != getattr(
+                self, field.attname
+            ):
+                changed.append(field)
+        return tuple(changed)
+
+
+class AggregateQuerySet(models.QuerySet):
+    """Refuses writes that would go around an aggregate's methods and its events.
+
+    Commands over many aggregates are named methods of a subclass: one statement, all or nothing,
+    that writes its outbox rows too.
+    """
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("Change an aggregate through its own methods.")
+
+    create = get_or_create = update_or_create = _refuse  # type: ignore[assignment]
+    update = delete = bulk_create = bulk_update = _refuse  # type: ignore[assignment]
+
+    def add_all(self, roots: Sequence[AggregateRoot], *, also: Sequence[models.Model] = ()) -> None:
+        """Insert new roots with their children and events in one statement, all or nothing.
+
+        Raises IntegrityError where one of them exists already; then none was written.
+        """
+        if roots:
+            _write(list(roots), also, lambda statement: statement.insert_roots(roots))
+
+    def command(self, sql: str, params: Sequence[Any]) -> list[tuple]:
+        """Run the statement of a named set-based command and return its rows."""
+        connection = connections[router.db_for_write(self.model)]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            rows = cursor.fetchall()
+        hint.after_commit(connection.alias)
+        return rows
+
+
+class OwnedQuerySet(models.QuerySet):
+    """Children are written by their root's `save()` only."""
+
+    create = get_or_create = update_or_create = AggregateQuerySet._refuse  # type: ignore[assignment]
+    update = delete = bulk_create = bulk_update = AggregateQuerySet._refuse  # type: ignore[assignment]
+
+
+class OwnedModel(Tracked):
+    """A part of an aggregate: reached, changed and written through its root."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("A part of an aggregate is saved by its root.")
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("Take the part out of its root's list and save the root.")
+
+
+class Owned:
+    """`lines = Owned("line_rows")`: the children of a root as a plain list.
+
+    Filled from the related manager at first use (`prefetch_related("line_rows")` saves the
+    query); append, change or remove, and `save()` writes the difference.
+    """
+
+    def __init__(self, related_name: str) -> None:
+        self.related_name = related_name
+
+    def __set_name__(self, owner: type[AggregateRoot], name: str) -> None:
+        self.name = name
+        owner.owned = {**getattr(owner, "owned", {}), name: self.related_name}
+
+    def __get__(self, root: AggregateRoot | None, owner: type[AggregateRoot]) -> Any:
+        if root is None:
+            return self
+        if self.name not in root.__dict__:
+            children = [] if root._state.adding else list(getattr(root, self.related_name).all())
+            root.__dict__[self.name] = children
+            root.__dict__[f"_{self.name}_stored"] = {child.pk for child in children}
+        return root.__dict__[self.name]
+
+    def __set__(self, root: AggregateRoot, children: Iterable[OwnedModel]) -> None:
+        if self.name not in root.__dict__ and not root._state.adding:
+            self.__get__(root, type(root))
+        root.__dict__.setdefault(f"_{self.name}_stored", set())
+        root.__dict__[self.name] = list(children)
+
+
+class AggregateRoot(Tracked):
+    """A model that is loaded, changed by its methods and saved whole.
+
+    version: rises by one with every save; a save from a stale one raises ConcurrentModification.
+    events_recorded: the sequence of its last event. Guarded by the version, so without gaps.
+    """
+
+    owned: ClassVar[dict[str, str]] = {}
+
+    version = models.PositiveIntegerField(default=0, editable=False)
+    events_recorded = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = AggregateQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def record(self, event: Event) -> None:
+        """Remember a fact; the next `save()` publishes it."""
+        self.__dict__.setdefault("_events", []).append(event)
+
+    def save(self, *, also: Sequence[models.Model] = (), **options: Any) -> None:  # type: ignore[override]
+        """Write what changed, with the recorded events, in one statement.
+
+        also: further new rows of the same database that exist exactly if the save succeeds, such
+        as an idempotency record.
+        Raises ConcurrentModification, and IntegrityError as the database says it; in both cases
+        nothing was written and the events stay recorded.
+        """
+        if not options.keys() <= {"force_insert"}:
+            raise TypeError("An aggregate is saved whole, in its own database.")
+        if self._state.adding:
+            _write([self], also, lambda statement: statement.insert_roots([self]))
+        else:
+            fields = self._changed_fields
+            _write([self], also, lambda statement: statement.update_root(self, fields()))
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("An aggregate ends by one of its methods, its row stays.")
+
+
+_MISSING = object()
+
+
+def _frozen(value: Any) -> Any:
+    return deepcopy(value) if isinstance(value, list | dict) else value
+
+
+def _write(
+    roots: list[AggregateRoot],
+    also: Sequence[models.Model],
+    write_roots: Callable[[Statement], None],
+) -> None:
+    alias = router.db_for_write(type(roots[0]), instance=roots[0])
+    statement = Statement(connections[alias])
+    before = [(root.version, root.events_recorded) for root in roots]
+    try:
+        events: list[models.Model] = []
+        for root in roots:
+            recorded = root.__dict__.get("_events", ())
+            events += outbox_rows(recorded, key=root.pk, first_sequence=root.events_recorded + 1)
+            root.version += 1
+            root.events_recorded += len(recorded)
+        write_roots(statement)
+        _write_children(statement, roots)
+        if events:
+            many = len(roots) > 1
+            statement.insert(
+                "events",
+                events,
+                root_column="key" if many else "",
+                order_by="sequence" if many else "",
+            )
+        for number, (_, rows) in enumerate(groupby(also, type)):
+            statement.insert(f"also{number}", list(rows))
+        written = statement.execute()
+        if len(written) < len(roots):
+            raise ConcurrentModification(
+                f"{type(roots[0])._meta.verbose_name} {roots[0].pk} was changed meanwhile."
+            )
+    except BaseException:
+        for root, (version, events_recorded) in zip(roots, before, strict=True):
+            root.version, root.events_recorded = version, events_recorded
+        raise
+    for root in roots:
+        _remember_saved(root, alias)
+    if events:
+        hint.after_commit(alias)
+
+
+def _write_children(statement: Statement, roots: list[AggregateRoot]) -> None:
+    root_class = type(roots[0])
+    for name, related_name in root_class.owned.items():
+        relation = root_class._meta.get_field(related_name)
+        foreign_key = relation.field  # type: ignore[union-attr]
+        new, changed, gone = [], [], set[UUID]()
+        for root in roots:
+            if name not in root.__dict__:
+                continue  # not loaded means not changed
+            stored: set[UUID] = root.__dict__[f"_{name}_stored"]
+            children = root.__dict__[name]
+            gone |= stored - {child.pk for child in children}
+            for child in children:
+                if child.pk not in stored:
+                    setattr(child, foreign_key.attname, root.pk)
+                    new.append(child)
+                elif child._changed_fields():
+                    changed.append(child)
+        if gone:
+            statement.delete(f"{name}_gone", relation.related_model, sorted(gone))  # type: ignore[arg-type]
+        if changed:
+            statement.update(f"{name}_changed", changed)
+        if new:
+            statement.insert(
+                f"{name}_new",
+                new,
+                root_column=foreign_key.column if len(roots) > 1 else "",
+                # A new row may take the unique position of a removed one.
+                after=f"{name}_gone" if gone else "",
+            )
+
+
+def _remember_saved(root: AggregateRoot, alias: str) -> None:
+    root.__dict__.pop("_events", None)
+    root._state.adding, root._state.db = False, alias
+    root._remember()
+    for name in root.owned:
+        if name in root.__dict__:
+            for child in root.__dict__[name]:
+                child._state.adding, child._state.db = False, alias
+                child._remember()
+            root.__dict__[f"_{name}_stored"] = {child.pk for child in root.__dict__[name]}

@@ -1,0 +1,24 @@
+"""The building blocks as a Django app, and the base of every context's app."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from django.apps import AppConfig
+
+
+class PlatformConfig(AppConfig):
+    name = "infrastructure"
+    label = "platform"
+    verbose_name = "Platform"
+    default = True
+
+
+class ContextConfig(AppConfig):
+    """Loads what a context publishes and what it listens to."""
+
+    def ready(self) -> None:
+        for module in ("events", "handlers"):
+            if find_spec(f"{self.name}.{module}") is not None:
+                import_module(f"{self.name}.{module}")

@@ -1,0 +1,77 @@
+"""Which context a table belongs to, and which connection a context uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db import connections, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+PLATFORM = "platform"
+
+
+def context_of(app_label: str) -> str:
+    """The context that owns an app's tables. Raises KeyError for an app nobody placed."""
+    context: str = settings.CONTEXT_OF_APP[app_label]
+    return context
+
+
+def alias_of(context: str) -> str:
+    """The database alias of a context: `default` unless its own URL moved it."""
+    alias: str = settings.ALIAS_OF_CONTEXT[context]
+    return alias
+
+
+def connection_of(context: str) -> BaseDatabaseWrapper:
+    return connections[alias_of(context)]
+
+
+def contexts_on(alias: str) -> list[str]:
+    return [context for context in settings.CONTEXTS if alias_of(context) == alias]
+
+
+def schemas_on(alias: str) -> list[str]:
+    """The schemas of a database in search order. `platform` is first, so that extensions and
+    functions that nobody placed land there and not in a context."""
+    return [PLATFORM, *contexts_on(alias)]
+
+
+def aliases() -> list[str]:
+    """Every database that holds at least one context, each once."""
+    return list(dict.fromkeys(alias_of(context) for context in settings.CONTEXTS))
+
+
+def atomic(context: str, **options: Any) -> transaction.Atomic:
+    """`transaction.atomic` on the database of a context; a decorator or a block."""
+    return transaction.atomic(using=alias_of(context), **options)
+
+
+def on_commit(context: str, action: Callable[[], Any]) -> None:
+    transaction.on_commit(action, using=alias_of(context))
+
+
+class ContextRouter:
+    """Sends every model to the database of its context and refuses relations between contexts."""
+
+    def db_for_read(self, model: type[models.Model], **hints: Any) -> str:
+        context = context_of(model._meta.app_label)
+        if context != PLATFORM:
+            return alias_of(context)
+        instance = hints.get("instance")
+        if instance is not None and instance._state.db:
+            return str(instance._state.db)
+        if len(aliases()) == 1:
+            return aliases()[0]
+        raise LookupError(
+            f"Every database has its own {model.__name__}: say .using(alias_of(context))."
+        )
+
+    db_for_write = db_for_read
+
+    def allow_relation(self, one: models.Model, other: models.Model, **hints: Any) -> bool:
+        return context_of(one._meta.app_label) == context_of(other._meta.app_label)
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        return context_of(app_label) in schemas_on(db)

@@ -1,0 +1,48 @@
+"""Django's PostgreSQL backend, with the tables of every app in the schema of its context."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.backends.postgresql import base, schema
+from django.db.transaction import atomic
+
+from infrastructure.database.contexts import context_of, schemas_on
+
+
+class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
+    def table_sql(self, model: type[models.Model]) -> tuple[str | None, list]:
+        """CREATE TABLE is the one statement that needs a schema: indexes, sequences and
+        constraints follow their table, and everything later finds it by the search_path."""
+        sql, params = super().table_sql(model)
+        if sql is None:
+            return sql, params
+        context = self.quote_name(context_of(model._meta.app_label))
+        return sql.replace("CREATE TABLE ", f"CREATE TABLE {context}.", 1), params
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    SchemaEditorClass = DatabaseSchemaEditor
+
+    def prepare_database(self) -> None:
+        """Called by `migrate` before anything else: missing schemas, and the search_path.
+
+        The path is a property of the database, so every role has it at once. Where it already is
+        in place nothing is written, so a role without the rights may run `migrate --check`.
+        """
+        super().prepare_database()
+        wanted = schemas_on(self.alias)
+        with atomic(using=self.alias), self.cursor() as cursor:
+            cursor.execute("SELECT nspname FROM pg_namespace")
+            existing = {name for (name,) in cursor.fetchall()}
+            for name in wanted:
+                if name not in existing:
+                    cursor.execute(f"CREATE SCHEMA {self.ops.quote_name(name)}")
+            cursor.execute("SELECT current_schemas(false)")
+            if cursor.fetchone()[0] == wanted:
+                return
+            path = ", ".join(map(self.ops.quote_name, wanted))
+            cursor.execute("SELECT current_database()")
+            database = self.ops.quote_name(cursor.fetchone()[0])
+            cursor.execute(f"ALTER DATABASE {database} SET search_path = {path}")
+            # ALTER reaches new sessions only.
+            cursor.execute(f"SET search_path = {path}")

@@ -1,0 +1,242 @@
+"""One data-modifying statement from several tables' rows.
+
+Each table's rows travel as ONE JSON parameter through `json_populate_recordset(NULL::"table", %s)`:
+PostgreSQL takes names and types from the table, so the text depends only on which tables and
+columns are written, not on how many rows or which values. It can be prepared, and it is one entry
+in pg_stat_statements. Every part after the first selects FROM the first one's RETURNING, so where
+that finds nothing (a stale version) nothing at all is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+import msgspec
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import BaseExpression, DatabaseDefault
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.types.json import Json, Jsonb
+
+Row = dict[str, Any]
+
+# Fields whose Python value is what JSON shall carry: no conversion call per value.
+_PLAIN_FIELDS = {
+    models.BigIntegerField,
+    models.BooleanField,
+    models.CharField,
+    models.IntegerField,
+    models.PositiveBigIntegerField,
+    models.PositiveIntegerField,
+    models.PositiveSmallIntegerField,
+    models.SlugField,
+    models.SmallIntegerField,
+    models.TextField,
+    models.UUIDField,
+}
+
+
+class Statement:
+    """Collects the parts of a WITH statement and runs it once."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+        self._parts: list[str] = []
+        self._params: list[Any] = []
+
+    def insert_roots(self, roots: Sequence[models.Model]) -> None:
+        model = type(roots[0])
+        fields = insertable_fields(model)
+        text = _insert_text(model, fields, source="", where="")
+        self._add("root", f'{text} RETURNING "{_pk(model).column}" AS id', model, fields, roots)
+
+    def update_root(self, root: models.Model, fields: tuple[models.Field, ...]) -> None:
+        """Write these fields of the root if its stored version is the one before its own."""
+        model = type(root)
+        pk = _pk(model)
+        assignments = ", ".join(f'"{f.column}" = r."{f.column}"' for f in fields)
+        text = (
+            f'UPDATE "{model._meta.db_table}" t SET {assignments} FROM {_recordset(model)} '
+            f'WHERE t."{pk.column}" = r."{pk.column}" AND t."version" = r."version" - 1 '
+            f'RETURNING t."{pk.column}" AS id'
+        )
+        self._add("root", text, model, (pk, *fields), [root])
+
+    def insert(
+        self,
+        name: str,
+        rows: Sequence[models.Model],
+        *,
+        root_column: str = "",
+        order_by: str = "",
+        after: str = "",
+    ) -> None:
+        """Insert rows because the root was written.
+
+        root_column: the column that names the row's root, where there are several roots.
+        after: the part that must have run before, since its rows may hold the same unique values.
+        """
+        model = type(rows[0])
+        fields = insertable_fields(model)
+        source = "root, "
+        where = []
+        if root_column:
+            where.append(f'r."{root_column}"::uuid = root.id')
+        if after:
+            where.append(f"(SELECT count(*) FROM {after}) >= 0")
+        text = _insert_text(model, fields, source=source, where=" AND ".join(where))
+        if order_by:
+            text += f' ORDER BY r."{order_by}"'
+        self._add(name, text, model, fields, rows)
+
+    def update(self, name: str, rows: Sequence[models.Model]) -> None:
+        model = type(rows[0])
+        pk = _pk(model)
+        fields = tuple(f for f in stored_fields(model) if f is not pk)
+        assignments = ", ".join(f'"{f.column}" = r."{f.column}"' for f in fields)
+        text = (
+            f'UPDATE "{model._meta.db_table}" t SET {assignments} '
+            f'FROM root, {_recordset(model)} WHERE t."{pk.column}" = r."{pk.column}"'
+        )
+        self._add(name, text, model, (pk, *fields), rows)
+
+    def delete(self, name: str, model: type[models.Model], ids: Sequence[Any]) -> None:
+        pk = _pk(model)
+        self._parts.append(
+            f'{name} AS (DELETE FROM "{model._meta.db_table}" t USING root '
+            f'WHERE t."{pk.column}" = ANY(%s::uuid[]) RETURNING 1)'
+        )
+        self._params.append("{" + ",".join(map(str, ids)) + "}")
+
+    def execute(self) -> list[tuple]:
+        """Run it. The rows of the root that were written: none means the version was stale."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"WITH {', '.join(self._parts)} SELECT id FROM root", self._params)
+            return cursor.fetchall()
+
+    def _add(
+        self,
+        name: str,
+        text: str,
+        model: type[models.Model],
+        fields: tuple[models.Field, ...],
+        rows: Sequence[models.Model],
+    ) -> None:
+        converters = _converters(fields)
+        self._parts.append(f"{name} AS ({text})")
+        self._params.append(
+            _encode(
+                [
+                    {
+                        column: (
+                            getattr(row, attname)
+                            if convert is None
+                            else convert(row, self._connection)
+                        )
+                        for column, attname, convert in converters
+                    }
+                    for row in rows
+                ]
+            )
+        )
+
+
+def stored_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
+    """The fields that have a column which the application writes."""
+    return tuple(f for f in model._meta.concrete_fields if not f.generated)
+
+
+@cache
+def insertable_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
+    """The stored fields that do not get their value from the database."""
+    return tuple(
+        f
+        for f in stored_fields(model)
+        if not isinstance(f, models.AutoField | models.BigAutoField | models.SmallAutoField)
+        and f.db_default is models.NOT_PROVIDED
+    )
+
+
+def as_json_rows(rows: Sequence[models.Model], connection: BaseDatabaseWrapper) -> str:
+    """Rows of one model as the JSON parameter of `json_populate_recordset`."""
+    converters = _converters(insertable_fields(type(rows[0])))
+    return _encode(
+        [
+            {
+                column: getattr(row, attname) if convert is None else convert(row, connection)
+                for column, attname, convert in converters
+            }
+            for row in rows
+        ]
+    )
+
+
+def insert_text(model: type[models.Model], source: str = "", where: str = "") -> str:
+    """`INSERT … SELECT … FROM json_populate_recordset(…, %s) r` for hand-written statements."""
+    return _insert_text(model, insertable_fields(model), source=source, where=where)
+
+
+@lru_cache(maxsize=512)
+def _insert_text(
+    model: type[models.Model], fields: tuple[models.Field, ...], *, source: str, where: str
+) -> str:
+    columns = ", ".join(f'"{f.column}"' for f in fields)
+    values = ", ".join(f'r."{f.column}"' for f in fields)
+    condition = f" WHERE {where}" if where else ""
+    return (
+        f'INSERT INTO "{model._meta.db_table}" ({columns}) '
+        f"SELECT {values} FROM {source}{_recordset(model)}{condition}"
+    )
+
+
+def _recordset(model: type[models.Model]) -> str:
+    return f'json_populate_recordset(NULL::"{model._meta.db_table}", %s) r'
+
+
+def _pk(model: type[models.Model]) -> models.Field:
+    pk = model._meta.pk
+    assert pk is not None
+    return pk
+
+
+Converter = Callable[[models.Model, BaseDatabaseWrapper], Any]
+
+
+@lru_cache(maxsize=512)
+def _converters(fields: tuple[models.Field, ...]) -> list[tuple[str, str, Converter | None]]:
+    return [(f.column, f.attname, _converter(f)) for f in fields]
+
+
+def _converter(field: models.Field) -> Converter | None:
+    target = field
+    while isinstance(target, models.ForeignKey):
+        target = target.target_field
+    if type(target) in _PLAIN_FIELDS:
+        return None
+    if type(target) is models.DateTimeField and not (target.auto_now or target.auto_now_add):
+        return None
+
+    def convert(row: models.Model, connection: BaseDatabaseWrapper) -> Any:
+        value = field.pre_save(row, row._state.adding)
+        return field.get_db_prep_save(value, connection)
+
+    return convert
+
+
+def _encode(rows: list[Row]) -> str:
+    return msgspec.json.encode(rows, enc_hook=_as_json).decode()
+
+
+def _as_json(value: Any) -> Any:
+    """What msgspec does not know: psycopg's wrappers and the types that psycopg can write."""
+    if isinstance(value, Json | Jsonb):
+        return value.obj
+    if isinstance(value, BaseExpression | DatabaseDefault | models.F):
+        raise TypeError(f"An aggregate holds values, not expressions: {value!r}")
+    if isinstance(value, memoryview | bytearray):
+        return "\\x" + bytes(value).hex()
+    if isinstance(value, str):
+        return str(value)
+    return bytes(Transformer().get_dumper(value, PyFormat.TEXT).dump(value)).decode()

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.db.backends.signals import connection_created
+
+from tests.support.sql import watch
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every database test may use every database: which contexts share one is a matter of
+    deployment."""
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if marker is not None:
+            everywhere = {"databases": "__all__"} | marker.kwargs
+            item.add_marker(pytest.mark.django_db(*marker.args, **everywhere), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched_statements() -> Iterator[None]:
+    def install(connection: Any, **_: Any) -> None:
+        if watch not in connection.execute_wrappers:
+            connection.execute_wrappers.append(watch)
+
+    connection_created.connect(install, dispatch_uid="watched-statements")
+    for connection in connections.all(initialized_only=True):
+        install(connection)
+    yield
+    connection_created.disconnect(dispatch_uid="watched-statements")
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
