@@ -1,0 +1,96 @@
+"""Who may do what: the closed lists of scopes and roles, and the questions about them.
+
+A scope names one capability and is what views, admin actions and commands ask for. A role is a
+named set of scopes that staff hold; a customer holds the fixed set CUSTOMER_SCOPES. Both lists are
+code, so a change of rights is reviewed and tested like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+SCOPES: Mapping[str, str] = MappingProxyType(
+    {
+        "orders.place": "Place orders for oneself.",
+        "orders.read_own": "Read one's own orders.",
+        "orders.cancel_own": "Cancel one's own orders.",
+        "orders.read": "Read every order.",
+        "orders.cancel": "Cancel any order.",
+        "payments.read": "Read every payment.",
+        "payments.capture": "Take authorised money.",
+        "payments.void": "Give up an authorisation.",
+        "catalogue.read": "Read products that are not for sale (yet).",
+        "catalogue.write": "Create and change products, categories and prices.",
+        "inventory.read": "Read stock levels, holds and movements.",
+        "inventory.write": "Adjust and count stock.",
+        "users.read": "Read customers and staff.",
+        "users.write": "Deactivate accounts and end sessions.",
+        "operations.read": "See the outbox, dead letters and other machinery.",
+        "operations.write": "Redrive and replay messages.",
+        "reports.read": "Read sales figures and reports.",
+    }
+)
+
+CUSTOMER_SCOPES = frozenset({"orders.place", "orders.read_own", "orders.cancel_own"})
+STAFF_SCOPES = frozenset(SCOPES) - CUSTOMER_SCOPES
+
+ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "admin": STAFF_SCOPES,
+        "support": frozenset(
+            {"orders.read", "orders.cancel", "payments.read", "catalogue.read", "inventory.read"}
+            | {"users.read", "users.write"}
+        ),
+        "fulfilment": frozenset(
+            {"orders.read", "catalogue.read", "inventory.read", "inventory.write"}
+        ),
+        "catalogue": frozenset(
+            {"catalogue.read", "catalogue.write", "inventory.read", "inventory.write"}
+        ),
+        "finance": frozenset(
+            {"orders.read", "payments.read", "payments.capture", "payments.void", "reports.read"}
+        ),
+    }
+)
+
+# The admin asks by Django app; these are the first words of the scopes that belong to each.
+AREAS_OF_APP: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "orders": frozenset({"orders"}),
+        "payments": frozenset({"payments"}),
+        "products": frozenset({"catalogue", "inventory"}),
+        "users": frozenset({"users"}),
+        "reporting": frozenset({"reports"}),
+        "platform": frozenset({"operations"}),
+    }
+)
+
+EMAIL_MAX_LENGTH = 254
+NAME_MAX_LENGTH = 200
+PASSWORD_MIN_LENGTH = 8
+PASSWORD_MAX_LENGTH = 128
+
+
+def scopes_of(*, roles: Iterable[str], is_staff: bool, is_superuser: bool) -> frozenset[str]:
+    """What a person may do. Roles count for staff only; unknown ones give nothing."""
+    if not is_staff:
+        return CUSTOMER_SCOPES
+    if is_superuser:
+        return frozenset(SCOPES)
+    return CUSTOMER_SCOPES.union(*(ROLES.get(role, frozenset()) for role in roles))
+
+
+def may_in_admin(permission: str, *, scopes: Iterable[str]) -> bool:
+    """Django's question `<app>.<action>_<model>`, answered from scopes.
+
+    Viewing needs any scope of the app's areas, changing a scope there that is not for reading.
+    Nobody adds or deletes by a form: that is what services are for.
+    """
+    app_label, _, codename = permission.partition(".")
+    areas = AREAS_OF_APP.get(app_label, frozenset())
+    held = {scope for scope in scopes if scope.partition(".")[0] in areas} - CUSTOMER_SCOPES
+    action = codename.partition("_")[0]
+    if action == "view":
+        return bool(held)
+    return action == "change" and any(not scope.endswith(".read") for scope in held)
