@@ -1,7 +1,7 @@
 """Production: nothing has a default that an operator must choose, and nothing weak is accepted."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ALLOWED_HOSTS, PUBLIC_URL, SECRET_KEY, env
+from config.settings.base import ALLOWED_HOSTS, PII_INDEX_KEY, PUBLIC_URL, SECRET_KEY, env
 
 ENVIRONMENT = "production"
 
@@ -16,4 +16,6 @@ CSRF_COOKIE_SECURE = True
 env.require(len(SECRET_KEY) >= 50, "SECRET_KEY is shorter than 50 characters")
 env.require("*" not in ALLOWED_HOSTS, "ALLOWED_HOSTS must name the hosts")
 env.require(PUBLIC_URL.startswith("https://"), "PUBLIC_URL must begin with https://")
+env.require(len(PII_INDEX_KEY) >= 32, "PII_INDEX_KEY is shorter than 32 characters")
+env.require(SECRET_KEY.encode() != PII_INDEX_KEY, "SECRET_KEY and PII_INDEX_KEY are the same")
 env.check()

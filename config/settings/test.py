@@ -2,11 +2,15 @@
 
 import os
 
+from infrastructure.auth.keys import new_private_key
+
 os.environ.setdefault(
     "SECRET_KEY", "test-secret-key-that-is-long-enough-for-every-check-0123456789"
 )
 os.environ.setdefault("ALLOWED_HOSTS", "testserver,localhost,127.0.0.1")
 os.environ.setdefault("PUBLIC_URL", "http://testserver")
+os.environ.setdefault("JWT_PRIVATE_KEY", new_private_key())
+os.environ.setdefault("PII_INDEX_KEY", "test-index-key-that-is-long-enough-for-every-check")
 os.environ.setdefault("KAFKA_REPLICATION_FACTOR", "1")
 os.environ.setdefault("KAFKA_TOPIC_PREFIX", "test.")
 
@@ -14,6 +18,8 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import env
 
 ENVIRONMENT = "test"
+# Argon2 is slow on purpose; its own tests ask for it by name.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 env.check()
 

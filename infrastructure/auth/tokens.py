@@ -178,7 +178,7 @@ def access_tokens() -> AccessTokens:
     """The tokens of this installation."""
     return _access_tokens(
         settings.JWT_PRIVATE_KEY,
-        settings.JWT_OTHER_PUBLIC_KEYS,
+        settings.JWT_OTHER_KEYS,
         settings.JWT_ISSUER,
         settings.JWT_AUDIENCE,
     )
