@@ -172,18 +172,26 @@ class AggregateRoot(Tracked):
         """Remember a fact; the next `save()` publishes it."""
         self.__dict__.setdefault("_events", []).append(event)
 
-    def save(self, *, also: Sequence[models.Model] = (), **options: Any) -> None:  # type: ignore[override]
+    def save(  # type: ignore[override]
+        self, *, also: Sequence[models.Model] = (), unless_exists: bool = False, **options: Any
+    ) -> None:
         """Write what changed, with the recorded events, in one statement.
 
         also: further new rows of the same database that exist exactly if the save succeeds, such
         as an idempotency record.
+        unless_exists: for a new root whose id the caller was given: a taken id raises
+        ConcurrentModification, and no error of the database, which would end a transaction.
         Raises ConcurrentModification, and IntegrityError as the database says it; in both cases
         nothing was written and the events stay recorded.
         """
         if not options.keys() <= {"force_insert"}:
             raise TypeError("An aggregate is saved whole, in its own database.")
         if self._state.adding:
-            _write([self], also, lambda statement: statement.insert_roots([self]))
+            _write(
+                [self],
+                also,
+                lambda statement: statement.insert_roots([self], unless_exists=unless_exists),
+            )
         else:
             fields = self._changed_fields
             _write([self], also, lambda statement: statement.update_root(self, fields()))

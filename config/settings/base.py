@@ -72,6 +72,16 @@ KAFKA_CLIENT_SETTINGS = env.mapping("KAFKA_CLIENT_SETTINGS", {})
 KAFKA_TOPIC_PREFIX = env.text("KAFKA_TOPIC_PREFIX", "")
 KAFKA_REPLICATION_FACTOR = env.integer("KAFKA_REPLICATION_FACTOR", 3)
 
+# --- Payments --------------------------------------------------------------------------------
+
+# `simulated`: the HTTP process of devstack/gateway. `in_process`: answers by token, no network.
+PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "simulated")
+PAYMENT_GATEWAY_URL = env.text("PAYMENT_GATEWAY_URL")
+# Signs what is sent to the gateway and what it notifies.
+PAYMENT_GATEWAY_SECRET = env.text("PAYMENT_GATEWAY_SECRET")
+PAYMENT_GATEWAY_CONNECT_TIMEOUT = env.number("PAYMENT_GATEWAY_CONNECT_TIMEOUT", 1.0)
+PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
+
 # --- Django ----------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

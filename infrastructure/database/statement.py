@@ -46,10 +46,15 @@ class Statement:
         self._parts: list[str] = []
         self._params: list[Any] = []
 
-    def insert_roots(self, roots: Sequence[models.Model]) -> None:
+    def insert_roots(
+        self, roots: Sequence[models.Model], *, unless_exists: bool = False
+    ) -> None:
+        """unless_exists: a root whose id is taken is left out, and all that belongs to it."""
         model = type(roots[0])
         fields = insertable_fields(model)
         text = _insert_text(model, fields, source="", where="")
+        if unless_exists:
+            text += f' ON CONFLICT ("{_pk(model).column}") DO NOTHING'
         self._add("root", f'{text} RETURNING "{_pk(model).column}" AS id', model, fields, roots)
 
     def update_root(self, root: models.Model, fields: tuple[models.Field, ...]) -> None:

@@ -1,0 +1,405 @@
+"""The payment: one amount, the operations on it at a gateway, and the journal of what was taken."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+
+from domains.payments import rules
+from domains.payments.errors import (
+    CaptureTooLarge,
+    InvalidPaymentAmount,
+    PaymentAlreadyCaptured,
+    PaymentMismatch,
+    PaymentNotAuthorised,
+    PaymentOperationInProgress,
+)
+from domains.payments.events import (
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentProcessed,
+    PaymentVoided,
+)
+from domains.payments.rules import OperationKind, OperationState, PaymentStatus, Reply
+from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
+from infrastructure.money import Money
+
+# ISO 4217's "no currency": of a payment that was voided before anybody said what it is for.
+NO_CURRENCY = "XXX"
+
+
+def _choices(values: type[OperationKind | OperationState | PaymentStatus]) -> list[tuple[str, str]]:
+    return [(value, value.replace("_", " ").capitalize()) for value in values]
+
+
+class PaymentQuerySet(AggregateQuerySet):
+    def with_operations(self) -> Self:
+        return self.prefetch_related("operation_rows")
+
+    def due(self, now: datetime) -> Self:
+        """Payments whose unfinished operation, or outstanding void, should be tried again."""
+        return self.filter(retry_at__lte=now).order_by("retry_at")
+
+
+class Payment(AggregateRoot):
+    """Its id is given by whoever wants to be paid, so that asking twice is asking once."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    reference = models.CharField(max_length=64)
+    customer_id = models.UUIDField(null=True, help_text="Whose payment it is; opaque to us.")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    method = models.CharField(max_length=20)
+    gateway = models.CharField(max_length=20)
+    token = models.CharField(
+        max_length=255, help_text="The gateway's name for the card; kept until the outcome only."
+    )
+    status = models.CharField(max_length=20, choices=_choices(PaymentStatus))
+    authorised_minor = models.BigIntegerField(default=0)
+    captured_minor = models.BigIntegerField(default=0)
+    decline_code = models.CharField(max_length=64, default="")
+    void_requested_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True)
+    needs_attention_at = models.DateTimeField(
+        null=True, help_text="Since when staff has to ask the gateway what became of it."
+    )
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    operations = Owned("operation_rows")
+    journal = Owned("journal_rows")
+
+    objects = PaymentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="payment_amounts_are_ordered",
+                condition=Q(
+                    captured_minor__gte=0,
+                    captured_minor__lte=models.F("authorised_minor"),
+                    authorised_minor__lte=models.F("amount_minor"),
+                ),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="payment_newest"),
+            models.Index(
+                fields=["retry_at"], name="payment_retry_at", condition=Q(retry_at__isnull=False)
+            ),
+            models.Index(
+                fields=["needs_attention_at"],
+                name="payment_needs_attention",
+                condition=Q(needs_attention_at__isnull=False),
+            ),
+            models.Index(fields=["reference"], name="payment_reference"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference or str(self.id)
+
+    # Factories
+
+    @classmethod
+    def authorise(
+        cls,
+        *,
+        payment_id: UUID,
+        reference: str,
+        customer_id: UUID | None,
+        amount: Money,
+        method: str,
+        gateway: str,
+        token: str,
+        now: datetime,
+    ) -> Self:
+        """A payment whose authorisation is about to be sent."""
+        if amount.amount_minor < 0:
+            raise InvalidPaymentAmount(f"{amount} cannot be paid.")
+        if method == "free" and amount.amount_minor:
+            raise InvalidPaymentAmount(f"{amount} is not free.")
+        payment = cls(
+            id=payment_id,
+            reference=reference,
+            customer_id=customer_id,
+            amount_minor=amount.amount_minor,
+            currency=amount.currency,
+            method=method,
+            gateway=gateway,
+            token=token,
+            created_at=now,
+        )
+        payment._begin(OperationKind.AUTHORISE, amount.amount_minor, now)
+        return payment
+
+    @classmethod
+    def voided_before_it_began(cls, *, payment_id: UUID, now: datetime) -> Self:
+        """The tombstone of a payment that nobody started: a late authorisation finds it."""
+        payment = cls(
+            id=payment_id,
+            amount_minor=0,
+            currency=NO_CURRENCY,
+            void_requested_at=now,
+            created_at=now,
+        )
+        payment._update_status(now)
+        return payment
+
+    # Commands
+
+    def begin_capture(self, amount_minor: int | None, now: datetime) -> Operation:
+        """Start taking money: what is left of the authorisation unless told an amount."""
+        if self.status == PaymentStatus.CAPTURED:
+            raise PaymentAlreadyCaptured(f"Payment {self} is captured in full.")
+        self._refuse_if_busy()
+        if self.status not in (PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURED):
+            raise PaymentNotAuthorised(f"Payment {self} is {self.status}.")
+        left = self.authorised_minor - self.captured_minor
+        amount_minor = left if amount_minor is None else amount_minor
+        if amount_minor <= 0:
+            raise InvalidPaymentAmount("There is nothing to capture.")
+        if amount_minor > left:
+            raise CaptureTooLarge(f"{Money(left, self.currency)} can be captured at most.")
+        return self._begin(OperationKind.CAPTURE, amount_minor, now)
+
+    def request_void(self, now: datetime) -> bool:
+        """Let the money go: at once if it is held, else as soon as that is known.
+
+        Returns whether anything changed. Raises PaymentAlreadyCaptured.
+        """
+        if self.captured_minor:
+            raise PaymentAlreadyCaptured(f"Payment {self} is {self.status}.")
+        if self.status in (PaymentStatus.VOIDED, PaymentStatus.DECLINED):
+            return False
+        if self.unfinished is None:
+            self._begin(OperationKind.VOID, 0, now)
+        elif self.unfinished.kind == OperationKind.CAPTURE:
+            raise PaymentOperationInProgress(f"A capture of payment {self} is unfinished.")
+        elif self.void_requested_at is not None:
+            return False
+        self.void_requested_at = self.void_requested_at or now
+        self._update_status(now)
+        return True
+
+    def begin_due_void(self, now: datetime) -> bool:
+        """Start the void that was asked for before the authorisation had its outcome."""
+        if not self.is_void_due:
+            return False
+        self._begin(OperationKind.VOID, 0, now)
+        return True
+
+    def record_reply(self, operation_id: UUID, reply: Reply, now: datetime) -> bool:
+        """Write down an operation's outcome. Returns False if it had one already."""
+        operation = self.operation(operation_id)
+        if not operation.is_unfinished:
+            return False
+        operation.finish(reply, now)
+        self.needs_attention_at = None
+        match operation.kind:
+            case OperationKind.AUTHORISE:
+                self._authorisation_ended(reply, now)
+            case OperationKind.CAPTURE if reply.is_success:
+                self._captured(operation, now)
+            case OperationKind.VOID if reply.is_success:
+                self.record(PaymentVoided(**self._told(), occurred_at=now))
+            case OperationKind.VOID:
+                self.needs_attention_at = now  # nobody wants this money, and it is still held
+        self._update_status(now)
+        return True
+
+    def record_silence(self, operation_id: UUID, now: datetime) -> bool:
+        """Nobody answered: the operation is UNKNOWN, and what was asked for may have been done."""
+        operation = self.operation(operation_id)
+        if not operation.is_unfinished:
+            return False
+        operation.state = OperationState.UNKNOWN
+        operation.attempts += 1
+        if not rules.may_send_again(sent_at=operation.sent_at, now=now):
+            self.needs_attention_at = self.needs_attention_at or now
+        self._update_status(now)
+        return True
+
+    # Questions
+
+    @property
+    def unfinished(self) -> Operation | None:
+        return next((o for o in self.operations if o.is_unfinished), None)
+
+    @property
+    def authorisation(self) -> Operation | None:
+        return next((o for o in self.operations if o.kind == OperationKind.AUTHORISE), None)
+
+    @property
+    def is_void_due(self) -> bool:
+        """The void was asked for, the money is held, and nobody has asked the gateway yet."""
+        return (
+            self.void_requested_at is not None
+            and [(o.kind, o.state) for o in self.operations] == [_AUTHORISED]
+        )
+
+    def operation(self, operation_id: UUID) -> Operation:
+        return next(o for o in self.operations if o.id == operation_id)
+
+    def check_is_for(self, *, reference: str, amount: Money, method: str) -> None:
+        """Raises PaymentMismatch unless a repeated request asks for what the first one did."""
+        asked = (reference, amount.amount_minor, amount.currency, method)
+        if asked != (self.reference, self.amount_minor, self.currency, self.method):
+            raise PaymentMismatch(f"Payment {self.id} was started for something else.")
+
+    def _begin(self, kind: OperationKind, amount_minor: int, now: datetime) -> Operation:
+        operation = Operation(
+            kind=kind, amount_minor=amount_minor, state=OperationState.SENT, sent_at=now
+        )
+        self.operations.append(operation)
+        self.needs_attention_at = None
+        self._update_status(now)
+        return operation
+
+    def _refuse_if_busy(self) -> None:
+        unfinished = self.unfinished
+        if unfinished is not None and unfinished.kind != OperationKind.AUTHORISE:
+            raise PaymentOperationInProgress(
+                f"A {unfinished.kind.lower()} of payment {self} is unfinished."
+            )
+
+    def _authorisation_ended(self, reply: Reply, now: datetime) -> None:
+        self.token = ""
+        if reply.is_success:
+            self.authorised_minor = self.amount_minor
+            self.record(PaymentAuthorised(**self._told(), occurred_at=now))
+        else:
+            self.decline_code = reply.refusal
+            self.record(
+                PaymentDeclined(**self._told(), decline_code=reply.refusal, occurred_at=now)
+            )
+
+    def _captured(self, operation: Operation, now: datetime) -> None:
+        self.captured_minor += operation.amount_minor
+        self.journal.append(
+            JournalEntry(
+                operation_id=operation.id,
+                debit_account=JournalEntry.Account.GATEWAY,
+                credit_account=JournalEntry.Account.CUSTOMERS,
+                amount_minor=operation.amount_minor,
+                currency=self.currency,
+                booked_at=now,
+            )
+        )
+        self.record(
+            PaymentProcessed(
+                **self._told() | {"amount_minor": operation.amount_minor},
+                operation_id=operation.id,
+                captured_minor=self.captured_minor,
+                occurred_at=now,
+            )
+        )
+
+    def _told(self) -> dict[str, object]:
+        return {
+            "payment_id": self.id,
+            "reference": self.reference,
+            "method": self.method,
+            "amount_minor": self.amount_minor,
+            "currency": self.currency,
+        }
+
+    def _update_status(self, now: datetime) -> None:
+        self.status = rules.status_of(
+            self.operations, is_void_requested=self.void_requested_at is not None
+        )
+        unfinished = self.unfinished
+        if self.needs_attention_at is not None or (unfinished is None and not self.is_void_due):
+            self.retry_at = None
+        elif unfinished is None or unfinished.state == OperationState.SENT:
+            self.retry_at = now + rules.FIRST_RETRY
+        else:
+            self.retry_at = now + rules.pause_before_retry(unfinished.attempts)
+        self.updated_at = now
+
+
+class Operation(OwnedModel):
+    """One request to the gateway. Its id is the key under which it may be sent again."""
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operation_rows")
+    kind = models.CharField(max_length=10, choices=_choices(OperationKind))
+    amount_minor = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=_choices(OperationState))
+    decline_code = models.CharField(max_length=64, default="")
+    gateway_reference = models.CharField(max_length=255, default="")
+    attempts = models.PositiveIntegerField(default=0)
+    sent_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="operation_one_authorisation",
+                fields=["payment"],
+                condition=Q(kind=OperationKind.AUTHORISE),
+            ),
+            models.UniqueConstraint(
+                name="operation_one_unfinished",
+                fields=["payment"],
+                condition=Q(
+                    kind__in=[OperationKind.CAPTURE, OperationKind.VOID],
+                    state__in=rules.UNFINISHED,
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state}"
+
+    def finish(self, reply: Reply, now: datetime) -> None:
+        self.state = OperationState.SUCCEEDED if reply.is_success else OperationState.FAILED
+        self.gateway_reference = reply.gateway_reference
+        self.decline_code = reply.refusal
+        self.attempts += 1
+        self.finished_at = now
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.state in rules.UNFINISHED
+
+
+class JournalEntry(OwnedModel):
+    """One booking: an amount that one account owes and another is owed.
+
+    Debit and credit are the same row, so they cannot differ.
+    """
+
+    class Account(models.TextChoices):
+        GATEWAY = "GATEWAY", "What the gateway owes us"
+        CUSTOMERS = "CUSTOMERS", "What customers have paid"
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="journal_rows")
+    operation_id = models.UUIDField(unique=True)
+    debit_account = models.CharField(max_length=20, choices=Account)
+    credit_account = models.CharField(max_length=20, choices=Account)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    booked_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "journal entries"
+        constraints = [
+            models.CheckConstraint(
+                name="journal_amount_is_positive", condition=Q(amount_minor__gt=0)
+            ),
+            models.CheckConstraint(
+                name="journal_accounts_differ",
+                condition=~Q(debit_account=models.F("credit_account")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.debit_account} to {self.credit_account}: {self.amount_minor}"
+
+
+_AUTHORISED = (OperationKind.AUTHORISE, OperationState.SUCCEEDED)

@@ -1,0 +1,245 @@
+"""Reads of payments: rows shaped for who asks, never through the aggregate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from domains.payments.errors import PaymentNotFound
+from domains.payments.events import TOPIC
+from domains.payments.models import JournalEntry, Operation, Payment
+from domains.payments.rules import UNFINISHED, OperationKind, OperationState, PaymentStatus
+from infrastructure.money import Money
+
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationView:
+    id: UUID
+    kind: OperationKind
+    state: OperationState
+    amount: Money
+    decline_code: str
+    gateway_reference: str
+    attempts: int
+    sent_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentView:
+    id: UUID
+    version: int
+    reference: str
+    customer_id: UUID | None
+    status: PaymentStatus
+    method: str
+    amount: Money
+    authorised: Money
+    captured: Money
+    decline_code: str
+    needs_attention_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    operations: tuple[OperationView, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentState:
+    payment_id: UUID
+    status: PaymentStatus
+    method: str
+    authorised_minor: int
+    captured_minor: int
+    currency: str
+    decline_code: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentAudit:
+    payment_id: UUID
+    reference: str
+    status: PaymentStatus
+    method: str
+    amount_minor: int
+    authorised_minor: int
+    captured_minor: int
+    currency: str
+    unfinished_operations: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalDifference:
+    """A payment whose three ways of counting what was taken do not agree."""
+
+    payment_id: UUID
+    currency: str
+    captured_minor: int
+    journal_minor: int
+    operations_minor: int
+
+
+def payment(payment_id: UUID, *, customer_id: UUID | None = None) -> PaymentView:
+    """A payment with its operations, in two statements; with `customer_id` only that customer's.
+
+    Raises PaymentNotFound.
+    """
+    rows = Payment.objects.with_operations().filter(pk=payment_id)
+    if customer_id is not None:
+        rows = rows.filter(customer_id=customer_id)
+    row = rows.first()
+    # A payment that never began has no amount in any currency: there is nothing to show.
+    if row is None or row.authorisation is None:
+        raise PaymentNotFound(f"There is no payment {payment_id}.")
+    return view_of(row)
+
+
+def view_of(row: Payment) -> PaymentView:
+    return PaymentView(
+        id=row.id,
+        version=row.version,
+        reference=row.reference,
+        customer_id=row.customer_id,
+        status=PaymentStatus(row.status),
+        method=row.method,
+        amount=Money(row.amount_minor, row.currency),
+        authorised=Money(row.authorised_minor, row.currency),
+        captured=Money(row.captured_minor, row.currency),
+        decline_code=row.decline_code,
+        needs_attention_at=row.needs_attention_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        operations=tuple(
+            OperationView(
+                id=o.id,
+                kind=OperationKind(o.kind),
+                state=OperationState(o.state),
+                amount=Money(o.amount_minor, row.currency),
+                decline_code=o.decline_code,
+                gateway_reference=o.gateway_reference,
+                attempts=o.attempts,
+                sent_at=o.sent_at,
+                finished_at=o.finished_at,
+            )
+            for o in row.operations
+        ),
+    )
+
+
+def payment_states(payment_ids: Iterable[UUID]) -> dict[UUID, PaymentState]:
+    """The states of these payments; an id that no payment has is missing."""
+    rows = Payment.objects.filter(pk__in=list(payment_ids)).values_list(
+        "id",
+        "status",
+        "method",
+        "authorised_minor",
+        "captured_minor",
+        "currency",
+        "decline_code",
+    )
+    return {
+        row[0]: PaymentState(
+            payment_id=row[0],
+            status=PaymentStatus(row[1]),
+            method=row[2],
+            authorised_minor=row[3],
+            captured_minor=row[4],
+            currency=row[5],
+            decline_code=row[6] or None,
+        )
+        for row in rows
+    }
+
+
+def due_payment_ids(now: datetime, *, limit: int) -> list[UUID]:
+    return list(Payment.objects.due(now).values_list("id", flat=True)[:limit])
+
+
+def payment_id_of_operation(operation_id: UUID) -> UUID | None:
+    rows = Operation.objects.filter(pk=operation_id).values_list("payment_id", flat=True)
+    return rows.first()
+
+
+def payment_audit() -> Iterator[PaymentAudit]:
+    """Every payment, by id, streaming. One that never began is VOIDED with an amount of 0."""
+    rows = (
+        Payment.objects.annotate(
+            unfinished=Count("operation_rows", filter=Q(operation_rows__state__in=UNFINISHED))
+        )
+        .order_by("id")
+        .values_list(
+            "id",
+            "reference",
+            "status",
+            "method",
+            "amount_minor",
+            "authorised_minor",
+            "captured_minor",
+            "currency",
+            "unfinished",
+            "created_at",
+        )
+    )
+    for row in rows.iterator(chunk_size=_CHUNK):
+        yield PaymentAudit(
+            payment_id=row[0],
+            reference=row[1],
+            status=PaymentStatus(row[2]),
+            method=row[3],
+            amount_minor=row[4],
+            authorised_minor=row[5],
+            captured_minor=row[6],
+            currency=row[7],
+            unfinished_operations=row[8],
+            created_at=row[9],
+        )
+
+
+def event_counts() -> Iterator[tuple[UUID, str, int]]:
+    """(payment id, topic, number of events it has recorded), by id, streaming."""
+    rows = Payment.objects.order_by("id").values_list("id", "events_recorded")
+    for payment_id, events_recorded in rows.iterator(chunk_size=_CHUNK):
+        yield payment_id, TOPIC, events_recorded
+
+
+def journal_differences() -> Iterator[JournalDifference]:
+    """Payments where the counter, the journal and the succeeded captures differ, by id."""
+    rows = (
+        Payment.objects.annotate(
+            booked=_sum_of(
+                JournalEntry.objects.filter(
+                    debit_account=JournalEntry.Account.GATEWAY,
+                    credit_account=JournalEntry.Account.CUSTOMERS,
+                    currency=OuterRef("currency"),
+                )
+            ),
+            taken=_sum_of(
+                Operation.objects.filter(
+                    kind=OperationKind.CAPTURE, state=OperationState.SUCCEEDED
+                )
+            ),
+        )
+        .exclude(captured_minor=F("booked"), booked=F("taken"))
+        .order_by("id")
+        .values_list("id", "currency", "captured_minor", "booked", "taken")
+    )
+    for row in rows.iterator(chunk_size=_CHUNK):
+        yield JournalDifference(
+            payment_id=row[0],
+            currency=row[1],
+            captured_minor=row[2],
+            journal_minor=row[3],
+            operations_minor=row[4],
+        )
+
+
+def _sum_of(rows: QuerySet) -> Coalesce:
+    totals = rows.filter(payment=OuterRef("pk")).order_by().values("payment")
+    return Coalesce(Subquery(totals.annotate(total=Sum("amount_minor")).values("total")), 0)

@@ -1,0 +1,148 @@
+"""What follows from a payment's operations, and what a payment method promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from domains.payments.errors import UnknownPaymentMethod
+
+
+class OperationKind(StrEnum):
+    AUTHORISE = "AUTHORISE"
+    CAPTURE = "CAPTURE"
+    VOID = "VOID"
+
+
+class OperationState(StrEnum):
+    """SENT is written before the first byte leaves; UNKNOWN is a SENT that nobody answered."""
+
+    SENT = "SENT"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+
+
+UNFINISHED = (OperationState.SENT, OperationState.UNKNOWN)
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+    AUTHORISED = "AUTHORISED"
+    PARTIALLY_CAPTURED = "PARTIALLY_CAPTURED"
+    CAPTURED = "CAPTURED"
+    DECLINED = "DECLINED"
+    VOIDED = "VOIDED"
+
+
+class Guarantee(StrEnum):
+    """What must be true of a payment before goods may leave."""
+
+    AUTHORISED = "authorised"
+    ON_ACCOUNT = "on_account"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to pay. Without a gateway nobody has to be asked: we grant it ourselves."""
+
+    guarantee: Guarantee
+    needs_gateway: bool
+
+
+METHODS = {
+    "card": Method(Guarantee.AUTHORISED, needs_gateway=True),
+    "free": Method(Guarantee.AUTHORISED, needs_gateway=False),
+    "invoice": Method(Guarantee.ON_ACCOUNT, needs_gateway=False),
+}
+
+
+def method_named(name: str) -> Method:
+    """Raises UnknownPaymentMethod."""
+    try:
+        return METHODS[name]
+    except KeyError:
+        known = ", ".join(sorted(METHODS))
+        raise UnknownPaymentMethod(f"{name!r} is none of: {known}.") from None
+
+
+class OperationFacts(Protocol):
+    kind: str
+    state: str
+    amount_minor: int
+
+
+def status_of(
+    operations: Iterable[OperationFacts], *, is_void_requested: bool = False
+) -> PaymentStatus:
+    """The status of a payment, told by its operations alone.
+
+    It says what is certain. While a capture has no outcome the money is still held or already
+    ours, so the payment stays AUTHORISED; while a void has none nobody may rely on it any more.
+    """
+    operations = list(operations)
+    authorisation = next((o for o in operations if o.kind == OperationKind.AUTHORISE), None)
+    if authorisation is None:
+        # Voided before it began: the row only keeps a late authorisation from starting.
+        return PaymentStatus.VOIDED if is_void_requested else PaymentStatus.PENDING
+    if authorisation.state == OperationState.SENT:
+        return PaymentStatus.PENDING
+    if authorisation.state == OperationState.UNKNOWN:
+        return PaymentStatus.UNKNOWN
+    if authorisation.state == OperationState.FAILED:
+        return PaymentStatus.DECLINED
+
+    voids = {o.state for o in operations if o.kind == OperationKind.VOID}
+    captured = captured_by(operations)
+    if OperationState.SUCCEEDED in voids:
+        return PaymentStatus.VOIDED
+    if captured:
+        is_whole = captured >= authorisation.amount_minor
+        return PaymentStatus.CAPTURED if is_whole else PaymentStatus.PARTIALLY_CAPTURED
+    if OperationState.UNKNOWN in voids:
+        return PaymentStatus.UNKNOWN
+    if OperationState.SENT in voids or (is_void_requested and not voids):
+        return PaymentStatus.PENDING
+    return PaymentStatus.AUTHORISED
+
+
+def captured_by(operations: Iterable[OperationFacts]) -> int:
+    """Minor units that succeeded captures have taken."""
+    return sum(
+        o.amount_minor
+        for o in operations
+        if o.kind == OperationKind.CAPTURE and o.state == OperationState.SUCCEEDED
+    )
+
+
+# A live request has its answer, or has given up, well before this.
+FIRST_RETRY = timedelta(seconds=10)
+LONGEST_PAUSE = timedelta(minutes=5)
+# Gateways remember keys for 24 hours. Later the same request could be carried out a second time.
+KEY_LIFETIME = timedelta(hours=23)
+
+
+def pause_before_retry(attempts: int) -> timedelta:
+    """How long to wait after this many unanswered attempts: 5 s, doubling, at most 5 minutes."""
+    return min(timedelta(seconds=5) * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
+
+
+def may_send_again(*, sent_at: datetime, now: datetime) -> bool:
+    """Whether the gateway still recognises the key of a request first sent at `sent_at`."""
+    return now - sent_at < KEY_LIFETIME
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """A gateway's outcome of one operation: its own reference, or why it refused."""
+
+    gateway_reference: str = ""
+    refusal: str = ""
+
+    @property
+    def is_success(self) -> bool:
+        return not self.refusal
