@@ -100,7 +100,10 @@ class Ledger:
         return self._by_key.get(key)
 
     def carry_out(self, request: Request, *, decline: bool = False) -> tuple[Operation, bool]:
-        """The operation under the request's key, and whether this call made it. Raises KeyReused."""
+        """The operation under the request's key, and whether this call made it.
+
+        Raises KeyReused.
+        """
         fingerprint = hashlib.sha256(msgspec.json.encode([type(request).__name__, request]))
         known = self._by_key.get(request.key)
         if known is not None:

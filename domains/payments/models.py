@@ -33,7 +33,7 @@ NO_CURRENCY = "XXX"
 
 
 def _choices(values: type[OperationKind | OperationState | PaymentStatus]) -> list[tuple[str, str]]:
-    return [(value, value.replace("_", " ").capitalize()) for value in values]
+    return [(value.value, value.replace("_", " ").capitalize()) for value in values]
 
 
 class PaymentQuerySet(AggregateQuerySet):
@@ -236,10 +236,8 @@ class Payment(AggregateRoot):
     @property
     def is_void_due(self) -> bool:
         """The void was asked for, the money is held, and nobody has asked the gateway yet."""
-        return (
-            self.void_requested_at is not None
-            and [(o.kind, o.state) for o in self.operations] == [_AUTHORISED]
-        )
+        steps = [(o.kind, o.state) for o in self.operations]
+        return self.void_requested_at is not None and steps == [_AUTHORISED]
 
     def operation(self, operation_id: UUID) -> Operation:
         return next(o for o in self.operations if o.id == operation_id)
@@ -340,14 +338,14 @@ class Operation(OwnedModel):
             models.UniqueConstraint(
                 name="operation_one_authorisation",
                 fields=["payment"],
-                condition=Q(kind=OperationKind.AUTHORISE),
+                condition=Q(kind=OperationKind.AUTHORISE.value),
             ),
             models.UniqueConstraint(
                 name="operation_one_unfinished",
                 fields=["payment"],
                 condition=Q(
-                    kind__in=[OperationKind.CAPTURE, OperationKind.VOID],
-                    state__in=rules.UNFINISHED,
+                    kind__in=[OperationKind.CAPTURE.value, OperationKind.VOID.value],
+                    state__in=[state.value for state in rules.UNFINISHED],
                 ),
             ),
         ]

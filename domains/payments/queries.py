@@ -221,9 +221,7 @@ def journal_differences() -> Iterator[JournalDifference]:
                 )
             ),
             taken=_sum_of(
-                Operation.objects.filter(
-                    kind=OperationKind.CAPTURE, state=OperationState.SUCCEEDED
-                )
+                Operation.objects.filter(kind=OperationKind.CAPTURE, state=OperationState.SUCCEEDED)
             ),
         )
         .exclude(captured_minor=F("booked"), booked=F("taken"))

@@ -176,7 +176,7 @@ def _carry_on(payment: Payment, *, now: datetime) -> Payment:
     """Get the outcome of what is unfinished, and of the void that is due after it, if any."""
     while True:
         if payment.is_void_due:
-            payment = _change(payment, lambda current: current.begin_due_void(now))
+            payment = _begin_due_void(payment, now)
         operation = payment.unfinished
         if operation is None:
             return payment
@@ -186,6 +186,10 @@ def _carry_on(payment: Payment, *, now: datetime) -> Payment:
         payment = _record(payment, operation.id, reply, now)
         if reply is None:
             return payment
+
+
+def _begin_due_void(payment: Payment, now: datetime) -> Payment:
+    return _change(payment, lambda current: current.begin_due_void(now))
 
 
 def _ask(payment: Payment, operation: Operation, now: datetime) -> Reply | None:
@@ -228,9 +232,7 @@ def _request(payment: Payment, operation: Operation) -> Request:
     return Void(key=operation.id, authorisation=reference)
 
 
-def _record(
-    payment: Payment, operation_id: UUID, reply: Reply | None, now: datetime
-) -> Payment:
+def _record(payment: Payment, operation_id: UUID, reply: Reply | None, now: datetime) -> Payment:
     if reply is None:
         return _change(payment, lambda current: current.record_silence(operation_id, now))
     return _change(payment, lambda current: current.record_reply(operation_id, reply, now))

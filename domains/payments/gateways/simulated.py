@@ -52,9 +52,7 @@ class SimulatedGateway:
         self._patience = settings.PAYMENT_GATEWAY_READ_TIMEOUT
         self._client = httpx.Client(
             base_url=settings.PAYMENT_GATEWAY_URL,
-            timeout=httpx.Timeout(
-                self._patience, connect=settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT
-            ),
+            timeout=httpx.Timeout(self._patience, connect=settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             follow_redirects=False,
             trust_env=False,
