@@ -1,7 +1,7 @@
 """Refusals that carry their own code and HTTP status.
 
-A context's `errors.py` subclasses `DomainError`; whatever raises one needs to know nothing of HTTP, and
-`infrastructure.http` renders it as a problem document. No Django in here: rules and models use it too.
+A context's `errors.py` subclasses `DomainError`. Whatever raises one needs to know nothing of HTTP;
+`infrastructure.http` renders it as a problem document. No Django in here: rules use it too.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ class FieldError:
 class DomainError(Exception):
     """A command or question that is refused for a reason the caller can act upon.
 
-    `code` is stable and part of the API; `title` is the same sentence for every occurrence; `detail` is about this one.
+    `code` is stable and part of the API; `title` is the same for every occurrence; `detail` is
+    about this one; `headers` go into the answer.
     """
 
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 409
-    title: ClassVar[str] = "The request was refused."
+    title: ClassVar[str] = "The request was refused"
 
     def __init__(
         self,

@@ -120,16 +120,93 @@ USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static"
+# Only for `collectstatic`, where something else than the application serves them.
+STATIC_ROOT = env.text("STATIC_ROOT", "") or None
 
 AUTH_USER_MODEL = "users.User"
 
+# --- HTTP ------------------------------------------------------------------------------------
+
+ADMIN_PATH = env.text("ADMIN_PATH", "/admin/")
+API_DOCS_PATH = "/api/docs/"
+env.require(
+    ADMIN_PATH.startswith("/") and ADMIN_PATH.endswith("/") and len(ADMIN_PATH) > 2,
+    "ADMIN_PATH must begin and end with a slash",
+)
+
+# The staff middlewares do nothing outside the admin: the API is called with tokens, not cookies.
 MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "infrastructure.http.middleware.Edge",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "infrastructure.http.middleware.StaffSession",
+    "infrastructure.http.middleware.StaffCsrf",
+    "infrastructure.http.middleware.StaffAuthentication",
+    "infrastructure.http.middleware.StaffMessages",
 ]
+# Static files of installed packages are served from where they are; nothing has to be collected.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+SECURE_HSTS_SECONDS = 0
+# How many proxies of ours stand in front; each appends to X-Forwarded-For.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
+# Who may read /metrics, if the request came through no proxy.
+METRICS_NETWORKS = env.items(
+    "METRICS_NETWORKS", ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128"]
+)
+
+# Policy -> requests in a window, per caller; None is no limit. RATE_LIMITS="login=50/min,search=off"
+# overrides single ones.
+RATE_LIMITS: dict[str, str | None] = {
+    "default": "600/min",
+    "anonymous": "60/min",
+    "register": "10/h",
+    "login": "20/min",
+    "login_account": "5/min",
+    "refresh": "30/min",
+    "checkout": "10/min",
+    "search": "120/min",
+}
+RATE_LIMITS |= {
+    name: None if limit == "off" else limit for name, limit in env.mapping("RATE_LIMITS", {}).items()
+}
+# Counted in the process while Redis is down; all other limits are off then.
+RATE_LIMITS_FALL_BACK = ["register", "login", "login_account", "checkout"]
+
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "infrastructure.http.problems.rest_framework_handler",
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Kontor",
+    "VERSION": "1",
+    "DESCRIPTION": "The commerce API. Every error is a problem document (RFC 9457) with a stable code.",
+    "CONTACT": {"name": "Kontor", "url": PUBLIC_URL},
+    "LICENSE": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
+    "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": "/"}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        }
+    },
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"validatorUrl": None, "deepLinking": True},
+}
+
+# --- Logs ------------------------------------------------------------------------------------
+
+LOGGING_CONFIG = "infrastructure.observability.logging.configure"
+LOGGING = {
+    "level": env.text("LOG_LEVEL", "INFO"),
+    "readable": env.flag("LOG_READABLE", False),
+    "fields": {"service": env.text("ROLE", "kontor"), "env": env.text("ENVIRONMENT_NAME", "")},
+}
 
 # --- Identity --------------------------------------------------------------------------------
 
@@ -159,3 +236,8 @@ env.require(60 <= ACCESS_TOKEN_SECONDS <= 600, "ACCESS_TOKEN_SECONDS must be 60 
 
 # Finds personal data by equality; 32 random bytes or more, and never the key of anything else.
 PII_INDEX_KEY = env.text("PII_INDEX_KEY").encode()
+
+# --- Orders ----------------------------------------------------------------------------------
+
+# Makes order numbers of a sequence; with another key, old and new numbers could meet.
+ORDER_NUMBER_KEY = env.text("ORDER_NUMBER_KEY").encode()

@@ -11,6 +11,7 @@ os.environ.setdefault("ALLOWED_HOSTS", "testserver,localhost,127.0.0.1")
 os.environ.setdefault("PUBLIC_URL", "http://testserver")
 os.environ.setdefault("JWT_PRIVATE_KEY", new_private_key())
 os.environ.setdefault("PII_INDEX_KEY", "test-index-key-that-is-long-enough-for-every-check")
+os.environ.setdefault("ORDER_NUMBER_KEY", "test-order-number-key")
 os.environ.setdefault("PAYMENT_GATEWAY", "in_process")
 os.environ.setdefault("PAYMENT_GATEWAY_URL", "http://127.0.0.1:9")
 os.environ.setdefault("PAYMENT_GATEWAY_SECRET", "test-gateway-secret")
@@ -18,11 +19,14 @@ os.environ.setdefault("KAFKA_REPLICATION_FACTOR", "1")
 os.environ.setdefault("KAFKA_TOPIC_PREFIX", "test.")
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import env
+from config.settings.base import RATE_LIMITS, env
 
 ENVIRONMENT = "test"
 # Argon2 is slow on purpose; its own tests ask for it by name.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Tests of rate limits switch on those that they are about.
+RATE_LIMITS = dict.fromkeys(RATE_LIMITS)
 
 env.check()
 

@@ -1,7 +1,7 @@
 """Which request, and which chain of causes, the running code belongs to.
 
-One context variable holds it, so that log lines, problem documents and outbox rows name the same ids without
-passing them through every call. No Django in here.
+One context variable holds it, so that log lines, problem documents and outbox rows name the same
+ids without passing them through every call. No Django in here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """`correlation_id` is shared by all that one request or job sets off; `causation_id` is the direct cause
-    (the event being handled); `traceparent` is the W3C trace context to hand on."""
+    """`correlation_id` is shared by all that one request or job sets off; `causation_id` is the
+    direct cause (the event being handled); `traceparent` is the W3C trace context to hand on."""
 
     request_id: str | None = None
     correlation_id: str | None = None
@@ -27,7 +27,8 @@ class Correlation:
     traceparent: str | None = None
 
 
-_current: ContextVar[Correlation] = ContextVar("correlation", default=Correlation())
+_NOTHING = Correlation()
+_current: ContextVar[Correlation] = ContextVar("correlation", default=_NOTHING)
 
 
 def current() -> Correlation:
@@ -58,7 +59,7 @@ def bind(
 
 
 def enter(correlation: Correlation) -> Token[Correlation]:
-    """The cheap form of `bind` for the HTTP edge: replaces everything; give the token to `leave`."""
+    """The cheap form of `bind`, for the HTTP edge: replaces everything until `leave(token)`."""
     return _current.set(correlation)
 
 
@@ -67,7 +68,7 @@ def leave(token: Token[Correlation]) -> None:
 
 
 def next_traceparent(incoming: str | None) -> str:
-    """The trace context of work done under `incoming`: the same trace and a new span, or a new trace."""
+    """The trace context of work done under `incoming`: a new span of its trace, or a new trace."""
     span = os.urandom(8).hex()
     if incoming and _TRACEPARENT.fullmatch(incoming):
         return f"{incoming[:36]}{span}{incoming[52:]}"

@@ -1,0 +1,225 @@
+"""Turn request bodies and query strings into typed values, or say all that is wrong with them.
+
+msgspec decodes and checks in one pass and stops at the first fault, so good input pays nothing for
+the reporting of bad input. Only when that pass fails is the input taken apart, field by field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import islice
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from infrastructure.errors import DomainError, FieldError
+
+T = TypeVar("T")
+
+_CODES = (
+    (re.compile(r"Expected `(?:str|bytes)` of length (?:<=|<) "), "too_long"),
+    (re.compile(r"Expected `(?:str|bytes)` of length (?:>=|>) "), "too_short"),
+    (re.compile(r"Expected `(?:array|object)` of length (?:<=|<) "), "too_many"),
+    (re.compile(r"Expected `(?:array|object)` of length (?:>=|>) "), "too_few"),
+    (
+        re.compile(r"Expected `(?:int|float|decimal)` (?:<=|<|>=|>|that's a multiple)"),
+        "out_of_range",
+    ),
+    (re.compile(r"Integer value out of range"), "out_of_range"),
+    (re.compile(r"Expected `str` matching regex|with(?:out)? a timezone"), "bad_format"),
+    (re.compile(r"Invalid enum value"), "invalid_choice"),
+    (re.compile(r"Object missing required field"), "required"),
+    (re.compile(r"Object contains unknown field"), "unknown_field"),
+    (re.compile(r"Expected "), "invalid_type"),
+    (re.compile(r"Invalid "), "bad_format"),
+)
+_PATH = re.compile(r" - at `\$?([^`]*)`$")
+_STEP = re.compile(r"\[(?:(\d+)|\.\.\.)\]|\.([^.\[]+)")
+_MOST_ERRORS = 100
+_FIELD = re.compile(r"field `([^`]+)`")
+
+
+class InvalidBody(DomainError):
+    """The body does not fit the operation; `errors` names every field that is at fault."""
+
+    code, status, title = "invalid_body", 400, "The request body is not valid"
+
+
+class InvalidJson(DomainError):
+    """The body is no JSON text in UTF-8."""
+
+    code, status, title = "invalid_json", 400, "The request body is not valid JSON"
+
+
+class InvalidParameters(DomainError):
+    """A query parameter is unknown, missing or wrong; `errors` names each of them."""
+
+    code, status, title = "invalid_parameters", 400, "The query parameters are not valid"
+
+
+def decode_body(raw: bytes, body_type: type[T]) -> T:
+    """The body as `body_type`. Raises InvalidJson, or InvalidBody with one error per field."""
+    try:
+        body = _decoder(body_type).decode(raw)
+        # Postgres stores no NUL in text; the escape is the only way JSON can spell one.
+        if b"\\u0000" not in raw:
+            return body
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJson(f"{error}." if str(error) else "") from error
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidJson(f"{error}.") from error
+    errors = list(islice(_faults(value, body_type, "", strict=True), _MOST_ERRORS))
+    if errors:
+        raise InvalidBody(_summary(errors, "field"), errors=errors)
+    return body
+
+
+def decode_query(values: Mapping[str, list[str]], query_type: type[T]) -> T:
+    """The parameters as `query_type`; a field that is a list takes a parameter more than once.
+
+    Raises InvalidParameters with one error per parameter (pointer `?name`).
+    """
+    fields = _query_fields(query_type)
+    given: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for name, texts in values.items():
+        if name not in fields:
+            errors.append(FieldError(f"?{name[:100]}", "unknown_parameter", "Unknown parameter."))
+        elif any("\x00" in text for text in texts):
+            errors.append(FieldError(f"?{name}", "bad_format", "A NUL character is not accepted."))
+        elif fields[name]:
+            given[name] = texts
+        elif len(texts) > 1:
+            errors.append(FieldError(f"?{name}", "repeated_parameter", "Give it only once."))
+        else:
+            given[name] = texts[0]
+    if not errors:
+        try:
+            return msgspec.convert(given, query_type, strict=False)
+        except msgspec.ValidationError:
+            pass
+    reported = {error.pointer[1:] for error in errors}
+    for fault in _faults(given, query_type, "", strict=False):
+        name = fault.pointer[1:].split("/")[0]
+        if name not in reported:
+            errors.append(FieldError(f"?{name}", fault.code, fault.detail))
+    raise InvalidParameters(_summary(errors, "parameter"), errors=errors)
+
+
+@cache
+def _decoder(body_type: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(body_type)
+
+
+@cache
+def _query_fields(query_type: type) -> dict[str, bool]:
+    """Parameter name -> whether it may be repeated."""
+    return {
+        field.encode_name: any(get_origin(_bare(arm)) is list for arm in _arms(field.type))
+        for field in msgspec.structs.fields(query_type)
+    }
+
+
+def _faults(value: Any, wanted: Any, pointer: str, *, strict: bool) -> Iterator[FieldError]:
+    """Every fault of an untyped value against a type: structs and lists are taken apart."""
+    wanted = _arm_for(value, wanted)
+    bare = _bare(wanted)
+    parts: Iterator[FieldError] = iter(())
+    if isinstance(value, dict) and _is_struct(bare):
+        parts = _struct_faults(value, bare, pointer, strict=strict)
+    elif isinstance(value, list) and get_origin(bare) is list:
+        (item_type,) = get_args(bare)
+        parts = (
+            fault
+            for position, item in enumerate(value)
+            for fault in _faults(item, item_type, f"{pointer}/{position}", strict=strict)
+        )
+    elif isinstance(value, str) and "\x00" in value:
+        yield FieldError(pointer, "bad_format", "A NUL character is not accepted.")
+        return
+    found = False
+    for fault in parts:
+        found = True
+        yield fault
+    # Only when the parts are right can the whole be wrong: a list too long, fields that do not fit.
+    if not found:
+        try:
+            msgspec.convert(value, wanted, strict=strict)
+        except msgspec.ValidationError as error:
+            yield _as_field_error(error, pointer)
+
+
+def _struct_faults(
+    value: dict[str, Any], struct: type[msgspec.Struct], pointer: str, *, strict: bool
+) -> Iterator[FieldError]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    if struct.__struct_config__.forbid_unknown_fields:
+        for name in value:
+            if name not in fields and name != struct.__struct_config__.tag_field:
+                yield FieldError(_step(pointer, name), "unknown_field", "Unknown field.")
+    for name, field in fields.items():
+        if name in value:
+            yield from _faults(value[name], field.type, _step(pointer, name), strict=strict)
+        elif field.required:
+            yield FieldError(_step(pointer, name), "required", "This field is required.")
+
+
+def _arms(wanted: Any) -> tuple[Any, ...]:
+    bare = _bare(wanted)
+    return get_args(bare) if get_origin(bare) in (Union, UnionType) else (wanted,)
+
+
+def _arm_for(value: Any, wanted: Any) -> Any:
+    """Of `X | None`, the X that a dict or a list is meant for; anything else is left as it is."""
+    if isinstance(value, dict):
+        arms = [arm for arm in _arms(wanted) if _is_struct(_bare(arm))]
+    elif isinstance(value, list):
+        arms = [arm for arm in _arms(wanted) if get_origin(_bare(arm)) is list]
+    else:
+        return wanted
+    return arms[0] if len(arms) == 1 else wanted
+
+
+def _bare(wanted: Any) -> Any:
+    return _bare(get_args(wanted)[0]) if get_origin(wanted) is Annotated else wanted
+
+
+def _is_struct(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, msgspec.Struct)
+
+
+def _as_field_error(error: msgspec.ValidationError, pointer: str) -> FieldError:
+    message = str(error)
+    path = _PATH.search(message)
+    if path:
+        message = message[: path.start()]
+        for position, name in _STEP.findall(path.group(1)):
+            if name or position:
+                pointer = _step(pointer, name or position)
+    cause = error.__cause__
+    if cause is not None:
+        return FieldError(pointer, getattr(cause, "code", "invalid"), message)
+    code = next((code for pattern, code in _CODES if pattern.match(message)), "invalid")
+    if code in {"required", "unknown_field"} and (named := _FIELD.search(message)):
+        pointer = _step(pointer, named.group(1))
+    if code == "bad_format" and "regex" in message:
+        message = "The text does not have the expected form"
+    return FieldError(pointer, code, message if message.endswith(".") else f"{message}.")
+
+
+def _step(pointer: str, name: str) -> str:
+    """A JSON pointer one level deeper (RFC 6901)."""
+    return f"{pointer}/{name[:100].replace('~', '~0').replace('/', '~1')}"
+
+
+def _summary(errors: list[FieldError], noun: str) -> str:
+    names = ", ".join(error.pointer or "the whole" for error in errors[:3])
+    more = f" and {len(errors) - 3} more" if len(errors) > 3 else ""
+    return f"{len(errors)} {noun}{'' if len(errors) == 1 else 's'} at fault: {names}{more}."

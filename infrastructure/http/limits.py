@@ -1,0 +1,244 @@
+"""Rate limits: one budget per caller and policy, shared by all replicas, exact to the request.
+
+The algorithm is GCRA: a policy of 600/min lets 600 requests through at once and then one every
+100 ms. Its state is one number per key, the time at which the budget will be full again, kept in
+Redis and changed by one script that uses Redis's own clock.
+
+Redis down means no limits rather than no shop, except for the policies in RATE_LIMITS_FALL_BACK
+(sign-in and the like), which are then counted per process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from ipaddress import IPv6Address, ip_network
+from math import ceil
+from typing import Any
+
+import redis
+import structlog
+from django.conf import settings
+from django.http import HttpRequest
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from infrastructure.auth.actor import Actor
+from infrastructure.http.errors import RateLimited
+from infrastructure.http.requests import client_ip
+from infrastructure.observability.metrics import rate_limit_decision
+
+logger = structlog.get_logger(__name__)
+
+TIMEOUT_S = 0.05
+BREAKER_S = 5.0
+
+_WINDOWS_S = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
+_POLICY = re.compile(r"([1-9]\d{0,8})/(s|min|h|day)")
+
+# Answers, per key: what is left, until full and until one fits (both in microseconds). All the
+# budgets are charged, or none.
+_SCRIPT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local answer, full = {}, {}
+local fits = true
+for i, key in ipairs(KEYS) do
+    local interval, limit = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+    local before = math.max(tonumber(redis.call('GET', key) or 0), now)
+    local spare = now + interval * limit - before - interval
+    if spare < 0 then fits = false end
+    full[i] = before + interval
+    answer[i] = {math.max(math.floor(spare / interval), 0), before - now, math.max(-spare, 0)}
+end
+if fits then
+    for i, key in ipairs(KEYS) do
+        local wait = full[i] - now
+        redis.call('SET', key, string.format('%.0f', full[i]), 'PX', math.ceil(wait / 1000))
+        answer[i][2] = wait
+    end
+end
+return {fits and 1 or 0, answer}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    name: str
+    limit: int
+    window_s: int
+
+    @property
+    def interval_us(self) -> int:
+        return max(self.window_s * 1_000_000 // self.limit, 1)
+
+    @property
+    def header(self) -> str:
+        return f'"{self.name}";q={self.limit};w={self.window_s}'
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """remaining: what is left of the budget; reset_s: until it is full again; retry_after_s: until
+    one more request fits, 0 if this one did."""
+
+    policy: Policy
+    remaining: int
+    reset_s: int
+    retry_after_s: int
+
+    @property
+    def allowed(self) -> bool:
+        return self.retry_after_s == 0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        headers = {
+            "RateLimit-Policy": self.policy.header,
+            "RateLimit": f'"{self.policy.name}";r={self.remaining};t={self.reset_s}',
+        }
+        if self.retry_after_s:
+            headers["Retry-After"] = str(self.retry_after_s)
+        return headers
+
+
+def policy_named(name: str) -> Policy | None:
+    """A policy of settings.RATE_LIMITS; None where the installation has switched it off."""
+    return _policy(name, settings.RATE_LIMITS[name])
+
+
+@lru_cache(maxsize=256)
+def _policy(name: str, text: str | None) -> Policy | None:
+    if text is None:
+        return None
+    match = _POLICY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"RATE_LIMITS[{name!r}] is {text!r}, not like '600/min'.")
+    return Policy(name, int(match[1]), _WINDOWS_S[match[2]])
+
+
+def identity_of(request: HttpRequest, actor: Actor | None) -> str:
+    """Whose budget a request is charged to: the caller's, or that of the caller's address."""
+    if actor is not None:
+        return f"actor:{actor.id}"
+    address = client_ip(request)
+    if isinstance(address, IPv6Address):
+        # A subscriber owns a /64 at least, so single addresses in it are free to change.
+        return f"ip:{ip_network((address, 64), strict=False)}"
+    return f"ip:{address}"
+
+
+def charge(identity: str, *names: str) -> Decision | None:
+    """Charge one request to each of the policies, or to none if one of them is used up.
+
+    Returns the decision of the tightest policy; None where nothing is limited, or Redis is down.
+    Raises RateLimited (429) with the headers that say when to come back.
+    """
+    policies = [policy for name in names if (policy := policy_named(name)) is not None]
+    if not policies:
+        return None
+    decision = _limiter().charge(identity, policies)
+    if decision is not None and not decision.allowed:
+        raise RateLimited(
+            f"At most {decision.policy.limit} requests in {decision.policy.window_s} s.",
+            headers=decision.headers,
+        )
+    return decision
+
+
+class RedisLimiter:
+    """The shared limiter. Redis gets 50 ms; after it failed it is left alone for 5 s."""
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis.Redis.from_url(
+            url,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._script = self._redis.register_script(_SCRIPT)
+        self._clock = clock
+        self._open_until = 0.0
+        self._local = LocalLimiter(clock=clock)
+
+    def charge(self, identity: str, policies: Sequence[Policy]) -> Decision | None:
+        if self._clock() >= self._open_until:
+            try:
+                decision = self._charge(identity, policies)
+            except redis.RedisError as error:
+                self._open_until = self._clock() + BREAKER_S
+                logger.error("rate_limits_off", reason=type(error).__name__, seconds=BREAKER_S)
+            else:
+                _count(decision)
+                return decision
+        kept = [policy for policy in policies if policy.name in settings.RATE_LIMITS_FALL_BACK]
+        if not kept:
+            rate_limit_decision(policies[0].name, "unchecked")
+            return None
+        decision = self._local.charge(identity, kept)
+        _count(decision)
+        return decision
+
+    def _charge(self, identity: str, policies: Sequence[Policy]) -> Decision:
+        # Identities can be personal (an address), so keys carry a hash; the braces keep all keys
+        # of one identity in one slot of a Redis cluster.
+        hashed = hashlib.sha256(identity.encode()).hexdigest()[:32]
+        keys = [f"rl:{{{hashed}}}:{policy.name}" for policy in policies]
+        arguments: list[Any] = []
+        for policy in policies:
+            arguments += [policy.interval_us, policy.limit]
+        _, answers = self._script(keys=keys, args=arguments)
+        return _tightest(policies, answers)
+
+
+class LocalLimiter:
+    """The same limits, counted in this process only."""
+
+    MOST_KEYS = 10_000
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._full_at: dict[tuple[str, str], int] = {}
+
+    def charge(self, identity: str, policies: Sequence[Policy]) -> Decision:
+        with self._lock:
+            now = int(self._clock() * 1_000_000)
+            if len(self._full_at) >= self.MOST_KEYS:
+                self._full_at = {k: at for k, at in self._full_at.items() if at > now}
+            answers, charged = [], {}
+            for policy in policies:
+                key = (identity, policy.name)
+                before = max(self._full_at.get(key, 0), now)
+                spare = now + policy.interval_us * (policy.limit - 1) - before
+                charged[key] = before + policy.interval_us
+                remaining = max(spare // policy.interval_us, 0)
+                answers.append((remaining, charged[key] - now, max(-spare, 0)))
+            if all(answer[2] == 0 for answer in answers):
+                self._full_at.update(charged)
+        return _tightest(policies, answers)
+
+
+def _tightest(policies: Sequence[Policy], answers: Sequence[Sequence[int]]) -> Decision:
+    position = max(range(len(policies)), key=lambda i: (answers[i][2], -answers[i][0]))
+    remaining, full_us, wait_us = answers[position]
+    return Decision(
+        policies[position],
+        remaining=int(remaining),
+        reset_s=ceil(full_us / 1_000_000),
+        retry_after_s=ceil(wait_us / 1_000_000),
+    )
+
+
+def _count(decision: Decision) -> None:
+    rate_limit_decision(decision.policy.name, "allowed" if decision.allowed else "refused")
+
+
+@cache
+def _limiter() -> RedisLimiter:
+    return RedisLimiter(settings.REDIS_CACHE_URL)

@@ -1,0 +1,72 @@
+"""What a view method declares about itself; dispatch and the OpenAPI document both read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from infrastructure.errors import DomainError
+from infrastructure.http.types import Body, Query
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    summary: str
+    description: str = ""
+    body: type[Body] | None = None
+    query: type[Query] | None = None
+    responses: Mapping[int, Any] = field(default_factory=dict)
+    errors: Sequence[type[DomainError]] = ()
+    idempotency: Literal["required", "accepted"] | None = None
+    if_match: Literal["required", "accepted"] | None = None
+    etag: bool = False
+    respond_async: bool = False
+    examples: Mapping[str, Any] = field(default_factory=dict)
+
+
+def operation(
+    *,
+    summary: str,
+    description: str = "",
+    body: type[Body] | None = None,
+    query: type[Query] | None = None,
+    responses: Mapping[int, Any],
+    errors: Sequence[type[DomainError]] = (),
+    idempotency: Literal["required", "accepted"] | None = None,
+    if_match: Literal["required", "accepted"] | None = None,
+    etag: bool = False,
+    respond_async: bool = False,
+    examples: Mapping[str, Any] | None = None,
+) -> Callable[[View], View]:
+    """Declare a view method.
+
+    body, query: their types; without them a body with fields, or any parameter, is refused.
+    responses: status -> type of the answer, None for one without a body.
+    errors: the refusals that the context adds; those of HTTP itself are known.
+    idempotency, if_match: whether the header is demanded or only understood.
+    etag: the answer carries one, and a GET understands If-None-Match.
+    respond_async: `Prefer: respond-async` is honoured.
+    examples: name -> request body.
+    """
+    declared = Operation(
+        summary=summary,
+        description=description,
+        body=body,
+        query=query,
+        responses=responses,
+        errors=errors,
+        idempotency=idempotency,
+        if_match=if_match,
+        etag=etag,
+        respond_async=respond_async,
+        examples=examples or {},
+    )
+
+    def declare(view: View) -> View:
+        view.operation = declared  # type: ignore[attr-defined]
+        return view
+
+    return declare

@@ -1,0 +1,75 @@
+"""Building blocks for the types of the API: what comes in refuses unknown fields.
+
+Contexts declare theirs in `api/serializers.py` as subclasses of `Body`, `Query` and `Out`. Every
+string and list that comes in has a greatest length and every number a range; a test over the
+OpenAPI document insists.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Self, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from infrastructure import money
+
+T = TypeVar("T")
+
+MAX_LIMIT = 100
+
+ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
+LongText = Annotated[str, Meta(max_length=10_000)]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, examples=["EUR"])]
+CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2, examples=["GB"])]
+Cursor = Annotated[str, Meta(max_length=1000, description="`next` of the page before.")]
+Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="The most items to return.")]
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request body."""
+
+
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The query parameters of a request."""
+
+
+class PageQuery(Query, frozen=True, kw_only=True):
+    """The query parameters of a list; subclasses add the filters, which a cursor is bound to."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 25
+
+
+class Out(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of an answer."""
+
+
+class PageOf(Out, Generic[T], frozen=True, kw_only=True):
+    """One page of a list. `next` is the cursor of the page after it, or null at the end."""
+
+    items: list[T]
+    next: str | None
+
+
+class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An amount of money as decimal text with the currency's number of decimals."""
+
+    amount: Annotated[
+        str, Meta(pattern=r"^-?\d{1,15}(\.\d{1,4})?$", max_length=21, examples=["12.30"])
+    ]
+    currency: Currency
+
+    def __post_init__(self) -> None:
+        money.Money.parse(self.amount, self.currency)
+
+    @classmethod
+    def of(cls, value: money.Money) -> Self:
+        return cls(amount=value.amount_text, currency=value.currency)
+
+    @classmethod
+    def of_minor(cls, amount_minor: int, currency: str) -> Self:
+        return cls.of(money.Money(amount_minor, currency))
+
+    def to_money(self) -> money.Money:
+        return money.Money.parse(self.amount, self.currency)

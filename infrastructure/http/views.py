@@ -1,0 +1,273 @@
+"""The base of every view of the API.
+
+It is a Django REST framework view to those who look at it (the schema generator), and answers
+requests by a shorter path: nothing is negotiated, since JSON is all there is, and msgspec reads and
+writes it. A view says what it demands and what it takes; dispatch refuses the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from rest_framework.views import APIView as RestFrameworkView
+
+from infrastructure.auth.authentication import authenticate
+from infrastructure.auth.permissions import Requirement, authorise
+from infrastructure.http import idempotency, limits
+from infrastructure.http.decoding import decode_body, decode_query
+from infrastructure.http.errors import (
+    IdempotencyKeyRequired,
+    IfMatchRequired,
+    LengthRequired,
+    MethodNotAllowed,
+    NotAcceptable,
+    UnsupportedMediaType,
+)
+from infrastructure.http.idempotency import IdempotencyKey
+from infrastructure.http.openapi import Schema
+from infrastructure.http.operation import Operation, operation
+from infrastructure.http.pagination import Page
+from infrastructure.http.problems import answer_refusal
+from infrastructure.http.requests import (
+    JSON,
+    MERGE_PATCH,
+    Preference,
+    accepts_json,
+    etag_of,
+    media_type,
+    none_match,
+    preference,
+    version_of_if_match,
+)
+from infrastructure.http.types import Body, PageOf, Query
+
+__all__ = ["APIView", "operation"]
+
+T = TypeVar("T")
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_encode = msgspec.json.Encoder().encode
+
+
+class _NoBody(Body, frozen=True, kw_only=True):
+    """Of an operation that takes none; `{}` is let through, since some clients always send it."""
+
+
+class _NoQuery(Query, frozen=True, kw_only=True):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """One method of a view, with all that dispatch needs to know looked up beforehand."""
+
+    call: Callable[..., HttpResponse]
+    operation: Operation
+    requirement: Requirement
+    rates: tuple[str, ...]
+    rates_of_strangers: tuple[str, ...]
+    is_read: bool
+
+
+class APIView(RestFrameworkView):
+    """Subclasses declare `scopes` for every method they have, decorate it with `@operation`, and
+    may name its rate policy in `rate`.
+
+    scopes: method -> a scope, AUTHENTICATED or PUBLIC; a method without one is an error at import.
+    rate: method -> a policy of settings.RATE_LIMITS, or several; where nothing is named `default`,
+        and `anonymous` for callers without a token.
+    ignores_credentials: for routes that a caller with a dead token must be able to use.
+    """
+
+    scopes: ClassVar[Mapping[str, Requirement]] = {}
+    rate: ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
+    ignores_credentials: ClassVar[bool] = False
+
+    schema = Schema()
+    endpoints: ClassVar[dict[str, _Endpoint]] = {}
+    allow: ClassVar[str] = "OPTIONS"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        found = {m: getattr(cls, m.lower()) for m in _METHODS if hasattr(cls, m.lower())}
+        cls.endpoints = {method: cls._endpoint(method, call) for method, call in found.items()}
+        allowed = [*found, "OPTIONS"]
+        if "GET" in found:
+            cls.endpoints["HEAD"] = cls.endpoints["GET"]
+            allowed.insert(1, "HEAD")
+        cls.allow = ", ".join(allowed)
+
+    @classmethod
+    def _endpoint(cls, method: str, call: Callable[..., HttpResponse]) -> _Endpoint:
+        if method not in cls.scopes:
+            raise ImproperlyConfigured(f"{cls.__qualname__} names no scope for {method}.")
+        declared = getattr(call, "operation", None)
+        if declared is None:
+            raise ImproperlyConfigured(f"{cls.__qualname__}.{method.lower()} lacks @operation.")
+        rates = cls.rate.get(method, "default")
+        rates = (rates,) if isinstance(rates, str) else tuple(rates)
+        for name in rates:
+            if name not in settings.RATE_LIMITS:
+                raise ImproperlyConfigured(f"{name!r} is no policy of RATE_LIMITS.")
+        strangers = tuple("anonymous" if name == "default" else name for name in rates)
+        return _Endpoint(call, declared, cls.scopes[method], rates, strangers, method == "GET")
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponse]:
+        def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            return cls(**initkwargs).dispatch(request, *args, **kwargs)
+
+        view.cls = view.view_class = cls  # type: ignore[attr-defined]
+        view.initkwargs = view.view_initkwargs = initkwargs  # type: ignore[attr-defined]
+        # Callers send a token in a header, never a cookie, so nobody can ride on a session.
+        view.csrf_exempt = True  # type: ignore[attr-defined]
+        return view
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.request = request  # type: ignore[assignment]
+        try:
+            response = self._answer(request, args, kwargs)
+        except Exception as error:
+            refused = answer_refusal(request, error)
+            if refused is None:
+                raise
+            response = refused
+        return response
+
+    def _answer(self, request: HttpRequest, args: Any, kwargs: Any) -> HttpResponse:
+        method = request.method or ""
+        endpoint = self.endpoints.get(method)
+        if endpoint is None:
+            if method == "OPTIONS":
+                return HttpResponse(status=204, headers={"Allow": self.allow})
+            raise MethodNotAllowed(method, self.allow)
+        meta = request.META
+        if not accepts_json(meta.get("HTTP_ACCEPT") or "*/*"):
+            raise NotAcceptable("Only application/json is served.")
+        actor = None if self.ignores_credentials else authenticate(request)
+        request.user = actor  # type: ignore[assignment]
+        authorise(actor, endpoint.requirement)
+        rates = endpoint.rates if actor is not None else endpoint.rates_of_strangers
+        decision = limits.charge(limits.identity_of(request, actor), *rates)
+        self.operation = endpoint.operation
+        if endpoint.operation.query is None and meta.get("QUERY_STRING"):
+            self.query(_NoQuery)
+        if endpoint.operation.body is None and not endpoint.is_read:
+            self._refuse_body(request)
+        response = endpoint.call(self, request, *args, **kwargs)
+        if decision is not None:
+            for name, value in decision.headers.items():
+                response.headers[name] = value
+        return response
+
+    # Reading a request
+
+    def body(self, body_type: type[T]) -> T:
+        """The decoded body. Raises InvalidJson, InvalidBody, UnsupportedMediaType, BodyTooLarge."""
+        request = self.request
+        sent = media_type(request.META.get("CONTENT_TYPE", ""))
+        if sent != JSON and not (sent == MERGE_PATCH and request.method == "PATCH"):
+            name = "Accept-Patch" if request.method == "PATCH" else "Accept"
+            raise UnsupportedMediaType(f"Send {JSON}.", headers={name: JSON})
+        raw = request.body
+        if not raw and "HTTP_TRANSFER_ENCODING" in request.META:
+            raise LengthRequired("Send the body with a Content-Length.")
+        return decode_body(raw, body_type)
+
+    def query(self, query_type: type[T]) -> T:
+        """The decoded query parameters. Raises InvalidParameters."""
+        return decode_query(dict(self.request.GET.lists()), query_type)
+
+    def idempotency(self, request: HttpRequest, body: object) -> IdempotencyKey | None:
+        """The Idempotency-Key of the request, for `idempotency.find` and `key.record`.
+
+        Raises IdempotencyKeyRequired where the operation demands one, InvalidHeader for a bad one.
+        """
+        header = request.META.get("HTTP_IDEMPOTENCY_KEY")
+        if header is None:
+            if self.operation.idempotency == "required":
+                raise IdempotencyKeyRequired("Send a key that is new for every new request.")
+            return None
+        match = request.resolver_match
+        return IdempotencyKey(
+            client=limits.identity_of(request, request.user),  # type: ignore[arg-type]
+            route=f"{request.method} {match.route if match else request.path}",
+            key=idempotency.key_of(header),
+            fingerprint=idempotency.fingerprint_of((body, match.kwargs if match else {})),
+        )
+
+    def if_match(self, request: HttpRequest) -> int | None:
+        """The version that the change is based on; None where the caller does not mind.
+
+        Raises IfMatchRequired (428) where the operation demands it and StaleVersion (412) for a tag
+        that cannot be current. Whether it is current, the save decides.
+        """
+        header = request.META.get("HTTP_IF_MATCH")
+        if header is not None:
+            return version_of_if_match(header)
+        if self.operation.if_match == "required":
+            raise IfMatchRequired("Send the ETag of the version that the change is based on.")
+        return None
+
+    def prefer(self, request: HttpRequest) -> Preference:
+        return preference(request.META.get("HTTP_PREFER", ""))
+
+    # Answering
+
+    def answer(
+        self,
+        value: Any = None,
+        *,
+        status: int = 200,
+        etag: int | str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpResponse:
+        """JSON of a value; without a value an answer without a body.
+
+        etag: the version of the resource. A GET whose If-None-Match names it gets 304.
+        """
+        given = dict(headers or {})
+        if etag is not None:
+            given["ETag"] = tag = etag_of(etag)
+            condition = self.request.META.get("HTTP_IF_NONE_MATCH")
+            if condition and self.request.method in ("GET", "HEAD") and none_match(condition, tag):
+                return _without_body(304, given)
+        if value is None:
+            return _without_body(status, given)
+        content = _encode(value)
+        response = HttpResponse(content, status=status, headers=given, content_type=JSON)
+        response.headers["Content-Length"] = str(len(content))
+        return response
+
+    def answer_page(
+        self,
+        page: Page[Any],
+        render: Callable[[Any], Any],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> HttpResponse:
+        """A page as `{"items": [...], "next": cursor}`, with a Link to the next one (RFC 8288)."""
+        given = dict(headers or {})
+        if page.next is not None:
+            parameters = {**dict(self.request.GET.lists()), "cursor": [page.next]}
+            given["Link"] = f'<{self.request.path}?{urlencode(parameters, doseq=True)}>; rel="next"'
+        return self.answer(
+            PageOf(items=[render(item) for item in page.items], next=page.next), headers=given
+        )
+
+    def _refuse_body(self, request: HttpRequest) -> None:
+        if request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
+            self.body(_NoBody)
+
+
+def _without_body(status: int, headers: Mapping[str, str]) -> HttpResponse:
+    response = HttpResponse(status=status, headers=headers)
+    del response.headers["Content-Type"]
+    return response

@@ -1,0 +1,182 @@
+"""Logs: one JSON object per line on standard output, or `key=value` for a developer's eyes.
+
+Every line carries the ids of the request or event it belongs to. Values of keys that name secrets
+or personal data are replaced, and so are e-mail addresses and tokens inside texts: a log is read by
+more people, and kept in more places, than the shop's data. No Django in here: settings name
+`configure`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import structlog
+
+from infrastructure.observability.correlation import current
+
+Line = MutableMapping[str, Any]
+
+REDACTED = "[redacted]"
+
+_PERSONAL = re.compile(
+    r"passw|secret|token|authori[sz]ation|cookie|credential|api_?key|private_?key|session_?key"
+    r"|card|cvv|cvc|iban|e_?mail|phone|address|postcode|line[12]$|(first|last|full|display)_?name",
+    re.IGNORECASE,
+)
+_INSIDE_TEXT = (
+    (re.compile(r"[^\s@<>\"'(),;:=\[\]]+@[^\s@<>\"'(),;:=\[\]]+"), REDACTED),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), REDACTED),
+    (re.compile(r"\b(?:rt|shop_live|whsec|tok)_[\w-]{16,}"), REDACTED),
+    (re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w.-])"), REDACTED),
+    # Postgres repeats the values of a violated constraint, and URLs carry passwords.
+    (re.compile(r"(Key \([^)]*\))=\(.*\)"), rf"\1=({REDACTED})"),
+    (re.compile(r"(Failing row contains) \(.*\)"), rf"\1 ({REDACTED})"),
+    (re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
+)
+_SUSPICIOUS = re.compile(r"@|eyJ|_\w{16}|\d{4}|Key \(|Failing row|(?i:bearer|basic)")
+
+
+def configure(options: Mapping[str, Any]) -> None:
+    """Send structlog and the standard library's loggers through one chain.
+
+    options: `level`; `readable` for `key=value` instead of JSON; `fields` that every line carries,
+    such as the service, its version and the environment. (Django calls it with `LOGGING` when
+    `LOGGING_CONFIG` names it.)
+    """
+    level = logging.getLevelNamesMapping()[options.get("level", "INFO")]
+    render = _readable if options.get("readable") else _json
+    fields = dict(options.get("fields", {}))
+
+    def add_fields(_logger: Any, _method: str, line: Line) -> Line:
+        return {**fields, **line}
+
+    chain: list[Any] = [
+        add_fields,
+        _add_logger_name,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        add_correlation,
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    structlog.configure(
+        processors=[*chain, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_StandardOutput,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.PositionalArgumentsFormatter(),
+                structlog.stdlib.ExtraAdder(),
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *chain, render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # Each request has its own line already, with more in it.
+    logging.getLogger("django.request").setLevel(logging.ERROR)
+    for name in ("django", "django.server", "celery", "_granian"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+
+
+def add_correlation(_logger: Any, _method: str, line: Line) -> Line:
+    correlation = current()
+    for name in ("request_id", "correlation_id", "causation_id"):
+        value = getattr(correlation, name)
+        if value:
+            line.setdefault(name, value)
+    if correlation.traceparent:
+        line.setdefault("trace_id", correlation.traceparent[3:35])
+    return line
+
+
+def redact(_logger: Any, _method: str, line: Line) -> Line:
+    for name, value in line.items():
+        line[name] = _redacted(name, value)
+    return line
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if is_personal(name):
+        return REDACTED
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted("", item) for item in value]
+    if isinstance(value, BaseException):
+        return scrub(f"{type(value).__name__}: {value}")
+    return value
+
+
+@lru_cache(maxsize=4096)
+def is_personal(name: str) -> bool:
+    """Whether values under this key stay out of logs."""
+    return _PERSONAL.search(name) is not None
+
+
+def scrub(text: str) -> str:
+    """The text without e-mail addresses, tokens, card numbers and repeated column values."""
+    if _SUSPICIOUS.search(text):
+        for pattern, replacement in _INSIDE_TEXT:
+            text = pattern.sub(replacement, text)
+    return text
+
+
+def _add_logger_name(logger: Any, _method: str, line: Line) -> Line:
+    line["logger"] = logger.name
+    return line
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _json(_logger: Any, _method: str, line: Line) -> str:
+    return _encode(line).decode()
+
+
+_FOR_MACHINES = [
+    "service",
+    "env",
+    "version",
+    "logger",
+    "correlation_id",
+    "causation_id",
+    "trace_id",
+]
+
+
+def _readable(_logger: Any, _method: str, line: Line) -> str:
+    at, level = line.pop("ts", "")[11:23], line.pop("level", "info").upper()
+    event, trace = line.pop("event", ""), line.pop("exception", None)
+    for name in _CONTEXT:
+        line.pop(name, None)
+    pairs = " ".join(f"{name}={value}" for name, value in line.items())
+    return f"{at} {level:<7} {event}{' ' if pairs else ''}{pairs}" + (f"\n{trace}" if trace else "")
+
+
+class _StandardOutput:
+    """Writes each line whole, with a single write: several processes share the stream."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def msg(self, text: str) -> None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    debug = info = warning = warn = error = critical = exception = fatal = log = msg
