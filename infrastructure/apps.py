@@ -18,6 +18,14 @@ class PlatformConfig(AppConfig):
 class ContextConfig(AppConfig):
     """Loads what a context publishes and what it listens to."""
 
+    # A module that imports this class must not make Django choose between two: without a default
+    # it would take neither, and fall back to an AppConfig that loads nothing.
+    default = False
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        cls.default = True
+
     def ready(self) -> None:
         for module in ("events", "handlers"):
             if find_spec(f"{self.name}.{module}") is not None:
