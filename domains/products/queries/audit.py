@@ -1,0 +1,110 @@
+"""What the audit of the books reads: everything, streamed in the order of its ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from domains.products.events import TOPIC
+from infrastructure.database.contexts import connection_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StockAudit:
+    """One SKU's counters beside everything they must be equal to, read at one moment."""
+
+    sku: str
+    variant_id: UUID
+    on_hand: int
+    held: int
+    ledger_on_hand: int
+    ledger_held: int
+    levels_on_hand: int
+    reserved: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReservationAudit:
+    order_id: UUID
+    status: str
+    lines: dict[UUID, int]
+    created_at: datetime
+
+
+def stock_audit() -> Iterator[StockAudit]:
+    for row in _stream("""
+        SELECT s.sku, s.variant_id, s.on_hand, s.held,
+            coalesce(ledger.on_hand, 0)::bigint, coalesce(ledger.held, 0)::bigint,
+            coalesce(levels.on_hand, 0)::bigint, coalesce(promised.quantity, 0)::bigint
+        FROM products_stockitem s
+        LEFT JOIN (
+            SELECT stock_item_id, sum(on_hand_delta) AS on_hand, sum(held_delta) AS held
+            FROM products_stockmovement GROUP BY stock_item_id
+        ) ledger ON ledger.stock_item_id = s.variant_id
+        LEFT JOIN (
+            SELECT stock_item_id, sum(on_hand) AS on_hand
+            FROM products_stocklevel GROUP BY stock_item_id
+        ) levels ON levels.stock_item_id = s.variant_id
+        LEFT JOIN (
+            SELECT l.stock_item_id, sum(l.quantity) AS quantity
+            FROM products_reservationline l
+            JOIN products_reservation r ON r.order_id = l.reservation_id AND r.status = 'HELD'
+            GROUP BY l.stock_item_id
+        ) promised ON promised.stock_item_id = s.variant_id
+        ORDER BY s.variant_id
+    """):
+        sku, variant_id, on_hand, held, ledger_on_hand, ledger_held, levels, reserved = row
+        yield StockAudit(
+            sku=sku,
+            variant_id=variant_id,
+            on_hand=on_hand,
+            held=held,
+            ledger_on_hand=ledger_on_hand,
+            ledger_held=ledger_held,
+            levels_on_hand=levels,
+            reserved=reserved,
+        )
+
+
+def active_reservations() -> Iterator[ReservationAudit]:
+    rows = _stream("""
+        SELECT r.order_id, r.status, r.created_at, l.stock_item_id, l.quantity
+        FROM products_reservation r
+        LEFT JOIN products_reservationline l ON l.reservation_id = r.order_id
+        WHERE r.status = 'HELD'
+        ORDER BY r.order_id
+    """)
+    for (order_id, status, created_at), lines in groupby(rows, lambda row: row[:3]):
+        yield ReservationAudit(
+            order_id=order_id,
+            status=status,
+            created_at=created_at,
+            lines={variant_id: quantity for *_, variant_id, quantity in lines if variant_id},
+        )
+
+
+def event_counts() -> Iterator[tuple[UUID, str, int]]:
+    """Every aggregate that published something: its id, its topic, how many events it recorded."""
+    for aggregate_id, events_recorded in _stream("""
+        SELECT id, events_recorded FROM (
+            SELECT id, events_recorded FROM products_product
+            UNION ALL SELECT id, events_recorded FROM products_price
+            UNION ALL SELECT variant_id, events_recorded FROM products_stockitem
+            UNION ALL SELECT order_id, events_recorded FROM products_reservation
+        ) aggregates
+        WHERE events_recorded > 0
+        ORDER BY id
+    """):
+        yield aggregate_id, TOPIC, events_recorded
+
+
+def _stream(sql: str) -> Iterator[tuple[Any, ...]]:
+    # A server-side cursor: an audit reads millions of rows and must not hold them.
+    with connection_of("products").chunked_cursor() as cursor:
+        cursor.execute(sql)
+        while rows := cursor.fetchmany(2000):
+            yield from rows
