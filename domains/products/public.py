@@ -14,12 +14,13 @@ from domains.products.queries.audit import (
     event_counts,
     stock_audit,
 )
-from domains.products.queries.stock import HoldState, Offer
+from domains.products.queries.stock import Offer
 from domains.products.rules import (
     Held,
     HoldLine,
     HoldOutcome,
     HoldRequest,
+    HoldState,
     Refused,
     Released,
     Shortage,

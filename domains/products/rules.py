@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from uuid import UUID
 
 from domains.products.errors import InvalidQuantity
@@ -103,6 +104,13 @@ class Released:
 
 
 HoldOutcome = Held | Refused | Released
+
+
+class HoldState(StrEnum):
+    """What an order's reservation is, once there is one."""
+
+    HELD = "HELD"
+    RELEASED = "RELEASED"
 
 
 def summed(lines: Iterable[HoldLine]) -> tuple[HoldLine, ...]:

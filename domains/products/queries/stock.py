@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from domains.products.errors import VariantNotFound
 from domains.products.models import Reservation, StockItem, StockMovement
+from domains.products.rules import HoldState
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import Money
-
-HoldState = Literal["HELD", "RELEASED"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +84,7 @@ def offers(skus: Sequence[str], *, currency: str) -> dict[str, Offer]:
 def hold_states(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:
     """What became of these orders' holds; an order that never held anything is not in the answer."""
     found = Reservation.objects.filter(pk__in=list(order_ids))
-    return dict(found.values_list("pk", "status"))
+    return {order_id: HoldState(status) for order_id, status in found.values_list("pk", "status")}
 
 
 def inventory_of(sku: str) -> Inventory:

@@ -12,6 +12,7 @@ from domains.products.public import (
     Held,
     HoldLine,
     HoldRequest,
+    HoldState,
     Refused,
     Released,
     Shortage,
@@ -181,7 +182,7 @@ def test_releasing_what_was_never_held_refuses_a_hold_that_comes_late(now: datet
     assert release(order_id=order_id, now=now) is False
     assert outbox() == facts
     assert hold(order_id=order_id, lines=products.lines({"A": 2}), now=now) == Released()
-    assert hold_state([order_id, new_id()]) == {order_id: "RELEASED"}
+    assert hold_state([order_id, new_id()]) == {order_id: HoldState.RELEASED}
 
 
 def test_many_orders_are_held_in_one_statement_the_first_come_first(
