@@ -1,0 +1,100 @@
+# `make` prints what there is. Every target makes or refreshes .venv by itself first.
+
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& command -v "$$name" && break; done)
+BIN := .venv/bin
+STACK := $(BIN)/python -m devstack
+TESTED := $(STACK) exec --
+DATABASE_ONLY := DJANGO_SETTINGS_MODULE=config.settings.test $(STACK) exec --only DATABASE_URL --
+RUNNING := $(STACK) attach --
+ARGS ?=
+
+ifneq ($(wildcard .env),)
+include .env
+export
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run reset replay audit shell db-shell test test-split test-long check static-check \
+	django-check format openapi events bench lock clean
+
+help: ## Print the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+venv:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "No Python 3.11 or later was found. Install one (Debian, Ubuntu: apt install python3 python3-venv)"; \
+		echo "or name it, as in: make run PYTHON=/opt/python3.13/bin/python3"; exit 1; fi
+	@$(PYTHON) -m devstack.bootstrap
+
+run: venv ## Start the whole shop in the foreground; Ctrl-C stops it. PORT, HOST, WEB_WORKERS, DATABASE_URL, REDIS_URL, KAFKA_BOOTSTRAP_SERVERS.
+	@$(STACK) run
+
+reset: venv ## Throw the local shop's data away.
+	@$(STACK) reset
+
+replay: venv ## Place real orders against the running shop. ORDERS, CONCURRENCY, FILE.
+	@$(RUNNING) $(BIN)/python -m demo.replay \
+		$(if $(ORDERS),--orders $(ORDERS)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY)) \
+		$(if $(FILE),--file $(FILE)) $(ARGS)
+
+audit: venv ## Compare the running shop's books: orders, stock, money, events.
+	@$(RUNNING) $(BIN)/python manage.py audit_books $(ARGS)
+
+shell: venv ## Open a Django shell in the running shop.
+	@$(RUNNING) $(BIN)/python manage.py shell
+
+db-shell: venv ## Open psql on the running shop's database.
+	@$(RUNNING) $(BIN)/python -m devstack.psql
+
+test: venv ## Run the tests on servers of their own, in about ten minutes. ARGS goes to pytest.
+	@$(TESTED) $(BIN)/python -m pytest -n 2 -m "not long" $(ARGS)
+
+test-split: venv ## The same with one database per context.
+	@$(STACK) exec --split -- $(BIN)/python -m pytest -n 2 -m "not long" $(ARGS)
+
+test-long: venv ## Run the tests that take minutes each.
+	@$(TESTED) $(BIN)/python -m pytest -m long --timeout 1800 $(ARGS)
+
+check: static-check django-check ## Check everything that needs no test: style, types, imports, migrations, documents.
+
+static-check: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+django-check: venv
+	@$(DATABASE_ONLY) $(MAKE) --no-print-directory --silent in-database-check
+
+in-database-check:
+	$(BIN)/python manage.py check
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m devstack.migration_lint
+	$(BIN)/python manage.py export_openapi --check
+	$(BIN)/python manage.py show_events --check
+
+format: venv ## Format the code and sort its imports.
+	@$(BIN)/ruff check --select I --fix --quiet .
+	@$(BIN)/ruff format .
+
+openapi: venv ## Write the OpenAPI document anew.
+	@$(DATABASE_ONLY) $(BIN)/python manage.py export_openapi
+
+events: venv ## Write docs/events.md and the event schemas anew.
+	@$(DATABASE_ONLY) $(BIN)/python manage.py show_events
+
+bench: venv ## Measure placement, relay and consumers; results go to benchmarks/RESULTS.md.
+	@$(TESTED) $(BIN)/python -m benchmarks $(ARGS)
+
+lock: venv ## Pin the requirements anew from requirements*.in, with hashes.
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove .venv, .local with all its data, and caches.
+	rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+"""What the environment says about the local stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from devstack.errors import StackError
+
+SERVICE_VARIABLES = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
+
+
+@dataclass(frozen=True)
+class Options:
+    host: str = "127.0.0.1"
+    port: int = 8000
+    web_workers: int = 2
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Servers that replace embedded ones, by variable."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Options:
+        return cls(
+            host=environ.get("HOST") or cls.host,
+            port=_whole_number(environ, "PORT", cls.port, 1, 65535),
+            web_workers=_whole_number(environ, "WEB_WORKERS", cls.web_workers, 1, 64),
+            given={name: environ[name] for name in SERVICE_VARIABLES if environ.get(name)},
+        )
+
+    @property
+    def base_url(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def _whole_number(
+    environ: Mapping[str, str], name: str, default: int, least: int, most: int
+) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise StackError(
+            f"{name} is {text!r}, which is no whole number from {least} to {most}.",
+            f"Leave it out to get {default}, or set a number, as in `{name}={default} make run`.",
+        )
+    return int(text)

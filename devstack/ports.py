@@ -1,0 +1,80 @@
+"""Ports on this machine: which are free, who sits on one, which were used last time."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from pathlib import Path
+
+import psutil
+
+from devstack.errors import StackError
+from devstack.layout import read_json, write_private_json
+
+# Below the range from which the kernel takes ports of outgoing connections: while a server is
+# being restarted nobody else gets its port by accident.
+_FIRST, _LAST = 20000, 32000
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def require_free(port: int, *, host: str, variable: str) -> None:
+    """Refuse a port that someone chose, with the name of whoever has it."""
+    if port < 1024 and _is_forbidden(port, host):
+        raise StackError(
+            f"Port {port} is for the administrator only.",
+            f"Choose another, as in `{variable}=8000 make run`.",
+        )
+    if not is_free(port, host):
+        raise StackError(
+            f"Port {port} on {host} is taken{_by_whom(port)}.",
+            f"Stop that program or choose another port, as in `{variable}={port + 1} make run`.",
+        )
+
+
+def _is_forbidden(port: int, host: str) -> bool:
+    try:
+        socket.create_server((host, port)).close()
+    except PermissionError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _by_whom(port: int) -> str:
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            address = connection.laddr
+            listens = connection.status == psutil.CONN_LISTEN and address and address.port == port
+            if listens and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    return ""
+
+
+class RememberedPorts:
+    """One port for each name, the same at every start as long as nobody else has taken it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ports: dict[str, int] = read_json(path)
+        self._given: set[int] = set()
+
+    def __getitem__(self, name: str) -> int:
+        port = self._ports.get(name)
+        while port is None or port in self._given or not is_free(port):
+            port = random.randrange(_FIRST, _LAST)  # noqa: S311
+        self._given.add(port)
+        if self._ports.get(name) != port:
+            self._ports[name] = port
+            write_private_json(self._path, self._ports)
+        return port

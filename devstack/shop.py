@@ -1,0 +1,85 @@
+"""What the shop consists of: the steps before it opens, its roles, and their environment."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+
+from devstack.credentials import Credentials
+from devstack.layout import Layout
+from devstack.options import Options
+from devstack.supervisor import Program
+
+STAFF_EMAIL = "staff@kontor.example"
+
+
+def environment(
+    *, options: Options, urls: Mapping[str, str], credentials: Credentials, gateway_port: int
+) -> dict[str, str]:
+    """The variables of every process of the shop, as an operator would set them."""
+    return {
+        **urls,
+        "DJANGO_SETTINGS_MODULE": "config.settings.local",
+        "PUBLIC_URL": options.base_url,
+        "ALLOWED_HOSTS": "*",
+        "SECRET_KEY": credentials.key("secret_key"),
+        "JWT_PRIVATE_KEY": credentials.signing_key("jwt_private_key"),
+        "PII_INDEX_KEY": credentials.key("pii_index_key"),
+        "ORDER_NUMBER_KEY": credentials.key("order_number_key"),
+        "PAYMENT_GATEWAY": "simulated",
+        "PAYMENT_GATEWAY_URL": f"http://127.0.0.1:{gateway_port}",
+        "PAYMENT_GATEWAY_SECRET": credentials.key("payment_gateway_secret"),
+        "KAFKA_REPLICATION_FACTOR": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def steps(*, staff_password: str) -> list[Program]:
+    staff = {"STAFF_EMAIL": STAFF_EMAIL, "STAFF_PASSWORD": staff_password}
+    return [
+        Program("migrate", _manage("migrate", "--no-input"), title="Applying migrations"),
+        Program("topics", _manage("create_topics"), title="Creating topics"),
+        Program("staff", _manage("ensure_staff"), staff, title="Seeing to the staff login"),
+        Program("demo", _manage("load_demo"), title="Loading the demo catalogue"),
+    ]
+
+
+def roles(*, options: Options, layout: Layout, gateway_port: int) -> list[Program]:
+    python = sys.executable
+    shutil.rmtree(layout.metrics, ignore_errors=True)
+    layout.metrics.mkdir(parents=True)
+    return [
+        Program(
+            "gateway",
+            [
+                *[python, "-m", "devstack.gateway", "--port", str(gateway_port)],
+                *["--state-file", str(layout.data("gateway.jsonl"))],
+            ],
+        ),
+        Program(
+            "web",
+            [
+                *[python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"],
+                *["--host", options.host, "--port", str(options.port)],
+                *["--workers", str(options.web_workers), "--blocking-threads", "2"],
+                # A thread that granian ends for being idle takes its database connections with it.
+                *["--blocking-threads-idle-timeout", "600"],
+                *["--respawn-failed-workers", "--respawn-interval", "1"],
+                *["--workers-kill-timeout", "5"],
+            ],
+            environment={"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)},
+            ready_url=f"{options.base_url}/health/live",
+        ),
+        Program("relay", _manage("relay_outbox")),
+        Program("consumer", _manage("consume_events")),
+        Program(
+            "worker",
+            [python, "-m", "celery", "-A", "config.celery", "worker", "--concurrency", "2"],
+        ),
+        Program("beat", _manage("run_beat")),
+    ]
+
+
+def _manage(*arguments: str) -> list[str]:
+    return [sys.executable, "manage.py", *arguments]
