@@ -144,6 +144,15 @@ class Owned:
             root.__dict__[f"_{self.name}_stored"] = {child.pk for child in children}
         return root.__dict__[self.name]
 
+    def fill(self, root: AggregateRoot, children: Iterable[OwnedModel]) -> None:
+        """Give a root the children that were read by the same statement as itself.
+
+        Root and children read by two statements may show two moments. No save is fooled by that,
+        because of the version; an answer is.
+        """
+        root.__dict__[self.name] = list(children)
+        root.__dict__[f"_{self.name}_stored"] = {child.pk for child in root.__dict__[self.name]}
+
     def __set__(self, root: AggregateRoot, children: Iterable[OwnedModel]) -> None:
         if self.name not in root.__dict__ and not root._state.adding:
             self.__get__(root, type(root))

@@ -37,8 +37,20 @@ def _choices(values: type[OperationKind | OperationState | PaymentStatus]) -> li
 
 
 class PaymentQuerySet(AggregateQuerySet):
-    def with_operations(self) -> Self:
-        return self.prefetch_related("operation_rows")
+    def whole(self, payment_id: UUID) -> Payment | None:
+        """The payment with its operations as of one moment, which takes one statement.
+
+        Read by two, the root could say PENDING beside an operation that has just succeeded.
+        """
+        rows = Operation.objects.filter(payment_id=payment_id).select_related("payment")
+        operations = list(rows.order_by("id"))
+        if operations:
+            payment: Payment | None = operations[0].payment
+        else:
+            payment = self.filter(pk=payment_id, operation_rows__isnull=True).first()
+        if payment is not None:
+            Payment.operations.fill(payment, operations)
+        return payment
 
     def due(self, now: datetime) -> Self:
         """Payments whose unfinished operation, or outstanding void, should be tried again."""

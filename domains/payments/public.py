@@ -8,7 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.payments import queries, rules, services
-from domains.payments.errors import PaymentAlreadyCaptured, PaymentOperationInProgress
+from domains.payments.errors import (
+    PaymentAlreadyCaptured,
+    PaymentOperationInProgress,
+    UnknownPaymentMethod,
+)
 from domains.payments.models import Payment
 from domains.payments.queries import JournalDifference, PaymentAudit, PaymentState
 from domains.payments.rules import Guarantee, PaymentStatus
@@ -21,6 +25,7 @@ __all__ = [
     "PaymentAudit",
     "PaymentState",
     "PaymentStatus",
+    "UnknownPaymentMethod",
     "authorise",
     "event_counts",
     "guarantee_of",

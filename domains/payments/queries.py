@@ -87,16 +87,13 @@ class JournalDifference:
 
 
 def payment(payment_id: UUID, *, customer_id: UUID | None = None) -> PaymentView:
-    """A payment with its operations, in two statements; with `customer_id` only that customer's.
+    """A payment with its operations; with `customer_id` only that customer's.
 
     Raises PaymentNotFound.
     """
-    rows = Payment.objects.with_operations().filter(pk=payment_id)
-    if customer_id is not None:
-        rows = rows.filter(customer_id=customer_id)
-    row = rows.first()
+    row = Payment.objects.whole(payment_id)
     # A payment that never began has no amount in any currency: there is nothing to show.
-    if row is None or row.authorisation is None:
+    if row is None or row.authorisation is None or customer_id not in (None, row.customer_id):
         raise PaymentNotFound(f"There is no payment {payment_id}.")
     return view_of(row)
 

@@ -260,7 +260,7 @@ def _change(
 
 
 def _find(payment_id: UUID) -> Payment | None:
-    return Payment.objects.with_operations().filter(pk=payment_id).first()
+    return Payment.objects.whole(payment_id)
 
 
 def _load(payment_id: UUID) -> Payment:
