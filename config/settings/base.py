@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
+from infrastructure.auth.keys import fault_in
 from infrastructure.database.urls import databases_from
 from infrastructure.environment import Environment
 
@@ -70,7 +71,21 @@ KAFKA_BOOTSTRAP_SERVERS = env.text("KAFKA_BOOTSTRAP_SERVERS")
 KAFKA_CLIENT_SETTINGS = env.mapping("KAFKA_CLIENT_SETTINGS", {})
 # Apart installations, and test runs, may share a broker.
 KAFKA_TOPIC_PREFIX = env.text("KAFKA_TOPIC_PREFIX", "")
+KAFKA_GROUP_PREFIX = env.text("KAFKA_GROUP_PREFIX", KAFKA_TOPIC_PREFIX)
 KAFKA_REPLICATION_FACTOR = env.integer("KAFKA_REPLICATION_FACTOR", 3)
+# `consumer` is KIP-848, `classic` is cooperative-sticky; `auto` takes the first that the broker has.
+KAFKA_GROUP_PROTOCOL = env.text("KAFKA_GROUP_PROTOCOL", "auto")
+env.require(
+    KAFKA_GROUP_PROTOCOL in ("auto", "consumer", "classic"),
+    "KAFKA_GROUP_PROTOCOL must be auto, consumer or classic",
+)
+
+# --- Relay and consumer ----------------------------------------------------------------------
+
+# Where they serve their metrics; 0 for nowhere.
+METRICS_PORT = env.integer("METRICS_PORT", 0)
+# A file that they touch about once per second while they make progress; empty for none.
+HEARTBEAT_FILE = env.text("HEARTBEAT_FILE", "")
 
 # --- Payments --------------------------------------------------------------------------------
 
@@ -167,6 +182,7 @@ RATE_LIMITS: dict[str, str | None] = {
     "refresh": "30/min",
     "checkout": "10/min",
     "search": "120/min",
+    "webhooks": "6000/min",
 }
 RATE_LIMITS |= {
     name: None if limit == "off" else limit for name, limit in env.mapping("RATE_LIMITS", {}).items()
@@ -205,7 +221,7 @@ LOGGING_CONFIG = "infrastructure.observability.logging.configure"
 LOGGING = {
     "level": env.text("LOG_LEVEL", "INFO"),
     "readable": env.flag("LOG_READABLE", False),
-    "fields": {"service": env.text("ROLE", "kontor"), "env": env.text("ENVIRONMENT_NAME", "")},
+    "fields": {"service": env.text("ROLE", "kontor"), "version": env.text("VERSION", "dev")},
 }
 
 # --- Identity --------------------------------------------------------------------------------
@@ -229,6 +245,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # An Ed25519 key as PKCS#8 PEM, and the PEMs of the keys before and after it.
 JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY")
 JWT_OTHER_KEYS = env.text("JWT_OTHER_KEYS", "")
+if JWT_PRIVATE_KEY and (_fault := fault_in(JWT_PRIVATE_KEY, JWT_OTHER_KEYS)):
+    env.require(False, f"JWT_PRIVATE_KEY or JWT_OTHER_KEYS: {_fault}")
 JWT_ISSUER = env.text("JWT_ISSUER", PUBLIC_URL)
 JWT_AUDIENCE = env.text("JWT_AUDIENCE", "kontor")
 ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", 600)

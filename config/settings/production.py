@@ -1,9 +1,10 @@
 """Production: nothing has a default that an operator must choose, and nothing weak is accepted."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ALLOWED_HOSTS, PII_INDEX_KEY, PUBLIC_URL, SECRET_KEY, env
+from config.settings.base import ALLOWED_HOSTS, LOGGING, PII_INDEX_KEY, PUBLIC_URL, SECRET_KEY, env
 
 ENVIRONMENT = "production"
+LOGGING["fields"]["env"] = ENVIRONMENT
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 63_072_000

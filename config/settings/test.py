@@ -19,9 +19,10 @@ os.environ.setdefault("KAFKA_REPLICATION_FACTOR", "1")
 os.environ.setdefault("KAFKA_TOPIC_PREFIX", "test.")
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import RATE_LIMITS, env
+from config.settings.base import LOGGING, RATE_LIMITS, env
 
 ENVIRONMENT = "test"
+LOGGING["fields"]["env"] = ENVIRONMENT
 # Argon2 is slow on purpose; its own tests ask for it by name.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -39,6 +39,7 @@ _CODES = (
 _PATH = re.compile(r" - at `\$?([^`]*)`$")
 _STEP = re.compile(r"\[(?:(\d+)|\.\.\.)\]|\.([^.\[]+)")
 _MOST_ERRORS = 100
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _FIELD = re.compile(r"field `([^`]+)`")
 
 
@@ -69,11 +70,11 @@ def decode_body(raw: bytes, body_type: type[T]) -> T:
             return body
     except msgspec.ValidationError:
         pass
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _NOT_JSON as error:
         raise InvalidJson(f"{error}." if str(error) else "") from error
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _NOT_JSON as error:
         raise InvalidJson(f"{error}.") from error
     errors = list(islice(_faults(value, body_type, "", strict=True), _MOST_ERRORS))
     if errors:

@@ -85,8 +85,11 @@ def preference(prefer: str) -> Preference:
 
 
 def etag_of(version: int | str) -> str:
-    """The strong entity tag of a version: `"v7"`. Text where more than one aggregate's version
-    decides the answer; such a tag serves If-None-Match only."""
+    """The strong entity tag of a version: `"v7"`.
+
+    Where other aggregates show in the answer too, text that tells them apart follows the version:
+    `"v7-authorised"`. All of it counts for If-None-Match, the version alone for If-Match.
+    """
     return f'"v{version}"'
 
 
@@ -110,6 +113,7 @@ def version_of_if_match(header: str) -> int | None:
     if len(tags) != 1 or tags[0] is None:
         raise InvalidHeader('If-Match takes one entity tag, such as "v7".')
     weak, tag = tags[0].groups()
-    if weak or not re.fullmatch(r"v\d{1,10}", tag, re.ASCII):
+    ours = re.fullmatch(r"v(\d{1,10})(-[\w-]{1,64})?", tag, re.ASCII)
+    if weak or ours is None:
         raise StaleVersion("The entity tag of If-Match is not the current one.")
-    return int(tag[1:])
+    return int(ours.group(1))

@@ -21,7 +21,7 @@ from rest_framework.views import APIView as RestFrameworkView
 from infrastructure.auth.authentication import authenticate
 from infrastructure.auth.permissions import Requirement, authorise
 from infrastructure.http import idempotency, limits
-from infrastructure.http.decoding import decode_body, decode_query
+from infrastructure.http.decoding import InvalidJson, decode_body, decode_query
 from infrastructure.http.errors import (
     IdempotencyKeyRequired,
     IfMatchRequired,
@@ -159,8 +159,8 @@ class APIView(RestFrameworkView):
         self.operation = endpoint.operation
         if endpoint.operation.query is None and meta.get("QUERY_STRING"):
             self.query(_NoQuery)
-        if endpoint.operation.body is None and not endpoint.is_read:
-            self._refuse_body(request)
+        if endpoint.operation.body is None and not endpoint.is_read and _has_body(request):
+            self.body(_NoBody)
         response = endpoint.call(self, request, *args, **kwargs)
         if decision is not None:
             for name, value in decision.headers.items():
@@ -172,14 +172,15 @@ class APIView(RestFrameworkView):
     def body(self, body_type: type[T]) -> T:
         """The decoded body. Raises InvalidJson, InvalidBody, UnsupportedMediaType, BodyTooLarge."""
         request = self.request
+        if not _has_body(request):
+            if "HTTP_TRANSFER_ENCODING" in request.META:
+                raise LengthRequired("Send the body with a Content-Length.")
+            raise InvalidJson("The body is empty.")
         sent = media_type(request.META.get("CONTENT_TYPE", ""))
         if sent != JSON and not (sent == MERGE_PATCH and request.method == "PATCH"):
             name = "Accept-Patch" if request.method == "PATCH" else "Accept"
             raise UnsupportedMediaType(f"Send {JSON}.", headers={name: JSON})
-        raw = request.body
-        if not raw and "HTTP_TRANSFER_ENCODING" in request.META:
-            raise LengthRequired("Send the body with a Content-Length.")
-        return decode_body(raw, body_type)
+        return decode_body(request.body, body_type)
 
     def query(self, query_type: type[T]) -> T:
         """The decoded query parameters. Raises InvalidParameters."""
@@ -262,9 +263,9 @@ class APIView(RestFrameworkView):
             PageOf(items=[render(item) for item in page.items], next=page.next), headers=given
         )
 
-    def _refuse_body(self, request: HttpRequest) -> None:
-        if request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
-            self.body(_NoBody)
+
+def _has_body(request: HttpRequest) -> bool:
+    return request.META.get("CONTENT_LENGTH") not in (None, "", "0")
 
 
 def _without_body(status: int, headers: Mapping[str, str]) -> HttpResponse:
