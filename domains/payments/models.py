@@ -163,20 +163,22 @@ class Payment(AggregateRoot):
 
     # Commands
 
-    def begin_capture(self, amount_minor: int | None, now: datetime) -> Operation:
+    def begin_capture(self, amount: Money | None, now: datetime) -> Operation:
         """Start taking money: what is left of the authorisation unless told an amount."""
         if self.status == PaymentStatus.CAPTURED:
             raise PaymentAlreadyCaptured(f"Payment {self} is captured in full.")
         self._refuse_if_busy()
         if self.status not in (PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURED):
             raise PaymentNotAuthorised(f"Payment {self} is {self.status}.")
-        left = self.authorised_minor - self.captured_minor
-        amount_minor = left if amount_minor is None else amount_minor
-        if amount_minor <= 0:
+        left = Money(self.authorised_minor - self.captured_minor, self.currency)
+        amount = left if amount is None else amount
+        if amount.currency != self.currency:
+            raise InvalidPaymentAmount(f"The payment is in {self.currency}.")
+        if amount.amount_minor <= 0:
             raise InvalidPaymentAmount("There is nothing to capture.")
-        if amount_minor > left:
-            raise CaptureTooLarge(f"{Money(left, self.currency)} can be captured at most.")
-        return self._begin(OperationKind.CAPTURE, amount_minor, now)
+        if amount.amount_minor > left.amount_minor:
+            raise CaptureTooLarge(f"{left} can be captured at most.")
+        return self._begin(OperationKind.CAPTURE, amount.amount_minor, now)
 
     def request_void(self, now: datetime) -> bool:
         """Let the money go: at once if it is held, else as soon as that is known.
@@ -185,7 +187,7 @@ class Payment(AggregateRoot):
         """
         if self.captured_minor:
             raise PaymentAlreadyCaptured(f"Payment {self} is {self.status}.")
-        if self.status in (PaymentStatus.VOIDED, PaymentStatus.DECLINED):
+        if self.is_released:
             return False
         if self.unfinished is None:
             self._begin(OperationKind.VOID, 0, now)
@@ -244,6 +246,10 @@ class Payment(AggregateRoot):
     @property
     def authorisation(self) -> Operation | None:
         return next((o for o in self.operations if o.kind == OperationKind.AUTHORISE), None)
+
+    @property
+    def is_released(self) -> bool:
+        return self.status in rules.RELEASED
 
     @property
     def is_void_due(self) -> bool:

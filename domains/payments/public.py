@@ -47,18 +47,12 @@ class Outcome:
     @property
     def is_secured(self) -> bool:
         """The payment gives what its method guarantees; goods may be promised."""
-        return self.status in SECURED
+        return self.status in rules.SECURED
 
     @property
     def is_released(self) -> bool:
         """No money is held, and none ever will be under this id."""
-        return self.status in RELEASED
-
-
-SECURED = frozenset(
-    {PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURED, PaymentStatus.CAPTURED}
-)
-RELEASED = frozenset({PaymentStatus.DECLINED, PaymentStatus.VOIDED})
+        return self.status in rules.RELEASED
 
 
 def authorise(
@@ -100,7 +94,7 @@ def void(*, payment_id: UUID, now: datetime) -> Outcome:
     the money has been taken and is not let go by a void; AUTHORISED: a capture is unfinished.
     """
     try:
-        return _outcome(services.void(payment_id=payment_id, now=now))
+        return _outcome(services.void_or_forestall(payment_id=payment_id, now=now))
     except (PaymentAlreadyCaptured, PaymentOperationInProgress):
         state = queries.payment_states([payment_id])[payment_id]
         return Outcome(payment_id=payment_id, status=state.status)

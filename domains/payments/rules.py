@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from domains.payments.errors import UnknownPaymentMethod
+from domains.payments.errors import GatewayRefused, UnknownPaymentMethod
 
 
 class OperationKind(StrEnum):
@@ -37,6 +37,14 @@ class PaymentStatus(StrEnum):
     CAPTURED = "CAPTURED"
     DECLINED = "DECLINED"
     VOIDED = "VOIDED"
+
+
+# Goods may be promised: the payment gives what its method guarantees.
+SECURED = frozenset(
+    {PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURED, PaymentStatus.CAPTURED}
+)
+# No money is held, and none ever will be.
+RELEASED = frozenset({PaymentStatus.DECLINED, PaymentStatus.VOIDED})
 
 
 class Guarantee(StrEnum):
@@ -74,6 +82,13 @@ class OperationFacts(Protocol):
     kind: str
     state: str
     amount_minor: int
+
+
+class OperationOutcome(Protocol):
+    @property
+    def state(self) -> str: ...
+    @property
+    def decline_code(self) -> str: ...
 
 
 def status_of(
@@ -117,6 +132,12 @@ def captured_by(operations: Iterable[OperationFacts]) -> int:
         for o in operations
         if o.kind == OperationKind.CAPTURE and o.state == OperationState.SUCCEEDED
     )
+
+
+def refuse_failed(operation: OperationOutcome) -> None:
+    """Raises GatewayRefused if the gateway said no."""
+    if operation.state == OperationState.FAILED:
+        raise GatewayRefused(f"The gateway refused: {operation.decline_code}.")
 
 
 # A live request has its answer, or has given up, well before this.

@@ -18,14 +18,13 @@ from django.db import models
 
 from domains.payments import gateways, queries, rules
 from domains.payments.errors import (
-    GatewayRefused,
     PaymentNotFound,
     UnknownGateway,
     UnknownOperation,
 )
 from domains.payments.gateways.port import Authorise, Capture, NoAnswer, Request, Void
 from domains.payments.models import Operation, Payment
-from domains.payments.rules import OperationKind, OperationState, Reply
+from domains.payments.rules import OperationKind, Reply
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money
 
@@ -82,7 +81,7 @@ def authorise(
 def capture(
     *,
     payment_id: UUID,
-    amount_minor: int | None,
+    amount: Money | None = None,
     now: datetime,
     also: Callable[[UUID], Sequence[models.Model]] = lambda operation_id: (),
 ) -> tuple[Payment, Operation]:
@@ -95,7 +94,7 @@ def capture(
     begun: list[Operation] = []
 
     def begin(payment: Payment) -> bool:
-        begun[:] = [payment.begin_capture(amount_minor, now)]
+        begun[:] = [payment.begin_capture(amount, now)]
         return True
 
     payment = _change(_load(payment_id), begin, also=lambda: also(begun[0].id))
@@ -104,25 +103,33 @@ def capture(
     return payment, payment.operation(operation_id)
 
 
-def void(*, payment_id: UUID, now: datetime) -> Payment:
-    """Let the money go; repeatable. A payment that never began can then never begin.
+def void(
+    *, payment_id: UUID, now: datetime, also: Callable[[], Sequence[models.Model]] = tuple
+) -> Payment:
+    """Let the money go; repeatable.
 
     Only VOIDED and DECLINED mean that nothing is held; with anything else the void is remembered
     and follows as soon as the gateway has told what it did.
-    Raises PaymentAlreadyCaptured, PaymentOperationInProgress.
+    also: rows to write with the wish, if it is new.
+    Raises PaymentNotFound, PaymentAlreadyCaptured, PaymentOperationInProgress.
     """
-    payment = _find(payment_id)
-    if payment is None:
+    payment = _load(payment_id)
+    if payment.unfinished is not None and payment.unfinished.kind == OperationKind.CAPTURE:
+        payment = _carry_on(payment, now=now)
+    payment = _change(payment, lambda current: current.request_void(now), also=also)
+    return _carry_on(payment, now=now)
+
+
+def void_or_forestall(*, payment_id: UUID, now: datetime) -> Payment:
+    """Let the money go, or keep a payment that never began from ever beginning."""
+    if _find(payment_id) is None:
         payment = Payment.voided_before_it_began(payment_id=payment_id, now=now)
         try:
             payment.save(unless_exists=True)
             return payment
         except ConcurrentModification:
-            payment = _load(payment_id)
-    if payment.unfinished is not None and payment.unfinished.kind == OperationKind.CAPTURE:
-        payment = _carry_on(payment, now=now)
-    payment = _change(payment, lambda current: current.request_void(now))
-    return _carry_on(payment, now=now)
+            pass  # it began just now
+    return void(payment_id=payment_id, now=now)
 
 
 def resolve(*, payment_id: UUID, now: datetime) -> Payment:
@@ -164,12 +171,6 @@ def receive_notification(*, gateway: str, body: bytes, signature: str, now: date
         raise UnknownOperation(f"There is no operation {told.key} at {gateway}.")
     payment = _record(payment, told.key, told.reply, now)
     return _carry_on(payment, now=now) if payment.is_void_due else payment
-
-
-def refuse_failed(operation: Operation) -> None:
-    """Raises GatewayRefused if the operation has failed."""
-    if operation.state == OperationState.FAILED:
-        raise GatewayRefused(f"The gateway refused: {operation.decline_code}.")
 
 
 def _carry_on(payment: Payment, *, now: datetime) -> Payment:

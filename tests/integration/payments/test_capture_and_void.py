@@ -17,6 +17,7 @@ from domains.payments.gateways.port import Authorise, Capture, Void
 from domains.payments.models import JournalEntry, Operation, Payment
 from infrastructure.database.contexts import alias_of, connection_of
 from infrastructure.ids import new_id
+from infrastructure.money import Money
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.integration.payments.test_authorise import told
 from tests.support.factories import payments
@@ -30,7 +31,7 @@ def test_captured_money_is_booked_in_the_statement_of_its_outcome(
 
     # The payment; the request; the journal so far, and the outcome.
     with django_assert_num_queries(4, using=alias_of("payments")):
-        services.capture(payment_id=payment.id, amount_minor=None, now=now)
+        services.capture(payment_id=payment.id, now=now)
 
     (booked,) = JournalEntry.objects.all()
     assert (booked.payment_id, booked.amount_minor, booked.currency) == (payment.id, 1_999, "GBP")
@@ -43,10 +44,8 @@ def test_captured_money_is_booked_in_the_statement_of_its_outcome(
 def test_money_can_be_captured_in_parts(now: datetime) -> None:
     payment = payments.authorised_payment(now, amount_minor=1_000)
 
-    for amount_minor, status in ((300, "PARTIALLY_CAPTURED"), (None, "CAPTURED")):
-        payment, operation = services.capture(
-            payment_id=payment.id, amount_minor=amount_minor, now=now
-        )
+    for amount, status in ((Money(300, "GBP"), "PARTIALLY_CAPTURED"), (None, "CAPTURED")):
+        payment, operation = services.capture(payment_id=payment.id, amount=amount, now=now)
         assert (payment.status, operation.state) == (status, "SUCCEEDED")
 
     assert sorted(JournalEntry.objects.values_list("amount_minor", flat=True)) == [300, 700]
@@ -58,7 +57,7 @@ def test_a_refused_capture_books_nothing(now: datetime, gateway: ScriptedGateway
     payment = payments.authorised_payment(now)
     gateway.refusal = "expired"
 
-    payment, operation = services.capture(payment_id=payment.id, amount_minor=None, now=now)
+    payment, operation = services.capture(payment_id=payment.id, now=now)
 
     assert (payment.status, operation.state, operation.decline_code) == (
         "AUTHORISED",
@@ -76,10 +75,10 @@ def test_a_capture_without_answer_holds_its_place_until_it_is_resolved(
     payment = payments.authorised_payment(now)
     gateway.is_silent = True
 
-    payment, operation = services.capture(payment_id=payment.id, amount_minor=None, now=now)
+    payment, operation = services.capture(payment_id=payment.id, now=now)
     assert (payment.status, operation.state) == ("AUTHORISED", "UNKNOWN")
     with pytest.raises(PaymentOperationInProgress):
-        services.capture(payment_id=payment.id, amount_minor=None, now=now)
+        services.capture(payment_id=payment.id, now=now)
     assert public.void(payment_id=payment.id, now=now).status == "AUTHORISED"
     gateway.is_silent = False
     payment = services.resolve(payment_id=payment.id, now=now)
@@ -96,7 +95,7 @@ def test_of_two_captures_at_once_one_wins(
     payment = payments.authorised_payment(now)
 
     def capture() -> Any:
-        return services.capture(payment_id=payment.id, amount_minor=None, now=now)
+        return services.capture(payment_id=payment.id, now=now)
 
     results = in_threads(*[capture] * 8)
 
@@ -115,7 +114,7 @@ def test_the_database_refuses_a_second_unfinished_operation(
 ) -> None:
     payment = payments.authorised_payment(now)
     gateway.is_silent = True
-    payment, _ = services.capture(payment_id=payment.id, amount_minor=1, now=now)
+    payment, _ = services.capture(payment_id=payment.id, amount=Money(1, "GBP"), now=now)
 
     payment.operations.append(Operation(kind="VOID", amount_minor=0, state="SENT", sent_at=now))
     with pytest.raises(IntegrityError, match="operation_one_unfinished"):
@@ -245,7 +244,7 @@ def test_captured_money_stays_captured(now: datetime) -> None:
 @pytest.mark.django_db
 def test_what_does_not_exist_is_not_captured(now: datetime) -> None:
     for command in (
-        lambda: services.capture(payment_id=new_id(), amount_minor=None, now=now),
+        lambda: services.capture(payment_id=new_id(), now=now),
         lambda: services.resolve(payment_id=new_id(), now=now),
     ):
         with pytest.raises(PaymentNotFound):

@@ -19,7 +19,7 @@ def authorised_payment(now: datetime, **choices: Any) -> Payment:
 
 def captured_payment(now: datetime, **choices: Any) -> Payment:
     payment = authorised_payment(now, **choices)
-    return services.capture(payment_id=payment.id, amount_minor=None, now=now)[0]
+    return services.capture(payment_id=payment.id, now=now)[0]
 
 
 def voided_payment(now: datetime, **choices: Any) -> Payment:

@@ -125,7 +125,7 @@ def test_after_23_hours_of_silence_staff_has_to_look(now: datetime) -> None:
 
 def test_a_capture_takes_what_is_left_and_books_it(now: datetime) -> None:
     payment = authorised(now)
-    payment.begin_capture(300, now)
+    payment.begin_capture(Money(300, "GBP"), now)
     answer(payment, DONE, now)
     assert (payment.status, payment.captured_minor) == ("PARTIALLY_CAPTURED", 300)
 
@@ -145,8 +145,8 @@ def test_a_capture_is_refused_when_there_is_nothing_to_take(now: datetime) -> No
         begun(now).begin_capture(None, now)
     payment = authorised(now)
     with pytest.raises(CaptureTooLarge, match=r"10\.00 GBP can be captured at most"):
-        payment.begin_capture(1_001, now)
-    for nothing in (0, -5):
+        payment.begin_capture(Money(1_001, "GBP"), now)
+    for nothing in (Money(0, "GBP"), Money(-5, "GBP"), Money(100, "EUR")):
         with pytest.raises(InvalidPaymentAmount):
             payment.begin_capture(nothing, now)
     payment.begin_capture(None, now)
@@ -208,7 +208,7 @@ def test_a_refused_void_is_put_before_staff(now: datetime) -> None:
 
 def test_captured_money_is_not_let_go_by_a_void(now: datetime) -> None:
     payment = authorised(now)
-    payment.begin_capture(400, now)
+    payment.begin_capture(Money(400, "GBP"), now)
     with pytest.raises(PaymentOperationInProgress):
         payment.request_void(now)
     answer(payment, DONE, now)
@@ -265,7 +265,7 @@ def test_counter_journal_and_captures_agree_whatever_happens(
         unfinished = payment.unfinished
         try:
             if step == "capture":
-                payment.begin_capture(amount_minor, now)
+                payment.begin_capture(amount_minor and Money(amount_minor, "GBP"), now)
             elif step == "void":
                 payment.request_void(now)
             elif step == "due":

@@ -1,0 +1,80 @@
+"""What the API of this context takes and gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from msgspec import Meta
+
+from domains.payments.queries import OperationView, PaymentView
+from infrastructure.http.types import Body, Money, Out
+
+
+class Capture(Body, frozen=True, kw_only=True):
+    """Without an amount, all that is authorised and not captured yet."""
+
+    amount: Money | None = None
+
+
+class Operation(Out, frozen=True, kw_only=True):
+    id: UUID
+    kind: str
+    state: str
+    amount: Money
+    decline_code: str | None
+    sent_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, operation: OperationView) -> Self:
+        return cls(
+            id=operation.id,
+            kind=operation.kind.value,
+            state=operation.state.value,
+            amount=Money.of(operation.amount),
+            decline_code=operation.decline_code or None,
+            sent_at=operation.sent_at,
+            finished_at=operation.finished_at,
+        )
+
+
+class Payment(Out, frozen=True, kw_only=True):
+    id: UUID
+    reference: str
+    status: str
+    method: str
+    amount: Money
+    authorised: Money
+    captured: Money
+    decline_code: str | None
+    created_at: datetime
+    updated_at: datetime
+    operations: list[Operation]
+
+    @classmethod
+    def of(cls, payment: PaymentView) -> Self:
+        return cls(
+            id=payment.id,
+            reference=payment.reference,
+            status=payment.status.value,
+            method=payment.method,
+            amount=Money.of(payment.amount),
+            authorised=Money.of(payment.authorised),
+            captured=Money.of(payment.captured),
+            decline_code=payment.decline_code or None,
+            created_at=payment.created_at,
+            updated_at=payment.updated_at,
+            operations=[Operation.of(operation) for operation in payment.operations],
+        )
+
+
+class SimulatedNotification(Body, frozen=True, kw_only=True):
+    """What the simulated gateway tells; every gateway has a form of its own."""
+
+    id: Annotated[str, Meta(max_length=255)]
+    key: UUID
+    kind: Literal["authorise", "capture", "void"]
+    status: Literal["succeeded", "refused"]
+    code: Annotated[str, Meta(max_length=64)]

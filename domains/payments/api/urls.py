@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from domains.payments.api import views
+
+urlpatterns = [
+    path("payments/<uuid:payment_id>", views.Payment.as_view(), name="payment"),
+    path("payments/<uuid:payment_id>/capture", views.Capture.as_view(), name="capture-payment"),
+    path("payments/<uuid:payment_id>/void", views.Void.as_view(), name="void-payment"),
+    path(
+        "payments/webhooks/<slug:gateway>", views.Notifications.as_view(), name="payment-webhooks"
+    ),
+]

@@ -1,0 +1,181 @@
+"""Payments over HTTP: to look at, to capture and to void, and the gateways' notifications."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+
+from domains.payments import errors, queries, rules, services
+from domains.payments.api import serializers
+from infrastructure import clock
+from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
+from infrastructure.database.contexts import alias_of
+from infrastructure.errors import DomainError
+from infrastructure.http import idempotency
+from infrastructure.http.views import APIView, operation
+
+NOT_STORED = {"Cache-Control": "no-store"}
+REPLAYED = {"Idempotency-Replayed": "true"}
+READ_ALL = "payments.read"
+
+
+class Payment(APIView):
+    scopes = {"GET": AUTHENTICATED}
+
+    @operation(
+        summary="Read a payment",
+        description="Staff may read every payment, customers their own.",
+        responses={200: serializers.Payment},
+        errors=[errors.PaymentNotFound],
+        etag=True,
+    )
+    def get(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+        actor = request.user
+        payment = queries.payment(payment_id, customer_id=None if actor.may(READ_ALL) else actor.id)
+        return self.answer(
+            serializers.Payment.of(payment), etag=payment.version, headers=NOT_STORED
+        )
+
+
+class Capture(APIView):
+    scopes = {"POST": "payments.capture"}
+
+    @operation(
+        summary="Take authorised money",
+        description=(
+            "200 when the money is taken. 202 when the gateway has not answered: the same request "
+            "is sent to it again until it does; look at the payment."
+        ),
+        body=serializers.Capture,
+        responses={200: serializers.Payment, 202: serializers.Payment},
+        errors=[
+            errors.PaymentNotFound,
+            errors.PaymentNotAuthorised,
+            errors.PaymentAlreadyCaptured,
+            errors.PaymentOperationInProgress,
+            errors.CaptureTooLarge,
+            errors.InvalidPaymentAmount,
+            errors.GatewayRefused,
+            idempotency.Duplicate,
+        ],
+        idempotency="required",
+        etag=True,
+    )
+    def post(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+        body = self.body(serializers.Capture)
+        key = self.idempotency(request, body)
+        assert key is not None
+        if (operation_id := idempotency.find(alias_of("payments"), key)) is not None:
+            return self._replay(payment_id, operation_id)
+        now = clock.now()
+        try:
+            with idempotency.duplicates():
+                payment, capture = services.capture(
+                    payment_id=payment_id,
+                    amount=body.amount.to_money() if body.amount else None,
+                    now=now,
+                    also=lambda operation_id: [key.record(operation_id, now)],
+                )
+        except DomainError:
+            # The same request may have been faster through another process.
+            if (operation_id := idempotency.find(alias_of("payments"), key)) is not None:
+                return self._replay(payment_id, operation_id)
+            raise
+        return self._captured(queries.view_of(payment), capture.id, headers={})
+
+    def _replay(self, payment_id: UUID, operation_id: UUID) -> HttpResponse:
+        return self._captured(queries.payment(payment_id), operation_id, headers=REPLAYED)
+
+    def _captured(
+        self, payment: queries.PaymentView, operation_id: UUID, *, headers: dict[str, str]
+    ) -> HttpResponse:
+        capture = next(o for o in payment.operations if o.id == operation_id)
+        rules.refuse_failed(capture)
+        return _answer_to_command(
+            self, payment, is_finished=capture.finished_at is not None, headers=headers
+        )
+
+
+class Void(APIView):
+    scopes = {"POST": "payments.void"}
+
+    @operation(
+        summary="Let authorised money go",
+        description=(
+            "200 when nothing is held any more. 202 when the gateway has not answered: the void is "
+            "carried out as soon as it does. Harmless to repeat."
+        ),
+        responses={200: serializers.Payment, 202: serializers.Payment},
+        errors=[
+            errors.PaymentNotFound,
+            errors.PaymentAlreadyCaptured,
+            errors.PaymentOperationInProgress,
+            errors.GatewayRefused,
+        ],
+        idempotency="accepted",
+        etag=True,
+    )
+    def post(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+        key = self.idempotency(request, None)
+        is_repeated = key is not None and idempotency.find(alias_of("payments"), key) is not None
+        now = clock.now()
+        with idempotency.duplicates():
+            payment = services.void(
+                payment_id=payment_id,
+                now=now,
+                also=lambda: [key.record(payment_id, now)] if key and not is_repeated else [],
+            )
+        if not payment.is_released:
+            rules.refuse_failed(payment.operations[-1])
+        return _answer_to_command(
+            self,
+            queries.view_of(payment),
+            is_finished=payment.is_released,
+            headers=REPLAYED if is_repeated else {},
+        )
+
+
+class Notifications(APIView):
+    scopes = {"POST": PUBLIC}
+    rate = {"POST": "webhooks"}
+    ignores_credentials = True
+
+    @operation(
+        summary="Take a gateway's notification",
+        description=(
+            "For gateways only. `Gateway-Signature: t=<unix seconds>,v1=<hex>` is the HMAC-SHA256 "
+            "of the time, a dot and the raw body, and is checked before anything is read. "
+            "Notifications may come early, late and more than once."
+        ),
+        body=serializers.SimulatedNotification,
+        responses={204: None},
+        errors=[
+            errors.UnknownGateway,
+            errors.InvalidSignature,
+            errors.InvalidNotification,
+            errors.UnknownOperation,
+        ],
+    )
+    def post(self, request: HttpRequest, gateway: str) -> HttpResponse:
+        services.receive_notification(
+            gateway=gateway,
+            body=request.body,
+            signature=request.META.get("HTTP_GATEWAY_SIGNATURE", ""),
+            now=clock.now(),
+        )
+        return self.answer(status=204)
+
+
+def _answer_to_command(
+    view: APIView, payment: queries.PaymentView, *, is_finished: bool, headers: dict[str, str]
+) -> HttpResponse:
+    given = NOT_STORED | headers
+    if not is_finished:
+        given["Location"] = f"/api/v1/payments/{payment.id}"
+    return view.answer(
+        serializers.Payment.of(payment),
+        status=200 if is_finished else 202,
+        etag=payment.version,
+        headers=given,
+    )
