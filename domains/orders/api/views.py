@@ -1,0 +1,180 @@
+"""The order routes: translate, make one call, translate back."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from msgspec import UNSET
+
+from domains.orders import errors, queries, services
+from domains.orders.api import serializers
+from domains.orders.models import Order, PaymentChoice
+from infrastructure import clock
+from infrastructure.http.pagination import page
+from infrastructure.http.types import PageOf
+from infrastructure.http.views import APIView, operation
+
+_PLACE_REFUSALS = [
+    errors.UnknownSku,
+    errors.UnknownPaymentMethod,
+    errors.OutOfStock,
+    errors.PaymentDeclined,
+    errors.OrderRejected,
+    errors.OrderInProgress,
+]
+
+_EXAMPLE = {
+    "lines": [{"sku": "85123A", "quantity": 2}],
+    "shipping_address": {
+        "name": "Ada Lovelace",
+        "line1": "12 St James's Square",
+        "city": "London",
+        "postcode": "SW1Y 4JH",
+        "country": "GB",
+    },
+    "payment": {"method": "card", "token": "tok_visa"},
+}
+
+
+class Orders(APIView):
+    scopes = {"GET": "orders.read_own", "POST": "orders.place"}
+    rate = {"POST": "checkout"}
+
+    @operation(
+        summary="List orders, the newest first",
+        description="A customer sees their own, staff with `orders.read` see all.",
+        query=serializers.OrderFilters,
+        responses={200: PageOf[serializers.Order]},
+    )
+    def get(self, request: HttpRequest) -> HttpResponse:
+        filters = self.query(serializers.OrderFilters)
+        orders = queries.orders_of(_seen_by(request))
+        if filters.status is not None:
+            orders = orders.filter(status=filters.status)
+        if filters.number is not None:
+            orders = orders.filter(number=filters.number)
+        found = page(
+            orders, filters.cursor, filters.limit, order=("-placed_at", "-id"), filters=filters
+        )
+        payments = queries.payment_statuses(found.items)
+        return self.answer_page(
+            found, lambda order: serializers.Order.of(order, payment_status=payments[order.id])
+        )
+
+    @operation(
+        summary="Place an order",
+        description=(
+            "Answers with the outcome. With `Prefer: respond-async` the order is accepted as "
+            "PENDING and decided soon after; so it is, with 202 too, if the payment's outcome "
+            "does not come in time."
+        ),
+        body=serializers.PlaceOrder,
+        responses={201: serializers.Order, 202: serializers.Order},
+        errors=_PLACE_REFUSALS,
+        idempotency="required",
+        respond_async=True,
+        examples={"two of one SKU": _EXAMPLE},
+    )
+    def post(self, request: HttpRequest) -> HttpResponse:
+        body = self.body(serializers.PlaceOrder)
+        key = self.idempotency(request, body)
+        assert key is not None
+        preference = self.prefer(request)
+        placed = services.place_order(
+            customer_id=request.user.id,  # type: ignore[union-attr]
+            lines=[
+                services.WantedLine(sku=line.sku, quantity=line.quantity) for line in body.lines
+            ],
+            currency=settings.DEFAULT_CURRENCY if body.currency is UNSET else body.currency,
+            shipping_address=msgspec.structs.asdict(body.shipping_address),
+            payment=PaymentChoice(method=body.payment.method, token=body.payment.token),
+            asynchronous=preference.respond_async,
+            key=key,
+            now=clock.now(),
+        )
+        headers = {"Location": reverse("order", kwargs={"order_id": placed.order.id})}
+        if placed.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        if preference.respond_async:
+            headers["Preference-Applied"] = "respond-async"
+        if (refusal := placed.order.refusal()) is not None:
+            refusal.headers.update(headers)
+            raise refusal
+        return self._answer_order(
+            placed.order,
+            status=202 if placed.order.is_undecided else 201,
+            payment_status=placed.payment_status,
+            headers=headers,
+        )
+
+    def _answer_order(
+        self, order: Order, *, status: int, payment_status: str, headers: dict[str, str]
+    ) -> HttpResponse:
+        return self.answer(
+            serializers.Order.of(order, payment_status=payment_status),
+            status=status,
+            etag=_version(order, payment_status),
+            headers=headers,
+        )
+
+
+class OrderDetail(APIView):
+    scopes = {"GET": "orders.read_own"}
+
+    @operation(
+        summary="Read an order",
+        responses={200: serializers.Order},
+        errors=[errors.OrderNotFound],
+        etag=True,
+    )
+    def get(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
+        order = queries.order_of(_seen_by(request), order_id)
+        payment_status = queries.payment_statuses([order])[order.id]
+        return self.answer(
+            serializers.Order.of(order, payment_status=payment_status),
+            etag=_version(order, payment_status),
+        )
+
+
+class OrderCancellation(APIView):
+    scopes = {"POST": "orders.cancel_own"}
+
+    @operation(
+        summary="Cancel an order",
+        description=(
+            "Its goods are released and its payment is voided. Cancelling twice is cancelling once."
+        ),
+        body=serializers.CancelOrder,
+        responses={200: serializers.Order, 202: serializers.Order},
+        errors=[errors.OrderNotFound, errors.OrderNotCancellable, errors.PaymentCaptured],
+        idempotency="accepted",
+    )
+    def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
+        body = self.body(serializers.CancelOrder)
+        key = self.idempotency(request, body)
+        staff = request.user.may("orders.cancel")  # type: ignore[union-attr]
+        seen = queries.order_of(None if staff else _seen_by(request), order_id)
+        order = services.cancel_order(
+            order_id=seen.id, reason=body.reason, key=key, now=clock.now()
+        )
+        payment_status = queries.payment_statuses([order])[order.id]
+        return self.answer(
+            serializers.Order.of(order, payment_status=payment_status),
+            status=200 if order.unsettled_since is None else 202,
+            etag=_version(order, payment_status),
+        )
+
+
+def _seen_by(request: HttpRequest) -> UUID | None:
+    """Whose orders the caller may see: their own, or everybody's (None)."""
+    actor = request.user
+    return None if actor.may("orders.read") else actor.id  # type: ignore[union-attr]
+
+
+def _version(order: Order, payment_status: str) -> str:
+    """The payment is another aggregate, and its status is part of the answer."""
+    return f"{order.version}-{payment_status.lower()}"

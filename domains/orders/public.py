@@ -1,0 +1,8 @@
+"""What other contexts may ask of orders."""
+
+from __future__ import annotations
+
+from domains.orders.queries import OrderAudit, event_counts, orders_audit
+from domains.orders.rules import PLACEMENT_DEADLINE
+
+__all__ = ["PLACEMENT_DEADLINE", "OrderAudit", "event_counts", "orders_audit"]

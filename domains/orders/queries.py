@@ -1,0 +1,148 @@
+"""Reads of orders, none of which passes through an aggregate."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F
+from django.db.models.query import QuerySet
+
+from domains.orders.errors import OrderNotFound
+from domains.orders.events import TOPIC
+from domains.orders.models import Order
+from domains.orders.rules import order_number
+from domains.payments import public as payments
+from domains.payments.public import PaymentStatus
+from infrastructure.database.contexts import connection_of
+from infrastructure.money import Money
+
+# So many numbers are drawn at once, so that an order does not cost a round trip for its number.
+# A process that ends leaves the rest of its block unused.
+NUMBER_BLOCK = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderAudit:
+    """What the audit compares of an order. `lines` sums the quantities per variant."""
+
+    order_id: UUID
+    number: str
+    status: str
+    total: Money
+    payment_method: str
+    lines: dict[UUID, int]
+    placed_at: datetime
+    unsettled_since: datetime | None
+
+
+class _Numbers:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = self._end = 0
+
+    def next(self) -> int:
+        with self._lock:
+            if self._next == self._end:
+                with connection_of("orders").cursor() as cursor:
+                    cursor.execute("SELECT nextval('orders_number_block')")
+                    block = cursor.fetchone()[0]
+                self._next, self._end = block * NUMBER_BLOCK, (block + 1) * NUMBER_BLOCK
+            number = self._next
+            self._next += 1
+            return number
+
+
+_numbers = _Numbers()
+
+
+def next_number() -> str:
+    """An order number that nobody had before."""
+    return order_number(_numbers.next(), key=settings.ORDER_NUMBER_KEY)
+
+
+def orders_of(customer_id: UUID | None) -> QuerySet[Order]:
+    """A customer's orders with their lines, or everybody's (None, for staff)."""
+    orders = Order.objects.prefetch_related("line_rows")
+    return orders if customer_id is None else orders.filter(customer_id=customer_id)
+
+
+def order_of(customer_id: UUID | None, order_id: UUID) -> Order:
+    """An order with its lines, for its customer or for staff (None). Raises OrderNotFound, also
+    for an order of somebody else."""
+    order: Order | None = orders_of(customer_id).filter(pk=order_id).first()
+    if order is None:
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return order
+
+
+def payment_statuses(orders: Sequence[Order]) -> dict[UUID, str]:
+    """How the payments of these orders stand; PENDING where none has begun. One statement."""
+    states = payments.payment_states([order.id for order in orders])
+    return {
+        order.id: states[order.id].status if order.id in states else PaymentStatus.PENDING
+        for order in orders
+    }
+
+
+def undecided_among(order_ids: list[UUID], *, placed_before: datetime) -> list[UUID]:
+    """Those of these orders that have waited for their outcome since before that time."""
+    waiting = Order.objects.unsettled(before=placed_before).filter(id__in=order_ids)
+    return list(waiting.values_list("id", flat=True))
+
+
+def orders_audit() -> Iterator[OrderAudit]:
+    """Every order, ordered by id, streaming. Two statements side by side, so memory stays flat."""
+    lines = _lines_by_order()
+    order_id, quantities = next(lines, (None, {}))
+    rows = Order.objects.order_by("id").values_list(
+        "id",
+        "number",
+        "status",
+        "total_minor",
+        "currency",
+        "payment_method",
+        "placed_at",
+        "unsettled_since",
+    )
+    for row in rows.iterator(chunk_size=2000):
+        while order_id is not None and order_id < row[0]:
+            order_id, quantities = next(lines, (None, {}))
+        yield OrderAudit(
+            order_id=row[0],
+            number=row[1],
+            status=row[2],
+            total=Money(row[3], row[4]),
+            payment_method=row[5],
+            lines=quantities if order_id == row[0] else {},
+            placed_at=row[6],
+            unsettled_since=row[7],
+        )
+
+
+def event_counts() -> Iterator[tuple[UUID, str, int]]:
+    rows = Order.objects.order_by("id").values_list("id", "events_recorded")
+    for order_id, recorded in rows.iterator(chunk_size=5000):
+        yield order_id, TOPIC, recorded
+
+
+def _lines_by_order() -> Iterator[tuple[UUID, dict[UUID, int]]]:
+    rows = (
+        Order.objects.order_by("id")
+        .filter(line_rows__isnull=False)
+        .values_list("id", variant=F("line_rows__variant_id"), quantity=F("line_rows__quantity"))
+    )
+    current: UUID | None = None
+    quantities: dict[UUID, int] = {}
+    for order_id, variant_id, quantity in rows.iterator(chunk_size=5000):
+        if order_id != current:
+            if current is not None:
+                yield current, quantities
+            current, quantities = order_id, {}
+        quantities[variant_id] = quantities.get(variant_id, 0) + quantity
+    if current is not None:
+        yield current, quantities

@@ -1,0 +1,347 @@
+"""Placing an order: what it costs, what it promises, and what is left when it is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from domains.orders import services
+from domains.orders.errors import OrderInProgress, OutOfStock, UnknownPaymentMethod, UnknownSku
+from domains.orders.models import Order, PaymentChoice
+from domains.payments import public as payments
+from domains.payments.public import PaymentStatus
+from domains.products import public as products
+from infrastructure.database.contexts import aliases
+from infrastructure.http.errors import IdempotencyKeyReused
+from infrastructure.ids import new_id
+from infrastructure.outbox.models import OutboxMessage
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+
+pytestmark = pytest.mark.django_db
+
+
+def stock_of(sku: str) -> tuple[int, int]:
+    """(on hand, held), after checking that the ledger says the same."""
+    (row,) = [audit for audit in products.stock_audit() if audit.sku == sku]
+    assert (row.on_hand, row.held) == (row.ledger_on_hand, row.ledger_held)
+    assert row.held == row.reserved
+    return row.on_hand, row.held
+
+
+def events_of(order_id: Any) -> list[str]:
+    found = []
+    for alias in aliases():
+        found += OutboxMessage.objects.using(alias).filter(key=str(order_id)).order_by("id")
+    return [message.name for message in found]
+
+
+def payment_of(order: Order) -> PaymentStatus:
+    return payments.payment_states([order.id])[order.id].status
+
+
+def test_an_order_is_confirmed_with_its_stock_and_its_guarantee(now: datetime) -> None:
+    goods.stocked({"A": 10, "B": 5}, now=now)
+
+    order = orders.placed({"A": 2, "B": 1}, now=now)
+
+    assert order.status == "CONFIRMED"
+    assert order.total_minor == 3 * 1000
+    assert order.unsettled_since is None
+    assert order.payment_token == ""
+    assert payment_of(order) is PaymentStatus.AUTHORISED
+    assert stock_of("A") == (10, 2)
+    assert stock_of("B") == (5, 1)
+    assert Counter(events_of(order.id)) == Counter(
+        [
+            "orders.order_created",
+            "products.stock_reserved",
+            "payments.payment_authorised",
+            "orders.order_status_updated",
+        ]
+    )
+
+
+def test_a_placement_is_one_read_and_five_statements(now: datetime) -> None:
+    goods.stocked({"A": 10, "B": 5, "C": 5}, now=now)
+    orders.placed({"A": 1}, now=now)  # draws the block of numbers
+
+    captured = [CaptureQueriesContext(connections[alias]) for alias in aliases()]
+    for capture in captured:
+        capture.__enter__()
+    orders.placed({"A": 1, "B": 1, "C": 1}, now=now)
+    for capture in captured:
+        capture.__exit__(None, None, None)
+
+    statements = [query["sql"] for capture in captured for query in capture.captured_queries]
+    assert len(statements) == 6
+    assert sum(sql.lstrip().startswith("SELECT") for sql in statements) == 1
+
+
+def test_what_is_plainly_short_is_refused_and_leaves_no_trace(now: datetime) -> None:
+    goods.stocked({"A": 1, "B": 5}, now=now)
+
+    with pytest.raises(OutOfStock) as refused:
+        orders.place({"B": 1, "A": 2}, now=now)
+
+    assert [(e.pointer, e.code) for e in refused.value.errors] == [
+        ("/lines/1/quantity", "out_of_stock")
+    ]
+    assert Order.objects.count() == 0
+    assert stock_of("A") == (1, 0)
+
+
+def test_lines_of_one_sku_are_counted_together(now: datetime) -> None:
+    goods.stocked({"A": 3}, now=now)
+    lines = [services.WantedLine(sku="A", quantity=2), services.WantedLine(sku="A", quantity=2)]
+
+    with pytest.raises(OutOfStock) as refused:
+        _place_lines(lines, now=now)
+
+    assert len(refused.value.errors) == 2
+
+
+def test_an_unknown_sku_and_an_archived_product_are_refused(now: datetime) -> None:
+    goods.product(sku="GONE", stock=5, status="archived", now=now)
+    with pytest.raises(UnknownSku) as refused:
+        orders.place({"GONE": 1, "NEVER": 1}, now=now)
+    assert [e.pointer for e in refused.value.errors] == ["/lines/0/sku", "/lines/1/sku"]
+
+
+def test_an_unknown_payment_method_is_refused_before_anything_is_written(now: datetime) -> None:
+    goods.stocked({"A": 3}, now=now)
+    with pytest.raises(UnknownPaymentMethod):
+        orders.place({"A": 1}, payment=PaymentChoice(method="shells", token=""), now=now)
+    assert Order.objects.count() == 0
+
+
+def test_a_declined_payment_rejects_the_order_and_frees_its_stock(now: datetime) -> None:
+    goods.stocked({"A": 3}, now=now)
+
+    order = orders.placed({"A": 3}, payment=orders.DECLINED, now=now)
+
+    assert (order.status, order.reason) == ("REJECTED", "payment_declined")
+    assert order.unsettled_since is None
+    assert stock_of("A") == (3, 0)
+    refusal = order.refusal()
+    assert refusal is not None
+    assert (refusal.code, refusal.status) == ("payment_declined", 402)
+
+
+def test_an_order_of_nothing_to_pay_needs_no_gateway(now: datetime) -> None:
+    goods.product(sku="FREE", price_minor=0, stock=5, now=now)
+    order = orders.placed({"FREE": 1}, payment=orders.DECLINED, now=now)
+    assert order.status == "CONFIRMED"
+
+
+def test_goods_may_be_bought_on_account(now: datetime) -> None:
+    goods.stocked({"A": 3}, now=now)
+    order = orders.placed({"A": 1}, payment=PaymentChoice(method="invoice", token=""), now=now)
+    assert order.status == "CONFIRMED"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_gateway_that_does_not_answer_leaves_the_order_pending_until_it_does(
+    now: datetime,
+) -> None:
+    goods.stocked({"A": 3}, now=now)
+    slow = PaymentChoice(method="card", token="tok_timeout")
+
+    order = orders.placed({"A": 1}, payment=slow, now=now)
+    assert order.status == "PENDING"
+    assert stock_of("A") == (3, 1)
+
+    services.settle_unfinished(now=now + timedelta(seconds=11))
+    assert orders.status_of(order.id) == "CONFIRMED"
+    assert stock_of("A") == (3, 1)
+
+
+# The same request again
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_key_again_gives_the_same_order(now: datetime) -> None:
+    goods.stocked({"A": 2}, now=now)
+    key = orders.key("again")
+
+    first = orders.place({"A": 2}, key=key, now=now)
+    second = orders.place({"A": 2}, key=key, now=now)
+
+    assert (first.replayed, second.replayed) == (False, True)
+    assert second.order.id == first.order.id
+    assert second.payment_status == PaymentStatus.AUTHORISED
+    assert stock_of("A") == (2, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refusal_after_the_order_was_taken_is_repeated_for_the_same_key(now: datetime) -> None:
+    goods.stocked({"A": 2}, now=now)
+    key = orders.key("again")
+    orders.place({"A": 2}, payment=orders.DECLINED, key=key, now=now)
+    again = orders.place({"A": 2}, payment=orders.DECLINED, key=key, now=now)
+    refusal = again.order.refusal()
+    assert again.replayed
+    assert refusal is not None
+    assert refusal.code == "payment_declined"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_with_another_body_is_refused(now: datetime) -> None:
+    goods.stocked({"A": 5}, now=now)
+    orders.place({"A": 1}, key=orders.key("k", body="one"), now=now)
+    with pytest.raises(IdempotencyKeyReused):
+        orders.place({"A": 2}, key=orders.key("k", body="two"), now=now)
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_first_request_is_undecided_the_second_is_told_so(now: datetime) -> None:
+    goods.stocked({"A": 5}, now=now)
+    key = orders.key("k")
+    slow = PaymentChoice(method="card", token="tok_timeout")
+    orders.place({"A": 1}, payment=slow, key=key, now=now)
+    with pytest.raises(OrderInProgress):
+        orders.place({"A": 1}, payment=slow, key=key, now=now)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_key_sent_twenty_times_at_once_places_one_order(now: datetime) -> None:
+    goods.stocked({"A": 100}, now=now)
+    key = orders.key("once")
+    outcomes: list[str] = []
+
+    def send() -> None:
+        try:
+            placed = orders.place({"A": 1}, key=key, now=now)
+            outcomes.append("replayed" if placed.replayed else "placed")
+        except OrderInProgress:
+            outcomes.append("in progress")
+        finally:
+            connections.close_all()
+
+    _at_once([send] * 20)
+
+    assert Counter(outcomes)["placed"] == 1
+    assert len(outcomes) == 20
+    assert Order.objects.count() == 1
+    assert stock_of("A") == (100, 1)
+
+
+# Many at once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_scarce_sku_exactly_what_is_there_is_sold(now: datetime) -> None:
+    goods.stocked({"HOT": 20, "ELSE": 1000}, now=now)
+    outcomes: list[str] = []
+    buyers = threading.Semaphore(12)
+
+    def buy() -> None:
+        with buyers:
+            try:
+                placed = orders.place({"ELSE": 1, "HOT": 1}, now=now)
+                outcomes.append(placed.order.reason or placed.order.status)
+            except OutOfStock:
+                outcomes.append("out_of_stock")
+            finally:
+                connections.close_all()
+
+    _at_once([buy] * 100)
+
+    assert Counter(outcomes) == {"CONFIRMED": 20, "out_of_stock": 80}
+    assert stock_of("HOT") == (20, 20)
+    assert stock_of("ELSE") == (1000, 20)
+    assert not Order.objects.filter(unsettled_since__isnull=False).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_settling_one_order_from_everywhere_at_once_settles_it_once(now: datetime) -> None:
+    goods.stocked({"A": 10}, now=now)
+    order = orders.placed({"A": 1}, asynchronous=True, now=now)
+    failures: list[Exception] = []
+
+    def settle() -> None:
+        try:
+            services.settle(order_id=order.id, now=now)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    _at_once([settle] * 10)
+
+    assert failures == []
+    assert orders.status_of(order.id) == "CONFIRMED"
+    assert events_of(order.id).count("orders.order_status_updated") == 1
+    assert events_of(order.id).count("payments.payment_authorised") == 1
+    assert stock_of("A") == (10, 1)
+
+
+# Asynchronous
+
+
+def test_an_asynchronous_order_is_pending_until_it_is_settled(now: datetime) -> None:
+    goods.stocked({"A": 10}, now=now)
+    order = orders.placed({"A": 1}, asynchronous=True, now=now)
+    assert order.status == "PENDING"
+    assert stock_of("A") == (10, 0)
+
+    assert services.settle(order_id=order.id, now=now).status == "CONFIRMED"
+    assert stock_of("A") == (10, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_asynchronous_orders_beyond_the_stock_are_rejected_with_the_same_code(
+    now: datetime,
+) -> None:
+    goods.stocked({"A": 3}, now=now)
+    taken = [orders.placed({"A": 1}, asynchronous=True, now=now).id for _ in range(3)]
+    taken.append(orders.placed({"A": 2}, asynchronous=True, now=now).id)
+
+    services.settle_many(order_ids=taken, now=now)
+
+    settled = Order.objects.filter(pk__in=taken)
+    reasons = Counter(o.reason or o.status for o in settled)
+    assert reasons["out_of_stock"] >= 1
+    assert reasons["CONFIRMED"] + reasons["out_of_stock"] == 4
+    on_hand, held = stock_of("A")
+    assert held <= on_hand == 3
+    rejected = settled.filter(status="REJECTED").first()
+    assert rejected is not None
+    refusal = rejected.refusal()
+    assert refusal is not None
+    assert refusal.errors[0].pointer == "/lines/0/quantity"
+
+
+def test_recovery_leaves_young_orders_to_their_requests(now: datetime) -> None:
+    goods.stocked({"A": 10}, now=now)
+    order = orders.placed({"A": 1}, asynchronous=True, now=now)
+    assert services.settle_unfinished(now=now + timedelta(seconds=9)) == 0
+    assert orders.status_of(order.id) == "PENDING"
+
+
+def _place_lines(lines: list[services.WantedLine], *, now: datetime) -> services.Placed:
+    return services.place_order(
+        customer_id=new_id(),
+        lines=lines,
+        currency="GBP",
+        shipping_address=orders.ADDRESS,
+        payment=orders.VISA,
+        asynchronous=False,
+        key=orders.key(),
+        now=now,
+    )
+
+
+def _at_once(actions: list[Any]) -> None:
+    threads = [threading.Thread(target=action) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
