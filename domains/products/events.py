@@ -43,7 +43,7 @@ class ProductDeleted(Event):
 @published("products.price_changed", topic=TOPIC, version=1)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceChanged(Event):
-    """A variant has a new price in a currency. `previous_amount_minor` is null for its first one."""
+    """A variant has a new price in a currency. Null before its first one."""
 
     price_id: UUID
     variant_id: UUID

@@ -3,247 +3,477 @@
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
 import django.db.models.deletion
-import infrastructure.ids
 from django.db import migrations, models
+
+import infrastructure.ids
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('version', models.PositiveIntegerField(default=0, editable=False)),
-                ('events_recorded', models.PositiveIntegerField(default=0, editable=False)),
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('sku', models.CharField(max_length=64)),
-                ('currency', models.CharField(max_length=3)),
-                ('amount_minor', models.BigIntegerField()),
-                ('updated_at', models.DateTimeField()),
+                ("version", models.PositiveIntegerField(default=0, editable=False)),
+                ("events_recorded", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("sku", models.CharField(max_length=64)),
+                ("currency", models.CharField(max_length=3)),
+                ("amount_minor", models.BigIntegerField()),
+                ("updated_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Reservation',
+            name="Reservation",
             fields=[
-                ('version', models.PositiveIntegerField(default=0, editable=False)),
-                ('events_recorded', models.PositiveIntegerField(default=0, editable=False)),
-                ('order_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('HELD', 'Held'), ('RELEASED', 'Released')], max_length=8)),
-                ('created_at', models.DateTimeField()),
-                ('released_at', models.DateTimeField(null=True)),
+                ("version", models.PositiveIntegerField(default=0, editable=False)),
+                ("events_recorded", models.PositiveIntegerField(default=0, editable=False)),
+                ("order_id", models.UUIDField(primary_key=True, serialize=False)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("HELD", "Held"), ("RELEASED", "Released")], max_length=8
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("released_at", models.DateTimeField(null=True)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Variant',
+            name="Variant",
             fields=[
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('sku', models.CharField(max_length=64)),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('options', models.JSONField(default=dict)),
-                ('unit', models.CharField(choices=[('piece', 'Piece'), ('g', 'Gram'), ('cm', 'Centimetre')], default='piece', max_length=8)),
-                ('position', models.PositiveSmallIntegerField(default=0)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("sku", models.CharField(max_length=64)),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("options", models.JSONField(default=dict)),
+                (
+                    "unit",
+                    models.CharField(
+                        choices=[("piece", "Piece"), ("g", "Gram"), ("cm", "Centimetre")],
+                        default="piece",
+                        max_length=8,
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField(default=0)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Warehouse',
+            name="Warehouse",
             fields=[
-                ('code', models.CharField(max_length=32, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
+                ("code", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=200)),
             ],
         ),
         migrations.CreateModel(
-            name='Category',
+            name="Category",
             fields=[
-                ('version', models.PositiveIntegerField(default=0, editable=False)),
-                ('events_recorded', models.PositiveIntegerField(default=0, editable=False)),
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('slug', models.CharField(max_length=200)),
-                ('path', models.TextField(editable=False)),
-                ('created_at', models.DateTimeField()),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='products.category')),
+                ("version", models.PositiveIntegerField(default=0, editable=False)),
+                ("events_recorded", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("slug", models.CharField(max_length=200)),
+                ("path", models.TextField(editable=False)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="products.category",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'categories',
+                "verbose_name_plural": "categories",
             },
         ),
         migrations.CreateModel(
-            name='PricePeriod',
+            name="PricePeriod",
             fields=[
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('amount_minor', models.BigIntegerField()),
-                ('from_at', models.DateTimeField()),
-                ('actor_id', models.UUIDField(null=True)),
-                ('price', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='period_rows', to='products.price')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("amount_minor", models.BigIntegerField()),
+                ("from_at", models.DateTimeField()),
+                ("actor_id", models.UUIDField(null=True)),
+                (
+                    "price",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="period_rows",
+                        to="products.price",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Product',
+            name="Product",
             fields=[
-                ('version', models.PositiveIntegerField(default=0, editable=False)),
-                ('events_recorded', models.PositiveIntegerField(default=0, editable=False)),
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.CharField(max_length=200)),
-                ('name', models.CharField(max_length=200)),
-                ('description', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('active', 'Active'), ('archived', 'Archived')], max_length=8)),
-                ('search_text', models.TextField(editable=False)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                ("version", models.PositiveIntegerField(default=0, editable=False)),
+                ("events_recorded", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("slug", models.CharField(max_length=200)),
+                ("name", models.CharField(max_length=200)),
+                ("description", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("active", "Active"),
+                            ("archived", "Archived"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("search_text", models.TextField(editable=False)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('status', 'active')), fields=['name', 'id'], name='products_active_by_name'), models.Index(condition=models.Q(('status', 'active')), fields=['created_at', 'id'], name='products_active_by_age'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector('search_text', config='english'), '||', django.contrib.postgres.search.SearchVector('search_text', config='simple'), django.contrib.postgres.search.SearchConfig('english')), name='products_search')],
-                'constraints': [models.UniqueConstraint(fields=('slug',), name='products_product_slug_unique')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status", "active")),
+                        fields=["name", "id"],
+                        name="products_active_by_name",
+                    ),
+                    models.Index(
+                        condition=models.Q(("status", "active")),
+                        fields=["created_at", "id"],
+                        name="products_active_by_age",
+                    ),
+                    django.contrib.postgres.indexes.GinIndex(
+                        django.contrib.postgres.search.CombinedSearchVector(
+                            django.contrib.postgres.search.SearchVector(
+                                "search_text", config="english"
+                            ),
+                            "||",
+                            django.contrib.postgres.search.SearchVector(
+                                "search_text", config="simple"
+                            ),
+                            django.contrib.postgres.search.SearchConfig("english"),
+                        ),
+                        name="products_search",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("slug",), name="products_product_slug_unique")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ProductCategory',
+            name="ProductCategory",
             fields=[
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='products.category')),
-                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='category_rows', to='products.product')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "category",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="products.category",
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="category_rows",
+                        to="products.product",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='ReservationLine',
+            name="ReservationLine",
             fields=[
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('quantity', models.IntegerField()),
-                ('reservation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='line_rows', to='products.reservation')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("quantity", models.IntegerField()),
+                (
+                    "reservation",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="line_rows",
+                        to="products.reservation",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='StockItem',
+            name="StockItem",
             fields=[
-                ('version', models.PositiveIntegerField(default=0, editable=False)),
-                ('events_recorded', models.PositiveIntegerField(default=0, editable=False)),
-                ('variant', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='stock_item', serialize=False, to='products.variant')),
-                ('sku', models.CharField(max_length=64)),
-                ('on_hand', models.IntegerField(default=0)),
-                ('held', models.IntegerField(default=0)),
-                ('backorder_limit', models.IntegerField(default=0)),
+                ("version", models.PositiveIntegerField(default=0, editable=False)),
+                ("events_recorded", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "variant",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="stock_item",
+                        serialize=False,
+                        to="products.variant",
+                    ),
+                ),
+                ("sku", models.CharField(max_length=64)),
+                ("on_hand", models.IntegerField(default=0)),
+                ("held", models.IntegerField(default=0)),
+                ("backorder_limit", models.IntegerField(default=0)),
             ],
         ),
         migrations.AddField(
-            model_name='variant',
-            name='product',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='variant_rows', to='products.product'),
+            model_name="variant",
+            name="product",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="variant_rows",
+                to="products.product",
+            ),
         ),
         migrations.AddField(
-            model_name='price',
-            name='variant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='price_rows', to='products.variant'),
+            model_name="price",
+            name="variant",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="price_rows",
+                to="products.variant",
+            ),
         ),
         migrations.CreateModel(
-            name='StockMovement',
+            name="StockMovement",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('ADJUSTMENT', 'Adjustment'), ('COUNT', 'Count'), ('HOLD', 'Hold'), ('RELEASE', 'Release')], max_length=10)),
-                ('on_hand_delta', models.IntegerField()),
-                ('held_delta', models.IntegerField()),
-                ('order_id', models.UUIDField(null=True)),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('actor_id', models.UUIDField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('warehouse', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='products.warehouse')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("ADJUSTMENT", "Adjustment"),
+                            ("COUNT", "Count"),
+                            ("HOLD", "Hold"),
+                            ("RELEASE", "Release"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("on_hand_delta", models.IntegerField()),
+                ("held_delta", models.IntegerField()),
+                ("order_id", models.UUIDField(null=True)),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                ("actor_id", models.UUIDField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "warehouse",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="products.warehouse",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='StockLevel',
+            name="StockLevel",
             fields=[
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('on_hand', models.IntegerField()),
-                ('warehouse', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='products.warehouse')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("on_hand", models.IntegerField()),
+                (
+                    "warehouse",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="products.warehouse",
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.AddConstraint(
-            model_name='category',
-            constraint=models.UniqueConstraint(fields=('slug',), name='products_category_slug_unique'),
+            model_name="category",
+            constraint=models.UniqueConstraint(
+                fields=("slug",), name="products_category_slug_unique"
+            ),
         ),
         migrations.AddIndex(
-            model_name='priceperiod',
-            index=models.Index(fields=['price', 'from_at'], name='products_price_history'),
+            model_name="priceperiod",
+            index=models.Index(fields=["price", "from_at"], name="products_price_history"),
         ),
         migrations.AddConstraint(
-            model_name='productcategory',
-            constraint=models.UniqueConstraint(fields=('product', 'category'), name='products_productcategory_unique'),
+            model_name="productcategory",
+            constraint=models.UniqueConstraint(
+                fields=("product", "category"), name="products_productcategory_unique"
+            ),
         ),
         migrations.AddField(
-            model_name='stockmovement',
-            name='stock_item',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='movement_rows', to='products.stockitem'),
+            model_name="stockmovement",
+            name="stock_item",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="movement_rows",
+                to="products.stockitem",
+            ),
         ),
         migrations.AddField(
-            model_name='stocklevel',
-            name='stock_item',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='level_rows', to='products.stockitem'),
+            model_name="stocklevel",
+            name="stock_item",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="level_rows",
+                to="products.stockitem",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stockitem',
-            constraint=models.UniqueConstraint(fields=('sku',), name='products_stockitem_sku_unique'),
+            model_name="stockitem",
+            constraint=models.UniqueConstraint(
+                fields=("sku",), name="products_stockitem_sku_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stockitem',
-            constraint=models.CheckConstraint(condition=models.Q(('backorder_limit__gte', 0), ('held__gte', 0), ('on_hand__gte', 0)), name='products_stockitem_not_negative'),
+            model_name="stockitem",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("backorder_limit__gte", 0), ("held__gte", 0), ("on_hand__gte", 0)
+                ),
+                name="products_stockitem_not_negative",
+            ),
         ),
         migrations.AddField(
-            model_name='reservationline',
-            name='stock_item',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='products.stockitem'),
+            model_name="reservationline",
+            name="stock_item",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="products.stockitem",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.UniqueConstraint(fields=('sku',), name='products_variant_sku_unique'),
+            model_name="variant",
+            constraint=models.UniqueConstraint(fields=("sku",), name="products_variant_sku_unique"),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.UniqueConstraint(fields=('variant', 'currency'), name='products_price_variant_currency_unique'),
+            model_name="price",
+            constraint=models.UniqueConstraint(
+                fields=("variant", "currency"), name="products_price_variant_currency_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_minor__gte', 0)), name='products_price_not_negative'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_minor__gte", 0)), name="products_price_not_negative"
+            ),
         ),
         migrations.AddIndex(
-            model_name='stockmovement',
-            index=models.Index(fields=['stock_item', 'id'], name='products_movements_of_item'),
+            model_name="stockmovement",
+            index=models.Index(fields=["stock_item", "id"], name="products_movements_of_item"),
         ),
         migrations.AddConstraint(
-            model_name='stocklevel',
-            constraint=models.UniqueConstraint(fields=('stock_item', 'warehouse'), name='products_stocklevel_unique'),
+            model_name="stocklevel",
+            constraint=models.UniqueConstraint(
+                fields=("stock_item", "warehouse"), name="products_stocklevel_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stocklevel',
-            constraint=models.CheckConstraint(condition=models.Q(('on_hand__gte', 0)), name='products_stocklevel_not_negative'),
+            model_name="stocklevel",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("on_hand__gte", 0)), name="products_stocklevel_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservationline',
-            constraint=models.UniqueConstraint(fields=('reservation', 'stock_item'), name='products_reservationline_unique'),
+            model_name="reservationline",
+            constraint=models.UniqueConstraint(
+                fields=("reservation", "stock_item"), name="products_reservationline_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reservationline',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__gte', 1)), name='products_reservationline_positive'),
+            model_name="reservationline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__gte", 1)), name="products_reservationline_positive"
+            ),
         ),
     ]

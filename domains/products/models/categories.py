@@ -17,7 +17,7 @@ MAX_DEPTH = 10
 
 class CategoryQuerySet(AggregateQuerySet):
     def locked(self) -> Self:
-        """Lock what the queryset selects, in one order for everybody, against changes of the tree."""
+        """Lock what is selected against changes of the tree, in one order for everybody."""
         return self.select_for_update(no_key=True, of=("self",)).order_by("pk")
 
     def move_subtree(self, *, old_path: str, new_path: str) -> None:

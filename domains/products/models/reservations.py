@@ -353,9 +353,7 @@ def _with_outbox(sql: str) -> str:
     )
 
 
-def _availability_rows(
-    skus: dict[UUID, str], *, available: bool, now: datetime, alias: str
-) -> str:
+def _availability_rows(skus: dict[UUID, str], *, available: bool, now: datetime, alias: str) -> str:
     """An outbox row per SKU, of which the statement takes those whose availability changes."""
     rows: list[OutboxMessage] = []
     for variant_id, sku in skus.items():

@@ -51,7 +51,7 @@ def connect_reference_rows(config: AppConfig) -> None:
 
 class StockItemQuerySet(AggregateQuerySet):
     def locked(self, skus: Iterable[str]) -> list[StockItem]:
-        """These items, locked in the order of their ids: the order in which everybody locks them."""
+        """These items, locked in the order of their ids, as everybody locks them."""
         return list(
             self.select_for_update(no_key=True, of=("self",))
             .filter(sku__in=list(skus))

@@ -82,7 +82,7 @@ def offers(skus: Sequence[str], *, currency: str) -> dict[str, Offer]:
 
 
 def hold_states(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:
-    """What became of these orders' holds; an order that never held anything is not in the answer."""
+    """What became of these orders' holds; one that never held anything is not in the answer."""
     found = Reservation.objects.filter(pk__in=list(order_ids))
     return {order_id: HoldState(status) for order_id, status in found.values_list("pk", "status")}
 

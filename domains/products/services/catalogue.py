@@ -75,7 +75,7 @@ def create_product(
 def create_products(
     *, products: Sequence[NewProduct], actor_id: UUID | None = None, now: datetime
 ) -> list[UUID]:
-    """Create many, in batches: each batch wholly or not at all. Refuses as `create_product` does."""
+    """Create many, in batches: each batch wholly or not at all. Raises as `create_product`."""
     ids: list[UUID] = []
     rest = iter(products)
     while batch := list(islice(rest, BATCH)):
@@ -258,9 +258,7 @@ def _create(
     return _again_if_taken(create, "products_product_slug_unique")
 
 
-def _product_of(
-    new: NewProduct, slug: str, categories: dict[str, UUID], now: datetime
-) -> Product:
+def _product_of(new: NewProduct, slug: str, categories: dict[str, UUID], now: datetime) -> Product:
     return Product.create(
         name=new.name,
         slug=slug,
@@ -340,9 +338,9 @@ def _sku_refusals(skus: Sequence[str]) -> Iterator[None]:
         yield
     except IntegrityError as error:
         if _constraint_of(error) == "products_variant_sku_unique":
-            detail = getattr(error.__cause__, "diag").message_detail or ""
-            taken = [sku for sku in skus if f"=({sku}) " in detail]
-            raise SkuTaken(f"The SKU {taken[0] if taken else '?'} exists already.") from error
+            detail = error.__cause__.diag.message_detail or ""  # type: ignore[union-attr]
+            taken = next((sku for sku in skus if f"=({sku}) " in detail), "")
+            raise SkuTaken(f"The SKU {taken} exists already.") from error
         raise
 
 

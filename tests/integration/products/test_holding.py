@@ -69,9 +69,7 @@ def test_an_order_is_held_wholly_or_not_at_all(now: datetime) -> None:
     facts, movements = outbox(), StockMovement.objects.count()
     order_id = new_id()
     outcome = hold(order_id=order_id, lines=products.lines({"A": 2, "B": 2}), now=now)
-    assert outcome == Refused(
-        (Shortage(variant_id=ids["B"], sku="B", requested=2, available=1),)
-    )
+    assert outcome == Refused((Shortage(variant_id=ids["B"], sku="B", requested=2, available=1),))
     assert (counters("A"), counters("B")) == ((5, 0), (1, 0))
     assert outbox() == facts
     assert StockMovement.objects.count() == movements

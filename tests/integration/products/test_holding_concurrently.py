@@ -67,7 +67,7 @@ def test_500_buyers_of_50_units_get_exactly_50(now: datetime) -> None:
 def test_batches_of_orders_on_five_scarce_skus_neither_oversell_nor_deadlock(
     now: datetime,
 ) -> None:
-    skus = {sku: 120 for sku in "ABCDE"}
+    skus = dict.fromkeys("ABCDE", 120)
     ids = products.stocked(skus, now=now)
     dice = random.Random(7)
 
@@ -131,7 +131,8 @@ def test_hold_and_release_of_one_order_race_to_one_answer(now: datetime) -> None
             answers[order_id].append(release(order_id=order_id, now=now))
 
     orders = [new_id() for _ in range(60)]
-    in_threads(act, [(o, w) for o in orders for w in ("hold", "release", "hold", "release")], threads=8)
+    steps = ("hold", "release", "hold", "release")
+    in_threads(act, [(order_id, step) for order_id in orders for step in steps], threads=8)
     assert set(hold_state(orders).values()) == {HoldState.RELEASED}
     for order_id in orders:
         freed = answers[order_id].count(True)
@@ -149,9 +150,7 @@ def test_counts_adjustments_and_holds_at_once_lose_nothing(now: datetime) -> Non
     def act(number: int) -> None:
         match number % 4:
             case 0:
-                inventory.adjust_stock(
-                    sku="A", delta=1, reason="found", actor_id=None, now=now
-                )
+                inventory.adjust_stock(sku="A", delta=1, reason="found", actor_id=None, now=now)
             case 1:
                 inventory.count_stock(
                     sku="B",
