@@ -1,5 +1,14 @@
 """The tables of the `platform` schema, of which every database has its own."""
 
-from infrastructure.outbox.models import OutboxMessage
+from infrastructure.http.models import IdempotencyRecord
+from infrastructure.inbox.models import BlockedKey, DeadLetter, InboxMark
+from infrastructure.outbox.models import OutboxMessage, ParkedMessage
 
-__all__ = ["OutboxMessage"]
+__all__ = [
+    "BlockedKey",
+    "DeadLetter",
+    "IdempotencyRecord",
+    "InboxMark",
+    "OutboxMessage",
+    "ParkedMessage",
+]

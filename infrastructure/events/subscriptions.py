@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from infrastructure.events.event import Event
@@ -19,7 +20,10 @@ class Subscription:
     batch: the function takes a list of events instead of one.
     idempotent: runs outside any transaction, and its inbox mark follows its effect, so after a
         crash it may see the same event again. For handlers that call through other doors.
-    rebuildable: its rows can be cleared and built anew by replaying the topic.
+    rebuildable: its rows can be cleared and built anew by replaying the topic. What clears them is
+        registered by `@clears`.
+    ordered: the order of an aggregate's events matters. When one fails for good, those that follow
+        it wait behind it instead of overtaking it.
     """
 
     label: str
@@ -29,6 +33,7 @@ class Subscription:
     batch: bool = False
     idempotent: bool = False
     rebuildable: bool = False
+    ordered: bool = True
 
 
 SUBSCRIPTIONS: dict[type[Event], list[Subscription]] = defaultdict(list)
@@ -41,6 +46,7 @@ def subscribe(
     batch: bool = False,
     idempotent: bool = False,
     rebuildable: bool = False,
+    ordered: bool = True,
 ) -> Callable[[Handler], Handler]:
     """Call the decorated function with every event of these types, each event once.
 
@@ -48,8 +54,7 @@ def subscribe(
     """
 
     def register(function: Handler) -> Handler:
-        context = context_of_module(function.__module__)
-        label = f"{context}.{function.__name__}"
+        context, label = context_of_module(function.__module__), label_of(function)
         for event_class in event_classes:
             subscribers = SUBSCRIPTIONS[event_class]
             if any(known.label == label for known in subscribers):
@@ -63,11 +68,47 @@ def subscribe(
                     batch=batch,
                     idempotent=idempotent,
                     rebuildable=rebuildable,
+                    ordered=ordered,
                 )
             )
         return function
 
     return register
+
+
+Clear = Callable[[datetime | None, datetime | None], None]
+
+CLEARS: dict[Clear, tuple[str, ...]] = {}
+
+
+def clears(*handlers: Handler) -> Callable[[Clear], Clear]:
+    """Let the decorated function clear the rows of these rebuildable handlers before a replay.
+
+    It gets the time range of the replay, from (inclusive) to (exclusive), None for an open end, and
+    deletes what the handlers wrote for events that occurred within. Handlers that write the same
+    rows share one such function, and are replayed together.
+    """
+
+    def register(function: Clear) -> Clear:
+        CLEARS[function] = tuple(map(label_of, handlers))
+        return function
+
+    return register
+
+
+def subscriptions_of(context: str) -> list[Subscription]:
+    """What the handlers of a context listen to, in the order of their registration."""
+    return [
+        subscription
+        for subscriptions in SUBSCRIPTIONS.values()
+        for subscription in subscriptions
+        if subscription.context == context
+    ]
+
+
+def label_of(function: Callable[..., None]) -> str:
+    """`<context>.<function>`."""
+    return f"{context_of_module(function.__module__)}.{function.__name__}"
 
 
 def context_of_module(module: str) -> str:

@@ -33,3 +33,35 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.sequence} of {self.key}"
+
+
+class ParkedMessage(models.Model):
+    """An outbox row that Kafka can never take, or one that waits behind such a row of its key.
+
+    `id` is the row's id in the outbox: it goes back under the same one, so its place in the order
+    of its key is kept. `reason` is empty for a row that only waits.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    shard = models.SmallIntegerField()
+    event_id = models.UUIDField()
+    topic = models.TextField()
+    key = models.TextField()
+    sequence = models.IntegerField()
+    name = models.TextField()
+    event_version = models.SmallIntegerField()
+    occurred_at = models.DateTimeField()
+    correlation_id = models.TextField(default="")
+    causation_id = models.TextField(default="")
+    traceparent = models.TextField(default="")
+    payload = models.TextField()
+    reason = models.TextField(default="")
+    parked_at = models.DateTimeField()
+
+    class Meta:
+        app_label = "platform"
+        verbose_name = "parked message"
+        indexes = [models.Index(fields=["topic", "key", "id"], name="parked_topic_key")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.sequence} of {self.key}"

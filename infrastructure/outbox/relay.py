@@ -1,0 +1,316 @@
+"""From the outbox to Kafka: at least once, in the order of each key, by any number of relays.
+
+A row is read by the leader of its shard, sent, and deleted when Kafka has acknowledged it. Reading
+goes on while earlier rows are in flight. Nothing is remembered outside the table but which rows are
+in flight, so a relay that dies leaves nothing behind but rows that may be sent twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from infrastructure import clock
+from infrastructure.events.envelope import event_headers
+from infrastructure.kafka.client import EVENT_BYTES
+from infrastructure.kafka.errors import KafkaUnavailable, Refused, is_permanent
+from infrastructure.kafka.producer import EventProducer
+from infrastructure.kafka.topics import ensure_topics
+from infrastructure.outbox import metrics, parking
+from infrastructure.outbox.shards import ShardLocks, open_session
+
+log = logging.getLogger("outbox.relay")
+
+BATCH = 1000
+MAX_IN_FLIGHT = 4000
+
+SHORTEST_WAIT = 0.002
+LONGEST_WAIT = 0.1
+
+# A row whose transaction committed late has a lower id than rows that are published already. While
+# the relay keeps up it therefore looks back over what it read in the last moments, and once per
+# second over the whole table.
+LOOK_BACK_SECONDS = 0.25
+REWIND_SECONDS = 1.0
+
+MEASURE_SECONDS = 5.0
+RETRY_SECONDS = (0.1, 2.0)
+
+_FETCH = """
+SELECT id, shard, topic, key, sequence, name, event_version, event_id::text,
+       to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+       correlation_id, causation_id, traceparent, payload
+  FROM platform_outboxmessage
+ WHERE id > %s AND shard = ANY(%s::smallint[]) AND id <> ALL(%s::bigint[])
+ ORDER BY id LIMIT %s
+"""
+
+Row = tuple[int, int, str, str, int, str, int, str, str, str, str, str, str]
+
+
+class SendingBroke(Exception):
+    """Messages in flight were given back unsent: begin again from the table."""
+
+
+class Relay:
+    """Publishes the outbox of one database until it is stopped."""
+
+    def __init__(self, alias: str, *, grace_seconds: float = 8.0) -> None:
+        self.alias = alias
+        self.grace_seconds = grace_seconds
+        self.wake = threading.Event()
+        self.beat: Callable[[], None] = lambda: None
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Finish what is in flight and return from `run`."""
+        self._stopping.set()
+        self.wake.set()
+
+    def run(self) -> None:
+        """Relay until stopped. Outages of Postgres and Kafka are waited out."""
+        shortest, longest = RETRY_SECONDS
+        wait = shortest
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                self._run_session()
+            except (psycopg.Error, KafkaUnavailable, SendingBroke) as error:
+                if time.monotonic() - started > 10:
+                    wait = shortest
+                log.warning("%s: %s; trying again", self.alias, str(error).strip())
+                metrics.LEADING.labels(self.alias).set(0)
+                self.beat()
+                self._stopping.wait(wait * random.uniform(0.5, 1))  # noqa: S311
+                wait = min(wait * 2, longest)
+
+    def _run_session(self) -> None:
+        with open_session(self.alias) as connection:
+            session = Session(connection, self.alias)
+            try:
+                self._pump(session)
+                session.drain(self.grace_seconds)
+            except BaseException:
+                # Another relay may lead these shards by now.
+                session.abandon()
+                raise
+
+    def _pump(self, session: Session) -> None:
+        wait = SHORTEST_WAIT
+        while not self._stopping.is_set():
+            self.beat()
+            if session.step():
+                wait = SHORTEST_WAIT
+                continue
+            if session.in_flight:
+                session.poll(wait)
+            elif self.wake.wait(wait):
+                wait = SHORTEST_WAIT
+                self.wake.clear()
+                continue
+            wait = min(wait * 2, LONGEST_WAIT)
+
+
+class Session:
+    """The relay between one connect and the next disconnect."""
+
+    def __init__(self, connection: psycopg.Connection, alias: str) -> None:
+        self._connection = connection
+        self._alias = alias
+        self._locks = ShardLocks(connection)
+        self._producer = EventProducer()
+        self._topics: set[str] = set()
+        self._blocked = parking.blocked_keys(connection)
+        self._acknowledged: list[int] = []
+        self._broken: str | None = None
+        self._refused: dict[int, str] = {}
+        self._reader = _Reader()
+        self._next_measure = 0.0
+        self.in_flight: dict[int, Row] = {}
+        log.info("%s: connected", alias)
+
+    def step(self) -> bool:
+        """Send what is waiting and delete what has arrived. False if there was nothing to send."""
+        self.poll(0)
+        self._settle()
+        self._housekeep()
+        room = MAX_IN_FLIGHT - len(self.in_flight)
+        if room < BATCH or not self._locks.leading:
+            return False
+        rows = self._fetch()
+        followers: list[int] = []
+        for row in rows:
+            if (row[2], row[3]) in self._blocked:
+                followers.append(row[0])
+            elif not self._send(row):
+                self._reader.rewind()
+                break
+        if self._refused or followers:
+            self._park(followers)
+        return bool(rows)
+
+    def poll(self, seconds: float) -> None:
+        """Take Kafka's acknowledgements. Raises SendingBroke."""
+        self._producer.poll(seconds)
+        if self._producer.failed is not None:
+            raise SendingBroke(f"the producer failed: {self._producer.failed}")
+        if self._broken is not None:
+            raise SendingBroke(self._broken)
+
+    def drain(self, seconds: float) -> None:
+        """Wait for what is in flight, and delete it."""
+        left = self._producer.flush(seconds)
+        self._settle()
+        if left:
+            log.warning(
+                "%s: %d messages unacknowledged, they will be sent again", self._alias, left
+            )
+            self._producer.purge()
+        else:
+            log.info("%s: drained", self._alias)
+
+    def abandon(self) -> None:
+        self._producer.purge()
+
+    def _fetch(self) -> list[Row]:
+        after = self._reader.position()
+        in_flight = [row_id for row_id in self.in_flight if row_id > after]
+        rows: list[Any] = self._connection.execute(
+            _FETCH, [after, sorted(self._locks.leading), in_flight, BATCH]
+        ).fetchall()
+        self._reader.read(rows[-1][0] if rows else after, full=len(rows) == BATCH)
+        return rows
+
+    def _send(self, row: Row) -> bool:
+        """Queue a row, or refuse it. False if the queue is full."""
+        (row_id, _, topic, key, sequence, name, version, event_id, occurred_at) = row[:9]
+        correlation_id, causation_id, traceparent, payload = row[9:]
+        try:
+            if topic not in self._topics:
+                self._ensure(topic)
+            if len(payload) > EVENT_BYTES // 4 and len(payload.encode()) > EVENT_BYTES:
+                raise Refused(f"The payload is larger than {EVENT_BYTES} bytes.")
+            headers = event_headers(
+                event_id=event_id,
+                name=name,
+                version=version,
+                occurred_at=occurred_at,
+                key=key,
+                sequence=sequence,
+                correlation_id=correlation_id,
+                causation_id=causation_id,
+                traceparent=traceparent,
+            )
+            self.in_flight[row_id] = row
+            self._producer.send(topic, key, payload, headers, partial(self._delivered, row_id))
+        except Refused as error:
+            self._refuse(row, str(error))
+        except BufferError:
+            del self.in_flight[row_id]
+            return False
+        return True
+
+    def _ensure(self, topic: str) -> None:
+        made = ensure_topics([topic])
+        if made:
+            log.info("%s: made topics %s", self._alias, ", ".join(made))
+        self._topics.add(topic)
+
+    def _delivered(self, row_id: int, error: Any, _: object) -> None:
+        if error is None:
+            self._acknowledged.append(row_id)
+        elif is_permanent(error):
+            self._refuse(self.in_flight[row_id], error.str())
+        else:
+            self._broken = error.str()
+
+    def _refuse(self, row: Row, reason: str) -> None:
+        """Park a row once this batch is through; its key is blocked from here on."""
+        self.in_flight.pop(row[0], None)
+        self._refused[row[0]] = reason
+        self._blocked.add((row[2], row[3]))
+        log.error("%s: Kafka refuses %s of %s: %s", self._alias, row[5], row[3], reason)
+
+    def _park(self, followers: list[int]) -> None:
+        parking.park(self._connection, self._refused, followers, clock.now())
+        self._refused = {}
+        self._look_at_blocked()
+
+    def _look_at_blocked(self) -> None:
+        blocked = parking.blocked_keys(self._connection)
+        if not self._blocked <= blocked:
+            self._reader.rewind()  # rows of a released key are back in their old places
+        self._blocked = blocked
+
+    def _settle(self) -> None:
+        """Delete what Kafka has acknowledged."""
+        if self._refused:
+            self._park([])
+        if not self._acknowledged:
+            return
+        done, self._acknowledged = self._acknowledged, []
+        self._connection.execute(
+            "DELETE FROM platform_outboxmessage WHERE id = ANY(%s::bigint[])", [done]
+        )
+        counts = Counter(self.in_flight.pop(row_id)[2] for row_id in done)
+        for topic, count in counts.items():
+            metrics.PUBLISHED.labels(topic).inc(count)
+
+    def _housekeep(self) -> None:
+        if self._locks.balance():
+            self._reader.rewind()
+        if self._locks.leaving:
+            self._locks.hand_over({row[1] for row in self.in_flight.values()})
+        if time.monotonic() >= self._next_measure:
+            self._next_measure = time.monotonic() + MEASURE_SECONDS
+            metrics.measure(self._connection, self._alias)
+            metrics.LEADING.labels(self._alias).set(len(self._locks.leading))
+        if self._blocked and self._reader.rewinds:
+            self._look_at_blocked()
+
+
+class _Reader:
+    """Where to read on. Ids rise, but become visible in the order of their commits."""
+
+    def __init__(self) -> None:
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin again at the start of the table."""
+        self._head = 0  # all that is visible up to here has been read
+        self._recent = 0  # the same a moment ago
+        self._next_recent = 0
+        self._next_look_back = 0.0
+        self._next_rewind = 0.0
+        self._behind = False
+
+    @property
+    def rewinds(self) -> bool:
+        """Whether the next read begins at the start of the table."""
+        return time.monotonic() >= self._next_rewind
+
+    def position(self) -> int:
+        """The id to read after."""
+        now = time.monotonic()
+        if now >= self._next_rewind:
+            self._next_rewind = now + REWIND_SECONDS
+            return 0
+        # While there is a backlog what comes late waits for the next rewind.
+        return self._head if self._behind else self._recent
+
+    def read(self, last_id: int, *, full: bool) -> None:
+        """Up to `last_id` was read, and if it was a full batch there is more behind it."""
+        now = time.monotonic()
+        self._behind = full
+        self._head = last_id if full else max(self._head, last_id)
+        if now >= self._next_look_back:
+            self._recent, self._next_recent = self._next_recent, self._head
+            self._next_look_back = now + LOOK_BACK_SECONDS

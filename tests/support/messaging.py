@@ -1,0 +1,183 @@
+"""Events in tests: delivered without a broker, or watched on a real one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from django.conf import settings
+from django.db import connections
+
+from infrastructure.database.contexts import aliases
+from infrastructure.events.bus import Dispatcher
+from infrastructure.events.envelope import Message, event_headers
+from infrastructure.events.event import Event
+from infrastructure.events.subscriptions import SUBSCRIPTIONS
+from infrastructure.kafka.client import client_settings, topic_name, topic_of
+from infrastructure.outbox.models import OutboxMessage
+from infrastructure.outbox.publisher import outbox_rows
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def deliver_outbox(*, contexts: Sequence[str] | None = None) -> int:
+    """Hand every waiting message to the handlers, and what these publish, until nothing waits.
+
+    Takes the broker's place in most tests. Returns how many messages were delivered; raises what a
+    handler raises.
+    """
+    names = contexts or list(
+        dict.fromkeys(s.context for listed in SUBSCRIPTIONS.values() for s in listed)
+    )
+    dispatchers = [Dispatcher(name) for name in names if name in settings.ALIAS_OF_CONTEXT]
+    delivered = 0
+    while messages := _take_waiting():
+        for dispatcher in dispatchers:
+            dispatcher.handle(m for m in messages if m.topic in dispatcher.topics)
+        delivered += len(messages)
+    return delivered
+
+
+def outbox_names(alias: str | None = None) -> list[str]:
+    """The names of the waiting events, in order."""
+    return [
+        row.name
+        for each in ([alias] if alias else aliases())
+        for row in OutboxMessage.objects.using(each).order_by("id")
+    ]
+
+
+def _take_waiting() -> list[Message]:
+    messages = []
+    for alias in aliases():
+        waiting = OutboxMessage.objects.using(alias)
+        rows = list(waiting.order_by("id"))
+        waiting.filter(pk__in=[row.pk for row in rows]).delete()
+        messages += [message_of(row, offset=row.pk) for row in rows]
+    return messages
+
+
+def message_of(row: OutboxMessage, *, partition: int = 0, offset: int = 0) -> Message:
+    """What the relay would make of an outbox row."""
+    headers = event_headers(
+        event_id=str(row.event_id),
+        name=row.name,
+        version=row.event_version,
+        occurred_at=row.occurred_at.isoformat(),
+        key=row.key,
+        sequence=row.sequence,
+        correlation_id=row.correlation_id,
+        causation_id=row.causation_id,
+        traceparent=row.traceparent,
+    )
+    return Message(row.topic, partition, offset, row.key.encode(), row.payload.encode(), headers)
+
+
+def publish(
+    events: Iterable[Event], *, key: UUID, first_sequence: int = 1, alias: str = "default"
+) -> list[OutboxMessage]:
+    """Put an aggregate's events into the outbox."""
+    rows = outbox_rows(events, key=key, first_sequence=first_sequence)
+    return OutboxMessage.objects.using(alias).bulk_create(rows)
+
+
+def wait_until(condition: Callable[[], Any], *, seconds: float = 10) -> Any:
+    """Poll until the condition is true, and return what it said."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"Not within {seconds} s: {condition}")
+        time.sleep(0.02)
+    return found
+
+
+def read_topic(topic: str) -> list[Message]:
+    """All messages of a topic, each partition in its order; nothing if it does not exist."""
+    name = topic_name(topic)
+    admin = AdminClient(client_settings())
+    partitions = admin.list_topics(timeout=10).topics
+    if name not in partitions:
+        return []
+    consumer = Consumer(client_settings(**{"group.id": "reader", "enable.auto.commit": False}))
+    try:
+        places = [TopicPartition(name, p, 0) for p in partitions[name].partitions]
+        ends = {
+            place.partition: consumer.get_watermark_offsets(place, timeout=10)[1]
+            for place in places
+        }
+        consumer.assign(places)
+        expected, found = sum(ends.values()), []
+        deadline = time.monotonic() + 10
+        while len(found) < expected and time.monotonic() < deadline:
+            for raw in consumer.consume(10_000, 0.1):
+                assert raw.error() is None, raw.error()
+                found.append(
+                    Message(
+                        topic_of(raw.topic()),
+                        raw.partition(),
+                        raw.offset(),
+                        raw.key(),
+                        raw.value(),
+                        raw.headers() or [],
+                    )
+                )
+        assert len(found) == expected
+        return sorted(found, key=lambda m: (m.partition, m.offset))
+    finally:
+        consumer.close()
+
+
+def delete_topics(prefix: str) -> None:
+    admin = AdminClient(client_settings())
+    names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    if names:
+        for future in admin.delete_topics(names, request_timeout=10).values():
+            future.result()
+
+
+def process_environment(**more: str) -> dict[str, str]:
+    """The environment of a process that works on this test's databases and topics."""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings.test",
+        "KAFKA_BOOTSTRAP_SERVERS": settings.KAFKA_BOOTSTRAP_SERVERS,
+        "KAFKA_TOPIC_PREFIX": settings.KAFKA_TOPIC_PREFIX,
+        "KAFKA_GROUP_PREFIX": settings.KAFKA_GROUP_PREFIX,
+        "DATABASE_URL": _url("default"),
+    }
+    for context, alias in settings.ALIAS_OF_CONTEXT.items():
+        environment[f"{context.upper()}_DATABASE_URL"] = _url(alias)
+    return environment | more
+
+
+def _url(alias: str) -> str:
+    database = connections[alias].settings_dict
+    user, password = quote(database["USER"] or ""), quote(database["PASSWORD"] or "")
+    login = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    port = f":{database['PORT']}" if database["PORT"] else ""
+    return f"postgresql://{login}{database['HOST']}{port}/{database['NAME']}"
+
+
+@contextmanager
+def thing_process(role: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The relay or the consumer of the things of the tests as a process; killed at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.things", role],
+        cwd=ROOT,
+        env=process_environment(**environment),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,160 @@
+"""A context of the tests' own: two kinds of events, handlers of every kind, effects in one table.
+
+Run as a program it is the relay or the consumer of that context in a process of its own, so that a
+test can kill it: `python -m tests.support.things relay|consume`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connections
+
+from infrastructure.events.codec import upcaster
+from infrastructure.events.event import Event, published
+from infrastructure.events.failures import Transient
+from infrastructure.events.subscriptions import clears, subscribe
+
+CONTEXT = "tests"
+ALIAS = "default"
+TOPIC = "tests-events"
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+# Texts of events that handlers fail on, and a door that `record_slowly` waits at.
+POISON: set[str] = set()
+PASSING: dict[str, int] = {}
+SEEN_WITHOUT_TRANSACTION: list[bool] = []
+
+
+@published("tests.thing_happened", topic=TOPIC, version=2)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThingHappened(Event):
+    thing_id: UUID
+    number: int
+    text: str = ""
+
+
+@published("tests.thing_ignored", topic=TOPIC, version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThingIgnored(Event):
+    thing_id: UUID
+
+
+@upcaster("tests.thing_happened", version=1)
+def count_became_number(payload: dict[str, Any]) -> dict[str, Any]:
+    payload["number"] = payload.pop("count")
+    return payload
+
+
+@subscribe(ThingHappened)
+def record(event: ThingHappened) -> None:
+    write_effect("record", [event])
+    fail_if_told(event)
+    if event.text == "slow":
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(4711), pg_advisory_unlock(4711)")
+
+
+@subscribe(ThingHappened, batch=True, rebuildable=True, ordered=False)
+def record_batch(events: list[ThingHappened]) -> None:
+    write_effect("record_batch", events)
+
+
+@subscribe(ThingHappened, idempotent=True)
+def record_outside(event: ThingHappened) -> None:
+    SEEN_WITHOUT_TRANSACTION.append(not connections[ALIAS].in_atomic_block)
+    write_effect("record_outside", [event])
+
+
+@clears(record_batch)
+def clear_batches(since: datetime | None, until: datetime | None) -> None:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM tests_effect WHERE handler = 'record_batch'"
+            " AND occurred_at >= coalesce(%s::timestamptz, '-infinity')"
+            " AND occurred_at < coalesce(%s::timestamptz, 'infinity')",
+            [since, until],
+        )
+
+
+def fail_if_told(event: ThingHappened) -> None:
+    if event.text in POISON:
+        raise ValueError(f"cannot stand {event.text}")
+    if PASSING.get(event.text, 0) > 0:
+        PASSING[event.text] -= 1
+        raise Transient(f"{event.text} will pass")
+
+
+def write_effect(handler: str, events: Iterable[ThingHappened]) -> None:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO tests_effect (handler, event_id, thing_id, number, occurred_at)"
+            " SELECT %s, * FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::timestamptz[])",
+            [
+                handler,
+                [event.event_id for event in events],
+                [event.thing_id for event in events],
+                [event.number for event in events],
+                [event.occurred_at for event in events],
+            ],
+        )
+
+
+def install() -> None:
+    """Let the context live in the default database."""
+    settings.ALIAS_OF_CONTEXT[CONTEXT] = ALIAS
+
+
+def create_table() -> None:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE platform.tests_effect (id bigserial, handler text, event_id uuid,"
+            " thing_id uuid, number int, occurred_at timestamptz)"
+        )
+
+
+def drop_table() -> None:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS platform.tests_effect")
+
+
+def effects(handler: str, thing_id: UUID | None = None) -> list[int]:
+    """The numbers that a handler has recorded, in the order of its doing so."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "SELECT number FROM tests_effect WHERE handler = %s"
+            " AND (%s::uuid IS NULL OR thing_id = %s::uuid) ORDER BY id",
+            [handler, thing_id, thing_id],
+        )
+        return [number for (number,) in cursor.fetchall()]
+
+
+def main(role: str) -> None:
+    import django
+
+    django.setup()
+    install()
+    if role == "relay":
+        from django.core.management import call_command
+
+        call_command("relay_outbox")
+    else:
+        from infrastructure.kafka.consumer import GroupConsumer
+
+        group = GroupConsumer(CONTEXT)
+        thread = threading.Thread(target=group.run)
+        thread.start()
+        thread.join()
+
+
+if __name__ == "__main__":
+    from tests.support import things
+
+    things.main(sys.argv[1])
