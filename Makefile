@@ -1,19 +1,16 @@
 # `make` prints what there is. Every target makes or refreshes .venv by itself first.
 
-PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+PYTHON := $(or $(PYTHON),$(shell for name in python3.13 python3.12 python3.11 python3; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	&& command -v "$$name" && break; done)
+	&& command -v "$$name" && break; done))
 BIN := .venv/bin
 STACK := $(BIN)/python -m devstack
 TESTED := $(STACK) exec --
-DATABASE_ONLY := DJANGO_SETTINGS_MODULE=config.settings.test $(STACK) exec --only DATABASE_URL --
+# For commands that read the models and the code, and ask nothing of Redis and Kafka.
+DATABASE_ONLY := $(STACK) exec --only DATABASE_URL -- env DJANGO_SETTINGS_MODULE=config.settings.test \
+	REDIS_URL=redis://127.0.0.1:1/0 KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1
 RUNNING := $(STACK) attach --
 ARGS ?=
-
-ifneq ($(wildcard .env),)
-include .env
-export
-endif
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run reset replay audit shell db-shell test test-split test-long check static-check \
@@ -46,7 +43,7 @@ shell: venv ## Open a Django shell in the running shop.
 	@$(RUNNING) $(BIN)/python manage.py shell
 
 db-shell: venv ## Open psql on the running shop's database.
-	@$(RUNNING) $(BIN)/python -m devstack.psql
+	@$(RUNNING) $(BIN)/python manage.py dbshell
 
 test: venv ## Run the tests on servers of their own, in about ten minutes. ARGS goes to pytest.
 	@$(TESTED) $(BIN)/python -m pytest -n 2 -m "not long" $(ARGS)
@@ -89,11 +86,10 @@ events: venv ## Write docs/events.md and the event schemas anew.
 bench: venv ## Measure placement, relay and consumers; results go to benchmarks/RESULTS.md.
 	@$(TESTED) $(BIN)/python -m benchmarks $(ARGS)
 
-lock: venv ## Pin the requirements anew from requirements*.in, with hashes.
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		requirements.in -o requirements.txt
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		requirements-dev.in -o requirements-dev.txt
+lock: venv ## Pin the requirements anew from requirements*.in, with hashes. ARGS=--upgrade takes newer ones.
+	@for name in requirements requirements-dev; do \
+		UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
+		--python-version 3.11 --generate-hashes $(ARGS) $$name.in -o $$name.txt || exit 1; done
 
 clean: ## Remove .venv, .local with all its data, and caches.
 	rm -rf .venv .local .mypy_cache .pytest_cache .ruff_cache .hypothesis

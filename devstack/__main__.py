@@ -20,7 +20,7 @@ from devstack.errors import StackError
 from devstack.layout import ROOT, Layout, read_json, write_private_json
 from devstack.options import SERVICE_VARIABLES, Options
 from devstack.ports import RememberedPorts, require_free
-from devstack.postgres import Postgres
+from devstack.postgres import Postgres, with_database_tools
 from devstack.preflight import require_python
 from devstack.service import Stopped
 from devstack.stack import Stack
@@ -78,7 +78,6 @@ def run_shop(layout: Layout, console: Console) -> int:
         credentials = Credentials(layout.credentials)
         ports = RememberedPorts(layout.ports)
         stack = Stack(layout, given=options.given, credentials=credentials, ports=ports)
-        gateway_port = ports["gateway"]
         staff_password = credentials.password("staff")
         access: dict[str, Any] = {
             "api": f"{options.base_url}/api/v1",
@@ -94,7 +93,7 @@ def run_shop(layout: Layout, console: Console) -> int:
                 options=options,
                 urls=stack.urls,
                 credentials=credentials,
-                gateway_port=gateway_port,
+                gateway_port=ports["gateway"],
             ),
             **os.environ,
             **stack.urls,
@@ -107,7 +106,7 @@ def run_shop(layout: Layout, console: Console) -> int:
             stack=stack,
             environment=environment,
             steps=shop.steps(staff_password=staff_password),
-            roles=shop.roles(options=options, layout=layout, gateway_port=gateway_port),
+            roles=shop.roles(options=options, layout=layout, ports=ports),
             access=access,
             greeting=_greeting(options, access, layout),
         ).run()
@@ -127,7 +126,8 @@ def attach(layout: Layout, *, program: list[str]) -> int:
         raise StackError(
             "No shop is running in this checkout.", "Start it with `make run` in another shell."
         )
-    os.execvpe(program[0], program, read_json(layout.environment))  # noqa: S606
+    environment = with_database_tools(read_json(layout.environment))
+    os.execvpe(program[0], program, environment)  # noqa: S606
 
 
 def execute_with_servers(
@@ -159,10 +159,10 @@ def execute_with_servers(
             stack.prepare(console)
             stack.launch()
             stack.wait_until_ready(console, stopping)
-            urls = {**os.environ, **stack.urls}
+            environment = with_database_tools({**os.environ, **stack.urls})
             if split:
-                urls.update(_database_per_context(stack))
-            child = subprocess.Popen(program, env=urls)
+                environment.update(_database_per_context(stack))
+            child = subprocess.Popen(program, env=environment)
             return child.wait()
         except Stopped:
             return 130

@@ -67,13 +67,15 @@ class RememberedPorts:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._ports: dict[str, int] = read_json(path)
-        self._given: set[int] = set()
+        self._chosen: dict[str, int] = {}
 
     def __getitem__(self, name: str) -> int:
+        if name in self._chosen:
+            return self._chosen[name]
         port = self._ports.get(name)
-        while port is None or port in self._given or not is_free(port):
+        while port is None or port in self._chosen.values() or not is_free(port):
             port = random.randrange(_FIRST, _LAST)  # noqa: S311
-        self._given.add(port)
+        self._chosen[name] = port
         if self._ports.get(name) != port:
             self._ports[name] = port
             write_private_json(self._path, self._ports)

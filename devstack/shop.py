@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from devstack.credentials import Credentials
 from devstack.layout import Layout
 from devstack.options import Options
+from devstack.ports import RememberedPorts
 from devstack.supervisor import Program
 
 STAFF_EMAIL = "staff@kontor.example"
@@ -36,16 +37,24 @@ def environment(
 
 
 def steps(*, staff_password: str) -> list[Program]:
-    staff = {"STAFF_EMAIL": STAFF_EMAIL, "STAFF_PASSWORD": staff_password}
+    ensure_staff = _manage(
+        *["ensure_staff", "--email", STAFF_EMAIL, "--name", "Local Staff"],
+        *["--password-env", "STAFF_PASSWORD"],
+    )
     return [
         Program("migrate", _manage("migrate", "--no-input"), title="Applying migrations"),
         Program("topics", _manage("create_topics"), title="Creating topics"),
-        Program("staff", _manage("ensure_staff"), staff, title="Seeing to the staff login"),
+        Program(
+            "staff",
+            ensure_staff,
+            {"STAFF_PASSWORD": staff_password},
+            title="Seeing to the staff login",
+        ),
         Program("demo", _manage("load_demo"), title="Loading the demo catalogue"),
     ]
 
 
-def roles(*, options: Options, layout: Layout, gateway_port: int) -> list[Program]:
+def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[Program]:
     python = sys.executable
     shutil.rmtree(layout.metrics, ignore_errors=True)
     layout.metrics.mkdir(parents=True)
@@ -53,7 +62,7 @@ def roles(*, options: Options, layout: Layout, gateway_port: int) -> list[Progra
         Program(
             "gateway",
             [
-                *[python, "-m", "devstack.gateway", "--port", str(gateway_port)],
+                *[python, "-m", "devstack.gateway", "--port", str(ports["gateway"])],
                 *["--state-file", str(layout.data("gateway.jsonl"))],
             ],
         ),
@@ -68,11 +77,13 @@ def roles(*, options: Options, layout: Layout, gateway_port: int) -> list[Progra
                 *["--respawn-failed-workers", "--respawn-interval", "1"],
                 *["--workers-kill-timeout", "5"],
             ],
-            environment={"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)},
+            {"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)},
             ready_url=f"{options.base_url}/health/live",
         ),
-        Program("relay", _manage("relay_outbox")),
-        Program("consumer", _manage("consume_events")),
+        Program("relay", _manage("relay_outbox"), {"METRICS_PORT": str(ports["relay_metrics"])}),
+        Program(
+            "consumer", _manage("consume_events"), {"METRICS_PORT": str(ports["consumer_metrics"])}
+        ),
         Program(
             "worker",
             [python, "-m", "celery", "-A", "config.celery", "worker", "--concurrency", "2"],
