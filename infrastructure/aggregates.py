@@ -59,6 +59,8 @@ class Tracked(models.Model):
         for field in stored_fields(type(self)):
             if field.attname not in self.__dict__:
                 continue  # deferred, so not changed
+            if getattr(field, "computed", False):
+                field.pre_save(self, add=False)  # follows another field, as a blind index does
             if getattr(field, "auto_now", False) or stored.get(field.attname, _MISSING) != getattr(
                 self, field.attname
             ):

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from infrastructure.errors import DomainError, FieldError
 
+# What RFC 9110 wants in every 401.
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="kontor"'}
+
 
 class EmailTaken(DomainError):
     """Somebody registered this address already."""
@@ -32,12 +35,14 @@ class WeakPassword(DomainError):
 
 
 class InvalidCredentials(DomainError):
-    """No active account has this address and this password. Never says which of the two is wrong."""
+    """No active account has this address and password. Never says which of the two is wrong."""
 
     code, status, title = "invalid_credentials", 401, "Wrong e-mail address or password"
 
     def __init__(self) -> None:
-        super().__init__("No active account has this e-mail address and password.")
+        super().__init__(
+            "No active account has this e-mail address and password.", headers=_CHALLENGE
+        )
 
 
 class InvalidRefreshToken(DomainError):
@@ -46,18 +51,7 @@ class InvalidRefreshToken(DomainError):
     code, status, title = "invalid_refresh_token", 401, "Invalid refresh token"
 
     def __init__(self) -> None:
-        super().__init__("Sign in again.")
-
-
-class TooManyAttempts(DomainError):
-    """Too many sign-ins were tried for one account. Waiting helps; the account is not locked."""
-
-    code, status, title = "too_many_attempts", 429, "Too many sign-in attempts"
-
-    def __init__(self, *, retry_after: int) -> None:
-        super().__init__(
-            f"Try again in {retry_after} s.", headers={"Retry-After": str(retry_after)}
-        )
+        super().__init__("Sign in again.", headers=_CHALLENGE)
 
 
 class UserNotFound(DomainError):

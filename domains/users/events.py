@@ -1,4 +1,4 @@
-"""What this context publishes, on `user-events`, keyed by the user's id. Never a name or an address."""
+"""What this context publishes, keyed by the user's id. Never a name or an address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UserCreated(Event):
 @published("users.user_updated", topic=TOPIC, version=1)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UserUpdated(Event):
-    """Something about a user changed. `changed` names the fields; their values stay in the context."""
+    """Something about a user changed. `changed` names the fields; their values stay here."""
 
     user_id: UUID
     changed: tuple[str, ...]

@@ -19,6 +19,7 @@ from domains.users.errors import AlreadyActive, AlreadyInactive, UnknownRole
 from domains.users.events import UserCreated, UserUpdated
 from infrastructure import clock
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
+from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.pii.fields import BlindIndexField, PersonalEmailField, PersonalTextField
 
@@ -105,10 +106,13 @@ class User(AggregateRoot, AbstractBaseUser):
 
     # Commands
 
-    def rename(self, name: str, *, now: datetime) -> None:
-        if name != self.name:
-            self.name = name
-            self._updated("name", now=now)
+    def rename(self, name: str, *, now: datetime) -> bool:
+        """Returns whether that is a change."""
+        if name == self.name:
+            return False
+        self.name = name
+        self._updated("name", now=now)
+        return True
 
     def change_password(self, password_hash: str, *, now: datetime) -> None:
         """Ends every session and access token that the old password opened."""
@@ -135,16 +139,15 @@ class User(AggregateRoot, AbstractBaseUser):
         self.is_active = True
         self._updated("is_active", now=now)
 
-    def assign_roles(
-        self, roles: Iterable[str], *, is_superuser: bool | None = None, now: datetime
-    ) -> None:
-        """Make this a member of staff with exactly these roles. Raises UnknownRole."""
+    def assign_roles(self, roles: Iterable[str], *, is_superuser: bool, now: datetime) -> bool:
+        """Make this a member of staff with exactly these rights. Returns whether that is a change.
+        Raises UnknownRole."""
         before = self.is_staff, self.is_superuser, self.roles
-        self.is_staff, self.roles = True, _known_roles(roles)
-        if is_superuser is not None:
-            self.is_superuser = is_superuser
-        if before != (self.is_staff, self.is_superuser, self.roles):
-            self._updated("roles", now=now)
+        self.is_staff, self.is_superuser, self.roles = True, is_superuser, _known_roles(roles)
+        if before == (self.is_staff, self.is_superuser, self.roles):
+            return False
+        self._updated("roles", now=now)
+        return True
 
     def end_sessions(self) -> None:
         self.auth_generation += 1
@@ -288,8 +291,15 @@ class SessionQuerySet(models.QuerySet):
     def of_token(self, token: str) -> SessionQuerySet:
         return self.filter(token_rows__token_hash=hash_of(token))
 
+    def forget(self, *, expired_before: datetime, at_most: int) -> int:
+        """Delete sessions with their tokens. Returns how many sessions."""
+        over = self.filter(expires_at__lt=expired_before).order_by("expires_at")
+        ids = list(over.values_list("pk", flat=True)[:at_most])
+        RefreshToken.objects.filter(session_id__in=ids).delete()
+        return self.filter(pk__in=ids).delete()[0]
+
     def _run(self, sql: str, params: dict[str, Any]) -> list[Session]:
-        return list(self.raw(sql, params))
+        return list(self.using(alias_of("users")).raw(sql, params))
 
 
 class Session(models.Model):
@@ -316,7 +326,7 @@ class Session(models.Model):
 
 
 class RefreshToken(models.Model):
-    """One refresh token, of which only the SHA-256 is known. Its secret has 256 bits, so no salt."""
+    """One refresh token. Only its SHA-256 is known; it has 256 random bits, so it needs no salt."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="token_rows")

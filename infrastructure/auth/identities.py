@@ -37,7 +37,7 @@ class People(Protocol):
 
 
 class IdentityCache:
-    """Identities by user id, each for `seconds` after it was read. Bounded: the oldest goes first."""
+    """Identities by user id, each for `seconds` after it was asked for. Bounded: the oldest go."""
 
     def __init__(
         self,

@@ -57,6 +57,15 @@ class KeyRing:
         }
 
 
+def fault_in(private_key: str, other_keys: str) -> str:
+    """What is wrong with these keys, for settings to say at start; empty if nothing is."""
+    try:
+        KeyRing.from_pem(private_key, other_keys)
+    except InvalidKey as error:
+        return str(error)
+    return ""
+
+
 def new_private_key() -> str:
     """A fresh Ed25519 key as PKCS#8 PEM."""
     return (

@@ -28,7 +28,7 @@ class Argon2idHasher(hashers.Argon2PasswordHasher):
 
 
 class LengthValidator:
-    """8 to 128 characters. The upper end keeps a password from being a way to keep a server busy."""
+    """8 to 128 characters. The upper end keeps a password from keeping a server busy."""
 
     def validate(self, password: str, user: Any = None) -> None:
         if len(password) < MIN_LENGTH:
@@ -57,7 +57,7 @@ def matches(password: str, stored: str | None) -> bool:
     there is an account. Raises HashingBusy.
     """
     with _room():
-        right = hashers.check_password(password, stored or _hash_of_nothing(hashers.get_hasher().algorithm))
+        right = hashers.check_password(password, stored or _hash_of_nothing())
     return right and stored is not None
 
 
@@ -68,8 +68,12 @@ def is_outdated(stored: str) -> bool:
     return made_with.algorithm != preferred.algorithm or bool(preferred.must_update(stored))
 
 
+def _hash_of_nothing() -> str:
+    return _hash_made_by(hashers.get_hasher().algorithm)
+
+
 @lru_cache(maxsize=4)
-def _hash_of_nothing(algorithm: str) -> str:
+def _hash_made_by(algorithm: str) -> str:
     return hashers.make_password("\0" * MIN_LENGTH, hasher=algorithm)
 
 

@@ -165,7 +165,10 @@ class AccessTokens:
                 generation=int(payload["gen"]),
                 expires_at=datetime.fromtimestamp(int(payload["exp"]), tz=now.tzinfo),
             )
-        except (TokenBackendError, jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+        except (TokenBackendError, jwt.InvalidTokenError):
+            raise InvalidToken from None
+        except (AttributeError, OSError, OverflowError, TypeError, ValueError):
+            # Claims of another form than ours; the last four are what dates are refused with.
             raise InvalidToken from None
         if claims.expires_at <= now:
             raise InvalidToken("The access token has expired.")

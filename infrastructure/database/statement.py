@@ -17,6 +17,7 @@ import msgspec
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import BaseExpression, DatabaseDefault
+from psycopg import Binary
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.types.json import Json, Jsonb
 
@@ -240,8 +241,9 @@ def _as_json(value: Any) -> Any:
         return value.obj
     if isinstance(value, BaseExpression | DatabaseDefault | models.F):
         raise TypeError(f"An aggregate holds values, not expressions: {value!r}")
-    if isinstance(value, memoryview | bytearray):
-        return "\\x" + bytes(value).hex()
+    if isinstance(value, Binary):
+        # Never by psycopg's dumper: without a connection it escapes for a literal, doubling quotes.
+        return "\\x" + bytes(value.obj).hex()
     if isinstance(value, str):
         return str(value)
     return bytes(Transformer().get_dumper(value, PyFormat.TEXT).dump(value)).decode()

@@ -113,6 +113,8 @@ class BlindIndexField(models.BinaryField):
     kind: how the value is normalised, and the domain that the HMAC is bound to.
     """
 
+    computed = True
+
     def __init__(self, *args: Any, of: str, kind: str, **kwargs: Any) -> None:
         self.of, self.kind = of, kind
         kwargs.setdefault("null", True)

@@ -2,71 +2,130 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import infrastructure.ids
-import infrastructure.pii.fields
 from django.conf import settings
 from django.db import migrations, models
 
+import infrastructure.ids
+import infrastructure.pii.fields
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('version', models.PositiveIntegerField(default=0, editable=False)),
-                ('events_recorded', models.PositiveIntegerField(default=0, editable=False)),
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('email', infrastructure.pii.fields.PersonalEmailField(max_length=254)),
-                ('email_index', infrastructure.pii.fields.BlindIndexField(kind='email', null=True, of='email', unique=True)),
-                ('name', infrastructure.pii.fields.PersonalTextField(blank=True, max_length=200)),
-                ('is_active', models.BooleanField(default=True)),
-                ('is_staff', models.BooleanField(default=False)),
-                ('is_superuser', models.BooleanField(default=False)),
-                ('roles', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
-                ('auth_generation', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("version", models.PositiveIntegerField(default=0, editable=False)),
+                ("events_recorded", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("email", infrastructure.pii.fields.PersonalEmailField(max_length=254)),
+                (
+                    "email_index",
+                    infrastructure.pii.fields.BlindIndexField(
+                        kind="email", null=True, of="email", unique=True
+                    ),
+                ),
+                ("name", infrastructure.pii.fields.PersonalTextField(blank=True, max_length=200)),
+                ("is_active", models.BooleanField(default=True)),
+                ("is_staff", models.BooleanField(default=False)),
+                ("is_superuser", models.BooleanField(default=False)),
+                (
+                    "roles",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(), blank=True, default=list, size=None
+                    ),
+                ),
+                ("auth_generation", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'user',
+                "verbose_name": "user",
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('end_reason', models.TextField(blank=True, choices=[('SIGNED_OUT', 'signed out'), ('TOKEN_REUSED', 'a used refresh token came back'), ('ENDED_BY_STAFF', 'ended by staff'), ('PASSWORD_CHANGED', 'password changed'), ('DEACTIVATED', 'account deactivated')])),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='session_rows', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "end_reason",
+                    models.TextField(
+                        blank=True,
+                        choices=[
+                            ("SIGNED_OUT", "signed out"),
+                            ("TOKEN_REUSED", "a used refresh token came back"),
+                            ("ENDED_BY_STAFF", "ended by staff"),
+                            ("PASSWORD_CHANGED", "password changed"),
+                            ("DEACTIVATED", "account deactivated"),
+                        ],
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="session_rows",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'session',
+                "verbose_name": "session",
             },
         ),
         migrations.CreateModel(
-            name='RefreshToken',
+            name="RefreshToken",
             fields=[
-                ('id', models.UUIDField(default=infrastructure.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('token_hash', models.BinaryField(unique=True)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(null=True)),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='token_rows', to='users.session')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=infrastructure.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("token_hash", models.BinaryField(unique=True)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="token_rows",
+                        to="users.session",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'refresh token',
+                "verbose_name": "refresh token",
             },
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['expires_at'], name='users_session_expires'),
+            model_name="session",
+            index=models.Index(fields=["expires_at"], name="users_session_expires"),
         ),
     ]

@@ -1,0 +1,110 @@
+"""Staff screens: state is read-only, actions call services and show their refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from domains.users import services
+from domains.users.models import Session, User
+from infrastructure import clock
+from infrastructure.errors import DomainError
+
+
+class SignInForm(AdminAuthenticationForm):
+    """Tells staff why they are not let in when it is not the password, such as too many tries."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean()
+        except DomainError as refusal:
+            raise ValidationError(f"{refusal.title}: {refusal.detail}", code=refusal.code) from None
+
+
+admin.site.login_form = SignInForm
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """A model that is looked at here and changed by services."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class UserAdmin(ReadOnlyAdmin):
+    list_display = ("id", "name", "email", "is_active", "is_staff", "created_at")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("id",)
+    search_help_text = "The whole e-mail address, or the id."
+    ordering = ("-id",)
+    fields = ("id", "email", "name", "is_active", "is_staff", "is_superuser", "roles", "created_at")
+    actions = ("deactivate", "reactivate", "end_sessions")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """By equality only: addresses are found by their blind index, names not at all."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if "@" in term:
+            return queryset.filter(email_index=term), False
+        try:
+            return queryset.filter(pk=UUID(term)), False
+        except ValueError:
+            return queryset.none(), False
+
+    def has_write_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_scope("users.write")
+
+    @admin.action(description="Deactivate selected users", permissions=["write"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._run(request, queryset, services.deactivate, "deactivated")
+
+    @admin.action(description="Reactivate selected users", permissions=["write"])
+    def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._run(request, queryset, services.reactivate, "reactivated")
+
+    @admin.action(description="End all sessions of selected users", permissions=["write"])
+    def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._run(request, queryset, services.end_sessions, "signed out everywhere")
+
+    def _run(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[User],
+        service: Callable[..., object],
+        done: str,
+    ) -> None:
+        for user in queryset:
+            try:
+                service(user_id=user.id, now=clock.now())
+            except DomainError as refusal:
+                messages.error(request, f"{user}: {refusal.detail}")
+            else:
+                messages.success(request, f"{user}: {done}.")
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "user", "created_at", "expires_at", "ended_at", "end_reason")
+    list_filter = ("end_reason",)
+    list_select_related = ("user",)
+    ordering = ("-id",)
+    fields = ("id", "user", "created_at", "expires_at", "ended_at", "end_reason")

@@ -1,0 +1,21 @@
+"""Celery entry points of this context."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from domains.users import services
+from infrastructure import clock
+
+BATCH = 10_000
+
+
+@shared_task
+def purge_sessions(**_: object) -> int:
+    """Forget sessions long over. Scheduled daily; one that fails is made good the next day."""
+    forgotten = 0
+    while True:
+        batch = services.purge_sessions(now=clock.now(), at_most=BATCH)
+        forgotten += batch
+        if batch < BATCH:
+            return forgotten
