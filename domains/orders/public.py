@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domains.orders.queries import OrderAudit, event_counts, orders_audit
+from domains.orders.queries import OrderAudit, event_counts, orders_audit, unsettled_count
 from domains.orders.rules import PLACEMENT_DEADLINE
 
-__all__ = ["PLACEMENT_DEADLINE", "OrderAudit", "event_counts", "orders_audit"]
+__all__ = ["PLACEMENT_DEADLINE", "OrderAudit", "event_counts", "orders_audit", "unsettled_count"]

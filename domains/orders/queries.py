@@ -124,6 +124,11 @@ def orders_audit() -> Iterator[OrderAudit]:
         )
 
 
+def unsettled_count() -> int:
+    """How many orders have something left to do."""
+    return Order.objects.filter(unsettled_since__isnull=False).count()
+
+
 def event_counts() -> Iterator[tuple[UUID, str, int]]:
     rows = Order.objects.order_by("id").values_list("id", "events_recorded")
     for order_id, recorded in rows.iterator(chunk_size=5000):

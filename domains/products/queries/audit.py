@@ -15,7 +15,10 @@ from infrastructure.database.contexts import connection_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StockAudit:
-    """One SKU's counters beside everything they must be equal to, read at one moment."""
+    """One SKU's counters beside everything they must be equal to, read at one moment.
+
+    oversold_holds: holds of the ledger that, at their time, went beyond what there was.
+    """
 
     sku: str
     variant_id: UUID
@@ -25,6 +28,7 @@ class StockAudit:
     ledger_held: int
     levels_on_hand: int
     reserved: int
+    oversold_holds: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,11 +43,23 @@ def stock_audit() -> Iterator[StockAudit]:
     for row in _stream("""
         SELECT s.sku, s.variant_id, s.on_hand, s.held,
             coalesce(ledger.on_hand, 0)::bigint, coalesce(ledger.held, 0)::bigint,
-            coalesce(levels.on_hand, 0)::bigint, coalesce(promised.quantity, 0)::bigint
+            coalesce(levels.on_hand, 0)::bigint, coalesce(promised.quantity, 0)::bigint,
+            coalesce(ledger.oversold, 0)
         FROM products_stockitem s
         LEFT JOIN (
-            SELECT stock_item_id, sum(on_hand_delta) AS on_hand, sum(held_delta) AS held
-            FROM products_stockmovement GROUP BY stock_item_id
+            SELECT moved.stock_item_id, sum(on_hand_delta) AS on_hand, sum(held_delta) AS held,
+                count(*) FILTER (
+                    WHERE kind = 'HOLD' AND held_then > on_hand_then + i.backorder_limit
+                ) AS oversold
+            FROM (
+                SELECT stock_item_id, kind, on_hand_delta, held_delta,
+                    sum(on_hand_delta) OVER so_far AS on_hand_then,
+                    sum(held_delta) OVER so_far AS held_then
+                FROM products_stockmovement
+                WINDOW so_far AS (PARTITION BY stock_item_id ORDER BY id ROWS UNBOUNDED PRECEDING)
+            ) moved
+            JOIN products_stockitem i ON i.variant_id = moved.stock_item_id
+            GROUP BY moved.stock_item_id
         ) ledger ON ledger.stock_item_id = s.variant_id
         LEFT JOIN (
             SELECT stock_item_id, sum(on_hand) AS on_hand
@@ -57,7 +73,9 @@ def stock_audit() -> Iterator[StockAudit]:
         ) promised ON promised.stock_item_id = s.variant_id
         ORDER BY s.variant_id
     """):
-        sku, variant_id, on_hand, held, ledger_on_hand, ledger_held, levels, reserved = row
+        sku, variant_id, on_hand, held, ledger_on_hand, ledger_held, levels, reserved, oversold = (
+            row
+        )
         yield StockAudit(
             sku=sku,
             variant_id=variant_id,
@@ -67,6 +85,7 @@ def stock_audit() -> Iterator[StockAudit]:
             ledger_held=ledger_held,
             levels_on_hand=levels,
             reserved=reserved,
+            oversold_holds=oversold,
         )
 
 

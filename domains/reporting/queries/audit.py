@@ -1,0 +1,126 @@
+"""The audit of the books: asks every context, looks twice at what differs, says what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connections
+
+from domains.orders import public as orders
+from domains.reporting.queries.books import compare_books
+from domains.reporting.queries.events import EventBooks, not_compared, open_letters, outbox_size
+from domains.reporting.rules.findings import Check, confirmed
+from infrastructure.database.contexts import aliases
+from infrastructure.kafka.errors import KafkaUnavailable
+from infrastructure.kafka.reader import TopicReader
+from infrastructure.kafka.topics import published_topics
+
+# Recovery begins at the deadline; a placement whose process was killed is decided 20 s later.
+TIME_ALLOWED = orders.PLACEMENT_DEADLINE + timedelta(seconds=20)
+# Before what differs is looked at again.
+PAUSE = timedelta(seconds=2)
+# While waiting for the shop to come to rest.
+POLL_SECONDS = 0.5
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Unrest:
+    """What an audit waits for."""
+
+    outbox: int
+    unsettled: int
+    unhandled: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.outbox or self.unsettled or self.unhandled)
+
+    def __str__(self) -> str:
+        handlers = "handlers behind" if self.unhandled else "handlers done"
+        return f"{self.outbox} events in the outbox, {self.unsettled} orders unsettled, {handlers}"
+
+
+def audit(
+    *,
+    clock: Clock,
+    wait: timedelta = timedelta(0),
+    progress: Callable[[str], None] = lambda text: None,
+    pause: timedelta = PAUSE,
+) -> list[Check]:
+    """Compare everything with everything. An empty list of differences everywhere is the proof.
+
+    wait: so long at most for outboxes to be empty, handlers to be done and orders to be settled.
+    pause: between the two looks at what differs.
+    Without a broker the checks of events say so in their `reason`.
+    """
+    with _patient_statements():
+        try:
+            with TopicReader(published_topics()) as reader:
+                events = EventBooks(reader)
+                events.read_on(now=clock())
+                _wait_for_rest(events, clock, wait, progress)
+                return _look_twice(events, clock, progress, pause)
+        except KafkaUnavailable as error:
+            _wait_for_rest(None, clock, wait, progress)
+            return [
+                *_look_twice(None, clock, progress, pause),
+                not_compared(f"Kafka cannot be read: {error}"),
+            ]
+
+
+def _look_twice(
+    events: EventBooks | None, clock: Clock, progress: Callable[[str], None], pause: timedelta
+) -> list[Check]:
+    first = _look(events, clock)
+    if not any(check.differences for check in first):
+        return first
+    progress("looking again at what differs")
+    time.sleep(pause.total_seconds())
+    return confirmed(first, _look(events, clock))
+
+
+def _look(events: EventBooks | None, clock: Clock) -> list[Check]:
+    now = clock()
+    due = now - TIME_ALLOWED
+    checks = [*compare_books(due=due), open_letters()]
+    if events is not None:
+        checks += events.compare(now=now, due=due)
+    return checks
+
+
+def _wait_for_rest(
+    events: EventBooks | None, clock: Clock, wait: timedelta, progress: Callable[[str], None]
+) -> None:
+    until = time.monotonic() + wait.total_seconds()
+    while time.monotonic() < until:
+        outbox = outbox_size()
+        if events is not None:
+            events.read_on(now=clock())
+        unrest = Unrest(
+            outbox=outbox,
+            unsettled=orders.unsettled_count(),
+            unhandled=events is not None and events.has_unhandled(),
+        )
+        if not unrest:
+            return
+        progress(f"waiting: {unrest}")
+        time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def _patient_statements() -> Iterator[None]:
+    """An audit of a large shop reads for longer than any request may."""
+    for alias in aliases():
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SET statement_timeout = '30min'")
+    try:
+        yield
+    finally:
+        for alias in aliases():
+            with connections[alias].cursor() as cursor:
+                cursor.execute("RESET statement_timeout")

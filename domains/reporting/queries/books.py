@@ -1,0 +1,102 @@
+"""The books of the other contexts, as their public doors tell them, in the words of the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from domains.orders import public as orders
+from domains.payments import public as payments
+from domains.products import public as products
+from domains.reporting.rules import books
+from domains.reporting.rules.findings import Check, Finding
+
+_STAGES = {"PENDING": books.Stage.UNDECIDED, "CONFIRMED": books.Stage.CONFIRMED}
+_MONEY = {
+    payments.PaymentStatus.PENDING: books.Money.WAITING,
+    payments.PaymentStatus.UNKNOWN: books.Money.WAITING,
+    payments.PaymentStatus.DECLINED: books.Money.RELEASED,
+    payments.PaymentStatus.VOIDED: books.Money.RELEASED,
+}
+
+
+def compare_books(*, due: datetime) -> list[Check]:
+    """Stock, holds, payments, settling and journal. What is younger than `due` is in flight.
+
+    Each context's rows are streams of their own moments; what moves between them has to be
+    compared again before it is called a difference.
+    """
+    stock = Check(name="stock", about="SKUs: counters = ledger = warehouses = reservations")
+    stock.take_all(books.stock_findings(stock.count(_stock())))
+    journal = Check(name="journal", about="payments: counter = journal = captures")
+    holds = Check(name="holds", about="orders: lines = what is held for them")
+    paid = Check(name="payments", about="orders: total = guarantee of the payment method")
+    settling = Check(name="settling", about="orders: decided and finished in their time")
+    for placement in books.joined(
+        settling.count(_orders()), holds.count(_holds()), paid.count(journal.count(_payments()))
+    ):
+        for check, find in (
+            (holds, books.hold_finding),
+            (paid, books.payment_finding),
+            (settling, books.settling_finding),
+        ):
+            if (finding := find(placement, due=due)) is not None:
+                check.take(finding)
+    journal.take_all(
+        Finding(
+            subject=f"payment {row.payment_id}",
+            detail=f"taken in minor units of {row.currency}: counter {row.captured_minor},"
+            f" journal {row.journal_minor}, captures {row.operations_minor}",
+        )
+        for row in payments.journal_differences()
+    )
+    return [stock, holds, paid, settling, journal]
+
+
+def _stock() -> Iterator[books.Stock]:
+    for row in products.stock_audit():
+        yield books.Stock(
+            sku=row.sku,
+            on_hand=row.on_hand,
+            held=row.held,
+            ledger_on_hand=row.ledger_on_hand,
+            ledger_held=row.ledger_held,
+            levels_on_hand=row.levels_on_hand,
+            reserved=row.reserved,
+            oversold_holds=row.oversold_holds,
+        )
+
+
+def _orders() -> Iterator[books.Order]:
+    for row in orders.orders_audit():
+        yield books.Order(
+            order_id=row.order_id,
+            number=row.number,
+            stage=_STAGES.get(row.status, books.Stage.ENDED),
+            total_minor=row.total.amount_minor,
+            currency=row.total.currency,
+            method=row.payment_method,
+            guarantee=payments.guarantee_of(row.payment_method),
+            lines=row.lines,
+            placed_at=row.placed_at,
+            unsettled_since=row.unsettled_since,
+        )
+
+
+def _holds() -> Iterator[books.Hold]:
+    for row in products.active_reservations():
+        yield books.Hold(order_id=row.order_id, lines=row.lines, created_at=row.created_at)
+
+
+def _payments() -> Iterator[books.Payment]:
+    for row in payments.payment_audit():
+        yield books.Payment(
+            payment_id=row.payment_id,
+            status=row.status,
+            money=_MONEY.get(row.status, books.Money.SECURED),
+            method=row.method,
+            amount_minor=row.amount_minor,
+            secured_minor=row.authorised_minor,
+            currency=row.currency,
+            created_at=row.created_at,
+        )
