@@ -51,6 +51,7 @@ app.conf.update(
             "options": {"expires": 30},
         },
         "forget old rows": {"task": "platform.forget_old_rows", "schedule": 3600.0},
+        "purge sessions": {"task": "users.purge_sessions", "schedule": 3600.0},
     },
     timezone="UTC",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core import validators
@@ -27,8 +27,10 @@ class PersonalField(models.TextField):
     written, whoever wrote it.
     """
 
-    def __init__(self, *args: Any, max_length: int, **kwargs: Any) -> None:
-        super().__init__(*args, max_length=max_length, **kwargs)
+    max_length: int
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
         self.validators.append(validators.MaxLengthValidator(max_length))
 
     def to_text(self, value: Any) -> str:
@@ -75,8 +77,8 @@ class PersonalEmailField(PersonalField):
 
     default_validators = [validators.EmailValidator()]
 
-    def __init__(self, *args: Any, max_length: int = 254, **kwargs: Any) -> None:
-        super().__init__(*args, max_length=max_length, **kwargs)
+    def __init__(self, *, max_length: int = 254, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
 
 
 class PersonalJSONField(PersonalField):
@@ -85,8 +87,8 @@ class PersonalJSONField(PersonalField):
     max_length counts the characters of its JSON.
     """
 
-    def __init__(self, *args: Any, max_length: int = 4_000, **kwargs: Any) -> None:
-        super().__init__(*args, max_length=max_length, **kwargs)
+    def __init__(self, *, max_length: int = 4_000, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
         self.validators = []
 
     def to_text(self, value: Any) -> str:
@@ -115,13 +117,13 @@ class BlindIndexField(models.BinaryField):
 
     computed = True
 
-    def __init__(self, *args: Any, of: str, kind: str, **kwargs: Any) -> None:
+    def __init__(self, *, of: str, kind: str, **kwargs: Any) -> None:
         self.of, self.kind = of, kind
         kwargs.setdefault("null", True)
         kwargs.setdefault("editable", False)
-        super().__init__(*args, **kwargs)
+        super().__init__(**kwargs)
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
         return name, path, args, {**kwargs, "of": self.of, "kind": self.kind}
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connections
 from structlog.testing import capture_logs
 
-from domains.users import services
+from domains.users import services, tasks
 from domains.users.errors import InvalidCredentials, InvalidRefreshToken
 from domains.users.models import RefreshToken, Session
 from infrastructure.auth import identities
@@ -172,6 +172,15 @@ def test_sessions_long_over_are_forgotten_and_younger_ones_kept(customer, signed
     assert services.purge_sessions(now=now + timedelta(days=90, seconds=1)) == 1
     assert list(Session.objects.values_list("pk", flat=True)) == [kept.session_id]
     assert RefreshToken.objects.count() == 1
+
+
+def test_the_scheduled_task_forgets_in_batches(customer, now, monkeypatch):
+    monkeypatch.setattr(tasks, "BATCH", 2)
+    for _ in range(5):
+        services.sign_in(email=customer.email, password=users.PASSWORD, now=now)
+    monkeypatch.setattr("infrastructure.clock.now", lambda: now + timedelta(days=91))
+    assert tasks.purge_sessions() == 5
+    assert Session.objects.count() == 0
 
 
 def test_five_tries_a_minute_for_one_account_whoever_tries(customer, now, settings):

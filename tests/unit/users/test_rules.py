@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from domains.users import rules
@@ -55,3 +57,21 @@ def test_roles_name_known_scopes_only():
 )
 def test_the_admins_questions_are_answered_from_scopes(permission, scopes, allowed):
     assert rules.may_in_admin(permission, scopes=scopes) is allowed
+
+
+def test_the_documented_table_of_rights_is_the_one_in_force():
+    text = (Path(__file__).parents[3] / "docs" / "security.md").read_text()
+    rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in text[text.index("| scope | customer |") :].split("\n\n")[0].splitlines()
+    ]
+    columns, documented = rows[0][1:], rows[2:]
+    in_force = {"customer": rules.CUSTOMER_SCOPES} | {
+        role: rules.scopes_of(roles=[role], is_staff=True, is_superuser=False)
+        for role in rules.ROLES
+    }
+    assert columns == list(in_force)
+    assert {row[0]: row[1:] for row in documented} == {
+        scope: ["yes" if scope in in_force[column] else "" for column in columns]
+        for scope in rules.SCOPES
+    }
