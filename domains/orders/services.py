@@ -31,9 +31,8 @@ from infrastructure.errors import FieldError
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey
 
-# How often a settling that lost a compare-and-set looks again before it leaves the order to the
-# one that keeps winning.
-ATTEMPTS = 3
+# How often whoever lost a compare-and-set looks again before leaving the order to the winner.
+RETRIES = 3
 # Gateway calls of one settling of many orders at a time.
 SETTLING_THREADS = 8
 
@@ -120,7 +119,7 @@ def cancel_order(
 
 
 def _request_cancel(order_id: UUID, reason: str, now: datetime, key: IdempotencyKey | None) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
+    for retries_left in range(RETRIES, -1, -1):
         order = Order.objects.whole(order_id)
         if order.status == rules.Status.CANCELLED:
             return
@@ -131,7 +130,7 @@ def _request_cancel(order_id: UUID, reason: str, now: datetime, key: Idempotency
         except idempotency.Duplicate:
             return
         except ConcurrentModification:
-            if attempt == ATTEMPTS:
+            if not retries_left:
                 raise
         else:
             return
@@ -193,7 +192,7 @@ def _settle(case: _Case, *, now: datetime) -> _Case:
             _STEPS[step](case, now)
         except ConcurrentModification:
             lost += 1
-            if lost == ATTEMPTS:
+            if lost > RETRIES:
                 raise
             case = _case_of(Order.objects.whole(case.order.id))
             continue

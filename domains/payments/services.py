@@ -62,20 +62,31 @@ def authorise(
         amount=amount,
         method=method,
         gateway=gateway,
-        token=token,
+        # Where nobody is asked, the customer's means of payment is none of our business.
+        token="" if gateway == gateways.NO_GATEWAY else token,
         now=now,
     )
     try:
         payment.save(unless_exists=True)
     except ConcurrentModification:
-        payment = _load(payment_id)
-        authorisation = payment.authorisation
-        if authorisation is None:
-            return payment
-        payment.check_is_for(reference=reference, amount=amount, method=method)
-        if not authorisation.is_unfinished and not payment.is_void_due:
-            return payment
+        return _authorise_again(
+            payment_id, reference=reference, amount=amount, method=method, now=now
+        )
     return _carry_on(payment, now=now)
+
+
+def _authorise_again(
+    payment_id: UUID, *, reference: str, amount: Money, method: str, now: datetime
+) -> Payment:
+    payment = _find(payment_id)
+    assert payment is not None  # payments are never deleted
+    authorisation = payment.authorisation
+    if authorisation is None:
+        return payment
+    payment.check_is_for(reference=reference, amount=amount, method=method)
+    if authorisation.is_unfinished or payment.is_void_due:
+        return _carry_on(payment, now=now)
+    return payment
 
 
 def capture(
@@ -122,13 +133,16 @@ def void(
 
 def void_or_forestall(*, payment_id: UUID, now: datetime) -> Payment:
     """Let the money go, or keep a payment that never began from ever beginning."""
-    if _find(payment_id) is None:
+    payment = _find(payment_id)
+    if payment is None:
         payment = Payment.voided_before_it_began(payment_id=payment_id, now=now)
         try:
             payment.save(unless_exists=True)
             return payment
         except ConcurrentModification:
-            pass  # it began just now
+            payment = _find(payment_id)
+    if payment is not None and payment.authorisation is None:
+        return payment
     return void(payment_id=payment_id, now=now)
 
 
@@ -265,7 +279,8 @@ def _find(payment_id: UUID) -> Payment | None:
 
 
 def _load(payment_id: UUID) -> Payment:
+    """A payment that has begun. Raises PaymentNotFound."""
     payment = _find(payment_id)
-    if payment is None:
+    if payment is None or payment.authorisation is None:
         raise PaymentNotFound(f"There is no payment {payment_id}.")
     return payment

@@ -52,7 +52,7 @@ class Orders(APIView):
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         filters = self.query(serializers.OrderFilters)
-        orders = queries.orders_of(_seen_by(request))
+        orders = queries.orders_of(_whose(request, everybody="orders.read"))
         if filters.status is not None:
             orders = orders.filter(status=filters.status)
         if filters.number is not None:
@@ -132,7 +132,7 @@ class OrderDetail(APIView):
         etag=True,
     )
     def get(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        order = queries.order_of(_seen_by(request), order_id)
+        order = queries.order_of(_whose(request, everybody="orders.read"), order_id)
         payment_status = queries.payment_statuses([order])[order.id]
         return self.answer(
             serializers.Order.of(order, payment_status=payment_status),
@@ -156,8 +156,7 @@ class OrderCancellation(APIView):
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(serializers.CancelOrder)
         key = self.idempotency(request, body)
-        staff = request.user.may("orders.cancel")  # type: ignore[union-attr]
-        seen = queries.order_of(None if staff else _seen_by(request), order_id)
+        seen = queries.order_of(_whose(request, everybody="orders.cancel"), order_id)
         order = services.cancel_order(
             order_id=seen.id, reason=body.reason, key=key, now=clock.now()
         )
@@ -169,10 +168,10 @@ class OrderCancellation(APIView):
         )
 
 
-def _seen_by(request: HttpRequest) -> UUID | None:
-    """Whose orders the caller may see: their own, or everybody's (None)."""
+def _whose(request: HttpRequest, *, everybody: str) -> UUID | None:
+    """Whose orders the caller may act on: their own, or with that scope everybody's (None)."""
     actor = request.user
-    return None if actor.may("orders.read") else actor.id  # type: ignore[union-attr]
+    return None if actor.may(everybody) else actor.id  # type: ignore[union-attr]
 
 
 def _version(order: Order, payment_status: str) -> str:

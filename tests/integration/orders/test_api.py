@@ -109,7 +109,7 @@ class TestPlacing:
     @pytest.mark.parametrize(
         ("changes", "pointer", "code"),
         [
-            ({"lines": []}, "/lines", "too_short"),
+            ({"lines": []}, "/lines", "too_few"),
             ({"lines": [{"sku": "85123A", "quantity": 0}]}, "/lines/0/quantity", "out_of_range"),
             ({"lines": [{"sku": "85123A", "quantity": "2"}]}, "/lines/0/quantity", "invalid_type"),
             ({"status": "CONFIRMED"}, "/status", "unknown_field"),

@@ -68,7 +68,7 @@ def test_a_rejected_order_cannot_be_cancelled(now: datetime) -> None:
 def test_an_order_whose_money_was_taken_stands(now: datetime) -> None:
     goods.stocked({"A": 3}, now=now)
     order = orders.placed({"A": 2}, now=now)
-    capture(payment_id=order.id, amount_minor=None, now=now)
+    capture(payment_id=order.id, amount=None, now=now)
 
     with pytest.raises(PaymentCaptured):
         services.cancel_order(order_id=order.id, reason="", now=now)

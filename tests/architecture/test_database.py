@@ -1,0 +1,73 @@
+"""What imports cannot show: where tables lie, and what points where."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+
+from infrastructure.aggregates import AggregateRoot
+from infrastructure.database.contexts import PLATFORM, aliases, context_of, schemas_on
+
+pytestmark = pytest.mark.django_db
+
+
+def tables_of(alias: str) -> dict[str, str]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, nspname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace "
+            "WHERE relkind IN ('r', 'p') AND nspname !~ '^(pg_|information_schema)'"
+        )
+        return dict(cursor.fetchall())
+
+
+@pytest.mark.parametrize("alias", aliases())
+def test_every_table_lies_in_the_schema_of_its_context_and_nothing_else_does(alias: str) -> None:
+    wanted = {"django_migrations": PLATFORM}
+    for model in apps.get_models(include_auto_created=True):
+        schema = context_of(model._meta.app_label)
+        if schema in schemas_on(alias):
+            wanted[model._meta.db_table] = schema
+    assert tables_of(alias) == wanted
+
+
+@pytest.mark.parametrize("alias", aliases())
+def test_no_foreign_key_leaves_its_schema(alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT conname FROM pg_constraint "
+            "JOIN pg_class here ON here.oid = conrelid JOIN pg_class there ON there.oid = confrelid "
+            "WHERE contype = 'f' AND here.relnamespace <> there.relnamespace"
+        )
+        assert cursor.fetchall() == []
+
+
+@pytest.mark.parametrize("alias", aliases())
+def test_a_new_session_searches_platform_first_and_then_the_contexts(alias: str) -> None:
+    connection = connections[alias].copy()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW search_path")
+            (path,) = cursor.fetchone()
+    finally:
+        connection.close()
+    assert [name.strip(' "') for name in path.split(",")] == schemas_on(alias)
+    assert schemas_on(alias)[0] == PLATFORM
+
+
+def test_every_context_has_an_alias_and_every_app_a_context() -> None:
+    assert set(settings.ALIAS_OF_CONTEXT) == set(settings.CONTEXTS)
+    for app in apps.get_app_configs():
+        if list(app.get_models(include_auto_created=True)):
+            assert context_of(app.label) in {PLATFORM, *settings.CONTEXTS}
+
+
+def test_nobody_listens_to_the_signals_that_aggregates_do_not_send() -> None:
+    from django.db.models import signals
+
+    for model in apps.get_models():
+        if issubclass(model, AggregateRoot):
+            for name in ("pre_save", "post_save", "pre_delete", "post_delete"):
+                signal = getattr(signals, name)
+                assert not signal.has_listeners(model), f"{name} of {model.__name__}"
