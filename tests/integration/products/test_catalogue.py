@@ -1,0 +1,173 @@
+"""Products in bulk, offers, races for a slug and a price, and the indexes behind the reads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domains.products.errors import CategoryCycle, SkuTaken, VariantNotFound
+from domains.products.models import Price, Product, StockItem, Warehouse
+from domains.products.public import (
+    NewProduct,
+    NewVariant,
+    Offer,
+    create_products,
+    event_counts,
+    offers,
+    set_stock,
+    stock_audit,
+)
+from domains.products.queries import catalogue as queries
+from domains.products.services import catalogue
+from infrastructure.database.contexts import alias_of, connection_of
+from infrastructure.database.threads import in_threads
+from infrastructure.money import Money
+from infrastructure.outbox.models import OutboxMessage
+from tests.support.factories import products
+
+
+def new(name: str, sku: str, **fields: Any) -> NewProduct:
+    variant = NewVariant(sku=sku, prices=(Money(250, "GBP"),))
+    return NewProduct(name=name, status="active", variants=(variant,), **fields)
+
+
+@pytest.mark.django_db
+def test_many_products_are_made_with_prices_stock_and_facts(now: datetime) -> None:
+    # More than one batch, and a name that many have.
+    items = [new(f"Lantern {n % 600}", f"S{n}") for n in range(1200)]
+    ids = create_products(products=items, now=now)
+    assert len(set(ids)) == Product.objects.count() == 1200
+    assert Product.objects.filter(slug__in=["lantern-7", "lantern-7-2"]).count() == 2
+    assert Price.objects.count() == StockItem.objects.count() == 1200
+    set_stock(levels={f"S{n}": n for n in range(1200)}, reason="opening stock", now=now)
+    for stock in stock_audit():
+        assert stock.on_hand == stock.ledger_on_hand == stock.levels_on_hand == int(stock.sku[1:])
+    messages = OutboxMessage.objects.using(alias_of("products"))
+    recorded = {str(key): n for key, _, n in event_counts()}
+    # One for each product and price; S0 was counted and found to be what it was.
+    assert sum(recorded.values()) == messages.count() == 1200 + 1200 + 1199 * 2
+    assert list(recorded) == sorted(recorded)
+
+
+@pytest.mark.django_db
+def test_a_batch_with_a_taken_sku_leaves_nothing(now: datetime) -> None:
+    products.product(now=now, sku="A")
+    with pytest.raises(SkuTaken):
+        create_products(products=[new("One", "B"), new("Two", "A")], now=now)
+    assert set(StockItem.objects.values_list("sku", flat=True)) == {"A"}
+
+
+@pytest.mark.django_db
+def test_the_stock_of_an_unknown_sku_cannot_be_set(now: datetime) -> None:
+    products.product(now=now, sku="A")
+    with pytest.raises(VariantNotFound):
+        set_stock(levels={"A": 1, "B": 1}, reason="count", now=now)
+    assert StockItem.objects.get().on_hand == 0
+
+
+@pytest.mark.django_db
+def test_offers_tell_price_and_what_is_left_in_one_statement(
+    now: datetime, django_assert_num_queries: Any
+) -> None:
+    products.product(now=now, name="Lantern", sku="85123A", stock=5, backorder_limit=2)
+    products.product(now=now, name="Cup", sku="85123a", status="draft")
+    products.product(now=now, name="Bell", sku="no price", price_minor=None)
+    products.held({"85123A": 3}, now=now)
+    skus = ["85123A", "85123a", "no price", "unknown", "{,\"'"]
+    with django_assert_num_queries(1, using=alias_of("products")):
+        found = offers(skus, currency="GBP", now=now)
+    assert found == {
+        "85123A": Offer(
+            variant_id=products.variant_id("85123A"),
+            sku="85123A",
+            name="Lantern",
+            unit_price=Money(339, "GBP"),
+            available=4,
+            active=True,
+        ),
+        "85123a": Offer(
+            variant_id=products.variant_id("85123a"),
+            sku="85123a",
+            name="Cup",
+            unit_price=Money(339, "GBP"),
+            available=0,
+            active=False,
+        ),
+    }
+    assert offers(skus, currency="EUR", now=now) == {}
+
+
+@pytest.mark.django_db
+def test_the_main_warehouse_is_always_there() -> None:
+    assert list(Warehouse.objects.values_list("code", flat=True)) == ["main"]
+
+
+@pytest.mark.django_db
+def test_a_search_uses_its_index(now: datetime) -> None:
+    text = queries._list_text(searched=True, in_category=False, sort="name", continued=False)
+    with connection_of("products").cursor() as cursor:
+        # A table of three rows is read whole otherwise.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+        cursor.execute(f"EXPLAIN {text}", ["'lantern':*", "'lantern':*", 21, "GBP"])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Bitmap Index Scan on products_search" in plan
+
+
+@pytest.mark.django_db
+def test_a_list_walks_along_its_index(now: datetime) -> None:
+    for sort, index in (("-name", "products_active_by_name"), ("created_at", "products_active_by_age")):
+        text = queries._list_text(searched=False, in_category=False, sort=sort, continued=False)
+        with connection_of("products").cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_sort = off")
+            cursor.execute(f"EXPLAIN {text}", [21, "GBP"])
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        assert index in plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_products_of_one_name_made_at_once_get_different_slugs(now: datetime) -> None:
+    def make(number: int) -> None:
+        catalogue.create_product(product=new("Lantern", f"S{number}"), actor_id=None, now=now)
+
+    in_threads(make, range(3), threads=3)
+    slugs = set(Product.objects.values_list("slug", flat=True))
+    assert slugs == {"lantern", "lantern-2", "lantern-3"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_price_that_many_set_at_once_is_one_price_with_a_whole_history(now: datetime) -> None:
+    products.product(now=now, sku="A", price_minor=None)
+
+    def price(amount_minor: int) -> None:
+        catalogue.set_price(sku="A", money=Money(amount_minor, "GBP"), actor_id=None, now=now)
+
+    in_threads(price, range(1, 41), threads=8)
+    found = Price.objects.get()
+    assert found.period_rows.count() == found.events_recorded == found.version == 40
+    last = OutboxMessage.objects.using(alias_of("products")).filter(key=str(found.id)).last()
+    assert last is not None
+    assert f'"amount_minor":{found.amount_minor}' in last.payload
+
+
+@pytest.mark.django_db(transaction=True)
+def test_categories_moved_below_each_other_at_once_make_no_circle(now: datetime) -> None:
+    ids: dict[str, UUID] = {
+        name: catalogue.create_category(name=name, parent=None, now=now) for name in "ab"
+    }
+
+    def move(pair: tuple[str, str]) -> None:
+        name, parent = pair
+        try:
+            catalogue.edit_category(category_id=ids[name], version=None, parent=parent)
+        except CategoryCycle:
+            pass
+
+    in_threads(move, [("a", "b"), ("b", "a")] * 10, threads=4)
+    tree = queries.category_tree()
+    assert len(tree) == 1
+    assert len(tree[0].children) == 1
