@@ -32,25 +32,19 @@ def environment(
         "PAYMENT_GATEWAY_URL": f"http://127.0.0.1:{gateway_port}",
         "PAYMENT_GATEWAY_SECRET": credentials.key("payment_gateway_secret"),
         "KAFKA_REPLICATION_FACTOR": "1",
+        "LOG_READABLE": "true",
         "PYTHONUNBUFFERED": "1",
     }
 
 
 def steps(*, staff_password: str) -> list[Program]:
-    ensure_staff = _manage(
-        *["ensure_staff", "--email", STAFF_EMAIL, "--name", "Local Staff"],
-        *["--password-env", "STAFF_PASSWORD"],
-    )
     return [
-        Program("migrate", _manage("migrate", "--no-input"), title="Applying migrations"),
-        Program("topics", _manage("create_topics"), title="Creating topics"),
         Program(
-            "staff",
-            ensure_staff,
-            {"STAFF_PASSWORD": staff_password},
-            title="Seeing to the staff login",
-        ),
-        Program("demo", _manage("load_demo"), title="Loading the demo catalogue"),
+            "prepare",
+            [sys.executable, "-m", "devstack.prepare"],
+            {"STAFF_EMAIL": STAFF_EMAIL, "STAFF_PASSWORD": staff_password},
+            title="Migrations, topics, staff login, demo catalogue",
+        )
     ]
 
 
@@ -86,7 +80,20 @@ def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[P
         ),
         Program(
             "worker",
-            [python, "-m", "celery", "-A", "config.celery", "worker", "--concurrency", "2"],
+            # Celery warns about root, which is who often runs this in a container.
+            [
+                python,
+                "-W",
+                "ignore:You're running the worker",
+                "-m",
+                "celery",
+                "-q",
+                "-A",
+                "config.celery",
+                "worker",
+                "--concurrency",
+                "2",
+            ],
         ),
         Program("beat", _manage("run_beat")),
     ]

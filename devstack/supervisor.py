@@ -170,11 +170,11 @@ class Supervisor:
             finally:
                 if child.is_running:
                     end(family(child.pid, look_around()), grace=3)
-        if child.exit_code != 0:
-            raise StackError(
-                f"The step `{step.name}` {child.how_it_ended()}; its output is above.",
-                "Put right what it says and start again; what was done so far is kept.",
-            )
+            if child.exit_code != 0:
+                raise StackError(
+                    f"The step `{step.name}` {child.how_it_ended()}; its output is above.",
+                    "Put right what it says and start again; what was done so far is kept.",
+                )
 
     def _keep_service(self, service: Service) -> None:
         def start() -> None:
