@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import jwt
 import pytest
+from django.db import connections
 from django.test import Client
 
 from domains.users import services
@@ -92,6 +94,27 @@ def test_registering_twice_with_one_key_is_one_account(client):
     other = post(client, "/auth/register", REGISTRATION | {"email": "b@example.com"}, headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert User.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_registering_with_one_key_from_many_threads_is_one_account_and_one_answer():
+    start, answers = threading.Barrier(8), []
+
+    def register() -> None:
+        try:
+            start.wait()
+            key = {"Idempotency-Key": "registration-1"}
+            answer = post(Client(), "/auth/register", REGISTRATION, headers=key)
+            answers.append((answer.status_code, answer.json().get("id")))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=register) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [(201, str(User.objects.get().id))] * 8
 
 
 @pytest.mark.parametrize("email", ["ann@example.com", "nobody@example.com"])
