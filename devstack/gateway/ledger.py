@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,22 +20,26 @@ SILENT_TOKEN = "tok_timeout"  # noqa: S105 - a test card, not a password
 ACCEPTED_TOKENS = frozenset({"tok_visa", "tok_mastercard", SILENT_TOKEN})
 
 
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+
+
 class Authorise(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    key: str
-    amount_minor: int
+    key: Key
+    amount_minor: Amount
     currency: str
     token: str
     reference: str
 
 
 class Capture(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    key: str
+    key: Key
     authorisation: str
-    amount_minor: int
+    amount_minor: Amount
 
 
 class Void(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    key: str
+    key: Key
     authorisation: str
 
 

@@ -240,6 +240,11 @@ class Payment(AggregateRoot):
     # Questions
 
     @property
+    def money(self) -> str:
+        """The amount as people write it: `12.30 GBP`; nothing for a payment that never began."""
+        return "" if self.currency == NO_CURRENCY else str(Money(self.amount_minor, self.currency))
+
+    @property
     def unfinished(self) -> Operation | None:
         return next((o for o in self.operations if o.is_unfinished), None)
 

@@ -73,7 +73,7 @@ def configure(options: Mapping[str, Any]) -> None:
         logger_factory=_StandardOutput,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = _Lines()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[
@@ -89,6 +89,8 @@ def configure(options: Mapping[str, Any]) -> None:
     root.setLevel(level)
     # Each request has its own line already, with more in it.
     logging.getLogger("django.request").setLevel(logging.ERROR)
+    # A line for every call to another system: callers say what matters about them.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     for name in ("django", "django.server", "celery", "_granian"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
@@ -184,3 +186,13 @@ class _StandardOutput:
         sys.stdout.flush()
 
     debug = info = warning = warn = error = critical = exception = fatal = log = msg
+
+
+class _Lines(logging.Handler):
+    """The standard library's way to the same stream."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            _StandardOutput().msg(self.format(record))
+        except Exception:
+            self.handleError(record)

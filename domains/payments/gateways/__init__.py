@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from threading import Lock
 
 from django.conf import settings
 
@@ -28,7 +28,19 @@ def gateway_name_for(method: Method, *, amount_minor: int) -> str:
     return NO_GATEWAY if asks_nobody else str(settings.PAYMENT_GATEWAY)
 
 
-@cache
+_connected: dict[str, Gateway] = {}
+_connecting = Lock()
+
+
 def gateway_named(name: str) -> Gateway:
     """The adapter, one per process: it holds the pooled connections. Raises KeyError."""
-    return ADAPTERS[name]()
+    if name not in _connected:
+        with _connecting:  # threads that come first together must not open a pool each
+            if name not in _connected:
+                _connected[name] = ADAPTERS[name]()
+    return _connected[name]
+
+
+def disconnect() -> None:
+    """Forget the adapters; the next use makes them anew."""
+    _connected.clear()

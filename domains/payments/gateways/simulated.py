@@ -85,6 +85,10 @@ class SimulatedGateway:
             raise InvalidNotification(str(error)) from error
         return Notification(key=answer.key, reply=answer.reply())
 
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._client.close()
+
     def _call(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         try:
             return self._attempt(method, path, **options)
@@ -105,11 +109,11 @@ class SimulatedGateway:
         with self._client.stream(method, path, **options) as response:
             answer = b""
             for chunk in response.iter_bytes():
+                if answer and time.monotonic() > deadline:
+                    raise NoAnswer("The gateway is too slow.")
                 answer += chunk
                 if len(answer) > _LARGEST_ANSWER:
                     raise NoAnswer("The gateway's answer is too long.")
-                if time.monotonic() > deadline:
-                    raise NoAnswer("The gateway is too slow.")
             return response.status_code, answer
 
 

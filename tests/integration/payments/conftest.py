@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -7,13 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import httpx
 import pytest
 from django.db import connections
 
+from devstack.gateway.signatures import sign
 from domains.payments import gateways
 from domains.payments.gateways.port import Authorise, NoAnswer, Notification, Request
 from domains.payments.rules import Reply
@@ -68,76 +72,107 @@ def gateway(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
     scripted = ScriptedGateway()
     monkeypatch.setitem(gateways.ADAPTERS, "scripted", lambda: scripted)
     settings.PAYMENT_GATEWAY = "scripted"
-    gateways.gateway_named.cache_clear()
+    gateways.disconnect()
     yield scripted
-    gateways.gateway_named.cache_clear()
+    gateways.disconnect()
 
 
 class GatewayProcess:
-    """The simulated gateway as it runs beside the shop."""
+    """The simulated gateway as it runs beside the shop, as one test sees it."""
 
     def __init__(self, state_file: Path) -> None:
         self._state_file = state_file
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self._port: int = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}"
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._command = [sys.executable, "-m", "devstack.gateway", "--port", str(port)]
+        self._command += ["--state-file", str(state_file)]
+        self._client = httpx.Client(base_url=self.url, trust_env=False)
+        self._before = 0
         self.start()
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "devstack.gateway",
-                "--port",
-                str(self._port),
-                "--state-file",
-                str(self._state_file),
-            ],
+            self._command,
             env={**os.environ, "PAYMENT_GATEWAY_SECRET": SECRET},
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while True:
             try:
-                assert httpx.get(f"{self.url}/health").json() == {"status": "ok"}
+                assert self.get("/health").json() == {"status": "ok"}
                 return
-            except httpx.ConnectError:
+            except httpx.TransportError:
                 assert time.monotonic() < deadline, "the gateway did not start"
                 time.sleep(0.02)
+
+    def begin_test(self) -> None:
+        """Well-behaved again, and what earlier tests left there is not seen."""
+        if self._process.poll() is not None:
+            self.start()
+        self.change(
+            latency_ms=0,
+            decline_rate=0,
+            timeout_after_success_rate=0,
+            duplicate_rate=0,
+            webhook_url="",
+        )
+        self._before += len(self.authorisations())
 
     def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait(10)
 
-    def change(self, **behaviour: Any) -> None:
-        httpx.put(f"{self.url}/settings", json=behaviour).raise_for_status()
+    def close(self) -> None:
+        self.kill()
+        self._client.close()
 
-    def authorisations(self) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = httpx.get(f"{self.url}/authorisations").json()["items"]
+    def get(self, path: str) -> httpx.Response:
+        return self._client.get(path)
+
+    def put(self, path: str, body: Any) -> httpx.Response:
+        return self._client.put(path, json=body)
+
+    def command(self, path: str, *, secret: str = SECRET, **body: Any) -> httpx.Response:
+        content = json.dumps(body).encode()
+        headers = {"Gateway-Signature": sign(content, secret=secret.encode())}
+        return self._client.post(path, content=content, headers=headers)
+
+    def change(self, **behaviour: Any) -> None:
+        self.put("/settings", behaviour).raise_for_status()
+
+    def authorisations(self, *, since: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
+        """Those of this test, after its `since`th."""
+        page = self.get(f"/authorisations?since={self._before + since}&limit={limit}").json()
+        items: list[dict[str, Any]] = page["items"]
+        assert page["next"] == (items[-1]["sequence"] if items else None)
         return items
 
 
-@pytest.fixture
-def gateway_process(settings: Any, tmp_path: Path) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path / "gateway.jsonl")
-    settings.PAYMENT_GATEWAY = "simulated"
-    settings.PAYMENT_GATEWAY_URL = process.url
-    settings.PAYMENT_GATEWAY_SECRET = SECRET
-    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.4
-    gateways.gateway_named.cache_clear()
+@pytest.fixture(scope="session")
+def running_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway") / "journal.jsonl")
     yield process
+    process.close()
+
+
+@pytest.fixture
+def gateway_process(settings: Any, running_gateway: GatewayProcess) -> Iterator[GatewayProcess]:
+    running_gateway.begin_test()
+    settings.PAYMENT_GATEWAY = "simulated"
+    settings.PAYMENT_GATEWAY_URL = running_gateway.url
+    settings.PAYMENT_GATEWAY_SECRET = SECRET
+    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.5
+    gateways.disconnect()
+    yield running_gateway
     gateways.gateway_named("simulated").close()  # type: ignore[attr-defined]
-    gateways.gateway_named.cache_clear()
-    process.kill()
+    gateways.disconnect()
 
 
 @pytest.fixture
 def in_threads() -> Callable[..., list[Any]]:
     """Call functions at the same time; the results, or the errors they raised, in their order."""
-    from concurrent.futures import ThreadPoolExecutor
-    from threading import Barrier
 
     def run(*calls: Callable[[], Any]) -> list[Any]:
         together = Barrier(len(calls))

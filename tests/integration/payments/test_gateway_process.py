@@ -1,0 +1,264 @@
+"""The shop against the gateway as it runs: an HTTP process that is slow, silent, or killed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.gateway.ledger import Authorise, Ledger
+from domains.payments import public, services
+from domains.payments.models import Payment
+from infrastructure.ids import new_id
+from tests.integration.payments.conftest import GatewayProcess
+from tests.support.factories import payments
+
+
+@pytest.mark.django_db
+def test_the_whole_life_of_a_payment(now: datetime, gateway_process: GatewayProcess) -> None:
+    captured = payments.captured_payment(now)
+    voided = payments.voided_payment(now)
+    declined = payments.authorised_payment(now, token="tok_insufficient_funds")
+    unknown_card = payments.authorised_payment(now, token="tok_nobody_knows")
+
+    assert (captured.status, voided.status) == ("CAPTURED", "VOIDED")
+    assert (declined.status, declined.decline_code) == ("DECLINED", "insufficient_funds")
+    assert unknown_card.decline_code == "invalid_token"
+    assert [
+        (a["reference"], a["amount_minor"], a["captured_minor"], a["is_voided"])
+        for a in gateway_process.authorisations()
+    ] == [(captured.reference, 1_999, 1_999, False), (voided.reference, 1_999, 0, True)]
+
+
+@pytest.mark.django_db
+def test_a_timeout_after_success_is_unknown_and_then_authorised_once(
+    now: datetime, gateway_process: GatewayProcess
+) -> None:
+    asked = payments.request(now, token="tok_timeout")
+
+    started = time.monotonic()
+    outcome = public.authorise(**asked)
+    waited = time.monotonic() - started
+
+    assert outcome.status == "UNKNOWN"
+    assert 0.5 <= waited < 5
+    assert len(gateway_process.authorisations()) == 1
+    assert services.resolve(payment_id=asked["payment_id"], now=now).status == "AUTHORISED"
+    assert len(gateway_process.authorisations()) == 1
+
+
+@pytest.mark.django_db
+def test_any_share_of_requests_can_time_out_after_success(
+    now: datetime, gateway_process: GatewayProcess
+) -> None:
+    gateway_process.change(timeout_after_success_rate=1)
+    payment = payments.authorised_payment(now)
+    assert payment.status == "UNKNOWN"
+
+    assert services.resolve(payment_id=payment.id, now=now).status == "AUTHORISED"
+    _, capture = services.capture(payment_id=payment.id, now=now)
+    assert capture.state == "UNKNOWN"
+    assert services.resolve(payment_id=payment.id, now=now).status == "CAPTURED"
+    assert [a["captured_minor"] for a in gateway_process.authorisations()] == [1_999]
+
+
+@pytest.mark.django_db
+def test_a_gateway_that_is_too_slow_does_not_hold_the_shop(
+    now: datetime, gateway_process: GatewayProcess
+) -> None:
+    gateway_process.change(latency_ms=5_000)
+
+    started = time.monotonic()
+    payment = payments.authorised_payment(now)
+
+    assert payment.status == "UNKNOWN"
+    assert time.monotonic() - started < 4
+
+
+@pytest.mark.django_db
+def test_declines_at_random_can_be_switched_on_and_off(
+    now: datetime, gateway_process: GatewayProcess
+) -> None:
+    gateway_process.change(decline_rate=1)
+    assert payments.authorised_payment(now).decline_code == "card_declined"
+    gateway_process.change(decline_rate=0)
+    assert payments.authorised_payment(now).status == "AUTHORISED"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_at_once_are_one_authorisation_at_the_gateway(
+    now: datetime,
+    gateway_process: GatewayProcess,
+    in_threads: Callable[..., list[Any]],
+    settings: Any,
+) -> None:
+    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 20
+    gateway_process.change(latency_ms=50)
+    asked = payments.request(now)
+
+    outcomes = in_threads(*[lambda: public.authorise(**asked)] * 20)
+
+    assert {outcome.status for outcome in outcomes} == {"AUTHORISED"}
+    assert len(gateway_process.authorisations()) == 1
+
+
+@pytest.mark.django_db
+def test_what_the_gateway_acknowledged_survives_its_death(
+    now: datetime, gateway_process: GatewayProcess
+) -> None:
+    before = payments.authorised_payment(now)
+
+    gateway_process.kill()
+    meanwhile = payments.authorised_payment(now)
+    gateway_process.start()
+
+    assert (before.status, meanwhile.status) == ("AUTHORISED", "UNKNOWN")
+    assert services.resolve(payment_id=meanwhile.id, now=now).status == "AUTHORISED"
+    assert [a["reference"] for a in gateway_process.authorisations()] == [
+        before.reference,
+        meanwhile.reference,
+    ]
+    assert services.capture(payment_id=before.id, now=now)[0].status == "CAPTURED"
+
+
+@pytest.mark.django_db
+@pytest.mark.faults
+@pytest.mark.parametrize("moment", [0.03, 0.12])
+def test_a_gateway_killed_in_the_middle_of_a_call_is_asked_again(
+    now: datetime, gateway_process: GatewayProcess, moment: float
+) -> None:
+    """Before it has decided, at 75 ms, and after."""
+    payments.authorised_payment(now)  # the connection is open
+    gateway_process.change(latency_ms=150)
+    killer = threading.Timer(moment, gateway_process.kill)
+    killer.start()
+
+    payment = payments.authorised_payment(now)
+    killer.join()
+    gateway_process.start()
+
+    assert payment.status == "UNKNOWN"
+    assert services.resolve_unfinished(now=now + timedelta(minutes=1)) == 1
+    assert Payment.objects.get(pk=payment.id).status == "AUTHORISED"
+    assert len(gateway_process.authorisations()) == 2
+
+
+def authorise(gateway: GatewayProcess, key: str, **changes: Any) -> Any:
+    body = {"amount_minor": 100, "currency": "GBP", "token": "tok_visa", "reference": "K-1"}
+    return gateway.command("/authorisations", key=key, **body | changes)
+
+
+def test_the_gateway_carries_out_a_key_once(gateway_process: GatewayProcess) -> None:
+    key = str(new_id())
+
+    first, again = authorise(gateway_process, key), authorise(gateway_process, key)
+    other = authorise(gateway_process, key, amount_minor=200)
+    looked_up = gateway_process.get(f"/operations/{key}")
+    unknown = gateway_process.get(f"/operations/{new_id()}")
+
+    assert first.json() == again.json() == looked_up.json()
+    assert (first.json()["status"], first.json()["kind"]) == ("succeeded", "authorise")
+    assert (other.status_code, other.json()) == (409, {"error": "key_reused"})
+    assert (unknown.status_code, unknown.json()) == (404, {"error": "unknown_key"})
+    assert len(gateway_process.authorisations()) == 1
+
+
+def test_the_gateway_refuses_what_makes_no_sense(gateway_process: GatewayProcess) -> None:
+    held = authorise(gateway_process, str(new_id())).json()["id"]
+
+    def outcome(path: str, **body: Any) -> tuple[str, str]:
+        answer = gateway_process.command(path, key=str(new_id()), **body).json()
+        return answer["status"], answer["code"]
+
+    def capture(authorisation: str, amount_minor: int) -> tuple[str, str]:
+        return outcome("/captures", authorisation=authorisation, amount_minor=amount_minor)
+
+    assert capture("none", 1) == ("refused", "unknown_authorisation")
+    assert capture(held, 101) == ("refused", "amount_too_large")
+    assert capture(held, 60) == ("succeeded", "")
+    assert outcome("/voids", authorisation=held) == ("refused", "already_captured")
+    other = authorise(gateway_process, str(new_id())).json()["id"]
+    assert outcome("/voids", authorisation=other) == ("succeeded", "")
+    assert capture(other, 1) == ("refused", "already_voided")
+
+
+def test_the_gateway_listens_to_signed_requests_only(gateway_process: GatewayProcess) -> None:
+    answer = authorise(gateway_process, "k", secret="wrong")
+
+    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_signature"})
+    assert gateway_process.authorisations() == []
+
+
+@pytest.mark.parametrize("wrong", [{"amount_minor": -1}, {"amount_minor": "9"}, {"more": 1}])
+def test_the_gateway_refuses_a_malformed_request(
+    gateway_process: GatewayProcess, wrong: dict[str, Any]
+) -> None:
+    assert authorise(gateway_process, str(new_id()), **wrong).status_code == 400
+    assert gateway_process.authorisations() == []
+
+
+def test_the_gateway_forgets_nothing_when_it_is_killed(gateway_process: GatewayProcess) -> None:
+    keys = [str(new_id()) for _ in range(20)]
+    answers = [authorise(gateway_process, key).json() for key in keys]
+
+    gateway_process.kill()
+    gateway_process.start()
+
+    assert [authorise(gateway_process, key).json() for key in keys] == answers
+    assert [a["key"] for a in gateway_process.authorisations(since=15, limit=3)] == keys[15:18]
+
+
+def test_a_line_cut_by_a_crash_does_not_spoil_the_journal(tmp_path: Path) -> None:
+    def request(key: str) -> Authorise:
+        return Authorise(
+            key=key, amount_minor=100, currency="GBP", token="tok_visa", reference="K-1"
+        )
+
+    journal = tmp_path / "journal.jsonl"
+    ledger = Ledger(journal)
+    first, _ = ledger.carry_out(request("a"))
+    ledger.close()
+    with journal.open("ab") as file:
+        file.write(b'{"sequence":2,"key":"b"')
+
+    for _ in range(2):
+        ledger = Ledger(journal)
+        assert ledger.carry_out(request("a")) == (first, False)
+        assert ledger.carry_out(request("c"))[0].sequence == 2
+        ledger.close()
+
+
+def test_settings_that_make_no_sense_are_refused(gateway_process: GatewayProcess) -> None:
+    for wrong in ({"decline_rate": 2}, {"latency_ms": -1}, {"speed": 1}, []):
+        assert gateway_process.put("/settings", wrong).status_code == 400
+    unchanged = gateway_process.get("/settings").json()
+    assert unchanged["decline_rate"] == unchanged["latency_ms"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_notifications_arrive_signed_twice_and_late(
+    now: datetime, gateway_process: GatewayProcess, live_server: Any
+) -> None:
+    gateway_process.change(
+        webhook_url=f"{live_server.url}/api/v1/payments/webhooks/simulated", duplicate_rate=1
+    )
+    # Nobody gets the answer, so that only a notification can have told.
+    asked = payments.request(now, token="tok_timeout")
+    public.authorise(**asked)
+
+    deadline = time.monotonic() + 5
+    while public.payment_states([asked["payment_id"]])[asked["payment_id"]].status != "AUTHORISED":
+        assert time.monotonic() < deadline, "the notification did not arrive"
+        time.sleep(0.02)
+    version = Payment.objects.get(pk=asked["payment_id"]).version
+    voided = services.void(payment_id=asked["payment_id"], now=now)
+    time.sleep(1.2)  # the late copy
+
+    stored = Payment.objects.get(pk=asked["payment_id"])
+    assert (stored.status, stored.version) == ("VOIDED", voided.version)
+    assert version < stored.version

@@ -1,0 +1,197 @@
+"""What a gateway tells unasked: signed, early, late, twice."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from domains.payments import gateways, public, services
+from domains.payments.gateways.simulated import SimulatedGateway, signature_of
+from domains.payments.models import Payment
+from domains.payments.rules import Reply
+from infrastructure import clock
+from infrastructure.ids import new_id
+from tests.integration.payments.conftest import SECRET, ScriptedGateway
+from tests.integration.payments.test_authorise import told
+from tests.support.factories import payments
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/payments/webhooks/simulated"
+
+
+@pytest.fixture
+def silent(gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Any:
+    """The simulated gateway's name and signature over a scripted connection that is silent."""
+    scripted = gateway
+    scripted.is_silent = True
+    scripted.notification = SimulatedGateway().notification  # type: ignore[method-assign]
+    monkeypatch.setitem(gateways.ADAPTERS, "simulated", lambda: scripted)
+    settings.PAYMENT_GATEWAY = "simulated"
+    gateways.disconnect()
+    return scripted
+
+
+def notify(
+    key: object,
+    *,
+    status: str = "succeeded",
+    code: str = "",
+    secret: str = SECRET,
+    age: int = 0,
+    **more: Any,
+) -> Any:
+    body = json.dumps(
+        {"id": "auth_1", "key": str(key), "kind": "authorise", "status": status, "code": code}
+        | more
+    ).encode()
+    at = int(clock.now().timestamp()) - age
+    signature = signature_of(body, secret=secret.encode(), at=at)
+    return Client().post(
+        URL, body, content_type="application/json", headers={"Gateway-Signature": signature}
+    )
+
+
+def test_a_notification_settles_what_the_answer_left_open(now: datetime, silent: Any) -> None:
+    payment = payments.authorised_payment(now)
+    assert payment.status == "UNKNOWN"
+
+    answer = notify(payment.operations[0].id)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    stored = Payment.objects.get(pk=payment.id)
+    assert (stored.status, stored.token, stored.retry_at) == ("AUTHORISED", "", None)
+    assert stored.operations[0].gateway_reference == "auth_1"
+    assert told(payment.id) == ["payments.payment_authorised"]
+
+
+def test_a_notification_may_say_no(now: datetime, silent: Any) -> None:
+    payment = payments.authorised_payment(now)
+
+    notify(payment.operations[0].id, status="refused", code="card_declined")
+
+    assert public.payment_states([payment.id])[payment.id].decline_code == "card_declined"
+    assert told(payment.id) == ["payments.payment_declined"]
+
+
+def test_a_notification_may_be_faster_than_the_answer(now: datetime, silent: Any) -> None:
+    asked = payments.request(now)
+
+    def notified() -> None:
+        stored = Payment.objects.get(pk=asked["payment_id"])
+        assert notify(stored.operations[0].id).status_code == 204
+
+    silent.is_silent = False
+    silent.before_answer = notified
+
+    assert public.authorise(**asked).status == "AUTHORISED"
+    assert told(asked["payment_id"]) == ["payments.payment_authorised"]
+
+
+def test_late_and_repeated_notifications_change_nothing(now: datetime, silent: Any) -> None:
+    silent.is_silent = False
+    payment = payments.authorised_payment(now)
+    voided = services.void(payment_id=payment.id, now=now)
+
+    answers = [notify(payment.operations[0].id) for _ in range(2)]
+    answers.append(notify(payment.operations[0].id, status="refused", code="card_declined"))
+
+    assert [answer.status_code for answer in answers] == [204] * 3
+    stored = Payment.objects.get(pk=payment.id)
+    assert (stored.status, stored.version) == ("VOIDED", voided.version)
+    assert told(payment.id) == ["payments.payment_authorised", "payments.payment_voided"]
+
+
+def test_an_authorisation_nobody_wants_any_more_is_voided_when_it_turns_up(
+    now: datetime, silent: Any
+) -> None:
+    payment = payments.authorised_payment(now)
+    public.void(payment_id=payment.id, now=now)
+    silent.is_silent = False
+
+    notify(payment.operations[0].id)
+
+    assert public.payment_states([payment.id])[payment.id].status == "VOIDED"
+
+
+@pytest.mark.parametrize("age", [301, -301])
+def test_an_old_notification_is_not_replayed(now: datetime, silent: Any, age: int) -> None:
+    payment = payments.authorised_payment(now)
+
+    answer = notify(payment.operations[0].id, age=age)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_signature")
+    assert public.payment_states([payment.id])[payment.id].status == "UNKNOWN"
+
+
+def test_nothing_unsigned_is_read(now: datetime, silent: Any) -> None:
+    payment = payments.authorised_payment(now)
+    key = payment.operations[0].id
+
+    forged = notify(key, secret="another")
+    unsigned = Client().post(URL, b"\x00 not json", content_type="application/json")
+    malformed = Client().post(
+        URL, b"{}", content_type="application/json", headers={"Gateway-Signature": "t=1,v1=zz"}
+    )
+
+    for answer in (forged, unsigned, malformed):
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_signature")
+    assert public.payment_states([payment.id])[payment.id].status == "UNKNOWN"
+
+
+def test_a_signature_covers_the_whole_body(now: datetime, silent: Any) -> None:
+    payment = payments.authorised_payment(now)
+    body = json.dumps({"id": "a", "key": str(payment.operations[0].id)}).encode()
+    signature = signature_of(body, secret=SECRET.encode(), at=int(clock.now().timestamp()))
+
+    answer = Client().post(
+        URL,
+        body + b" ",
+        content_type="application/json",
+        headers={"Gateway-Signature": signature},
+    )
+
+    assert answer.status_code == 401
+
+
+def test_what_is_signed_and_still_wrong_is_refused(silent: Any) -> None:
+    for wrong, code in (
+        ({"status": "maybe"}, "invalid_notification"),
+        ({"key": "not-an-id"}, "invalid_notification"),
+    ):
+        answer = notify(wrong.pop("key", new_id()), **wrong)
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+def test_an_operation_of_somebody_else_is_unknown(now: datetime, silent: Any) -> None:
+    answer = notify(new_id())
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_operation")
+
+    granted = payments.authorised_payment(now, method="invoice")
+    answer = notify(granted.operations[0].id)
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_operation")
+
+
+def test_other_gateways_do_not_notify() -> None:
+    for name, status, code in (
+        ("in_process", 401, "invalid_signature"),
+        ("stripes", 404, "unknown_gateway"),
+    ):
+        answer = Client().post(
+            f"/api/v1/payments/webhooks/{name}", {}, content_type="application/json"
+        )
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_reply_without_a_reason_is_still_a_refusal() -> None:
+    body = json.dumps({"id": "", "key": str(new_id()), "status": "refused", "code": ""}).encode()
+    at = 1_772_443_800
+    told = SimulatedGateway().notification(
+        body=body, signature=signature_of(body, secret=SECRET.encode(), at=at), now=at
+    )
+
+    assert told.reply == Reply(refusal="refused")
