@@ -1,0 +1,66 @@
+"""The operator's screens: facts on their way, and those that are stuck."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from infrastructure.database.contexts import aliases
+from infrastructure.inbox.models import DeadLetter
+from infrastructure.outbox.models import OutboxMessage, ParkedMessage
+from infrastructure.screens import ReadOnlyAdmin
+
+
+class DatabaseFilter(admin.SimpleListFilter):
+    """Every database has its own outbox; shown where there is more than one."""
+
+    title = "database"
+    parameter_name = "database"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(alias, alias) for alias in aliases()] if len(aliases()) > 1 else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.using(self.value()) if self.value() in aliases() else queryset
+
+
+class PlatformAdmin(ReadOnlyAdmin):
+    """The list is of the chosen database; a row's own page is of the first one that has it."""
+
+    ordering = ("-id",)
+    list_filter: tuple[Any, ...] = (DatabaseFilter,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return self.model._default_manager.using(aliases()[0]).order_by(*self.ordering)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        for alias in aliases():
+            found = self.model._default_manager.using(alias).filter(pk=object_id).first()
+            if found is not None:
+                return found
+        return None
+
+
+@admin.register(OutboxMessage)
+class OutboxMessageAdmin(PlatformAdmin):
+    list_display = ("id", "name", "key", "sequence", "topic", "occurred_at")
+    list_filter = (DatabaseFilter, "topic")
+    search_fields = ("=key", "=event_id")
+
+
+@admin.register(ParkedMessage)
+class ParkedMessageAdmin(PlatformAdmin):
+    list_display = ("id", "name", "key", "sequence", "reason", "parked_at")
+    list_filter = (DatabaseFilter, "topic")
+    search_fields = ("=key", "=event_id")
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(PlatformAdmin):
+    list_display = ("id", "handler", "key", "error_class", "attempts", "failed_at", "resolution")
+    list_filter = (DatabaseFilter, "resolution", "handler")
+    search_fields = ("=key", "=event_id")
+    exclude = ("payload",)

@@ -1,0 +1,64 @@
+"""The staff's order screens: they show, and their actions are the commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from django.urls import reverse
+
+from domains.orders.models import Order
+from domains.payments.services import capture
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.factories.users import admin_client_of, staff
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def order(now: datetime) -> Order:
+    goods.stocked({"A": 9}, now=now)
+    return orders.placed({"A": 2}, now=now)
+
+
+def test_orders_are_shown_and_nothing_can_be_typed_into_them(order: Order) -> None:
+    client = admin_client_of(staff())
+    listed = client.get(reverse("admin:orders_order_changelist"), {"q": order.number})
+    assert order.number in listed.content.decode()
+    page = client.get(reverse("admin:orders_order_change", args=[order.id])).content.decode()
+    for shown in (order.number, "CONFIRMED", "AUTHORISED", "20.00 GBP", "1 Mill Lane"):
+        assert shown in page
+    assert "tok_" not in page
+    assert 'name="status"' not in page
+
+
+def test_cancelling_asks_for_a_reason_and_then_cancels(order: Order) -> None:
+    client = admin_client_of(staff("support"))
+    url = reverse("admin:orders_order_changelist")
+    form = {"action": "cancel", "_selected_action": [str(order.id)]}
+
+    asked = client.post(url, form)
+    assert "Reason" in asked.content.decode()
+    assert orders.status_of(order.id) == "CONFIRMED"
+
+    client.post(url, form | {"confirmed": "yes", "reason": "fraud"})
+    cancelled = Order.objects.get(pk=order.id)
+    assert (cancelled.status, cancelled.reason) == ("CANCELLED", "fraud")
+
+
+def test_a_refusal_is_shown_as_the_api_says_it(order: Order, now: datetime) -> None:
+    capture(payment_id=order.id, now=now)
+    client = admin_client_of(staff("support"))
+    form = {"action": "cancel", "_selected_action": [str(order.id)], "confirmed": "yes"}
+    answer = client.post(
+        reverse("admin:orders_order_changelist"), form | {"reason": "late"}, follow=True
+    )
+    assert f"The payment of order {order.number} has been captured." in answer.content.decode()
+
+
+def test_who_may_not_cancel_is_not_offered_it(order: Order) -> None:
+    client = admin_client_of(staff("finance"))
+    listed = client.get(reverse("admin:orders_order_changelist")).content.decode()
+    assert order.number in listed
+    assert 'value="cancel"' not in listed
