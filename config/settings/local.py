@@ -1,9 +1,10 @@
 """The embedded local stack, and compose: wide limits, readable logs, plain HTTP."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import LOGGING, RATE_LIMITS, env
+from config.settings.base import INSTALLED_APPS, LOGGING, RATE_LIMITS, env
 
 ENVIRONMENT = "local"
+INSTALLED_APPS = [*INSTALLED_APPS, "demo"]
 LOGGING["fields"]["env"] = ENVIRONMENT
 
 # Wide enough for a replay of thousands of orders from one address, and still exercised.

@@ -31,5 +31,5 @@ RATE_LIMITS = dict.fromkeys(RATE_LIMITS)
 
 env.check()
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.sample"]  # noqa: F405
+INSTALLED_APPS = [*INSTALLED_APPS, "demo", "tests.support.sample"]  # noqa: F405
 CONTEXT_OF_APP = {**CONTEXT_OF_APP, "sample": "orders"}  # noqa: F405

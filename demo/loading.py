@@ -1,0 +1,76 @@
+"""Puts the demo catalogue into the shop, through the door of products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from demo.catalogue import Product
+from domains.products.public import (
+    NewProduct,
+    NewVariant,
+    create_category,
+    create_products,
+    offers,
+    set_stock,
+)
+from infrastructure.database.contexts import atomic
+from infrastructure.money import Money
+
+BATCH = 500
+CURRENCY = "GBP"
+
+Progress = Callable[[int, int], None]
+
+
+def load(*, products: Sequence[Product], now: datetime, progress: Progress) -> int:
+    """Create those that the shop does not have yet, each with its price and its stock.
+
+    A batch is one transaction, so a load that was interrupted goes on where it stopped, and stock
+    that was sold since is never filled up again. Returns how many were created.
+    """
+    known = _known(products, now)
+    missing = [product for product in products if product.sku not in known]
+    created = 0
+    for batch in _batches(missing):
+        with atomic("products"):
+            if not known:
+                for name in dict.fromkeys(product.category for product in products):
+                    create_category(name=name, parent=None, now=now)
+                known |= {product.sku for product in batch}
+            create_products(products=[_new(product) for product in batch], now=now)
+            set_stock(
+                levels={product.sku: product.stock for product in batch},
+                reason="demo stock",
+                now=now,
+            )
+        created += len(batch)
+        progress(created, len(missing))
+    return created
+
+
+def slug_of(category: str) -> str:
+    """The slug that products give a category of this name, as long as no other has it."""
+    return "-".join(category.lower().split())
+
+
+def _known(products: Sequence[Product], now: datetime) -> set[str]:
+    return {
+        sku
+        for batch in _batches(products)
+        for sku in offers([product.sku for product in batch], currency=CURRENCY, now=now)
+    }
+
+
+def _new(product: Product) -> NewProduct:
+    return NewProduct(
+        name=product.name,
+        status="active",
+        variants=(NewVariant(sku=product.sku, prices=(Money(product.price_minor, CURRENCY),)),),
+        categories=(slug_of(product.category),),
+    )
+
+
+def _batches(products: Sequence[Product]) -> Iterator[Sequence[Product]]:
+    for start in range(0, len(products), BATCH):
+        yield products[start : start + BATCH]
