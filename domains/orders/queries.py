@@ -9,12 +9,11 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F
 from django.db.models.query import QuerySet
 
 from domains.orders.errors import OrderNotFound
 from domains.orders.events import TOPIC
-from domains.orders.models import Order
+from domains.orders.models import Order, OrderLine
 from domains.orders.rules import order_number
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
@@ -136,11 +135,7 @@ def event_counts() -> Iterator[tuple[UUID, str, int]]:
 
 
 def _lines_by_order() -> Iterator[tuple[UUID, dict[UUID, int]]]:
-    rows = (
-        Order.objects.order_by("id")
-        .filter(line_rows__isnull=False)
-        .values_list("id", variant=F("line_rows__variant_id"), quantity=F("line_rows__quantity"))
-    )
+    rows = OrderLine.objects.order_by("order_id").values_list("order_id", "variant_id", "quantity")
     current: UUID | None = None
     quantities: dict[UUID, int] = {}
     for order_id, variant_id, quantity in rows.iterator(chunk_size=5000):
