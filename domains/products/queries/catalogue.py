@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -26,6 +26,9 @@ ORDERS: dict[str, tuple[str, str]] = {
     "created_at": ("created_at", "id"),
     "-created_at": ("-created_at", "-id"),
 }
+
+SMALL_CATEGORY = 2000
+Within = Literal["anywhere", "small", "large"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +96,30 @@ _DOCUMENT = (
     "(to_tsvector('english'::regconfig, COALESCE(p.search_text, ''))"
     " || to_tsvector('simple'::regconfig, COALESCE(p.search_text, '')))"
 )
+_SUBTREE = """
+    WITH subtree AS MATERIALIZED (
+        SELECT c.id FROM products_category top
+        JOIN products_category c ON starts_with(c.path, top.path)
+        WHERE top.slug = %s
+    )
+    SELECT (SELECT array_agg(id) FROM subtree), (
+        SELECT count(*) FROM (
+            SELECT 1 FROM products_productcategory
+            WHERE category_id = ANY(ARRAY(SELECT id FROM subtree)) LIMIT %s
+        ) links
+    )
+"""
+# Few products are fetched and sorted. Of many, one comes up soon enough on a walk along the order.
+_IN_CATEGORY = {
+    "small": (
+        "p.id = ANY(ARRAY(SELECT l.product_id FROM products_productcategory l"
+        " WHERE l.category_id = ANY(%s::uuid[])))"
+    ),
+    "large": (
+        "(SELECT true FROM products_productcategory l"
+        " WHERE l.product_id = p.id AND l.category_id = ANY(%s::uuid[]) LIMIT 1)"
+    ),
+}
 _QUERY = "(to_tsquery('english'::regconfig, %s) || to_tsquery('simple'::regconfig, %s))"
 
 
@@ -105,29 +132,27 @@ def products_listed(
     after: Sequence[Any] | None,
     limit: int,
 ) -> list[ListedProduct]:
-    """Products on sale, in one statement.
+    """Products on sale, in one statement; in two within a category.
 
     q: words that must all occur, each maybe as the beginning of one; None for no search.
     category: slug of a category; products of those below it are listed too.
     sort: a key of ORDERS. after: the values of its two fields that the list continues behind.
     """
-    words = None
+    searched, params = False, list[Any]()
     if q is not None:
         words = rules.search_words(q)
         if not words:
             return []
-    sql = _list_text(
-        searched=words is not None,
-        in_category=category is not None,
-        sort=sort,
-        continued=after is not None,
-    )
-    params: list[Any] = []
-    if words is not None:
-        params += [words, words]
+        searched, params = True, [words, words]
+    within: Within = "anywhere"
     if category is not None:
-        params.append(category)
+        [(subtree, linked)] = _rows(_SUBTREE, [category, SMALL_CATEGORY])
+        if not linked:
+            return []
+        within = "small" if linked < SMALL_CATEGORY else "large"
+        params.append(subtree)
     params += [*(after or ()), limit, currency]
+    sql = _list_text(searched=searched, within=within, sort=sort, continued=after is not None)
     return [
         ListedProduct(
             id=product_id,
@@ -141,29 +166,24 @@ def products_listed(
 
 
 @cache
-def _list_text(*, searched: bool, in_category: bool, sort: str, continued: bool) -> str:
+def _list_text(*, searched: bool, within: Within, sort: str, continued: bool) -> str:
     column = sort.removeprefix("-")
     direction, beyond = ("DESC", "<") if sort.startswith("-") else ("ASC", ">")
     conditions = ["p.status = 'active'"]
     if searched:
         conditions.append(f"{_DOCUMENT} @@ {_QUERY}")
-    if in_category:
-        conditions.append(
-            "EXISTS (SELECT 1 FROM products_productcategory l"
-            " JOIN products_category c ON c.id = l.category_id"
-            " JOIN products_category top ON top.slug = %s AND starts_with(c.path, top.path)"
-            " WHERE l.product_id = p.id)"
-        )
+    if within != "anywhere":
+        conditions.append(_IN_CATEGORY[within])
     found = (
-        f"SELECT p.id, p.slug, p.name, p.created_at FROM products_product p"
+        "SELECT p.id, p.slug, p.name, p.created_at FROM products_product p"
         f" WHERE {' AND '.join(conditions)}"
     )
-    # A search first finds by its own index, then sorts. Left to itself, Postgres may instead walk
-    # along the order and build the search document of one product after another.
-    source = f"WITH found AS MATERIALIZED ({found})" if searched else f"WITH found AS ({found})"
+    # What is found by an index of its own is sorted afterwards. Left to itself, Postgres may walk
+    # along the order instead, and look at one product after another.
+    fence = "MATERIALIZED" if searched or within == "small" else ""
     start = f"WHERE (p.{column}, p.id) {beyond} (%s, %s)" if continued else ""
     return f"""
-        {source}, page AS (
+        WITH found AS {fence} ({found}), page AS (
             SELECT * FROM found p {start}
             ORDER BY p.{column} {direction}, p.id {direction} LIMIT %s
         )

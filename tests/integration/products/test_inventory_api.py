@@ -47,14 +47,18 @@ def test_an_adjustment_adds_to_the_stock_and_to_the_ledger(staff: Client) -> Non
     made = adjust(staff, 50)
     assert made.status_code == 201
     assert made["Location"] == PATH
-    assert staff.get(PATH).json() == made.json() == {
-        "sku": "85123A",
-        "on_hand": 50,
-        "held": 0,
-        "available": 50,
-        "backorder_limit": 0,
-        "warehouses": [{"warehouse": "main", "on_hand": 50}],
-    }
+    assert (
+        staff.get(PATH).json()
+        == made.json()
+        == {
+            "sku": "85123A",
+            "on_hand": 50,
+            "held": 0,
+            "available": 50,
+            "backorder_limit": 0,
+            "warehouses": [{"warehouse": "main", "on_hand": 50}],
+        }
+    )
     assert adjust(staff, -20).json()["on_hand"] == 30
     assert StockLevel.objects.get().on_hand == 30
     assert facts() == ["updated", "availability_changed", "updated"]
@@ -123,9 +127,7 @@ def test_an_honest_count_may_fall_below_what_is_held_and_is_published(
         ({"on_hand": 1, "change_from": 0, "held": 3}, "/held", "unknown_field"),
     ],
 )
-def test_bad_counts_are_named(
-    staff: Client, body: dict[str, Any], pointer: str, code: str
-) -> None:
+def test_bad_counts_are_named(staff: Client, body: dict[str, Any], pointer: str, code: str) -> None:
     refused = count(staff, **body)
     assert refused.status_code == 400
     assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [(pointer, code)]
