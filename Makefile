@@ -6,15 +6,16 @@ PYTHON := $(or $(PYTHON),$(shell for name in python3.13 python3.12 python3.11 py
 BIN := .venv/bin
 STACK := $(BIN)/python -m devstack
 TESTED := $(STACK) exec --
-# For commands that read the models and the code, and ask nothing of Redis and Kafka.
-DATABASE_ONLY := $(STACK) exec --only DATABASE_URL -- env DJANGO_SETTINGS_MODULE=config.settings.test \
+# Commands that only read the code and the models ask nothing of these.
+NOBODY := DJANGO_SETTINGS_MODULE=config.settings.test \
 	REDIS_URL=redis://127.0.0.1:1/0 KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:1
+DATABASE_ONLY := $(STACK) exec --only DATABASE_URL -- env $(NOBODY)
 RUNNING := $(STACK) attach --
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run reset replay audit shell db-shell test test-split test-long check static-check \
-	django-check format openapi events bench lock clean
+	django-check in-database-check format openapi events bench lock clean
 
 help: ## Print the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -59,7 +60,7 @@ check: static-check django-check ## Check everything that needs no test: style, 
 static-check: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(NOBODY) DATABASE_URL=postgresql://127.0.0.1:1/none $(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 

@@ -84,7 +84,7 @@ def _create(venv: Path) -> None:
         return
     shutil.rmtree(venv, ignore_errors=True)
     if "No space left" in result.stdout:
-        require_space(venv.parent, FIRST_START_BYTES, free=0)
+        raise _disk_is_full(venv.parent)
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     raise StackError(
         f"Python {version} could not make a virtual environment:\n{result.stdout.strip()}",
@@ -97,38 +97,36 @@ def _install(root: Path, venv: Path, progress: Progress) -> None:
     total = sum(
         1 for line in (root / _REQUIREMENTS[-1]).read_text().splitlines() if re.match(r"\w", line)
     )
-    pip = subprocess.Popen(
-        [
-            *[str(venv / "bin" / "python"), "-m", "pip", "install"],
-            *["--progress-bar", "off", "--no-color", "-r", _REQUIREMENTS[-1]],
-        ],
+    said: list[str] = []
+    done = 0
+    command = [
+        *[str(venv / "bin" / "python"), "-m", "pip", "install"],
+        *["--progress-bar", "off", "--no-color", "-r", _REQUIREMENTS[-1]],
+    ]
+    quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+    with subprocess.Popen(
+        command,
         cwd=root,
-        env={
-            **os.environ,
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PIP_ROOT_USER_ACTION": "ignore",
-        },
+        env={**os.environ, **quiet},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-    )
-    assert pip.stdout is not None
-    said: list[str] = []
-    done = 0
-    for line in pip.stdout:
-        said.append(line.rstrip())
-        found = re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.\-]+)", line)
-        if found:
-            done += 1
-            progress.update(min(done, total), total, found.group(1))
-        elif line.startswith("Installing collected"):
-            progress.update(total, total, "unpacking")
-    if pip.wait() == 0:
+    ) as pip:
+        assert pip.stdout is not None
+        for line in pip.stdout:
+            said.append(line.rstrip())
+            found = re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.\-]+)", line)
+            if found:
+                done += 1
+                progress.update(min(done, total), total, found.group(1))
+            elif line.startswith("Installing collected"):
+                progress.update(total, total, "unpacking")
+    if pip.returncode == 0:
         return
     output = "\n".join(said[-15:])
     if "No space left" in output:
-        require_space(root, FIRST_START_BYTES, free=shutil.disk_usage(root).free)
+        raise _disk_is_full(root)
     if _NO_NETWORK.search("\n".join(said)):
         raise StackError(
             f"The dependencies could not be downloaded:\n{output}",
@@ -138,6 +136,13 @@ def _install(root: Path, venv: Path, progress: Progress) -> None:
     raise StackError(
         f"The dependencies could not be installed:\n{output}",
         "Put right what pip says above and start again.",
+    )
+
+
+def _disk_is_full(folder: Path) -> StackError:
+    return StackError(
+        f"The disk that holds {folder} is full.",
+        f"Make room for {FIRST_START_BYTES / 1e9:.1f} GB and start again.",
     )
 
 

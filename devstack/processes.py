@@ -173,13 +173,12 @@ class Child:
 
     def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        log = _Log(self._log)
-        for raw in process.stdout:
-            line = raw.decode(errors="replace").rstrip()
-            log.keep(line)
-            if self._console is not None and line:
-                self._console.line(self.name, line)
-        log.close()
+        with process.stdout as output, _Log(self._log) as log:
+            for raw in output:
+                line = raw.decode(errors="replace").rstrip()
+                log.keep(line)
+                if self._console is not None and line:
+                    self._console.line(self.name, line)
 
 
 class _Log:
@@ -199,6 +198,9 @@ class _Log:
             self._file.write(f"{line}\n")
             self._file.flush()
 
-    def close(self) -> None:
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         with contextlib.suppress(OSError):
             self._file.close()

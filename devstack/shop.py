@@ -80,19 +80,10 @@ def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[P
         ),
         Program(
             "worker",
-            # Celery warns about root, which is who often runs this in a container.
             [
-                python,
-                "-W",
-                "ignore:You're running the worker",
-                "-m",
-                "celery",
-                "-q",
-                "-A",
-                "config.celery",
-                "worker",
-                "--concurrency",
-                "2",
+                # Celery warns about root, which is who often runs this in a container.
+                *[python, "-W", "ignore:You're running the worker", "-m", "celery"],
+                *["-q", "-A", "config.celery", "worker", "--concurrency", "2"],
             ],
         ),
         Program("beat", _manage("run_beat")),

@@ -60,6 +60,13 @@ class Shop:
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.access()["redis_url"])
 
+    def redis_answers(self) -> bool:
+        try:
+            with self.redis() as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
     def all_pids(self) -> list[int]:
         return [pid for pids in self.access()["pids"].values() for pid in pids]
 
@@ -115,7 +122,7 @@ def test_a_killed_server_returns_on_its_port_with_what_it_had_acknowledged(shop:
         client.set("kept", "yes")
     [killed] = shop.pids("redis")
     os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: shop.pids("redis") not in ([], [killed]))
+    wait_for(lambda: shop.pids("redis") not in ([], [killed]) and shop.redis_answers())
     assert shop.access()["redis_url"] == address
     with shop.redis() as client:
         assert client.get("kept") == b"yes"
