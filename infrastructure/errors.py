@@ -45,3 +45,11 @@ class DomainError(Exception):
         self.detail = detail or self.title
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+
+
+class Transient(Exception):
+    """Something that will pass: the event or task that met it is tried again, a few times."""
+
+
+class Unavailable(Transient):
+    """A server that everything depends on is away: tried again for as long as it takes."""

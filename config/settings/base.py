@@ -192,6 +192,7 @@ RATE_LIMITS_FALL_BACK = ["register", "login", "login_account", "checkout"]
 
 REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "infrastructure.http.problems.rest_framework_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "UNAUTHENTICATED_USER": None,
@@ -200,11 +201,11 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Kontor",
     "VERSION": "1",
     "DESCRIPTION": "The commerce API. Every error is a problem document (RFC 9457) with a stable code.",
-    "CONTACT": {"name": "Kontor", "url": PUBLIC_URL},
     "LICENSE": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
     "OAS_VERSION": "3.1.0",
     "SERVERS": [{"url": "/"}],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [],
     "APPEND_COMPONENTS": {
         "securitySchemes": {
             "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

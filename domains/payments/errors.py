@@ -14,7 +14,7 @@ class PaymentNotFound(PaymentError):
 
 
 class UnknownPaymentMethod(PaymentError):
-    code, status, title = "unknown_payment_method", 400, "Unknown payment method"
+    code, status, title = "unknown_payment_method", 422, "Unknown payment method"
 
 
 class InvalidPaymentAmount(PaymentError):

@@ -211,16 +211,18 @@ class LocalLimiter:
             now = int(self._clock() * 1_000_000)
             if len(self._full_at) >= self.MOST_KEYS:
                 self._full_at = {k: at for k, at in self._full_at.items() if at > now}
-            answers, charged = [], {}
-            for policy in policies:
-                key = (identity, policy.name)
-                before = max(self._full_at.get(key, 0), now)
-                spare = now + policy.interval_us * (policy.limit - 1) - before
-                charged[key] = before + policy.interval_us
+            befores = [max(self._full_at.get((identity, p.name), 0), now) for p in policies]
+            spares = [
+                now + policy.interval_us * (policy.limit - 1) - before
+                for policy, before in zip(policies, befores, strict=True)
+            ]
+            fits = min(spares) >= 0
+            answers = []
+            for policy, before, spare in zip(policies, befores, spares, strict=True):
+                full = before + policy.interval_us if fits else before
+                self._full_at[identity, policy.name] = full
                 remaining = max(spare // policy.interval_us, 0)
-                answers.append((remaining, charged[key] - now, max(-spare, 0)))
-            if all(answer[2] == 0 for answer in answers):
-                self._full_at.update(charged)
+                answers.append((remaining, full - now, max(-spare, 0)))
         return _tightest(policies, answers)
 
 

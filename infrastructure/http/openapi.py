@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
 import uritemplate
-from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
@@ -55,16 +54,15 @@ class Schema(AutoSchema):
         }
         if declared.description:
             written["description"] = declared.description
-        parameters = [*self._path_parameters(), *_parameters(declared)]
+        parameters = [*self._path_parameters(), *_parameters(declared, self.method)]
         if parameters:
             written["parameters"] = parameters
         if declared.body is not None:
             written["requestBody"] = self._request_body(declared)
         written["security"] = _security(endpoint.requirement)
-        limited = any(settings.RATE_LIMITS[name] for name in endpoint.rates)
         written["responses"] = {
-            **self._answers(declared, limited=limited),
-            **self._problems(declared, endpoint.requirement, limited=limited),
+            **self._answers(declared),
+            **self._problems(declared, endpoint.requirement),
         }
         return written
 
@@ -89,56 +87,112 @@ class Schema(AutoSchema):
         kinds = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
         return {"required": True, "content": dict.fromkeys(kinds, content)}
 
-    def _answers(self, declared: Operation, *, limited: bool) -> Json:
+    def _answers(self, declared: Operation) -> Json:
         answers: Json = {}
         for status, answer_type in declared.responses.items():
-            headers = dict(_answer_headers(declared, self.method, status, answer_type))
-            if limited:
-                headers |= {name: _HEADERS[name] for name in ("RateLimit", "RateLimit-Policy")}
-            answers[str(status)] = {"description": _ANSWERS[status], "headers": headers}
+            answers[str(status)] = {
+                "description": _ANSWERS[status],
+                "headers": _headers(*_answer_headers(declared, self.method, status)),
+            }
             if answer_type is not None:
                 answers[str(status)]["content"] = {JSON: {"schema": self._ref(answer_type)}}
         if declared.etag and self.method == "GET":
             answers["304"] = {
                 "description": "The version that If-None-Match names is the current one.",
-                "headers": {name: _HEADERS[name] for name in ("X-Request-ID", "ETag")},
+                "headers": _headers("X-Request-ID", "ETag"),
             }
         return answers
 
-    def _problems(self, declared: Operation, requirement: Requirement, *, limited: bool) -> Json:
+    def _problems(self, declared: Operation, requirement: Requirement) -> Json:
         by_status: dict[int, list[type[DomainError]]] = {}
-        for error in _refusals(declared, requirement, "{" in self.path, limited=limited):
-            of_status = by_status.setdefault(error.status, [])
-            if error not in of_status:
-                of_status.append(error)
+        # What a context says itself about a code goes before what is said in general.
+        first_of: dict[str, type[DomainError]] = {}
+        for error in self._refusals(declared, requirement):
+            first_of.setdefault(error.code, error)
+        for error in first_of.values():
+            by_status.setdefault(error.status, []).append(error)
         return {
             str(status): self._problem(status, by_status[status]) for status in sorted(by_status)
         }
 
+    def _refusals(
+        self, declared: Operation, requirement: Requirement
+    ) -> Iterable[type[DomainError]]:
+        yield from declared.errors
+        yield from (InvalidParameters, errors.NotAcceptable, errors.RateLimited)
+        yield from (errors.InternalError, errors.Unavailable)
+        if declared.body is not None:
+            yield from (InvalidJson, InvalidBody, errors.LengthRequired)
+            yield from (errors.BodyTooLarge, errors.UnsupportedMediaType)
+        if declared.idempotency:
+            yield from (errors.InvalidHeader, errors.IdempotencyKeyReused, idempotency.Duplicate)
+        if declared.idempotency == "required":
+            yield errors.IdempotencyKeyRequired
+        if declared.if_match:
+            yield from (errors.InvalidHeader, errors.StaleVersion)
+        if declared.if_match == "required":
+            yield errors.IfMatchRequired
+        if declared.query is not None and "cursor" in declared.query.__struct_fields__:
+            yield errors.InvalidCursor
+        if not self.view.ignores_credentials:
+            yield InvalidToken
+        if requirement is not PUBLIC:
+            yield NotAuthenticated
+            if requirement is not AUTHENTICATED:
+                yield MissingScope
+        if "{" in self.path and not any(error.status == 404 for error in declared.errors):
+            yield errors.NotFound
+
     def _problem(self, status: int, refused: Sequence[type[DomainError]]) -> Json:
-        return {
+        """A response component, since many operations are refused in the same ways."""
+        schema = {
             "description": "\n".join(f"- `{error.code}`: {error.title}" for error in refused),
-            "headers": {name: _HEADERS[name] for name in _PROBLEM_HEADERS.get(status, _ALWAYS)},
+            "headers": _headers(*_PROBLEM_HEADERS.get(status, ("X-Request-ID",))),
             "content": {
                 problems.MEDIA_TYPE: {
                     "schema": self._ref(problems.Problem),
-                    "examples": {e.code: {"value": _example(e, self.path)} for e in refused},
+                    "examples": {error.code: self._example(error) for error in refused},
                 }
             },
         }
+        name = "-".join(error.code for error in refused)
+        component = ResolvedComponent(name, ResolvedComponent.RESPONSE, schema, DomainError)
+        self.registry.register_on_missing(component)
+        return component.ref
+
+    def _example(self, error: type[DomainError]) -> Json:
+        value = {
+            "type": f"/problems/{error.code}",
+            "title": error.title,
+            "status": error.status,
+            "detail": error.title,
+            "instance": "/api/v1/example",
+            "code": error.code,
+            "trace_id": "0198c7a1b2c37d4e8f90a1b2c3d4e5f6",
+            "errors": [],
+        }
+        component = ResolvedComponent(
+            error.code, ResolvedComponent.EXAMPLE, {"value": value}, DomainError
+        )
+        self.registry.register_on_missing(component)
+        return component.ref
 
     def _ref(self, struct: Any) -> Json:
         schema, components = schema_of(struct)
         for name, component in components.items():
             self.registry.register_on_missing(
-                ResolvedComponent(name, ResolvedComponent.SCHEMA, component, type(struct))
+                ResolvedComponent(name, ResolvedComponent.SCHEMA, component, msgspec.Struct)
             )
+            if self.registry[name, ResolvedComponent.SCHEMA].schema != component:
+                raise ValueError(f"Two types are called {name}; the API cannot tell them apart.")
         return schema
 
 
 def document() -> Json:
     """The whole document, in an order that does not depend on the run."""
-    return dict(SchemaGenerator().get_schema(request=None, public=True))
+    document = dict(SchemaGenerator().get_schema(request=None, public=True))
+    document["components"] = {**document["components"], "headers": _HEADERS}
+    return document
 
 
 @cache
@@ -157,8 +211,22 @@ def schema_of(wanted: Any) -> tuple[Json, dict[str, Json]]:
     names = {_plain_name(found): _component_name(found) for found in _named_types(wanted)}
     if names.keys() != components.keys():
         raise ValueError(f"{wanted} uses two types of the same name: {sorted(components)}.")
+    for struct in _named_types(wanted):
+        _mark_instants(struct, components[_plain_name(struct)])
     renamed = {names[name]: _renamed(component, names) for name, component in components.items()}
     return _renamed(schema, names), renamed
+
+
+def _mark_instants(struct: Any, component: Json) -> None:
+    """msgspec gives datetimes a format only where they must have an offset; ours always have."""
+    info = msgspec.inspect.type_info(struct)
+    for field in getattr(info, "fields", ()):
+        arms = getattr(field.type, "types", (field.type,))
+        if any(isinstance(arm, msgspec.inspect.DateTimeType) for arm in arms):
+            schema = component["properties"][field.encode_name]
+            for arm in schema.get("anyOf", [schema]):
+                if arm.get("type") == "string":
+                    arm["format"] = "date-time"
 
 
 def _named_types(wanted: Any) -> list[Any]:
@@ -201,12 +269,14 @@ def _component_name(struct: Any) -> str:
 
 def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
     if isinstance(schema, dict):
-        return {
-            key: _REF + names[value.removeprefix(_REF)] if key == "$ref" else _renamed(value, names)
-            for key, value in schema.items()
-            # The title repeats the name of the class, which the component has already.
-            if not (key == "title" and isinstance(value, str))
-        }
+        renamed = {key: _renamed(value, names) for key, value in schema.items()}
+        if isinstance(schema.get("$ref"), str):
+            renamed["$ref"] = _REF + names[schema["$ref"].removeprefix(_REF)]
+        if isinstance(schema.get("title"), str):
+            del renamed["title"]  # It only repeats the name of the class.
+        if isinstance(schema.get("description"), str):
+            renamed["description"] = " ".join(schema["description"].split())
+        return renamed
     if isinstance(schema, list):
         return [_renamed(item, names) for item in schema]
     return schema
@@ -223,7 +293,7 @@ def _security(requirement: Requirement) -> list[Json]:
     return [{SECURITY_SCHEME: [] if requirement is AUTHENTICATED else [requirement]}]
 
 
-def _parameters(declared: Operation) -> Iterable[Json]:
+def _parameters(declared: Operation, method: str) -> Iterable[Json]:
     if declared.query is not None:
         yield from _query_parameters(declared.query)
     if declared.idempotency:
@@ -241,7 +311,7 @@ def _parameters(declared: Operation) -> Iterable[Json]:
             {"type": "string", "maxLength": 100, "examples": ['"v7"']},
             required=declared.if_match == "required",
         )
-    if declared.etag:
+    if declared.etag and method == "GET":
         yield _header_parameter(
             "If-None-Match",
             "The ETag of the version that the caller has.",
@@ -292,61 +362,22 @@ def _without_null(field: Json) -> Json:
     return {**field, "anyOf": arms} if arms else field
 
 
-def _refusals(
-    declared: Operation, requirement: Requirement, has_path_parameters: bool, *, limited: bool
-) -> Iterable[type[DomainError]]:
-    yield from declared.errors
-    yield InvalidParameters
-    yield from (errors.NotAcceptable, errors.InternalError, errors.Unavailable)
-    if declared.body is not None:
-        yield from (InvalidJson, InvalidBody, errors.BodyTooLarge, errors.UnsupportedMediaType)
-    if declared.idempotency:
-        yield from (errors.InvalidHeader, errors.IdempotencyKeyReused, idempotency.Duplicate)
-    if declared.idempotency == "required":
-        yield errors.IdempotencyKeyRequired
-    if declared.if_match:
-        yield from (errors.InvalidHeader, errors.StaleVersion)
-    if declared.if_match == "required":
-        yield errors.IfMatchRequired
-    yield InvalidToken
-    if requirement is not PUBLIC:
-        yield NotAuthenticated
-        if requirement is not AUTHENTICATED:
-            yield MissingScope
-    if has_path_parameters and not any(error.status == 404 for error in declared.errors):
-        yield errors.NotFound
-    if limited:
-        yield errors.RateLimited
-
-
-def _answer_headers(
-    declared: Operation, method: str, status: int, answer_type: Any
-) -> Iterable[tuple[str, Json]]:
-    names = ["X-Request-ID"]
+def _answer_headers(declared: Operation, method: str, status: int) -> Iterable[str]:
+    yield from ("X-Request-ID", "RateLimit-Policy", "RateLimit")
     if declared.etag and status in (200, 201):
-        names.append("ETag")
+        yield "ETag"
     if status in (201, 202):
-        names.append("Location")
+        yield "Location"
     if declared.idempotency and method == "POST":
-        names.append("Idempotency-Replayed")
+        yield "Idempotency-Replayed"
     if declared.respond_async and status == 202:
-        names.append("Preference-Applied")
+        yield "Preference-Applied"
     if declared.query is not None and "cursor" in declared.query.__struct_fields__:
-        names.append("Link")
-    return ((name, _HEADERS[name]) for name in names)
+        yield "Link"
 
 
-def _example(error: type[DomainError], path: str) -> Json:
-    return {
-        "type": f"/problems/{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.title,
-        "instance": path,
-        "code": error.code,
-        "trace_id": "0198c7a1b2c37d4e8f90a1b2c3d4e5f6",
-        "errors": [],
-    }
+def _headers(*names: str) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _header(description: str, **schema: Any) -> Json:
@@ -367,7 +398,6 @@ _HEADERS: dict[str, Json] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
     "WWW-Authenticate": _header("How to authenticate."),
 }
-_ALWAYS: Sequence[str] = ("X-Request-ID",)
 _PROBLEM_HEADERS: dict[int, Sequence[str]] = {
     401: ("X-Request-ID", "WWW-Authenticate"),
     403: ("X-Request-ID", "WWW-Authenticate"),

@@ -178,8 +178,9 @@ class APIView(RestFrameworkView):
             raise InvalidJson("The body is empty.")
         sent = media_type(request.META.get("CONTENT_TYPE", ""))
         if sent != JSON and not (sent == MERGE_PATCH and request.method == "PATCH"):
-            name = "Accept-Patch" if request.method == "PATCH" else "Accept"
-            raise UnsupportedMediaType(f"Send {JSON}.", headers={name: JSON})
+            patch = request.method == "PATCH"
+            headers = {"Accept-Patch": f"{JSON}, {MERGE_PATCH}"} if patch else {"Accept": JSON}
+            raise UnsupportedMediaType(f"Send {JSON}.", headers=headers)
         return decode_body(request.body, body_type)
 
     def query(self, query_type: type[T]) -> T:

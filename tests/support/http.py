@@ -39,7 +39,7 @@ class Paint(Body, frozen=True, kw_only=True):
     name: ShortText
     price: Money
     coats: Annotated[list[Coat], Meta(min_length=1, max_length=3)]
-    note: Annotated[str, Meta(max_length=20)] | None | UnsetType = UNSET
+    note: Annotated[str, Meta(max_length=20)] | UnsetType | None = UNSET
 
 
 class Painted(Out, frozen=True, kw_only=True):

@@ -1,0 +1,136 @@
+"""The API's description is committed, current, and good enough to build clients from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.urls import URLPattern, URLResolver, get_resolver
+from jsonschema import Draft202012Validator
+
+from infrastructure.http.openapi import document
+from infrastructure.http.views import APIView
+
+FILE = Path(__file__).parent / "openapi.json"
+
+# Whoever may call these without a token was decided on purpose; see docs/security.md.
+PUBLIC_ROUTES = {
+    "GET /.well-known/jwks.json",
+    "GET /api/docs/",
+    "GET /api/v1/categories",
+    "GET /api/v1/categories/{category_id}",
+    "GET /api/v1/openapi.json",
+    "GET /api/v1/products",
+    "GET /api/v1/products/{id_or_slug}",
+    "POST /api/v1/auth/logout",
+    "POST /api/v1/auth/register",
+    "POST /api/v1/auth/token",
+    "POST /api/v1/auth/token/refresh",
+    "POST /api/v1/payments/webhooks/{gateway}",
+}
+
+
+@pytest.fixture(scope="module")
+def api() -> dict[str, Any]:
+    return document()
+
+
+def operations(api: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in api["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_the_committed_document_is_current() -> None:
+    call_command("export_openapi", "--check")
+
+
+def test_the_committed_page_of_problems_is_current() -> None:
+    call_command("show_problems", "--check")
+
+
+def test_the_document_is_valid_openapi(api: dict[str, Any]) -> None:
+    assert json.loads(FILE.read_text())["openapi"] == "3.1.0"
+    for name, schema in api["components"]["schemas"].items():
+        Draft202012Validator.check_schema(schema)
+        assert schema["type"] in ("object", "string"), name
+    ids = [operation["operationId"] for _, operation in operations(api)]
+    assert len(ids) == len(set(ids))
+
+
+def test_without_a_token_exactly_these_routes_are_open(api: dict[str, Any]) -> None:
+    found = {name for name, operation in operations(api) if operation["security"] == [{}]}
+    views = {"GET /.well-known/jwks.json", "GET /api/docs/", "GET /api/v1/openapi.json"}
+    assert found | views == PUBLIC_ROUTES
+
+
+def _patterns(patterns: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            if not route.startswith("admin/"):
+                yield from _patterns(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            yield route, pattern.callback
+
+
+def test_every_route_is_an_api_view_or_known_to_be_none() -> None:
+    others = {
+        f"GET /{route}"
+        for route, view in _patterns(get_resolver().url_patterns)
+        if not (isinstance(getattr(view, "cls", None), type) and issubclass(view.cls, APIView))
+    }
+    assert others <= PUBLIC_ROUTES
+
+
+def _strings(schema: dict[str, Any], api: dict[str, Any], place: str) -> Iterator[tuple[str, Any]]:
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        if place.count(name) < 3:
+            yield from _strings(api["components"]["schemas"][name], api, f"{place}/{name}")
+        return
+    yield place, schema
+    for arm in schema.get("anyOf", ()):
+        yield from _strings(arm, api, place)
+    for field, value in schema.get("properties", {}).items():
+        yield from _strings(value, api, f"{place}.{field}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from _strings(schema[key], api, f"{place}[]")
+
+
+def test_whatever_comes_in_has_bounds(api: dict[str, Any]) -> None:
+    unbounded = []
+    for name, operation in operations(api):
+        schemas = [
+            (p["name"], p["schema"]) for p in operation.get("parameters", ()) if p["in"] != "path"
+        ]
+        if body := operation.get("requestBody"):
+            schemas += [("body", content["schema"]) for content in body["content"].values()]
+        for place, schema in schemas:
+            for inner, part in _strings(schema, api, f"{name} {place}"):
+                kinds = part.get("type", ())
+                kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+                bounded = "enum" in part or "format" in part or "const" in part
+                if "string" in kinds and not (bounded or "maxLength" in part):
+                    unbounded.append(f"{inner}: maxLength")
+                if "array" in kinds and "maxItems" not in part:
+                    unbounded.append(f"{inner}: maxItems")
+                if "integer" in kinds and not {"minimum", "maximum"} <= part.keys():
+                    unbounded.append(f"{inner}: minimum and maximum")
+                closed = isinstance(part.get("additionalProperties"), dict | bool)
+                if "object" in kinds and not closed:
+                    unbounded.append(f"{inner}: additionalProperties")
+    assert sorted(set(unbounded)) == []
+
+
+def test_instants_go_out_as_instants(api: dict[str, Any]) -> None:
+    for name, schema in api["components"]["schemas"].items():
+        for field, value in schema.get("properties", {}).items():
+            if field.endswith("_at"):
+                arms = value.get("anyOf", [value])
+                assert {"type": "string", "format": "date-time"} in arms, f"{name}.{field}"
