@@ -1,0 +1,257 @@
+"""Staff screens: state is read-only, actions call services and show their refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from domains.products import rules
+from domains.products.models import (
+    Category,
+    Price,
+    PricePeriod,
+    Product,
+    ProductCategory,
+    Reservation,
+    ReservationLine,
+    StockItem,
+    StockLevel,
+    StockMovement,
+    Variant,
+    Warehouse,
+)
+from domains.products.services import catalogue, inventory
+from infrastructure import clock
+from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
+from infrastructure.ids import new_id
+from infrastructure.money import Money
+from infrastructure.screens import MOST_AT_ONCE, ReadOnlyAdmin, ReadOnlyInline
+
+
+class VariantInline(ReadOnlyInline):
+    model = Variant
+    fields = readonly_fields = ("sku", "name", "options", "unit")
+
+
+class ProductCategoryInline(ReadOnlyInline):
+    model = ProductCategory
+    fields = readonly_fields = ("category",)
+    verbose_name = "category"
+    verbose_name_plural = "categories"
+
+
+@admin.register(Product)
+class ProductAdmin(ReadOnlyAdmin):
+    list_display = ("name", "slug", "status", "created_at", "updated_at")
+    list_filter = ("status",)
+    search_fields = ("name", "=slug", "=variant_rows__sku")
+    search_help_text = "A part of the name, or a whole slug or SKU."
+    ordering = ("name", "id")
+    fields = (
+        "id",
+        "name",
+        "slug",
+        "status",
+        "description",
+        ("created_at", "updated_at"),
+        "version",
+    )
+    inlines = (VariantInline, ProductCategoryInline)
+    actions = ("archive",)
+
+    def has_write_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_scope("catalogue.write")  # type: ignore[union-attr]
+
+    @admin.action(description="Archive selected products", permissions=["write"])
+    def archive(self, request: HttpRequest, queryset: QuerySet[Product]) -> TemplateResponse | None:
+        return self.confirmed(
+            request,
+            queryset,
+            _archive,
+            title="Archive products",
+            question="Take these products out of the catalogue for good?",
+        )
+
+
+def _archive(product: Product, reason: str) -> str:
+    catalogue.archive_product(product_id=product.id, version=None, now=clock.now())
+    return "archived"
+
+
+@admin.register(Category)
+class CategoryAdmin(ReadOnlyAdmin):
+    list_display = ("name", "slug", "parent")
+    list_select_related = ("parent",)
+    search_fields = ("name", "=slug")
+    ordering = ("path",)
+    fields = ("id", "name", "slug", "parent", "created_at", "version")
+
+
+class PricePeriodInline(ReadOnlyInline):
+    model = PricePeriod
+    fields = readonly_fields = ("from_at", "price_then", "actor_id")
+    ordering = ("-from_at", "-id")
+
+    @admin.display(description="price")
+    def price_then(self, period: PricePeriod) -> str:
+        return str(Money(period.amount_minor, period.price.currency))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PricePeriod]:
+        return super().get_queryset(request).select_related("price")
+
+
+@admin.register(Price)
+class PriceAdmin(ReadOnlyAdmin):
+    list_display = ("sku", "money", "updated_at")
+    list_filter = ("currency",)
+    search_fields = ("=sku",)
+    search_help_text = "A whole SKU."
+    ordering = ("sku", "currency")
+    fields = ("id", "sku", "money", "updated_at", "version")
+    inlines = (PricePeriodInline,)
+
+    @admin.display(description="price", ordering="amount_minor")
+    def money(self, price: Price) -> str:
+        return str(price.money)
+
+
+class StockLevelInline(ReadOnlyInline):
+    model = StockLevel
+    fields = readonly_fields = ("warehouse", "on_hand")
+
+
+class Availability(admin.SimpleListFilter):
+    title = "availability"
+    parameter_name = "availability"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("short", "More held than there is"),
+            ("none", "Nothing left"),
+            ("some", "Available"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[StockItem]) -> QuerySet[StockItem]:
+        possible = F("on_hand") + F("backorder_limit")
+        match self.value():
+            case "short":
+                return queryset.filter(held__gt=possible)
+            case "none":
+                return queryset.filter(held__gte=possible)
+            case "some":
+                return queryset.filter(held__lt=possible)
+            case _:
+                return queryset
+
+
+class AdjustmentForm(forms.Form):
+    delta = forms.IntegerField(
+        min_value=-rules.MAX_QUANTITY,
+        max_value=rules.MAX_QUANTITY,
+        help_text="How many to add; below zero to take away.",
+    )
+    reason = forms.CharField(max_length=200)
+    # Sending the page twice adjusts once.
+    token = forms.UUIDField(widget=forms.HiddenInput)
+
+
+@admin.register(StockItem)
+class StockItemAdmin(ReadOnlyAdmin):
+    list_display = ("sku", "on_hand", "held", "left", "backorder_limit")
+    list_filter = (Availability,)
+    search_fields = ("=sku", "^sku")
+    search_help_text = "A SKU or its beginning."
+    ordering = ("sku",)
+    fields = ("variant_id", "sku", "on_hand", "held", "left", "backorder_limit", "version")
+    readonly_fields = ("left",)
+    inlines = (StockLevelInline,)
+    actions = ("adjust",)
+
+    def has_write_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_scope("inventory.write")  # type: ignore[union-attr]
+
+    @admin.display(description="left to promise")
+    def left(self, item: StockItem) -> int:
+        return item.left
+
+    @admin.action(description="Adjust the stock of selected SKUs", permissions=["write"])
+    def adjust(
+        self, request: HttpRequest, queryset: QuerySet[StockItem]
+    ) -> TemplateResponse | None:
+        sent = "token" in request.POST
+        form = AdjustmentForm(request.POST if sent else None, initial={"token": new_id()})
+        if sent and form.is_valid():
+            self.run(request, queryset, lambda item, _: _adjust(item, request, form.cleaned_data))
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Adjust the stock",
+            "form": form,
+            "selected": queryset[:MOST_AT_ONCE],
+            "back": reverse("admin:products_stockitem_changelist"),
+        }
+        return TemplateResponse(request, "products/adjust_stock.html", context)
+
+
+def _adjust(item: StockItem, request: HttpRequest, asked: dict[str, Any]) -> str:
+    key = IdempotencyKey(
+        client=f"user:{request.user.pk}",
+        route=f"admin adjust {item.pk}",
+        key=str(asked["token"]),
+        fingerprint=fingerprint_of((asked["delta"], asked["reason"])),
+    )
+    adjusted = inventory.adjust_stock(
+        sku=item.sku,
+        delta=asked["delta"],
+        reason=asked["reason"],
+        actor_id=request.user.pk,
+        now=clock.now(),
+        idempotency=key,
+    )
+    return f"{asked['delta']:+}, now {adjusted.on_hand} on hand"
+
+
+@admin.register(StockMovement)
+class StockMovementAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "stock_item",
+        "kind",
+        "on_hand_delta",
+        "held_delta",
+        "warehouse",
+        "order_id",
+        "reason",
+    )
+    list_filter = ("kind",)
+    list_select_related = ("stock_item", "warehouse")
+    search_fields = ("=stock_item__sku",)
+    search_help_text = "A whole SKU."
+    ordering = ("-id",)
+
+
+class ReservationLineInline(ReadOnlyInline):
+    model = ReservationLine
+    fields = readonly_fields = ("stock_item", "quantity")
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnlyAdmin):
+    list_display = ("order_id", "status", "created_at", "released_at")
+    list_filter = ("status",)
+    search_fields = ("=order_id",)
+    search_help_text = "The id of an order."
+    ordering = ("-order_id",)
+    fields = ("order_id", "status", "created_at", "released_at", "version")
+    inlines = (ReservationLineInline,)
+
+
+@admin.register(Warehouse)
+class WarehouseAdmin(ReadOnlyAdmin):
+    list_display = ("code", "name")
