@@ -6,14 +6,15 @@ import hashlib
 import hmac
 import re
 import time
-from typing import Any, Literal
+from http import HTTPStatus
+from typing import Literal
 from uuid import UUID
 
-import httpx
 import msgspec
 from django.conf import settings
 
 from domains.payments.errors import InvalidNotification, InvalidSignature
+from domains.payments.gateways.connections import Connections
 from domains.payments.gateways.port import (
     Authorise,
     Capture,
@@ -29,7 +30,6 @@ SIGNATURE_TOLERANCE_SECONDS = 300
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})", re.ASCII)
 
 _PATHS = {Authorise: "/authorisations", Capture: "/captures", Void: "/voids"}
-_LARGEST_ANSWER = 64 * 1024
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,13 +49,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class SimulatedGateway:
     def __init__(self) -> None:
         self._secret = settings.PAYMENT_GATEWAY_SECRET.encode()
-        self._patience = settings.PAYMENT_GATEWAY_READ_TIMEOUT
-        self._client = httpx.Client(
-            base_url=settings.PAYMENT_GATEWAY_URL,
-            timeout=httpx.Timeout(self._patience, connect=settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-            follow_redirects=False,
-            trust_env=False,
+        self._connections = Connections(
+            settings.PAYMENT_GATEWAY_URL,
+            connect_timeout=settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT,
+            read_timeout=settings.PAYMENT_GATEWAY_READ_TIMEOUT,
         )
 
     def send(self, request: Request) -> Reply:
@@ -64,16 +61,16 @@ class SimulatedGateway:
             "Content-Type": "application/json",
             SIGNATURE_HEADER: signature_of(body, secret=self._secret, at=int(time.time())),
         }
-        status, answer = self._call("POST", _PATHS[type(request)], content=body, headers=headers)
-        if status != httpx.codes.OK:
+        status, answer = self._connections.request("POST", _PATHS[type(request)], body, headers)
+        if status != HTTPStatus.OK:
             raise NoAnswer(f"The gateway answered {status}.")
         return _understood(answer, request.key)
 
     def lookup(self, key: UUID) -> Reply | None:
-        status, answer = self._call("GET", f"/operations/{key}")
-        if status == httpx.codes.NOT_FOUND:
+        status, answer = self._connections.request("GET", f"/operations/{key}")
+        if status == HTTPStatus.NOT_FOUND:
             return None
-        if status != httpx.codes.OK:
+        if status != HTTPStatus.OK:
             raise NoAnswer(f"The gateway answered {status}.")
         return _understood(answer, key)
 
@@ -86,35 +83,8 @@ class SimulatedGateway:
         return Notification(key=answer.key, reply=answer.reply())
 
     def close(self) -> None:
-        """Close the pooled connections."""
-        self._client.close()
-
-    def _call(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
-        try:
-            return self._attempt(method, path, **options)
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-            # A kept-alive connection that the gateway closed meanwhile. Sending again is safe: the
-            # key is the same.
-            pass
-        except httpx.HTTPError as error:
-            raise NoAnswer(type(error).__name__) from error
-        try:
-            return self._attempt(method, path, **options)
-        except httpx.HTTPError as error:
-            raise NoAnswer(type(error).__name__) from error
-
-    def _attempt(self, method: str, path: str, **options: Any) -> tuple[int, bytes]:
-        # The read time-out starts anew with every byte, so the whole answer has a deadline too.
-        deadline = time.monotonic() + self._patience
-        with self._client.stream(method, path, **options) as response:
-            answer = b""
-            for chunk in response.iter_bytes():
-                if answer and time.monotonic() > deadline:
-                    raise NoAnswer("The gateway is too slow.")
-                answer += chunk
-                if len(answer) > _LARGEST_ANSWER:
-                    raise NoAnswer("The gateway's answer is too long.")
-            return response.status_code, answer
+        """Close the kept connections."""
+        self._connections.close()
 
 
 def signature_of(body: bytes, *, secret: bytes, at: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,9 @@ import pytest
 
 from devstack.gateway.ledger import Authorise, Ledger
 from domains.payments import public, services
+from domains.payments.gateways import port
+from domains.payments.gateways.port import NoAnswer
+from domains.payments.gateways.simulated import SimulatedGateway
 from domains.payments.models import Payment
 from infrastructure.ids import new_id
 from tests.integration.payments.conftest import GatewayProcess
@@ -262,3 +266,63 @@ def test_notifications_arrive_signed_twice_and_late(
     stored = Payment.objects.get(pk=asked["payment_id"])
     assert (stored.status, stored.version) == ("VOIDED", voided.version)
     assert version < stored.version
+
+
+def answering(*chunks: bytes, pause: float = 0) -> str:
+    """The address of a server that takes one connection and answers it with these bytes."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with server, server.accept()[0] as connection:
+            request = b""
+            while not request.endswith(b"}" if request.startswith(b"POST") else b"\r\n\r\n"):
+                request += connection.recv(65_536)
+            for chunk in chunks:
+                time.sleep(pause)
+                try:
+                    connection.sendall(chunk)
+                except OSError:
+                    return
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "pause", "reason"),
+    [
+        ([b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"], 0, "The gateway answered 500."),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"], 0, "cannot be read"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"x" * 99_999], 0, "too long"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", *[b"x"] * 50], 0.1, "too slow"),
+        ([b"nonsense\r\n\r\n"], 0, "BadStatusLine"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"], 0, "cut short"),
+        ([b""], 0, "RemoteDisconnected"),
+        ([b"HTTP/1.1 200 OK\r\n"], 3, "TimeoutError"),
+    ],
+)
+def test_what_cannot_be_understood_is_no_answer(
+    settings: Any, chunks: list[bytes], pause: float, reason: str
+) -> None:
+    settings.PAYMENT_GATEWAY_URL = answering(*chunks, pause=pause)
+    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.4
+    gateway = SimulatedGateway()
+
+    with pytest.raises(NoAnswer, match=reason):
+        gateway.send(
+            port.Authorise(
+                key=new_id(), amount_minor=1, currency="GBP", reference="K-1", token="tok_visa"
+            )
+        )
+    gateway.close()
+
+
+def test_an_answer_to_another_question_is_no_answer(settings: Any) -> None:
+    told = b'{"id":"a","key":"%s","status":"succeeded","code":""}' % str(new_id()).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(told)
+    settings.PAYMENT_GATEWAY_URL = answering(head + told)
+    gateway = SimulatedGateway()
+
+    with pytest.raises(NoAnswer, match="answered another question"):
+        gateway.lookup(new_id())
+    gateway.close()
