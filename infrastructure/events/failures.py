@@ -8,14 +8,7 @@ import redis
 from django.db import InterfaceError, OperationalError
 
 from infrastructure.aggregates import ConcurrentModification
-
-
-class Transient(Exception):
-    """Raise it, or a subclass, from a handler for what will pass: the event is tried again."""
-
-
-class Unavailable(Transient):
-    """A server that handling depends on is away: tried again for as long as it takes."""
+from infrastructure.errors import Transient, Unavailable
 
 
 class Failure(Enum):

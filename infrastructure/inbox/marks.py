@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db import connections
 
 RETENTION = timedelta(days=30)
 _PURGE_ROWS = 10_000
 
 
-class Claim(NamedTuple):
+class Claim(msgspec.Struct, frozen=True):
     """One event for one handler."""
 
     handler: str
@@ -32,12 +32,16 @@ class Claimed:
     blocked: set[tuple[str, str, str]]
 
 
+# One JSON parameter: adapting arrays would look at every value of them from Python.
+_WANTED = """
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s::json)
+                  AS w(handler text, topic text, key text, event_id uuid)),
+"""
+
 # Sorted, so that two consumers that have the same messages during a rebalance wait for each other
 # instead of deadlocking. FOR SHARE keeps a key blocked until the follower's letter is committed.
-_CLAIM = """
-WITH wanted AS MATERIALIZED (
-    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::uuid[])
-                  AS w(handler, topic, key, event_id)),
+_CLAIM = f"""{_WANTED}
 blocked AS MATERIALIZED (
     SELECT b.handler, b.topic, b.key FROM platform_blockedkey b
      WHERE (b.handler, b.topic, b.key) IN (SELECT handler, topic, key FROM wanted) FOR SHARE),
@@ -52,11 +56,22 @@ UNION ALL
 SELECT handler, topic, key, NULL FROM blocked
 """
 
+_LOOK = f"""{_WANTED}
+blocked AS (
+    SELECT b.handler, b.topic, b.key FROM platform_blockedkey b
+     WHERE (b.handler, b.topic, b.key) IN (SELECT handler, topic, key FROM wanted))
+SELECT w.handler, NULL, NULL, w.event_id FROM wanted w
+ WHERE NOT EXISTS (SELECT 1 FROM platform_inboxmark m
+                    WHERE m.handler = w.handler AND m.event_id = w.event_id)
+UNION ALL
+SELECT handler, topic, key, NULL FROM blocked
+"""
+
 
 def claim(alias: str, claims: Sequence[Claim], now: datetime) -> Claimed:
     """Mark events as handled within the running transaction; marked ones are not claimed again."""
     with connections[alias].cursor() as cursor:
-        cursor.execute(_CLAIM, [*map(list, zip(*claims, strict=True)), now])
+        cursor.execute(_CLAIM, [_json(claims), now])
         rows = cursor.fetchall()
     return _claimed(rows)
 
@@ -64,22 +79,13 @@ def claim(alias: str, claims: Sequence[Claim], now: datetime) -> Claimed:
 def look(alias: str, claims: Sequence[Claim]) -> Claimed:
     """Which events are without a mark, and which keys are blocked; nothing is written or locked."""
     with connections[alias].cursor() as cursor:
-        cursor.execute(
-            """
-            WITH wanted AS MATERIALIZED (
-                SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::uuid[])
-                              AS w(handler, topic, key, event_id))
-            SELECT w.handler, NULL, NULL, w.event_id FROM wanted w
-             WHERE NOT EXISTS (SELECT 1 FROM platform_inboxmark m
-                                WHERE m.handler = w.handler AND m.event_id = w.event_id)
-            UNION ALL
-            SELECT b.handler, b.topic, b.key, NULL FROM platform_blockedkey b
-             WHERE (b.handler, b.topic, b.key) IN (SELECT handler, topic, key FROM wanted)
-            """,
-            [*map(list, zip(*claims, strict=True))],
-        )
+        cursor.execute(_LOOK, [_json(claims)])
         rows = cursor.fetchall()
     return _claimed(rows)
+
+
+def _json(claims: Sequence[Claim]) -> str:
+    return msgspec.json.encode(claims).decode()
 
 
 def _claimed(rows: Iterable[tuple[str, str | None, str | None, UUID | None]]) -> Claimed:

@@ -221,6 +221,10 @@ class _Client:
             if not piece:
                 continue
             try:
+                if self._is_tried_again(piece):
+                    if self._hand_over_alone(piece[0]):
+                        self._store(piece)
+                    continue
                 self._dispatcher.handle(piece)
             except Exception as error:  # a handler may raise anything
                 if classify(error) is Failure.OUTAGE:
@@ -233,6 +237,13 @@ class _Client:
             else:
                 self._store(piece)
             self._group.beat()
+
+    def _is_tried_again(self, piece: Sequence[Message]) -> bool:
+        """Whether this is one message that has failed alone before."""
+        if len(piece) > 1 or not self._tries:
+            return False
+        place, offset = (piece[0].topic, piece[0].partition), piece[0].offset
+        return any(key[:2] == (place, offset) for key in self._tries)
 
     def _hand_over_alone(self, message: Message) -> bool:
         """Give one message to one handler at a time. False if it has to be tried again."""

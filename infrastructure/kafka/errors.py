@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException
 
-from infrastructure.events.failures import Unavailable
+from infrastructure.errors import Unavailable
 
 # The broker looked at the message and will refuse it again.
 _PERMANENT = frozenset(

@@ -18,7 +18,8 @@ from infrastructure.kafka.client import (
 from infrastructure.kafka.errors import KafkaUnavailable, Refused, reason
 
 PARTITIONS = 6
-TIMEOUT_SECONDS = 10
+ANSWER_SECONDS = 3
+CREATION_SECONDS = 10
 
 
 def published_topics() -> list[str]:
@@ -43,7 +44,7 @@ def ensure_topics(topics: Iterable[str]) -> list[str]:
     }
     admin = AdminClient(client_settings())
     try:
-        existing = admin.list_topics(timeout=TIMEOUT_SECONDS).topics
+        existing = admin.list_topics(timeout=ANSWER_SECONDS).topics
     except KafkaException as error:
         raise KafkaUnavailable(str(error)) from error
     missing = [name for name in wanted if name not in existing]
@@ -59,8 +60,8 @@ def ensure_topics(topics: Iterable[str]) -> list[str]:
             )
             for name in missing
         ],
-        operation_timeout=TIMEOUT_SECONDS,
-        request_timeout=TIMEOUT_SECONDS,
+        operation_timeout=CREATION_SECONDS,
+        request_timeout=CREATION_SECONDS,
     )
     for name, future in made.items():
         try:

@@ -71,7 +71,7 @@ def release(alias: str, *, topic: str, key: str) -> int:
         cursor.execute(
             f"WITH released AS (DELETE FROM platform_parkedmessage WHERE topic = %s AND key = %s"
             f" RETURNING {_COLUMNS})"
-            f" INSERT INTO platform_outboxmessage ({_COLUMNS}) OVERRIDING SYSTEM VALUE"
+            f" INSERT INTO platform_outboxmessage ({_COLUMNS})"
             f" SELECT * FROM released ORDER BY id",
             [topic, key],
         )

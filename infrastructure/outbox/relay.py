@@ -257,11 +257,13 @@ class Session:
         if not self._acknowledged:
             return
         done, self._acknowledged = self._acknowledged, []
+        # As text: adapting a list looks at every number in it.
         self._connection.execute(
-            "DELETE FROM platform_outboxmessage WHERE id = ANY(%s::bigint[])", [done]
+            "DELETE FROM platform_outboxmessage WHERE id = ANY(%s::bigint[])",
+            ["{" + ",".join(map(str, done)) + "}"],
         )
-        counts = Counter(self.in_flight.pop(row_id)[2] for row_id in done)
-        for topic, count in counts.items():
+        topics = [self.in_flight.pop(row_id)[2] for row_id in done]
+        for topic, count in Counter(topics).items():
             metrics.PUBLISHED.labels(topic).inc(count)
 
     def _housekeep(self) -> None:

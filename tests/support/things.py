@@ -1,13 +1,7 @@
-"""A context of the tests' own: two kinds of events, handlers of every kind, effects in one table.
-
-Run as a program it is the relay or the consumer of that context in a process of its own, so that a
-test can kill it: `python -m tests.support.things relay|consume`.
-"""
+"""A context of the tests' own: two kinds of events, handlers of every kind, a table of effects."""
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +11,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections
 
+from infrastructure.errors import Transient
 from infrastructure.events.codec import upcaster
 from infrastructure.events.event import Event, published
-from infrastructure.events.failures import Transient
 from infrastructure.events.subscriptions import clears, subscribe
 
 CONTEXT = "tests"
@@ -27,9 +21,11 @@ ALIAS = "default"
 TOPIC = "tests-events"
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
-# Texts of events that handlers fail on, and a door that `record_slowly` waits at.
+# Texts of events that `record` cannot stand, and texts that it can stand after so many attempts.
 POISON: set[str] = set()
 PASSING: dict[str, int] = {}
+# Held by a test, it keeps `record` inside its transaction at an event with the text "slow".
+DOOR = 4711
 SEEN_WITHOUT_TRANSACTION: list[bool] = []
 
 
@@ -59,7 +55,7 @@ def record(event: ThingHappened) -> None:
     fail_if_told(event)
     if event.text == "slow":
         with connections[ALIAS].cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(4711), pg_advisory_unlock(4711)")
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [DOOR])
 
 
 @subscribe(ThingHappened, batch=True, rebuildable=True, ordered=False)
@@ -134,27 +130,3 @@ def effects(handler: str, thing_id: UUID | None = None) -> list[int]:
             [handler, thing_id, thing_id],
         )
         return [number for (number,) in cursor.fetchall()]
-
-
-def main(role: str) -> None:
-    import django
-
-    django.setup()
-    install()
-    if role == "relay":
-        from django.core.management import call_command
-
-        call_command("relay_outbox")
-    else:
-        from infrastructure.kafka.consumer import GroupConsumer
-
-        group = GroupConsumer(CONTEXT)
-        thread = threading.Thread(target=group.run)
-        thread.start()
-        thread.join()
-
-
-if __name__ == "__main__":
-    from tests.support import things
-
-    things.main(sys.argv[1])

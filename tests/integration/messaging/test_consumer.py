@@ -1,0 +1,279 @@
+"""The consumer: each effect once, whatever comes twice, fails or is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connections, transaction
+
+from infrastructure.events.envelope import Message
+from infrastructure.ids import new_id
+from infrastructure.inbox.models import BlockedKey, DeadLetter, InboxMark
+from infrastructure.inbox.redrive import redrive
+from infrastructure.kafka.consumer import GroupConsumer
+from infrastructure.kafka.producer import EventProducer
+from infrastructure.kafka.topics import ensure_topics
+from infrastructure.outbox.publisher import outbox_rows
+from tests.support import things
+from tests.support.messaging import message_of, read_topic, thing_process, wait_until
+from tests.support.things import ALIAS, CONTEXT, NOW, TOPIC, ThingHappened, ThingIgnored, effects
+
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("things_context", "broker")]
+
+
+def test_a_consumer_killed_in_a_batch_leaves_each_effect_once(
+    running: Callable[..., None],
+) -> None:
+    thing_id = new_id()
+    send(happenings(thing_id, ["a", "b", "slow", "d", "e"]))
+    with transaction.atomic(using=ALIAS):
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [things.DOOR])
+        with thing_process("consume") as consumer:
+            wait_until(somebody_waits_at_the_door, seconds=15)
+            consumer.kill()
+            consumer.wait()
+    assert effects("record") == []
+
+    running(GroupConsumer(CONTEXT))
+    wait_until(lambda: len(effects("record_outside")) == 5, seconds=20)
+
+    assert effects("record") == [1, 2, 3, 4, 5]
+    assert effects("record_batch") == [1, 2, 3, 4, 5]
+
+
+def test_a_consumer_told_to_stop_exits_at_once_and_has_committed_its_place() -> None:
+    send(happenings(new_id(), ["a", "b"]))
+    with thing_process("consume") as consumer:
+        wait_until(lambda: len(effects("record_outside")) == 2, seconds=15)
+        consumer.terminate()
+        assert consumer.wait(8) == 0
+    InboxMark.objects.using(ALIAS).all().delete()
+
+    send(happenings(new_id(), ["c"]))
+    with thing_process("consume"):
+        wait_until(lambda: len(effects("record_outside")) == 3, seconds=15)
+    assert effects("record") == [1, 2, 1]
+
+
+def test_what_comes_twice_is_handled_once(running: Callable[..., None]) -> None:
+    messages = happenings(new_id(), ["a", "b", "c"])
+    send(messages)
+    send(messages)
+    last = happenings(new_id(), ["d"])
+    send(last)
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: len(effects("record_outside")) == 4)
+    for handler in ("record", "record_batch", "record_outside"):
+        assert sorted(effects(handler)) == [1, 1, 2, 3]
+
+
+def test_an_event_nobody_can_handle_goes_to_the_dead_letters_and_the_other_keys_go_on(
+    running: Callable[..., None],
+) -> None:
+    bad, good = new_id(), new_id()
+    things.POISON.add("poison")
+    send(happenings(bad, ["a", "poison", "c", "d"]))
+    send(happenings(good, ["a", "b", "c"]))
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: DeadLetter.objects.using(ALIAS).count() == 3)
+    wait_until(lambda: effects("record", good) == [1, 2, 3])
+    assert effects("record", bad) == [1]
+    assert effects("record_batch", bad) == effects("record_outside", bad) == [1, 2, 3, 4]
+    letters = DeadLetter.objects.using(ALIAS).order_by("id")
+    assert [(letter.handler, letter.error_class) for letter in letters] == [
+        ("tests.record", "ValueError"),
+        ("tests.record", ""),
+        ("tests.record", ""),
+    ]
+    assert BlockedKey.objects.using(ALIAS).get().key == str(bad)
+
+    originals = [m for m in read_topic(TOPIC) if m.key == str(bad).encode()][1:]
+    dead = read_topic(f"{TOPIC}.dlq")
+    assert [
+        (m.key, m.value, m.headers[: len(o.headers)]) for m, o in zip(dead, originals, strict=True)
+    ] == [(o.key, o.value, o.headers) for o in originals]
+    headers = dict(dead[0].headers)
+    assert {name: headers[name] for name in headers if name.startswith("dlq_")} == {
+        "dlq_handler": b"tests.record",
+        "dlq_context": b"tests",
+        "dlq_error_class": b"ValueError",
+        "dlq_error": b"cannot stand poison",
+        "dlq_stack": headers["dlq_stack"],
+        "dlq_attempts": b"1",
+        "dlq_topic": TOPIC.encode(),
+        "dlq_partition": str(originals[0].partition).encode(),
+        "dlq_offset": str(originals[0].offset).encode(),
+        "dlq_failed_at": headers["dlq_failed_at"],
+    }
+    assert b"fail_if_told" in headers["dlq_stack"]
+
+    assert list(redrive(CONTEXT).failed.values()) == ["ValueError: cannot stand poison"]
+    assert effects("record", bad) == [1]
+
+    things.POISON.clear()
+    assert len(redrive(CONTEXT).handled) == 3
+    assert effects("record", bad) == [1, 2, 3, 4]
+    assert effects("record_batch", bad) == [1, 2, 3, 4]
+    assert not BlockedKey.objects.using(ALIAS).exists()
+
+    send(happenings(bad, ["e"], first=5))
+    wait_until(lambda: effects("record", bad) == [1, 2, 3, 4, 5])
+
+
+def test_what_passes_is_tried_again_and_nothing_overtakes_it(
+    running: Callable[..., None],
+) -> None:
+    thing_id = new_id()
+    things.PASSING["moody"] = 3
+    send(happenings(thing_id, ["a", "moody", "c"]))
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: len(effects("record")) == 3)
+    assert effects("record") == [1, 2, 3]
+    assert not DeadLetter.objects.using(ALIAS).exists()
+
+
+def test_what_does_not_pass_is_given_up_after_its_attempts(
+    running: Callable[..., None],
+) -> None:
+    things.PASSING["moody"] = 1000
+    send(happenings(new_id(), ["moody"]))
+    running(GroupConsumer(CONTEXT, attempts=3))
+
+    letter = wait_until(lambda: DeadLetter.objects.using(ALIAS).first())
+    assert (letter.error_class, letter.attempts) == ("Transient", 3)
+    assert things.PASSING["moody"] == 1000 - 4  # once in the batch of all, then alone
+
+
+def test_an_old_version_is_read_as_the_new_one(running: Callable[..., None]) -> None:
+    (new,) = happenings(new_id(), ["a"])
+    value = new.value.replace(b'"number"', b'"count"')
+    send([new._replace(value=value, headers=retyped(new, "kontor.tests.thing_happened.v1"))])
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: effects("record_outside") == [1])
+    assert effects("record") == [1]
+
+
+@pytest.mark.parametrize(
+    ("change", "error_class"),
+    [
+        (
+            lambda m: m._replace(headers=retyped(m, "kontor.tests.thing_happened.v3")),
+            "UnknownVersion",
+        ),
+        (lambda m: m._replace(value=b'{"thing_id": "no id"}'), "Undecodable"),
+        (lambda m: m._replace(value=b"\x00\xff"), "Undecodable"),
+        (
+            lambda m: m._replace(headers=[h for h in m.headers if h[0] != "ce_sequence"]),
+            "NotAnEvent",
+        ),
+    ],
+    ids=["unknown version", "wrong fields", "no JSON", "broken envelope"],
+)
+def test_what_nobody_can_read_goes_to_the_dead_letters_of_each_handler(
+    running: Callable[..., None], change: Callable[[Message], Message], error_class: str
+) -> None:
+    (message,) = happenings(new_id(), ["a"])
+    send([change(message)])
+    send(happenings(new_id(), ["b"]))
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: len(effects("record_outside")) == 1)
+    letters = DeadLetter.objects.using(ALIAS).order_by("handler")
+    assert [(letter.handler, letter.error_class) for letter in letters] == [
+        ("tests.record", error_class),
+        ("tests.record_batch", error_class),
+        ("tests.record_outside", error_class),
+    ]
+
+
+def test_messages_that_nobody_listens_to_are_passed_over(running: Callable[..., None]) -> None:
+    ignored = ThingIgnored(thing_id=new_id(), occurred_at=NOW)
+    send([message_of(*outbox_rows([ignored], key=ignored.thing_id, first_sequence=1))])
+    send([Message(TOPIC, 0, 0, b"foreign", b"anything", [])])
+    send(happenings(new_id(), ["a"]))
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: effects("record_outside") == [1])
+    assert not DeadLetter.objects.using(ALIAS).exists()
+    assert InboxMark.objects.using(ALIAS).count() == 3
+
+
+def test_two_consumers_share_the_partitions_and_nothing_is_handled_twice(
+    running: Callable[..., None],
+) -> None:
+    some = [new_id() for _ in range(60)]
+    send(message for thing_id in some[:30] for message in happenings(thing_id, ["a"] * 5))
+    running(GroupConsumer(CONTEXT))
+    with thing_process("consume"):
+        send(message for thing_id in some[30:] for message in happenings(thing_id, ["a"] * 5))
+        wait_until(lambda: len(effects("record_outside")) >= 300, seconds=20)
+
+    for thing_id in some:
+        assert effects("record", thing_id) == effects("record_batch", thing_id) == [1, 2, 3, 4, 5]
+
+
+def test_an_idempotent_handler_runs_outside_any_transaction(
+    running: Callable[..., None],
+) -> None:
+    send(happenings(new_id(), ["a", "b"]))
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: len(effects("record_outside")) == 2)
+    assert things.SEEN_WITHOUT_TRANSACTION == [True, True]
+
+
+def test_the_classic_protocol_does_as_well(running: Callable[..., None], settings: Any) -> None:
+    settings.KAFKA_GROUP_PROTOCOL = "classic"
+    send(happenings(new_id(), ["a", "b"]))
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: effects("record_outside") == [1, 2])
+
+
+def happenings(thing_id: UUID, texts: Iterable[str], *, first: int = 1) -> list[Message]:
+    events = [
+        ThingHappened(
+            thing_id=thing_id, number=number, text=text, occurred_at=NOW + timedelta(hours=number)
+        )
+        for number, text in enumerate(texts, start=first)
+    ]
+    return [message_of(row) for row in outbox_rows(events, key=thing_id, first_sequence=first)]
+
+
+def send(messages: Iterable[Message]) -> None:
+    ensure_topics([TOPIC])
+    producer = EventProducer()
+    failures: list[object] = []
+    for message in messages:
+        producer.send(
+            message.topic,
+            message.key,
+            message.value,
+            message.headers,
+            lambda error, _: failures.append(error) if error else None,
+        )
+    assert producer.flush(10) == 0
+    assert failures == []
+
+
+def retyped(message: Message, type_: str) -> list[Any]:
+    return [(name, type_ if name == "ce_type" else value) for name, value in message.headers]
+
+
+def somebody_waits_at_the_door() -> bool:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s"
+            " AND NOT granted)",
+            [things.DOOR],
+        )
+        return bool(cursor.fetchone()[0])
