@@ -111,7 +111,7 @@ class Child:
         self.started_at = 0.0
 
     def start(self) -> None:
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.started_at = time.monotonic()
         self._process = subprocess.Popen(
             self._command,

@@ -31,7 +31,7 @@ class Service(ABC):
     """The environment variable that names a server which replaces this one."""
     stop_signal = signal.SIGTERM
     stop_seconds = 20.0
-    ready_seconds = 60.0
+    ready_seconds = 120.0
 
     def __init__(self, layout: Layout, port: int) -> None:
         self.layout = layout

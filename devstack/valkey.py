@@ -31,7 +31,7 @@ class Valkey(Service):
         return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
     def prepare(self, console: Console) -> None:
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         configuration = self.data / "valkey.conf"
         descriptor = os.open(configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

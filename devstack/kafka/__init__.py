@@ -46,7 +46,7 @@ class Kafka(Service):
 
     def prepare(self, console: Console) -> None:
         self._jars = fetch_jars(self.layout.jars, console)
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         template = Template((_HERE / "server.properties").read_text())
         self._properties.write_text(
             template.substitute(
