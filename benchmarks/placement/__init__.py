@@ -1,0 +1,1 @@
+"""Synchronous placement over HTTP, beside pgbench doing the same statements."""

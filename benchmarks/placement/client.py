@@ -1,0 +1,162 @@
+"""The load: orders of three lines over kept connections, as fast as the server answers them.
+
+One process, one thread, raw sockets: it shall cost little beside the server on the same machine.
+Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import selectors
+import socket
+import sys
+import time
+from collections import Counter
+from uuid import uuid4
+
+HOST = "127.0.0.1"
+
+
+class Requests:
+    """Builds the requests: one SKU out of each third of the catalogue, the first fixed if hot."""
+
+    def __init__(self, *, port: int, token: str, skus: int, hot: bool) -> None:
+        body = self._body(["%(a)s", "%(b)s", "%(c)s"]).replace("%", "%%").replace("%%(", "%(")
+        length = len(self._body([sku_of(0)] * 3))
+        self._text = (
+            "POST /api/v1/orders HTTP/1.1\r\n"
+            f"Host: {HOST}:{port}\r\n"
+            f"Authorization: Bearer {token}\r\n"
+            "Idempotency-Key: %(key)s\r\n"
+            "Content-Type: application/json\r\n"
+            f"Content-Length: {length}\r\n\r\n{body}"
+        )
+        self._third, self._hot = skus // 3, hot
+        self._prefix, self._number = str(uuid4())[:24], 0
+
+    def next(self) -> bytes:
+        self._number += 1
+        third = self._third
+        return (
+            self._text
+            % {
+                "key": f"{self._prefix}{self._number:012d}",
+                "a": sku_of(0 if self._hot else random.randrange(third)),
+                "b": sku_of(third + random.randrange(third)),
+                "c": sku_of(2 * third + random.randrange(third)),
+            }
+        ).encode()
+
+    @staticmethod
+    def _body(skus: list[str]) -> str:
+        return json.dumps(
+            {
+                "lines": [{"sku": sku, "quantity": 1} for sku in skus],
+                "shipping_address": {
+                    "name": "Ada Lovelace",
+                    "line1": "12 St James's Square",
+                    "city": "London",
+                    "postcode": "SW1Y 4JH",
+                    "country": "GB",
+                },
+                "payment": {"method": "card", "token": "tok_visa"},
+            }
+        )
+
+
+def sku_of(number: int) -> str:
+    return f"S{number:05d}"
+
+
+class Connection:
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection((HOST, port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+        self.started = 0.0
+
+    def send(self, request: bytes) -> None:
+        self.started = time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> tuple[int, bytes] | None:
+        """The status and body of the answer, once it is complete."""
+        read = self.socket.recv(65536)
+        if not read:
+            raise ConnectionError("The server closed the connection.")
+        self._buffer += read
+        head, separator, body = self._buffer.partition(b"\r\n\r\n")
+        if not separator:
+            return None
+        length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+        if len(body) < length:
+            return None
+        self._buffer = b""
+        return int(head[9:12]), body
+
+
+def run(
+    requests: Requests, *, port: int, concurrency: int, seconds: float
+) -> tuple[list[float], Counter[int], float]:
+    """Latencies in seconds, answers by status, and the seconds that it took."""
+    selector = selectors.DefaultSelector()
+    latencies: list[float] = []
+    statuses: Counter[int] = Counter()
+    started = time.perf_counter()
+    until = started + seconds
+    for _ in range(concurrency):
+        connection = Connection(port)
+        selector.register(connection.socket, selectors.EVENT_READ, connection)
+        connection.send(requests.next())
+    waiting = concurrency
+    while waiting:
+        for key, _ in selector.select():
+            connection = key.data
+            answer = connection.receive()
+            if answer is None:
+                continue
+            now = time.perf_counter()
+            latencies.append(now - connection.started)
+            status, body = answer
+            if status != 201 and not statuses[status]:
+                print(f"{status}: {body[:400]!r}", file=sys.stderr)
+            statuses[status] += 1
+            if now < until:
+                connection.send(requests.next())
+            else:
+                waiting -= 1
+                selector.unregister(connection.socket)
+                connection.socket.close()
+    return latencies, statuses, time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--skus", type=int, required=True)
+    parser.add_argument("--concurrency", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--hot", action="store_true")
+    chosen = parser.parse_args()
+    token = sys.stdin.readline().strip()
+    requests = Requests(port=chosen.port, token=token, skus=chosen.skus, hot=chosen.hot)
+    latencies, statuses, seconds = run(
+        requests, port=chosen.port, concurrency=chosen.concurrency, seconds=chosen.seconds
+    )
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    json.dump(
+        {
+            "seconds": seconds,
+            "statuses": statuses,
+            "latencies": latencies,
+            "cpu_seconds": used.ru_utime + used.ru_stime,
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""A shop to place orders in: its database with a catalogue, and its processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.core.management import call_command
+from django.db import connections
+
+from benchmarks.environment import HOST
+from benchmarks.placement.client import sku_of
+from benchmarks.placement.measurement import Measurement
+from benchmarks.placement.usage import Usage, postmaster
+from domains.products import public as products
+from infrastructure.database.contexts import aliases
+from infrastructure.money import Money
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+IN_STOCK = 10_000_000
+BATCH = 1_000
+
+_PASSWORD = "a lantern on the water"
+_EMAIL = "bench@example.com"
+
+
+def prepare(skus: int) -> None:
+    """Migrations, and a catalogue of which everything is in stock."""
+    call_command("migrate", verbosity=0, interactive=False)
+    for start in range(0, skus, BATCH):
+        now = datetime.now(UTC)
+        numbers = range(start, min(start + BATCH, skus))
+        products.create_products(
+            products=[
+                products.NewProduct(
+                    name=f"Product {number}",
+                    status="active",
+                    variants=(
+                        products.NewVariant(
+                            sku=sku_of(number), prices=(Money(100 + number % 900, "GBP"),)
+                        ),
+                    ),
+                )
+                for number in numbers
+            ],
+            now=now,
+        )
+        levels = dict.fromkeys(map(sku_of, numbers), IN_STOCK)
+        products.set_stock(levels=levels, reason="delivery", now=now)
+    forget_facts()
+
+
+def forget_facts() -> None:
+    """Throw unsent facts away, so that no run pays for those of the one before; and have statistics
+    of what there is, as a database has that has been in use for a while."""
+    for alias in aliases():
+        with connections[alias].cursor() as cursor:
+            cursor.execute("TRUNCATE platform_outboxmessage")
+            cursor.execute("VACUUM ANALYZE")
+
+
+def orders() -> int:
+    """How many orders are confirmed."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders_order WHERE status = 'CONFIRMED'")
+        count: int = cursor.fetchone()[0]
+    return count
+
+
+def unsent_facts() -> int:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM platform_outboxmessage")
+        count: int = cursor.fetchone()[0]
+    return count
+
+
+def wrong_stock() -> list[str]:
+    """SKUs that were oversold, or whose books disagree. There must be none."""
+    return [
+        item.sku
+        for item in products.stock_audit()
+        if item.oversold_holds
+        or item.held > item.on_hand
+        or not item.held == item.ledger_held == item.reserved
+        or not item.on_hand == item.ledger_on_hand == item.levels_on_hand
+    ]
+
+
+class Web:
+    """The web role as it is run everywhere, on a port of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self._process, self.port = process, port
+
+    def token(self) -> str:
+        """An access token, of ten minutes."""
+        answer = self._post("auth/token", {"email": _EMAIL, "password": _PASSWORD})
+        token: str = answer["access_token"]
+        return token
+
+    def register(self) -> None:
+        self._post("auth/register", {"email": _EMAIL, "password": _PASSWORD, "name": "Bench"})
+
+    def load(self, *, skus: int, concurrency: int, seconds: float, hot: bool) -> Measurement:
+        """Have orders placed. Raises RuntimeError if one of them was not."""
+        before = orders()
+        token = self.token()
+        application, database = Usage(self._process.pid), Usage(postmaster())
+        result = subprocess.run(
+            [
+                *[sys.executable, "-m", "benchmarks.placement.client", "--port", str(self.port)],
+                *["--skus", str(skus), "--concurrency", str(concurrency)],
+                *["--seconds", str(seconds), *(["--hot"] if hot else [])],
+            ],
+            input=token.encode(),
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            check=True,
+        )
+        used, database_used = application.seconds, database.seconds
+        told = json.loads(result.stdout)
+        placed = len(told["latencies"])
+        if told["statuses"] != {"201": placed} or orders() - before != placed:
+            raise RuntimeError(f"Answers by status: {told['statuses']}")
+        return Measurement(
+            orders=placed,
+            per_second=placed / told["seconds"],
+            latencies=told["latencies"],
+            client_cpu=told["cpu_seconds"],
+            database_cpu=database_used,
+            application_cpu=used,
+        )
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"http://{HOST}:{self.port}/api/v1/{path}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+@contextmanager
+def web(*, logs: Path, **environment: str) -> Iterator[Web]:
+    port = free_port()
+    command = [
+        *["-m", "granian", "--interface", "wsgi", "config.wsgi:application"],
+        *["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "2"],
+        *["--blocking-threads-idle-timeout", "600", "--workers-kill-timeout", "5"],
+    ]
+    with running("web", command, logs=logs, **environment) as process:
+        wait_for(port, process)
+        yield Web(process, port)
+
+
+@contextmanager
+def gateway(*, logs: Path, latency_ms: float) -> Iterator[str]:
+    """The simulated gateway; yields its URL."""
+    port = free_port()
+    command = [
+        *["-m", "devstack.gateway", "--port", str(port), "--latency-ms", str(latency_ms)],
+        *["--state-file", str(logs / "gateway.jsonl")],
+    ]
+    with running("gateway", command, logs=logs) as process:
+        wait_for(port, process)
+        yield f"http://{HOST}:{port}"
+
+
+@contextmanager
+def relay_and_consumers(*, logs: Path) -> Iterator[None]:
+    call_command("create_topics", verbosity=0)
+    with ExitStack() as stack:
+        for name, command in (("relay", "relay_outbox"), ("consumer", "consume_events")):
+            stack.enter_context(running(name, ["manage.py", command], logs=logs))
+        yield
+
+
+@contextmanager
+def running(
+    name: str, command: list[str], *, logs: Path, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    with (logs / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            env={**os.environ, "ROLE": name, **environment},
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+        if process.poll() is not None:
+            raise RuntimeError(f"{name} ended with code {process.returncode}; see {logs}.")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection((HOST, port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"Nothing answers on port {port}.")
+
+
+def database_version() -> str:
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        version: str = connection.execute("SHOW server_version").fetchone()[0]  # type: ignore[index]
+    return version

@@ -1,0 +1,236 @@
+"""The statements of a placement, taken from a real one, as a script for pgbench.
+
+One order is placed in this process, through the same WSGI application that the server runs, and
+every statement is noted with its parameters. In the script each of them is a transaction of its own
+with the very text that the application sends; the parameters are those that were noted, with fresh
+ids, other SKUs and another order number put in their places.
+
+pgbench cannot put texts together, so the first statement (the read of prices, the only one that is
+wrapped into something) makes all parameters of the order and pgbench keeps them: the others are
+exactly the application's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+
+from benchmarks.placement.client import Requests
+from infrastructure.database.contexts import alias_of
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SHARD = re.compile(r'"shard":\d+')
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A placement: its statements, how often it waited for the database, and what it answered."""
+
+    statements: list[tuple[str, tuple[str, ...]]]
+    round_trips: int
+    answer: dict[str, Any]
+
+
+def record(application: Callable[..., Any], *, token: str, skus: int) -> Recorded:
+    """Note what a placement does once caches are filled and all its statements are prepared."""
+    requests = Requests(port=80, token=token, skus=skus, hot=False)
+    for _ in range(5):
+        _place(application, requests)
+    statements: list[tuple[str, tuple[str, ...]]] = []
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append((sql, tuple(_text(value) for value in params or ())))
+        return execute(sql, params, many, context)
+
+    connection = connections[alias_of("orders")]
+    with (
+        connection.execute_wrapper(note),
+        _round_trips(connection) as round_trips,
+    ):
+        answer = _place(application, requests)
+    return Recorded(statements, round_trips[0], answer)
+
+
+def script(recorded: Recorded, *, skus: int, hot: bool, fresh_id: str) -> str:
+    """The pgbench script of one order.
+
+    fresh_id: the SQL function that makes an id.
+    """
+    (first, first_params), *others = recorded.statements
+    if not first.lstrip().startswith("SELECT v.id, v.sku"):
+        raise RuntimeError("The first statement of a placement is no longer the read of offers.")
+    template = _Templates(recorded)
+    third = skus // 3
+    lines = [
+        "\\set shard :client_id % 12",
+        "\\set a 0" if hot else f"\\set a random(0, {third - 1})",
+        f"\\set b random({third}, {2 * third - 1})",
+        f"\\set c random({2 * third}, {3 * third - 1})",
+    ]
+    made = []
+    for number, (_, params) in enumerate(others, start=2):
+        for position, value in enumerate(params, start=1):
+            made.append(f"{template.expression(value)} AS p{number}_{position}")
+    wanted = ", ".join(f"'S' || lpad(:{name}::text, 5, '0')" for name in "abc")
+    values = iter([*first_params])
+    offers = _inline(first, lambda: _first_parameter(next(values), wanted))
+    fresh = ", ".join(f"{fresh_id}::text AS u{n}" for n in range(template.fresh_ids))
+    lines.append(
+        _one_line(
+            f"WITH offered (id, sku) AS MATERIALIZED ({offers}), "
+            "chosen AS MATERIALIZED (SELECT array_agg(id::text) AS v, array_agg(sku) AS s"
+            " FROM offered), "
+            f"fresh AS MATERIALIZED (SELECT {fresh}, :shard::text AS shard) "
+            f"SELECT {', '.join(made)} FROM chosen, fresh"
+        )
+        + " \\gset"
+    )
+    for number, (sql, params) in enumerate(others, start=2):
+        names = iter([f":p{number}_{position}" for position in range(1, len(params) + 1)])
+        lines.append(_one_line(_inline(sql, lambda names=names: next(names))) + ";")
+    return "\n".join(lines) + "\n"
+
+
+class _Templates:
+    """Finds in noted parameters what must be another for every order."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        line_skus = [line["sku"] for line in recorded.answer["lines"]]
+        with connections[alias_of("products")].cursor() as cursor:
+            cursor.execute("SELECT sku, id FROM products_variant WHERE sku = ANY(%s)", [line_skus])
+            variants = {str(found): sku for sku, found in cursor.fetchall()}
+        customer = self._customer(recorded)
+        self._replacements = {sku: f"s[{n}]" for n, sku in enumerate(line_skus, start=1)}
+        for variant_id, sku in variants.items():
+            self._replacements[variant_id] = f"v[{line_skus.index(sku) + 1}]"
+        self.fresh_ids = 0
+        for _, params in recorded.statements:
+            for value in params:
+                for found in _UUID.findall(value):
+                    if found != customer and found not in self._replacements:
+                        self._replacements[found] = f"u{self.fresh_ids}"
+                        self.fresh_ids += 1
+        order = self._replacements[recorded.answer["id"]]
+        # Unique, and of the length of a real one: the random end of the order's id.
+        self._replacements[recorded.answer["number"]] = f"upper(right({order}, 9))"
+        self._pattern = re.compile("|".join([_SHARD.pattern, *map(re.escape, self._replacements)]))
+
+    @staticmethod
+    def _customer(recorded: Recorded) -> str:
+        for _, params in recorded.statements:
+            for value in params:
+                if found := re.search(r'"customer_id":"([^"]+)"', value):
+                    return found[1]
+        raise RuntimeError("No statement of a placement names its customer.")
+
+    def expression(self, value: str) -> str:
+        """SQL for a parameter like the noted one."""
+        arguments: list[str] = []
+
+        def put(match: re.Match[str]) -> str:
+            found = match[0]
+            shard = found.startswith('"shard"')
+            argument = "shard" if shard else self._replacements[found]
+            if argument not in arguments:
+                arguments.append(argument)
+            place = f"\0{arguments.index(argument) + 1}$s"
+            return f'"shard":{place}' if shard else place
+
+        template = self._pattern.sub(put, value).replace("%", "%%").replace("\0", "%")
+        if not arguments:
+            return f"{_literal(value)}::text"
+        return f"format({', '.join([_literal(template), *arguments])})"
+
+
+def _place(application: Callable[..., Any], requests: Requests) -> dict[str, Any]:
+    head, _, body = requests.next().partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    statuses: list[str] = []
+    answer = application(
+        {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/api/v1/orders",
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1",
+            "CONTENT_TYPE": headers.pop("Content-Type"),
+            "CONTENT_LENGTH": headers.pop("Content-Length"),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": BytesIO(body),
+            **{f"HTTP_{name.upper().replace('-', '_')}": text for name, text in headers.items()},
+        },
+        lambda status, _: statuses.append(status),
+    )
+    content = b"".join(answer)
+    answer.close()
+    if statuses != ["201 Created"]:
+        raise RuntimeError(f"The order was not placed: {statuses} {content[:400]!r}")
+    placed: dict[str, Any] = json.loads(content)
+    return placed
+
+
+@contextmanager
+def _round_trips(connection: Any) -> Iterator[list[int]]:
+    """Counts the waits for the database, by what libpq says it sends: also those that Django makes
+    without a cursor."""
+    counted = [0]
+    connection.ensure_connection()
+    with tempfile.TemporaryFile() as trace:
+        connection.connection.pgconn.trace(trace.fileno())
+        try:
+            yield counted
+        finally:
+            connection.connection.pgconn.untrace()
+        trace.seek(0)
+        sent = [line.split(b"\t") for line in trace.read().splitlines()]
+        ends = (b"Sync", b"Query")
+        counted[0] = sum(len(f) > 3 and f[1] == b"F" and f[3].startswith(ends) for f in sent)
+
+
+def _text(value: Any) -> str:
+    """A parameter as PostgreSQL reads it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str | int | UUID):
+        return str(value)
+    if isinstance(value, list):
+        return "{" + ",".join(map(_text, value)) + "}"
+    raise TypeError(f"A parameter of a placement is a {type(value).__name__}: {value!r}")
+
+
+def _first_parameter(value: str, wanted: str) -> str:
+    """The noted list of SKUs gives way to the order's; the currency stays."""
+    return f"ARRAY[{wanted}]" if value.startswith("{") else _literal(value)
+
+
+def _inline(sql: str, next_value: Callable[[], str]) -> str:
+    return "".join(
+        part.replace("%%", "%") + (next_value() if more else "")
+        for part, more in _with_last(re.split(r"(?<!%)%s", sql))
+    )
+
+
+def _with_last(parts: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    for number, part in enumerate(parts, start=1):
+        yield part, number < len(parts)
+
+
+def _one_line(sql: str) -> str:
+    return " ".join(sql.split())
+
+
+def _literal(text: str) -> str:
+    """A literal without a colon or a line's end, which would mean something to pgbench."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''").replace(":", "\\x3a")
+    return f"E'{escaped}'"
