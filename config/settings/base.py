@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kombu import Queue
+
 from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
 from infrastructure.auth.keys import fault_in
 from infrastructure.database.urls import databases_from
@@ -255,6 +257,47 @@ env.require(60 <= ACCESS_TOKEN_SECONDS <= 600, "ACCESS_TOKEN_SECONDS must be 60 
 
 # Finds personal data by equality; 32 random bytes or more, and never the key of anything else.
 PII_INDEX_KEY = env.text("PII_INDEX_KEY").encode()
+
+# --- Celery ----------------------------------------------------------------------------------
+
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Longer than the longest task: a task whose worker died is delivered again after it.
+    "visibility_timeout": 900,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    "retry_on_timeout": True,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SOFT_TIME_LIMIT = 300
+CELERY_TASK_TIME_LIMIT = 330
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+# A queue per context, so that one context's backlog keeps no other waiting.
+CELERY_TASK_DEFAULT_QUEUE = "platform"
+CELERY_TASK_QUEUES = [Queue(name) for name in ("platform", *CONTEXTS)]
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_ROUTES = {f"{context}.*": {"queue": context} for context in CONTEXTS}
+CELERY_BEAT_SCHEDULE = {
+    "settle unfinished orders": {
+        "task": "orders.settle_unfinished_orders",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
+    "resolve unfinished payments": {
+        "task": "payments.resolve_unfinished",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
+    "purge sessions": {"task": "users.purge_sessions", "schedule": 3600.0},
+    "forget old rows": {"task": "platform.forget_old_rows", "schedule": 3600.0},
+}
+CELERY_TIMEZONE = "UTC"
 
 # --- Orders ----------------------------------------------------------------------------------
 

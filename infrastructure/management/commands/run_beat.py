@@ -1,0 +1,70 @@
+"""Celery beat, of which one is active however many are started."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import Any
+
+from celery import current_app
+from celery.beat import Scheduler, Service
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from infrastructure.database.contexts import aliases
+
+logger = logging.getLogger(__name__)
+
+# An arbitrary constant that nothing else in the database uses.
+_LOCK = 0x6B6F6E62656174
+_LOOK_EVERY_SECONDS = 1.0
+
+
+class Command(BaseCommand):
+    help = "Enqueue periodic tasks, while no other beat does."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        while not stopping.is_set():
+            connection = connections[aliases()[0]]
+            try:
+                _beat_while_locked(connection, stopping)
+            except OperationalError as error:
+                logger.warning("the database of the lock is away: %s", error)
+                stopping.wait(_LOOK_EVERY_SECONDS)
+            finally:
+                connection.close()
+
+
+def _beat_while_locked(connection: BaseDatabaseWrapper, stopping: threading.Event) -> None:
+    """Wait for the lock, then beat until told to stop or until the connection, and with it
+    the lock, is gone."""
+    while not stopping.is_set() and not _is_locked(connection):
+        stopping.wait(_LOOK_EVERY_SECONDS)
+    if stopping.is_set():
+        return
+    logger.info("beating")
+    # In memory: after a restart every task is due at once, which does no harm to any of them.
+    service = Service(current_app, max_interval=1, scheduler_cls=Scheduler)
+    beating = threading.Thread(target=service.start, kwargs={"embedded_process": True}, daemon=True)
+    beating.start()
+    try:
+        while not stopping.wait(_LOOK_EVERY_SECONDS) and beating.is_alive():
+            _ask(connection, "SELECT 1")
+    finally:
+        service.stop(wait=False)
+        beating.join(timeout=10)
+
+
+def _is_locked(connection: BaseDatabaseWrapper) -> bool:
+    return bool(_ask(connection, f"SELECT pg_try_advisory_lock({_LOCK})"))
+
+
+def _ask(connection: BaseDatabaseWrapper, sql: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]

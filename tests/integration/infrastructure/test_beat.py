@@ -1,0 +1,79 @@
+"""Periodic tasks are enqueued by one beat however many run, and its successor takes over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connections
+
+from infrastructure.database.contexts import aliases
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def beats() -> Iterator[list[subprocess.Popen[str]]]:
+    database = connections[aliases()[0]].settings_dict
+    url = (
+        f"postgresql://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:"
+        f"{database['PORT']}/{database['NAME']}"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "manage.py", "run_beat"],
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"DATABASE_URL": url, "ROLE": f"beat-{number}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    yield running
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def test_one_beats_and_the_other_takes_over(beats: list[subprocess.Popen[str]]) -> None:
+    broker = redis.Redis.from_url(settings.CELERY_BROKER_URL)
+    broker.delete("orders", "payments")
+    _wait_until(lambda: broker.llen("orders") > 0)
+    time.sleep(0.5)
+    # Each beat enqueues every task at once when it begins: two would have left two.
+    assert broker.llen("orders") == 1
+
+    holder = _lock_holder()
+    beats[holder].send_signal(signal.SIGKILL)
+    beats[holder].wait()
+    broker.delete("orders")
+    _wait_until(lambda: broker.llen("orders") > 0)
+
+    survivor = beats[1 - holder]
+    survivor.send_signal(signal.SIGTERM)
+    assert survivor.wait(timeout=15) == 0
+
+
+def _lock_holder() -> int:
+    with connections[aliases()[0]].cursor() as cursor:
+        cursor.execute(
+            "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) "
+            "WHERE locktype = 'advisory' AND granted AND application_name LIKE 'beat-%%'"
+        )
+        ((name,),) = cursor.fetchall()
+    return int(name.removeprefix("beat-"))
+
+
+def _wait_until(condition: object, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
