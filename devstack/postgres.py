@@ -84,7 +84,12 @@ class Postgres(Service):
     def is_ready(self) -> bool:
         try:
             psycopg.connect(self.superuser_url, connect_timeout=2).close()
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                raise StackError(
+                    f"The passwords in {self.layout.credentials} are not those of this cluster.",
+                    "Put the file back that was there, or start from nothing with `make reset`.",
+                ) from None
             return False
         return True
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from devstack.console import Console
 from devstack.credentials import Credentials
+from devstack.errors import StackError
 from devstack.kafka import Kafka
 from devstack.layout import ROOT, Layout
 from devstack.ports import RememberedPorts
@@ -97,6 +98,17 @@ def test_postgres_is_durable_private_and_owned_by_the_shop(
         psycopg.connect(f"postgresql://kontor:wrong@127.0.0.1:{postgres.port}/kontor")
 
 
+def test_a_lost_file_of_passwords_is_told_and_not_waited_for(
+    layout: Layout, ports: RememberedPorts, launch: Launch
+) -> None:
+    postgres = Postgres(layout, ports["postgres"], Credentials(layout.credentials))
+    launch(postgres)
+    postgres.stop()
+    layout.credentials.unlink()
+    with pytest.raises(StackError, match=r"are not those of this cluster\..*`make reset`"):
+        launch(Postgres(layout, postgres.port, Credentials(layout.credentials)))
+
+
 @pytest.mark.kafka
 def test_kafka_keeps_what_it_acknowledged_over_kill_and_over_a_change_of_ports(
     layout: Layout, ports: RememberedPorts, launch: Launch
@@ -114,10 +126,8 @@ def test_kafka_keeps_what_it_acknowledged_over_kill_and_over_a_change_of_ports(
 
     moved = Kafka(layout, ports["another"], ports["another controller"])
     launch(moved)
-    consumer = Consumer(
-        {"bootstrap.servers": moved.url, "group.id": "t", "auto.offset.reset": "earliest"}
-    )
-    consumer.subscribe(["facts"])
+    consumer = Consumer({"bootstrap.servers": moved.url, "group.id": "reader"})
+    consumer.assign([TopicPartition("facts", 0, 0)])
     read: list[int] = []
     while len(read) < 1000:
         messages = consumer.consume(1000, timeout=10)
