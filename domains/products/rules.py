@@ -17,16 +17,18 @@ MAX_QUANTITY = 1_000_000_000
 MAX_SEARCH_WORDS = 8
 
 _NO_LETTER = re.compile(r"[^\w]+|_+")
+_LATIN_ACCENTS = re.compile(r"([a-z])[\u0300-\u036f]+")
 _WORD = re.compile(r"\w+")
 
 
 def slug_of(name: str) -> str:
-    """The part of a URL that stands for a name: lower case, letters of any script, no accents.
+    """The part of a URL that stands for a name: lower case, letters of any script; Latin ones
+    without accents.
 
     `"Glühwein Cup, red"` → `"gluhwein-cup-red"`. Room is left for a number behind it.
     """
-    decomposed = unicodedata.normalize("NFKD", name.lower())
-    letters = "".join(c for c in decomposed if not unicodedata.combining(c))
+    decomposed = unicodedata.normalize("NFKD", name).lower()
+    letters = _LATIN_ACCENTS.sub(r"\1", decomposed)
     words = _NO_LETTER.sub("-", unicodedata.normalize("NFC", letters))
     return words.strip("-")[: MAX_SLUG_LENGTH - 12].strip("-") or "item"
 

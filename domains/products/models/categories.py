@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Self
-from uuid import UUID
 
 from django.db import models
 
@@ -62,7 +61,7 @@ class Category(AggregateRoot):
     @classmethod
     def create(cls, *, name: str, slug: str, parent: Category | None, now: datetime) -> Self:
         category = cls(name=name, slug=slug, created_at=now)
-        category._settle_below(parent)
+        category._settle_below(parent, levels_below=0)
         return category
 
     # Commands
@@ -71,18 +70,20 @@ class Category(AggregateRoot):
         """The slug stays: links to it go on working."""
         self.name = name
 
-    def move(self, *, parent: Category | None) -> None:
-        """Hang the category below another one. Raises CategoryCycle, CategoryTooDeep."""
+    def move(self, *, parent: Category | None, levels_below: int) -> None:
+        """Hang the category, with the levels of the tree below it, below another one.
+
+        Raises CategoryCycle, CategoryTooDeep.
+        """
         if parent is not None and parent.lies_in(self):
             raise CategoryCycle(f"{parent.name} lies below {self.name}.")
-        self._settle_below(parent)
+        self._settle_below(parent, levels_below=levels_below)
 
-    def _settle_below(self, parent: Category | None) -> None:
-        path = f"{parent.path if parent else ''}{self.id.hex}/"
-        if path.count("/") > MAX_DEPTH:
+    def _settle_below(self, parent: Category | None, *, levels_below: int) -> None:
+        if (parent.depth if parent else 0) + 1 + levels_below > MAX_DEPTH:
             raise CategoryTooDeep(f"Categories go {MAX_DEPTH} levels deep.")
         self.parent_id = parent.id if parent else None
-        self.path = path
+        self.path = f"{parent.path if parent else ''}{self.id.hex}/"
 
     # Questions
 
@@ -91,5 +92,6 @@ class Category(AggregateRoot):
         return self.path.startswith(other.path)
 
     @property
-    def ancestor_ids(self) -> list[UUID]:
-        return [UUID(part) for part in self.path.split("/")[:-2]]
+    def depth(self) -> int:
+        """1 at the top of the tree."""
+        return self.path.count("/")

@@ -18,11 +18,12 @@ from infrastructure.money import Money
 
 class PriceQuerySet(AggregateQuerySet):
     def locked(self, *, variant_id: UUID, currency: str) -> Price | None:
-        return (
-            self.select_for_update(no_key=True, of=("self",))
+        found: Price | None = (
+            self.select_for_update(no_key=True, of=("self",))  # type: ignore[assignment]
             .filter(variant_id=variant_id, currency=currency)
             .first()
         )
+        return found
 
 
 class Price(AggregateRoot):

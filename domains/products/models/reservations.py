@@ -346,7 +346,9 @@ def _release_text() -> str:
 
 def _with_outbox(sql: str) -> str:
     """Outbox rows come as JSON; only the sequence is known to nobody but the statement."""
-    names = [f.column for f in insertable_fields(OutboxMessage) if f.column != "sequence"]
+    names = [
+        f.column for f in insertable_fields(OutboxMessage) if f.column and f.column != "sequence"
+    ]
     return sql.format(
         outbox=f"INSERT INTO platform_outboxmessage ({', '.join(names)}, sequence)",
         columns=", ".join(f"r.{name}" for name in names),

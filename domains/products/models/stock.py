@@ -52,12 +52,13 @@ def connect_reference_rows(config: AppConfig) -> None:
 class StockItemQuerySet(AggregateQuerySet):
     def locked(self, skus: Iterable[str]) -> list[StockItem]:
         """These items, locked in the order of their ids, as everybody locks them."""
-        return list(
-            self.select_for_update(no_key=True, of=("self",))
+        found: list[StockItem] = list(
+            self.select_for_update(no_key=True, of=("self",))  # type: ignore[arg-type]
             .filter(sku__in=list(skus))
             .order_by("pk")
             .prefetch_related("level_rows")
         )
+        return found
 
 
 class StockItem(AggregateRoot):

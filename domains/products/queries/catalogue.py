@@ -265,7 +265,7 @@ def category_of(category_id: UUID) -> CategoryNode | None:
     return None
 
 
-def price_history_of(sku: str, *, currency: str) -> QuerySet[PricePeriod, dict[str, Any]]:
+def price_history_of(sku: str, *, currency: str) -> QuerySet[PricePeriod, Any]:
     """What a SKU cost from when on, to be read in pages. Raises VariantNotFound."""
     variant_id = Variant.objects.filter(sku=sku).values_list("pk", flat=True).first()
     if variant_id is None:

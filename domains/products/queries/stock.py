@@ -106,7 +106,7 @@ def inventory_of(sku: str) -> Inventory:
     )
 
 
-def movements_of(sku: str) -> QuerySet[StockMovement, dict[str, Any]]:
+def movements_of(sku: str) -> QuerySet[StockMovement, Any]:
     """The ledger of a SKU, to be read in pages, newest first. Raises VariantNotFound."""
     variant_id = StockItem.objects.filter(sku=sku).values_list("pk", flat=True).first()
     if variant_id is None:

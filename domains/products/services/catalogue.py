@@ -168,7 +168,7 @@ def create_category(
             base = rules.slug_of(name)
             slugs = [base, *rules.numbered_slugs(base)]
             taken = set(Category.objects.filter(slug__in=slugs).values_list("slug", flat=True))
-            slug = rules.free_slug(base, taken, otherwise=new_id().hex[-12:])
+            slug = rules.free_slug(base, taken, otherwise=new_id().hex[-11:])
             category = Category.create(name=name, slug=slug, parent=above, now=now)
             category.save(also=[idempotency.record(category.id, now)] if idempotency else ())
             return category.id
@@ -208,7 +208,8 @@ def edit_category(
         if name is not None:
             category.rename(name=name)
         if above is not None or to_root:
-            category.move(parent=above)
+            below = max(found.depth for found in tree.values() if found.lies_in(category))
+            category.move(parent=above, levels_below=below - category.depth)
         category.save()
         if category.path != old_path:
             Category.objects.move_subtree(old_path=old_path, new_path=category.path)
@@ -315,7 +316,7 @@ def _free_slugs(names: Sequence[str]) -> list[str]:
     taken |= Product.objects.slugs_among(numbered)
     slugs = []
     for base in bases:
-        slug = rules.free_slug(base, taken, otherwise=new_id().hex[-12:])
+        slug = rules.free_slug(base, taken, otherwise=new_id().hex[-11:])
         taken.add(slug)
         slugs.append(slug)
     return slugs

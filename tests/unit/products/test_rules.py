@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from domains.products import rules
+from domains.products.errors import InvalidQuantity
+from domains.products.rules import HoldLine
+
+FIRST, SECOND = UUID(int=1), UUID(int=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("WHITE HANGING HEART T-LIGHT HOLDER", "white-hanging-heart-t-light-holder"),
+        ("  Glühwein  Cup, red/blue ", "gluhwein-cup-red-blue"),
+        ("Фонарь белый", "фонарь-белый"),
+        ("snake_case", "snake-case"),
+        ("№ 5", "no-5"),
+        ("***", "item"),
+    ],
+)
+def test_a_slug_keeps_letters_of_any_script(name: str, slug: str) -> None:
+    assert rules.slug_of(name) == slug
+
+
+def test_a_slug_leaves_room_for_what_comes_behind_it() -> None:
+    slug = rules.slug_of("word " * 100)
+    assert len(f"{slug}-c7a1b2c3d4e") <= rules.MAX_SLUG_LENGTH
+    assert not slug.endswith("-")
+
+
+def test_a_taken_slug_is_numbered_until_numbers_run_out() -> None:
+    taken = {"cup"}
+    assert rules.free_slug("cup", set(), otherwise="x") == "cup"
+    assert rules.free_slug("cup", taken, otherwise="x") == "cup-2"
+    taken |= {"cup-2", "cup-4"}
+    assert rules.free_slug("cup", taken, otherwise="x") == "cup-3"
+    assert (
+        rules.free_slug("cup", taken | set(rules.numbered_slugs("cup")), otherwise="x") == "cup-x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("lantern", "'lantern':*"),
+        ("white  metal, lan", "'white':* & 'metal':* & 'lan':*"),
+        ("' | ! & :* \\", ""),
+        ("a b c d e f g h i j", " & ".join(f"'{letter}':*" for letter in "abcdefgh")),
+    ],
+)
+def test_every_typed_word_must_begin_a_word(typed: str, words: str) -> None:
+    assert rules.search_words(typed) == words
+
+
+def line(variant_id: UUID, quantity: int) -> HoldLine:
+    return HoldLine(variant_id=variant_id, sku=f"S{variant_id.int}", quantity=quantity)
+
+
+def test_lines_are_summed_per_variant_in_the_order_of_their_ids() -> None:
+    summed = rules.summed([line(SECOND, 1), line(FIRST, 2), line(SECOND, 3)])
+    assert summed == (line(FIRST, 2), line(SECOND, 4))
+
+
+@pytest.mark.parametrize(
+    "quantities", [[], [0], [2, -1], [rules.MAX_QUANTITY, 1], [rules.MAX_QUANTITY + 1]]
+)
+def test_impossible_quantities_are_refused(quantities: list[int]) -> None:
+    with pytest.raises(InvalidQuantity):
+        rules.summed([line(FIRST, quantity) for quantity in quantities])
