@@ -100,7 +100,17 @@ class TopicReader:
         self._consumer.unassign()
 
     def _ends(self) -> dict[tuple[str, int], int]:
-        """Where the partitions end that have something unread."""
+        """Where the partitions end that have something unread. Waits while leaders are chosen."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            try:
+                return self._ask_for_ends()
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def _ask_for_ends(self) -> dict[tuple[str, int], int]:
         known = self._consumer.list_topics(timeout=TIMEOUT_SECONDS).topics
         ends = {}
         for name in self._names:

@@ -1,0 +1,104 @@
+"""The audit of a whole shop, as its command runs it, with a broker."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+
+from domains.orders.models import Order
+from infrastructure import clock
+from infrastructure.kafka import reader
+from tests.integration.reporting.conftest import Sql, handle_everything, relay_everything
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("broker"),
+]
+
+
+@pytest.fixture
+def order() -> Order:
+    """An order of an hour ago: the command asks the real clock."""
+    then = clock.now() - timedelta(hours=1)
+    goods.stocked({"A": 10}, now=then)
+    return orders.placed({"A": 2}, now=then)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    out = StringIO()
+    try:
+        call_command("audit_books", *arguments, stdout=out, stderr=StringIO())
+    except SystemExit as end:
+        return int(end.code or 0), out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_a_shop_at_rest_ends_with_0(order: Order) -> None:
+    relay_everything()
+    handle_everything()
+
+    code, printed = run("--wait", "5")
+
+    assert code == 0
+    assert "The books agree: 0 differences, 0 in flight" in printed
+
+
+def test_a_difference_ends_with_1_and_is_printed(order: Order, sql: Sql) -> None:
+    relay_everything()
+    handle_everything()
+    sql("products", "UPDATE products_stockitem SET on_hand = 11 WHERE sku = 'A'")
+
+    code, printed = run()
+
+    assert code == 1
+    assert "SKU A: on hand: counter 11, ledger 10, warehouses 10" in printed
+    assert "\n1 differences, 0 in flight" in printed
+
+
+def test_no_more_rows_are_named_than_asked_for(order: Order) -> None:
+    relay_everything()
+
+    _, printed = run("--limit", "1")
+
+    assert "handled: 3 differences" in printed
+    assert "… and 2 more (--limit 0)" in printed
+
+
+def test_the_result_as_json(order: Order) -> None:
+    relay_everything()
+    handle_everything()
+
+    code, printed = run("--json")
+
+    assert code == 0
+    assert {check["name"]: check["differences"] for check in json.loads(printed)} == {
+        "stock": [],
+        "holds": [],
+        "payments": [],
+        "settling": [],
+        "journal": [],
+        "dead letters": [],
+        "events": [],
+        "handled": [],
+    }
+
+
+def test_without_a_broker_events_are_not_checked_and_it_ends_with_2(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "TIMEOUT_SECONDS", 0.5)
+
+    with override_settings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9"):
+        code, printed = run()
+
+    assert code == 2
+    assert "events: not checked. Kafka cannot be read" in printed
+    assert "1 of 7 checks not made" in printed

@@ -1,0 +1,218 @@
+"""The books of the contexts compared, with differences made by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from domains.orders.models import Order
+from domains.orders.services import cancel_order
+from domains.products.public import HoldLine, hold
+from domains.reporting.queries.books import compare_books
+from infrastructure.ids import new_id
+from tests.integration.reporting.conftest import Sql
+from tests.support.factories import orders, payments
+from tests.support.factories import products as goods
+
+pytestmark = pytest.mark.django_db
+
+
+def differences(now: datetime) -> dict[str, list[str]]:
+    """Check -> what differs, an hour later."""
+    checks = compare_books(due=now + timedelta(hours=1))
+    return {
+        check.name: [f"{f.subject}: {f.detail}" for f in check.differences]
+        for check in checks
+        if check.differences
+    }
+
+
+@pytest.fixture
+def variants(now: datetime) -> dict[str, UUID]:
+    return goods.stocked({"A": 10, "B": 5}, now=now)
+
+
+@pytest.fixture
+def order(variants: dict[str, UUID], now: datetime) -> Order:
+    return orders.placed({"A": 2, "B": 1}, now=now)
+
+
+def test_a_shop_with_orders_of_all_kinds_has_no_differences(order: Order, now: datetime) -> None:
+    orders.placed({"A": 1}, now=now, payment=orders.DECLINED)
+    cancelled = orders.placed({"B": 1}, now=now)
+    cancel_order(order_id=cancelled.id, reason="customer_request", now=now)
+
+    assert differences(now) == {}
+    checks = compare_books(due=now + timedelta(hours=1))
+    assert {check.name: (check.rows, check.in_flight) for check in checks} == {
+        "stock": (2, 0),
+        "holds": (1, 0),
+        "payments": (3, 0),
+        "settling": (3, 0),
+        "journal": (3, 0),
+    }
+
+
+def test_an_order_that_is_being_placed_is_in_flight(
+    variants: dict[str, UUID], now: datetime
+) -> None:
+    orders.placed({"A": 1}, now=now, asynchronous=True)
+
+    checks = {check.name: check for check in compare_books(due=now - timedelta(seconds=1))}
+
+    assert checks["settling"].in_flight == 1
+    assert not any(check.differences for check in checks.values())
+
+
+def test_an_order_that_nobody_decides_is_a_difference(
+    variants: dict[str, UUID], now: datetime
+) -> None:
+    order = orders.placed({"A": 1}, now=now, asynchronous=True)
+
+    assert differences(now) == {
+        "settling": [
+            f"order {order.number} {order.id}: undecided and unfinished since 2026-03-02 09:30:00"
+        ]
+    }
+
+
+def test_a_counter_beside_its_ledger(order: Order, sql: Sql, now: datetime) -> None:
+    sql("products", "UPDATE products_stockitem SET on_hand = on_hand + 1 WHERE sku = 'A'")
+    sql("products", "UPDATE products_stockitem SET held = held - 1 WHERE sku = 'B'")
+
+    assert set(differences(now)["stock"]) == {
+        "SKU A: on hand: counter 11, ledger 10, warehouses 10",
+        "SKU B: held: counter 0, ledger 1, reservations 1",
+    }
+
+
+def test_a_hold_beyond_the_stock_is_found_in_the_ledger(
+    order: Order, variants: dict[str, UUID], sql: Sql, now: datetime
+) -> None:
+    sql(
+        "products",
+        "UPDATE products_stockmovement SET held_delta = 11"
+        " WHERE kind = 'HOLD' AND stock_item_id = %s",
+        variants["A"],
+    )
+
+    assert differences(now)["stock"] == [
+        "SKU A: held: counter 2, ledger 11, reservations 2;"
+        " oversold: 1 holds took more than there was"
+    ]
+
+
+def test_less_stock_than_is_held_after_an_honest_count_is_no_oversale(
+    order: Order, now: datetime
+) -> None:
+    goods.inventory.set_stock(levels={"A": 1}, reason="count", now=now)
+
+    assert differences(now) == {}
+
+
+def test_a_confirmed_order_without_all_its_goods(
+    order: Order, variants: dict[str, UUID], sql: Sql, now: datetime
+) -> None:
+    sql(
+        "products",
+        "UPDATE products_reservationline SET quantity = 1"
+        " WHERE reservation_id = %s AND stock_item_id = %s",
+        order.id,
+        variants["A"],
+    )
+
+    assert differences(now)["holds"] == [
+        f"order {order.number} {order.id}: {variants['A']}: ordered 2, held 1"
+    ]
+
+
+def test_a_confirmed_order_whose_goods_were_released(order: Order, sql: Sql, now: datetime) -> None:
+    sql(
+        "products",
+        "UPDATE products_reservation SET status = 'RELEASED' WHERE order_id = %s",
+        order.id,
+    )
+
+    assert differences(now)["holds"] == [
+        f"order {order.number} {order.id}: confirmed, and nothing is held"
+    ]
+
+
+def test_goods_held_for_nobody(variants: dict[str, UUID], now: datetime) -> None:
+    nobody = new_id()
+    line = HoldLine(variant_id=variants["A"], sku="A", quantity=2)
+    hold(order_id=nobody, lines=[line], now=now)
+
+    assert differences(now) == {
+        "holds": [f"{nobody}: 2 pieces of 1 variants held without an order"]
+    }
+
+
+def test_an_ended_order_that_keeps_goods_and_money(order: Order, sql: Sql, now: datetime) -> None:
+    sql("orders", "UPDATE orders_order SET status = 'CANCELLED' WHERE id = %s", order.id)
+
+    assert differences(now) == {
+        "holds": [
+            f"order {order.number} {order.id}:"
+            " 3 pieces of 2 variants held for an order that has ended"
+        ],
+        "payments": [
+            f"order {order.number} {order.id}:"
+            " 3000 GBP (minor units) AUTHORISED for an order that has ended"
+        ],
+    }
+
+
+def test_an_ended_order_that_is_never_finished(order: Order, sql: Sql, now: datetime) -> None:
+    cancel_order(order_id=order.id, reason="customer_request", now=now)
+    sql("orders", "UPDATE orders_order SET unsettled_since = %s WHERE id = %s", now, order.id)
+
+    assert differences(now) == {
+        "settling": [
+            f"order {order.number} {order.id}: ended and unfinished since 2026-03-02 09:30:00"
+        ]
+    }
+
+
+def test_a_confirmed_order_without_its_guarantee(order: Order, sql: Sql, now: datetime) -> None:
+    sql("payments", "UPDATE payments_payment SET status = 'DECLINED' WHERE id = %s", order.id)
+
+    assert differences(now) == {
+        "payments": [
+            f"order {order.number} {order.id}: confirmed by card (authorised), and payment DECLINED"
+        ]
+    }
+
+
+def test_another_amount_than_the_total(order: Order, sql: Sql, now: datetime) -> None:
+    sql("orders", "UPDATE orders_order SET total_minor = 2999 WHERE id = %s", order.id)
+
+    assert differences(now) == {
+        "payments": [
+            f"order {order.number} {order.id}:"
+            " total 2999 GBP (minor units), payment 3000 GBP (minor units)"
+        ]
+    }
+
+
+def test_money_held_for_nobody(variants: dict[str, UUID], now: datetime) -> None:
+    payment = payments.authorised_payment(now)
+
+    assert differences(now) == {
+        "payments": [f"{payment.id}: 1999 GBP (minor units) AUTHORISED without an order"]
+    }
+
+
+def test_a_journal_that_says_something_else(order: Order, sql: Sql, now: datetime) -> None:
+    payments.services.capture(payment_id=order.id, now=now)
+    assert differences(now) == {}
+    sql("payments", "UPDATE payments_payment SET captured_minor = 1 WHERE id = %s", order.id)
+
+    assert differences(now) == {
+        "journal": [
+            f"payment {order.id}:"
+            " taken in minor units of GBP: counter 1, journal 3000, captures 3000"
+        ]
+    }

@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domains.reporting.rules import books
+from domains.reporting.rules.books import Hold, Money, Order, Payment, Placement, Stage, Stock
+
+DUE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+OLD, YOUNG = DUE - timedelta(seconds=1), DUE + timedelta(seconds=1)
+ID = UUID(int=7)
+LANTERN, HEART = UUID(int=100), UUID(int=101)
+
+
+def order(**changes: Any) -> Order:
+    fields = {
+        "order_id": ID,
+        "number": "7Q4M2XWJK",
+        "stage": Stage.CONFIRMED,
+        "total_minor": 1017,
+        "currency": "GBP",
+        "method": "card",
+        "guarantee": "authorised",
+        "lines": {LANTERN: 3},
+        "placed_at": OLD,
+        "unsettled_since": None,
+    }
+    return Order(**fields | changes)
+
+
+def pending(**changes: Any) -> Order:
+    return order(stage=Stage.UNDECIDED, **{"unsettled_since": OLD} | changes)
+
+
+def ended(**changes: Any) -> Order:
+    return order(stage=Stage.ENDED, **changes)
+
+
+def hold(**changes: Any) -> Hold:
+    return Hold(**{"order_id": ID, "lines": {LANTERN: 3}, "created_at": OLD} | changes)
+
+
+def payment(**changes: Any) -> Payment:
+    fields = {
+        "payment_id": ID,
+        "status": "AUTHORISED",
+        "money": Money.SECURED,
+        "method": "card",
+        "amount_minor": 1017,
+        "secured_minor": 1017,
+        "currency": "GBP",
+        "created_at": OLD,
+    }
+    return Payment(**fields | changes)
+
+
+def released(**changes: Any) -> Payment:
+    return payment(status="VOIDED", money=Money.RELEASED, **changes)
+
+
+def waiting(**changes: Any) -> Payment:
+    return payment(status="UNKNOWN", money=Money.WAITING, secured_minor=0, **changes)
+
+
+def placement(**what: Any) -> Placement:
+    return Placement(**{"order_id": ID, "order": None, "hold": None, "payment": None} | what)
+
+
+class TestTheBooksSideBySide:
+    def test_rows_of_one_id_meet(self) -> None:
+        first, second, third = UUID(int=1), UUID(int=2), UUID(int=3)
+
+        found = books.joined(
+            [order(order_id=first), order(order_id=third)],
+            [hold(order_id=second), hold(order_id=third)],
+            [payment(payment_id=third)],
+        )
+
+        assert [(p.order_id, bool(p.order), bool(p.hold), bool(p.payment)) for p in found] == [
+            (first, True, False, False),
+            (second, False, True, False),
+            (third, True, True, True),
+        ]
+
+    def test_memory_stays_flat_over_fifty_thousand_orders(self) -> None:
+        def ids() -> Iterator[UUID]:
+            return (UUID(int=n) for n in range(50_000))
+
+        tracemalloc.start()
+        try:
+            placements = books.joined(
+                (order(order_id=i) for i in ids()),
+                (hold(order_id=i) for i in ids()),
+                (payment(payment_id=i) for i in ids()),
+            )
+            checked = count()
+            for found in placements:
+                next(checked)
+                assert books.hold_finding(found, due=DUE) is None
+                assert books.payment_finding(found, due=DUE) is None
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert next(checked) == 50_000
+        assert peak < 100_000
+
+
+class TestStock:
+    @staticmethod
+    def stock(**changes: int) -> Stock:
+        same = {"on_hand": 9, "ledger_on_hand": 9, "levels_on_hand": 9}
+        held = {"held": 2, "ledger_held": 2, "reserved": 2, "oversold_holds": 0}
+        return Stock(sku="71053", **same | held | changes)
+
+    def test_equal_numbers_are_no_finding(self) -> None:
+        assert list(books.stock_findings([self.stock()])) == []
+
+    @pytest.mark.parametrize(
+        ("changes", "detail"),
+        [
+            ({"on_hand": 8}, "on hand: counter 8, ledger 9, warehouses 9"),
+            ({"ledger_on_hand": 8}, "on hand: counter 9, ledger 8, warehouses 9"),
+            ({"levels_on_hand": 8}, "on hand: counter 9, ledger 9, warehouses 8"),
+            ({"held": 1}, "held: counter 1, ledger 2, reservations 2"),
+            ({"ledger_held": 1}, "held: counter 2, ledger 1, reservations 2"),
+            ({"reserved": 1}, "held: counter 2, ledger 2, reservations 1"),
+            ({"oversold_holds": 3}, "oversold: 3 holds took more than there was"),
+        ],
+    )
+    def test_whatever_differs_is_named(self, changes: dict[str, int], detail: str) -> None:
+        (finding,) = books.stock_findings([self.stock(**changes)])
+
+        assert (finding.subject, finding.detail) == ("SKU 71053", detail)
+        assert not finding.in_flight
+
+
+class TestHolds:
+    @pytest.mark.parametrize(
+        "what",
+        [
+            {"order": order(), "hold": hold()},
+            {"order": pending(), "hold": hold()},
+            {"order": pending()},
+            {"order": ended()},
+            {"payment": payment()},
+        ],
+    )
+    def test_what_is_right_is_no_finding(self, what: dict[str, Any]) -> None:
+        assert books.hold_finding(placement(**what), due=DUE) is None
+
+    @pytest.mark.parametrize(
+        ("what", "detail", "in_flight"),
+        [
+            ({"order": order()}, "confirmed, and nothing is held", False),
+            ({"hold": hold()}, "3 pieces of 1 variants held without an order", False),
+            (
+                {"hold": hold(created_at=YOUNG)},
+                "3 pieces of 1 variants held without an order",
+                True,
+            ),
+            (
+                {"order": ended(), "hold": hold()},
+                "3 pieces of 1 variants held for an order that has ended",
+                False,
+            ),
+            (
+                {"order": ended(unsettled_since=OLD), "hold": hold()},
+                "3 pieces of 1 variants held for an order that has ended",
+                False,
+            ),
+            (
+                {"order": ended(unsettled_since=YOUNG), "hold": hold()},
+                "3 pieces of 1 variants held for an order that has ended",
+                True,
+            ),
+            (
+                {"order": order(), "hold": hold(lines={LANTERN: 2, HEART: 1})},
+                f"{LANTERN}: ordered 3, held 2; {HEART}: ordered 0, held 1",
+                False,
+            ),
+            (
+                {"order": pending(placed_at=YOUNG), "hold": hold(lines={})},
+                f"{LANTERN}: ordered 3, held 0",
+                False,
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_named(
+        self, what: dict[str, Any], detail: str, in_flight: bool
+    ) -> None:
+        finding = books.hold_finding(placement(**what), due=DUE)
+
+        assert finding is not None
+        assert (finding.detail, finding.in_flight) == (detail, in_flight)
+
+    def test_a_row_is_named_by_its_order(self) -> None:
+        finding = books.hold_finding(placement(order=order()), due=DUE)
+
+        assert finding is not None
+        assert finding.subject == f"order 7Q4M2XWJK {ID}"
+
+
+class TestPayments:
+    @pytest.mark.parametrize(
+        "what",
+        [
+            {"order": order(), "payment": payment()},
+            {"order": order(), "payment": payment(status="CAPTURED")},
+            {"order": pending(), "payment": payment()},
+            {"order": pending(), "payment": waiting()},
+            {"order": pending()},
+            {"order": ended()},
+            {"order": ended(), "payment": released()},
+            {"payment": released()},
+            {"hold": hold()},
+        ],
+    )
+    def test_what_is_right_is_no_finding(self, what: dict[str, Any]) -> None:
+        assert books.payment_finding(placement(**what), due=DUE) is None
+
+    @pytest.mark.parametrize(
+        ("what", "detail", "in_flight"),
+        [
+            ({"order": order()}, "confirmed by card (authorised), and no payment", False),
+            (
+                {"order": order(), "payment": released()},
+                "confirmed by card (authorised), and payment VOIDED",
+                False,
+            ),
+            (
+                {"order": order(unsettled_since=YOUNG), "payment": released()},
+                "confirmed by card (authorised), and payment VOIDED",
+                True,
+            ),
+            (
+                {"order": order(unsettled_since=OLD), "payment": waiting()},
+                "confirmed by card (authorised), and payment UNKNOWN",
+                True,
+            ),
+            (
+                {"order": order(), "payment": waiting()},
+                "confirmed by card (authorised), and payment UNKNOWN",
+                False,
+            ),
+            (
+                {"payment": payment()},
+                "1017 GBP (minor units) AUTHORISED without an order",
+                False,
+            ),
+            (
+                {"payment": payment(created_at=YOUNG)},
+                "1017 GBP (minor units) AUTHORISED without an order",
+                True,
+            ),
+            (
+                {"order": ended(), "payment": payment()},
+                "1017 GBP (minor units) AUTHORISED for an order that has ended",
+                False,
+            ),
+            (
+                {"order": ended(unsettled_since=OLD), "payment": waiting()},
+                "1017 GBP (minor units) UNKNOWN for an order that has ended",
+                True,
+            ),
+            (
+                {"order": order(), "payment": payment(amount_minor=1000, secured_minor=1000)},
+                "total 1017 GBP (minor units), payment 1000 GBP (minor units)",
+                False,
+            ),
+            (
+                {"order": order(), "payment": payment(currency="EUR")},
+                "total 1017 GBP (minor units), payment 1017 EUR (minor units)",
+                False,
+            ),
+            (
+                {"order": order(), "payment": payment(secured_minor=500)},
+                "secured 500 GBP (minor units) of 1017 GBP (minor units)",
+                False,
+            ),
+            (
+                {"order": order(), "payment": payment(method="invoice")},
+                "ordered by card, paid by invoice",
+                False,
+            ),
+        ],
+    )
+    def test_what_is_wrong_is_named(
+        self, what: dict[str, Any], detail: str, in_flight: bool
+    ) -> None:
+        finding = books.payment_finding(placement(**what), due=DUE)
+
+        assert finding is not None
+        assert (finding.detail, finding.in_flight) == (detail, in_flight)
+
+
+class TestSettling:
+    @pytest.mark.parametrize("settled", [order(), ended()])
+    def test_what_is_settled_is_no_finding(self, settled: Order) -> None:
+        assert books.settling_finding(placement(order=settled), due=DUE) is None
+
+    @pytest.mark.parametrize(
+        ("what", "in_flight"),
+        [
+            ({"order": pending(placed_at=YOUNG)}, True),
+            ({"order": pending()}, False),
+            ({"order": pending(), "payment": waiting()}, True),
+            ({"order": ended(unsettled_since=YOUNG)}, True),
+            ({"order": ended(unsettled_since=OLD)}, False),
+        ],
+    )
+    def test_what_takes_too_long_is_a_difference(
+        self, what: dict[str, Any], in_flight: bool
+    ) -> None:
+        finding = books.settling_finding(placement(**what), due=DUE)
+
+        assert finding is not None
+        assert finding.in_flight is in_flight
+
+    def test_it_says_since_when(self) -> None:
+        finding = books.settling_finding(placement(order=pending()), due=DUE)
+
+        assert finding is not None
+        assert finding.detail == "undecided and unfinished since 2026-03-02 09:29:59"
