@@ -140,9 +140,9 @@ class Ledger:
             case Capture():
                 return self._follow_up("capture", request.authorisation, request.amount_minor)
             case Void():
-                return self._follow_up("void", request.authorisation, None)
+                return self._follow_up("void", request.authorisation, 0)
 
-    def _follow_up(self, kind: str, reference: str, amount_minor: int | None) -> dict[str, Any]:
+    def _follow_up(self, kind: str, reference: str, amount_minor: int) -> dict[str, Any]:
         authorisation = self._authorisations.get(reference)
         if authorisation is None:
             code = "unknown_authorisation"
@@ -160,7 +160,7 @@ class Ledger:
             "authorisation": reference,
             "status": "refused" if code else "succeeded",
             "code": code,
-            "amount_minor": amount_minor or 0,
+            "amount_minor": amount_minor,
             "currency": authorisation.currency if authorisation else "",
             "reference": authorisation.reference if authorisation else "",
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
@@ -44,12 +44,10 @@ class PaymentQuerySet(AggregateQuerySet):
         """
         rows = Operation.objects.filter(payment_id=payment_id).select_related("payment")
         operations = list(rows.order_by("id"))
-        if operations:
-            payment: Payment | None = operations[0].payment
-        else:
-            payment = self.filter(pk=payment_id, operation_rows__isnull=True).first()
-        if payment is not None:
-            Payment.operations.fill(payment, operations)
+        if not operations:
+            return Payment.objects.filter(pk=payment_id, operation_rows__isnull=True).first()
+        payment = operations[0].payment
+        Payment.operations.fill(payment, operations)
         return payment
 
     def due(self, now: datetime) -> Self:
@@ -99,7 +97,6 @@ class Payment(AggregateRoot):
             ),
         ]
         indexes = [
-            models.Index(fields=["-created_at", "-id"], name="payment_newest"),
             models.Index(
                 fields=["retry_at"], name="payment_retry_at", condition=Q(retry_at__isnull=False)
             ),
@@ -319,7 +316,7 @@ class Payment(AggregateRoot):
             )
         )
 
-    def _told(self) -> dict[str, object]:
+    def _told(self) -> dict[str, Any]:
         return {
             "payment_id": self.id,
             "reference": self.reference,

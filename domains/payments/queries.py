@@ -168,7 +168,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
     """Every payment, by id, streaming. One that never began is VOIDED with an amount of 0."""
     rows = (
         Payment.objects.annotate(
-            unfinished=Count("operation_rows", filter=Q(operation_rows__state__in=UNFINISHED))
+            open_operations=Count("operation_rows", filter=Q(operation_rows__state__in=UNFINISHED))
         )
         .order_by("id")
         .values_list(
@@ -180,7 +180,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
             "authorised_minor",
             "captured_minor",
             "currency",
-            "unfinished",
+            "open_operations",
             "created_at",
         )
     )

@@ -149,7 +149,8 @@ KEY_LIFETIME = timedelta(hours=23)
 
 def pause_before_retry(attempts: int) -> timedelta:
     """How long to wait after this many unanswered attempts: 5 s, doubling, at most 5 minutes."""
-    return min(timedelta(seconds=5) * 2 ** min(attempts - 1, 10), LONGEST_PAUSE)
+    doublings = min(max(attempts - 1, 0), 10)
+    return min(timedelta(seconds=5 << doublings), LONGEST_PAUSE)
 
 
 def may_send_again(*, sent_at: datetime, now: datetime) -> bool:

@@ -32,7 +32,8 @@ class Payment(APIView):
     )
     def get(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
         actor = request.user
-        payment = queries.payment(payment_id, customer_id=None if actor.may(READ_ALL) else actor.id)
+        customer_id = None if actor.may(READ_ALL) else actor.id  # type: ignore[union-attr]
+        payment = queries.payment(payment_id, customer_id=customer_id)
         return self.answer(
             serializers.Payment.of(payment), etag=payment.version, headers=NOT_STORED
         )

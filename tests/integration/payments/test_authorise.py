@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from domains.payments import public, services
+from domains.payments import public, services, tasks
 from domains.payments.errors import PaymentMismatch
 from domains.payments.models import Payment
+from infrastructure import clock
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
@@ -283,3 +284,14 @@ def test_the_books_list_every_payment_by_id(now: datetime, gateway: ScriptedGate
         (never, "payment-events", 0),
     ]
     assert list(public.journal_differences()) == []
+
+
+@pytest.mark.django_db
+def test_the_task_resolves_what_has_no_outcome(gateway: ScriptedGateway) -> None:
+    gateway.is_silent = True
+    payment = payments.authorised_payment(clock.now() - timedelta(minutes=1))
+    gateway.is_silent = False
+
+    tasks.resolve_unfinished()
+
+    assert public.payment_states([payment.id])[payment.id].status == "AUTHORISED"
