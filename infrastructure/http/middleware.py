@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-import structlog
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
@@ -24,9 +23,8 @@ from infrastructure.errors import DomainError
 from infrastructure.http import errors, health
 from infrastructure.http.problems import MEDIA_TYPE, problem
 from infrastructure.observability import correlation
+from infrastructure.observability.logging import log_request
 from infrastructure.observability.metrics import request_finished
-
-logger = structlog.get_logger("access")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -119,8 +117,7 @@ class Edge:
         request_finished(method, route, response.status_code, seconds)
         # Only what dispatch put there: Django's own user is lazy, and would ask the database.
         user = request.__dict__.get("user")
-        logger.info(
-            "request",
+        log_request(
             method=method,
             route=route,
             status=response.status_code,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -23,12 +22,9 @@ def identity() -> str:
 
 
 @pytest.fixture
-def limiter() -> Iterator[RedisLimiter]:
+def limiter() -> RedisLimiter:
     # Fifty threads on two cores need more than the 50 ms that a web process grants.
-    limiter = RedisLimiter(django_settings.REDIS_CACHE_URL)
-    limiter._redis.connection_pool.connection_kwargs["socket_timeout"] = 10
-    yield limiter
-    limiter._redis.close()
+    return RedisLimiter(django_settings.REDIS_CACHE_URL, timeout_s=10)
 
 
 CHILD = """
@@ -37,8 +33,7 @@ from concurrent.futures import ThreadPoolExecutor
 import django; django.setup()
 from django.conf import settings
 from infrastructure.http.limits import Policy, RedisLimiter
-limiter = RedisLimiter(settings.REDIS_CACHE_URL)
-limiter._redis.connection_pool.connection_kwargs["socket_timeout"] = 10
+limiter = RedisLimiter(settings.REDIS_CACHE_URL, timeout_s=10)
 policy = Policy("export", 100, 86_400)
 def charge(_):
     decision = limiter.charge(sys.argv[1], [policy])
@@ -104,3 +99,27 @@ def test_keys_tell_nothing_about_the_caller_and_go_when_the_budget_is_full(
     assert b"203.0.113.9" not in key
     assert 0 < client.pttl(key) <= 1000
     client.close()
+
+
+def test_a_restarted_redis_gets_the_script_again(
+    limiter: RedisLimiter, identity: str, settings: Any
+) -> None:
+    limiter.charge(identity, [HUNDRED])
+    client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
+    client.script_flush()
+    client.close()
+    decision = limiter.charge(identity, [HUNDRED])
+    assert decision is not None
+    assert decision.remaining == 98
+
+
+def test_a_connection_that_broke_is_made_anew_after_the_pause(identity: str, settings: Any) -> None:
+    now_s = 1000.0
+    limiter = RedisLimiter(settings.REDIS_CACHE_URL, clock=lambda: now_s, timeout_s=10)
+    assert limiter.charge(identity, [HUNDRED]) is not None
+    limiter._thread.connection._sock.close()
+    assert limiter.charge(identity, [HUNDRED]) is None
+    now_s += 5.0
+    decision = limiter.charge(identity, [HUNDRED])
+    assert decision is not None
+    assert decision.remaining == 98

@@ -10,7 +10,13 @@ import structlog
 from django.conf import settings
 
 from infrastructure.observability.correlation import bind
-from infrastructure.observability.logging import REDACTED, configure, is_personal, scrub
+from infrastructure.observability.logging import (
+    REDACTED,
+    configure,
+    is_personal,
+    log_request,
+    scrub,
+)
 
 CANARY = "canary-7f3a"
 
@@ -142,4 +148,16 @@ def test_lines_below_the_level_cost_nothing(capsys: pytest.CaptureFixture[str]) 
     configure({"level": "WARNING"})
     structlog.get_logger().info("quiet")
     logging.getLogger("lib").info("quiet")
+    log_request(method="GET", route="/x", status=200, ms=1.0, actor=None)
     assert capsys.readouterr().out == ""
+
+
+def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def write(self, _: str) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stdout", Gone())
+    structlog.get_logger().info("x")
+    logging.getLogger("lib").info("x")
+    log_request(method="GET", route="/x", status=200, ms=1.0, actor=None)
