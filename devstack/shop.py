@@ -68,7 +68,7 @@ def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[P
                 *["--workers", str(options.web_workers), "--blocking-threads", "2"],
                 # A thread that granian ends for being idle takes its database connections with it.
                 *["--blocking-threads-idle-timeout", "600"],
-                *["--respawn-failed-workers", "--respawn-interval", "1"],
+                *["--no-ws", "--respawn-failed-workers", "--respawn-interval", "1"],
                 *["--workers-kill-timeout", "5"],
             ],
             {"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)},
