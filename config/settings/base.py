@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
 from infrastructure.auth.keys import fault_in
@@ -280,7 +280,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 # A queue per context, so that one context's backlog keeps no other waiting.
 CELERY_TASK_DEFAULT_QUEUE = "platform"
-CELERY_TASK_QUEUES = [Queue(name) for name in ("platform", *CONTEXTS)]
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name) for name in ("platform", *CONTEXTS)
+]
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ROUTES = {f"{context}.*": {"queue": context} for context in CONTEXTS}
 CELERY_BEAT_SCHEDULE = {
