@@ -91,6 +91,9 @@ def configure(options: Mapping[str, Any]) -> None:
     logging.getLogger("django.request").setLevel(logging.ERROR)
     # A line for every call to another system: callers say what matters about them.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Several lines for every periodic task that found nothing to do. Failures are louder.
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("django", "django.server", "celery", "_granian"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
