@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from datetime import datetime
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from demo import loading
+from demo.catalogue import Product
+from demo.loading import load, slug_of
+from demo.online_retail import COLUMNS
+from domains.products.models import Category
+from domains.products.public import Offer, offers, stock_audit
+from infrastructure.money import Money
+from tests.support.factories import orders
+from tests.unit.demo.test_online_retail import row
+
+pytestmark = pytest.mark.django_db
+
+PRODUCTS = [
+    Product(
+        sku=f"1000{number}",
+        name=f"Lantern {number}",
+        price_minor=100 + number,
+        stock=number + 1,
+        category="Candles and lights" if number % 2 else "More",
+    )
+    for number in range(5)
+]
+SKUS = [product.sku for product in PRODUCTS]
+
+
+def loaded(now: datetime, products: list[Product] = PRODUCTS) -> int:
+    return load(products=products, now=now, progress=lambda done, total: None)
+
+
+def found(now: datetime) -> dict[str, Offer]:
+    return offers(SKUS, currency="GBP", now=now)
+
+
+def test_products_are_for_sale_with_their_price_and_stock(now: datetime) -> None:
+    assert loaded(now) == 5
+
+    offered = found(now)
+    assert {sku: (offer.name, offer.unit_price, offer.available) for sku, offer in offered.items()}\
+        == {
+            product.sku: (product.name, Money(product.price_minor, "GBP"), product.stock)
+            for product in PRODUCTS
+        }  # fmt: skip
+    assert all(offer.active for offer in offered.values())
+
+
+def test_categories_get_the_slugs_that_the_products_ask_for(now: datetime) -> None:
+    loaded(now)
+
+    assert dict(Category.objects.values_list("name", "slug")) == {
+        name: slug_of(name) for name in ("Candles and lights", "More")
+    }
+
+
+def test_a_second_load_changes_nothing(now: datetime) -> None:
+    loaded(now)
+    orders.placed({"10004": 2}, now=now)
+
+    assert loaded(now) == 0
+    assert found(now)["10004"].available == 3
+
+
+def test_a_load_that_was_interrupted_goes_on(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "BATCH", 2)
+
+    def fail_later(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(products=PRODUCTS, now=now, progress=fail_later)
+    orders.placed({"10003": 1}, now=now)
+
+    assert loaded(now) == 1
+    assert {row.sku: (row.on_hand, row.held) for row in stock_audit()} == {
+        "10000": (1, 0),
+        "10001": (2, 0),
+        "10002": (3, 0),
+        "10003": (4, 1),
+        "10004": (5, 0),
+    }
+
+
+def test_the_command_says_what_it_did_with_the_dirt(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    rows = [row(), row(InvoiceNo="C1"), row(StockCode="POST")]
+    path.write_text(
+        "\n".join(",".join(values) for values in (COLUMNS, *(r.values() for r in rows)))
+    )
+    out = StringIO()
+
+    call_command("load_demo", "--from", str(path), stdout=out)
+    call_command("load_demo", "--from", str(path), stdout=out)
+
+    printed = out.getvalue()
+    assert "1 of 1 products\n" in printed
+    assert "        1  lines: cancellation, invoice number with a C\n" in printed
+    assert "1 products with price and stock in " in printed
+    assert printed.endswith("All 1 products of the demo are there.\n")
