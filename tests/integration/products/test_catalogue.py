@@ -22,9 +22,11 @@ from domains.products.public import (
     stock_audit,
 )
 from domains.products.queries import catalogue as queries
-from domains.products.services import catalogue
+from domains.products.services import catalogue, inventory
 from infrastructure.database.contexts import alias_of, connection_of
 from infrastructure.database.threads import in_threads
+from infrastructure.http import idempotency
+from infrastructure.http.idempotency import Duplicate, IdempotencyKey
 from infrastructure.money import Money
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import products
@@ -206,3 +208,25 @@ def test_categories_moved_below_each_other_at_once_make_no_circle(now: datetime)
     tree = queries.category_tree()
     assert len(tree) == 1
     assert len(tree[0].children) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_key_from_many_threads_adjusts_once(now: datetime) -> None:
+    products.product(now=now, sku="A")
+    key = IdempotencyKey(client="c", route="r", key="k", fingerprint=b"f")
+    outcomes: list[str] = []
+
+    def adjust(_: int) -> None:
+        try:
+            inventory.adjust_stock(
+                sku="A", delta=5, reason="delivery", actor_id=None, now=now, idempotency=key
+            )
+        except Duplicate:
+            outcomes.append("duplicate")
+        else:
+            outcomes.append("adjusted")
+
+    in_threads(adjust, range(8), threads=8)
+    assert sorted(outcomes) == ["adjusted"] + ["duplicate"] * 7
+    assert StockItem.objects.get().on_hand == 5
+    assert idempotency.find(alias_of("products"), key) == products.variant_id("A")
