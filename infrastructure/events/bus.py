@@ -143,6 +143,19 @@ class Dispatcher:
             _run([work])
             marks.mark(self._alias, [(work.claim.handler, work.claim.event_id)], self._now())
 
+    def handle_anew(self, works: Sequence[Work], *, begun_at: datetime) -> int:
+        """Hand events to their handlers although they have had them, once in the replay that
+        began at `begun_at`. Returns how many were handed over."""
+        with transaction.atomic(using=self._alias):
+            fresh = marks.reclaim(
+                self._alias, [work.claim for work in works], before=begun_at, now=self._now()
+            )
+            todo = _each_once(works, fresh)
+            for label_works in _by_handler(todo):
+                _run(label_works)
+        _count(todo)
+        return len(todo)
+
     def set_aside(self, work: Work | Broken, error: Exception, *, attempts: int) -> None:
         """Give a message up for one handler: a dead letter, and its key is blocked."""
         label = work.subscription.label
@@ -186,7 +199,7 @@ class Dispatcher:
 
     def _fresh(self, works: Sequence[Work], claimed: marks.Claimed) -> list[Work]:
         """The works to be done now; those of blocked keys join the queue behind what failed."""
-        fresh, taken = [], set()
+        free = []
         for work in works:
             claim = work.claim
             if (claim.handler, claim.topic, claim.key) in claimed.blocked and marks.is_blocked(
@@ -195,12 +208,8 @@ class Dispatcher:
                 if not marks.is_marked(self._alias, claim):
                     self._letters.follow(work.message, work.subscription, now=self._now())
                 continue
-            identity = (claim.handler, claim.event_id)
-            # The same event may be twice in one batch.
-            if identity in claimed.fresh and identity not in taken:
-                taken.add(identity)
-                fresh.append(work)
-        return fresh
+            free.append(work)
+        return _each_once(free, claimed.fresh)
 
 
 @contextmanager
@@ -208,6 +217,18 @@ def caused_by(event: Event) -> Iterator[None]:
     """Within a batch handler: what is recorded in the block was caused by this event."""
     with _bound(_batch.get()[event.event_id]):
         yield
+
+
+def _each_once(works: Iterable[Work], wanted: set[tuple[str, UUID]]) -> list[Work]:
+    """The wanted works in their order; the same event may be twice in one batch."""
+    left = set(wanted)
+    found = []
+    for work in works:
+        identity = (work.claim.handler, work.claim.event_id)
+        if identity in left:
+            left.remove(identity)
+            found.append(work)
+    return found
 
 
 def _by_handler(works: Sequence[Work]) -> Iterable[list[Work]]:

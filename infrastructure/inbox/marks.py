@@ -113,14 +113,25 @@ def mark(alias: str, done: Iterable[tuple[str, UUID]], now: datetime) -> None:
         )
 
 
-def unmark(alias: str, handlers: Sequence[str], event_ids: Sequence[UUID]) -> None:
-    """Forget that these handlers have handled these events, for a replay."""
+def reclaim(
+    alias: str, claims: Sequence[Claim], *, before: datetime, now: datetime
+) -> set[tuple[str, UUID]]:
+    """Mark events anew for a replay that began at `before`: those that were handled earlier, and
+    those that never were. What the replay itself has handled already is not among the answer."""
     with connections[alias].cursor() as cursor:
         cursor.execute(
-            "DELETE FROM platform_inboxmark"
-            " WHERE handler = ANY(%s::text[]) AND event_id = ANY(%s::uuid[])",
-            [list(handlers), list(event_ids)],
+            f"""{_WANTED}
+            marked AS (
+                INSERT INTO platform_inboxmark AS m (handler, event_id, handled_at)
+                SELECT DISTINCT w.handler, w.event_id, %s::timestamptz FROM wanted w
+                ON CONFLICT (handler, event_id) DO UPDATE SET handled_at = excluded.handled_at
+                      WHERE m.handled_at < %s::timestamptz
+                RETURNING handler, event_id)
+            SELECT handler, event_id FROM marked
+            """,
+            [_json(claims), now, before],
         )
+        return set(cursor.fetchall())
 
 
 def is_blocked(alias: str, claim_: Claim) -> bool:

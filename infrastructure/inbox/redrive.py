@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
@@ -26,7 +27,7 @@ class Redriven:
 
 def open_letters(
     alias: str, *, handler: str = "", key: str = "", event_id: UUID | None = None
-) -> Iterable[DeadLetter]:
+) -> QuerySet[DeadLetter]:
     """Letters that nobody has resolved, in the order in which they must be handled."""
     letters = DeadLetter.objects.using(alias).filter(resolution="")
     if handler:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka import Message as KafkaMessage
 from django.conf import settings
 from django.db import connections
 
@@ -27,6 +26,7 @@ from infrastructure.events.failures import Failure, classify
 from infrastructure.inbox.dead_letters import DeadLetters
 from infrastructure.kafka.client import client_settings, topic_name, topic_of
 from infrastructure.kafka.errors import KafkaUnavailable, reason
+from infrastructure.kafka.messages import message_from
 from infrastructure.kafka.producer import DeadLetterTopics
 from infrastructure.kafka.sequences import SequenceWatch
 from infrastructure.kafka.topics import ensure_topics
@@ -52,6 +52,10 @@ class Waiting:
     until: float = 0.0
 
 
+def group_name(context: str) -> str:
+    return f"{settings.KAFKA_GROUP_PREFIX}kontor.{context}"
+
+
 class ProtocolRefused(Exception):
     """The broker does not speak the group protocol that was asked for."""
 
@@ -61,7 +65,7 @@ class GroupConsumer:
 
     def __init__(self, context: str, *, attempts: int = ATTEMPTS) -> None:
         self.context = context
-        self.group = f"{settings.KAFKA_GROUP_PREFIX}kontor.{context}"
+        self.group = group_name(context)
         self.beat: Callable[[], None] = lambda: None
         self._attempts = attempts
         self._stopping = threading.Event()
@@ -193,7 +197,7 @@ class _Client:
             if error is not None:
                 self._complain(error)
                 continue
-            message = _message(raw)
+            message = message_from(raw)
             self._sequences.see(message)
             waiting = self._waiting.get((message.topic, message.partition))
             if waiting is not None:
@@ -381,17 +385,6 @@ class _Client:
             if position.offset >= 0 and high >= 0:
                 lag = max(high - position.offset, 0) + waiting
                 metrics.LAG.labels(self._group.group, *map(str, place)).set(lag)
-
-
-def _message(raw: KafkaMessage) -> Message:
-    return Message(
-        topic=topic_of(raw.topic() or ""),
-        partition=raw.partition() or 0,
-        offset=raw.offset() or 0,
-        key=raw.key() or b"",  # type: ignore[arg-type]
-        value=raw.value() or b"",  # type: ignore[arg-type]
-        headers=raw.headers() or [],  # type: ignore[arg-type]
-    )
 
 
 def _places(messages: Iterable[Message]) -> list[Place]:

@@ -10,8 +10,9 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from infrastructure.events.envelope import Message
-from infrastructure.kafka.client import client_settings, topic_name, topic_of
+from infrastructure.kafka.client import client_settings, topic_name
 from infrastructure.kafka.errors import KafkaUnavailable
+from infrastructure.kafka.messages import message_from
 
 BATCH = 2000
 TIMEOUT_SECONDS = 10
@@ -71,20 +72,12 @@ class TopicReader:
             batch = []
             for raw in self._consumer.consume(BATCH, timeout=0.5):
                 heard_at = time.monotonic()
-                place = (raw.topic(), raw.partition())
+                place = (str(raw.topic()), raw.partition() or 0)
                 error = raw.error()
                 if error is None:
-                    self._next[place] = raw.offset() + 1
-                    batch.append(
-                        Message(
-                            topic_of(raw.topic()),
-                            raw.partition(),
-                            raw.offset(),
-                            raw.key() or b"",
-                            raw.value() or b"",
-                            raw.headers() or [],
-                        )
-                    )
+                    message = message_from(raw)
+                    self._next[place] = message.offset + 1
+                    batch.append(message)
                     if self._next[place] >= unread.get(place, 0):
                         unread.pop(place, None)
                 elif error.code() == KafkaError._PARTITION_EOF:

@@ -13,8 +13,6 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
-from confluent_kafka import Message as KafkaMessage
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.db import connections
@@ -24,7 +22,9 @@ from infrastructure.events.bus import Dispatcher
 from infrastructure.events.envelope import Message, event_headers
 from infrastructure.events.event import Event
 from infrastructure.events.subscriptions import SUBSCRIPTIONS
-from infrastructure.kafka.client import client_settings, topic_name, topic_of
+from infrastructure.kafka.client import client_settings
+from infrastructure.kafka.errors import KafkaUnavailable
+from infrastructure.kafka.reader import TopicReader
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import outbox_rows
 
@@ -104,37 +104,16 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 10) -> Any:
 
 def read_topic(topic: str) -> list[Message]:
     """All messages of a topic, each partition in its order; nothing if it does not exist."""
-    name = topic_name(topic)
-    listed = AdminClient(client_settings()).list_topics(timeout=10).topics
-    if name not in listed:
-        return []
-    consumer = Consumer(
-        client_settings(**{"group.id": "reader", "enable.partition.eof": True, "check.crcs": False})
-    )
-    consumer.assign([TopicPartition(name, number, 0) for number in listed[name].partitions])
-    found: list[Message] = []
-    ended: set[int] = set()
-    try:
-        deadline = time.monotonic() + 10
-        while len(ended) < len(listed[name].partitions):
-            assert time.monotonic() < deadline, f"{name} does not end"
-            for raw in consumer.consume(10_000, 0.02):
-                error = raw.error()
-                if error is None:
-                    found.append(_message(raw))
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    ended.add(raw.partition())
-                else:
-                    assert error.retriable(), error
-        return sorted(found, key=lambda message: (message.partition, message.offset))
-    finally:
-        consumer.close()
-
-
-def _message(raw: KafkaMessage) -> Message:
-    return Message(
-        topic_of(raw.topic()), raw.partition(), raw.offset(), raw.key(), raw.value(), raw.headers()
-    )
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with TopicReader([topic]) as reader:
+                found = [message for batch in reader.read_on() for message in batch]
+            return sorted(found, key=lambda message: (message.partition, message.offset))
+        except KafkaUnavailable:  # a topic that was made just now may have no leader yet
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def delete_topics(prefix: str) -> None:

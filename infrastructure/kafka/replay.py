@@ -1,0 +1,112 @@
+"""Building read models anew from the first event, or from those of a time range."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from django.db import transaction
+
+from infrastructure import clock
+from infrastructure.database.contexts import alias_of
+from infrastructure.events.bus import Broken, Dispatcher, Work
+from infrastructure.events.envelope import Message
+from infrastructure.events.subscriptions import CLEARS, Clear, subscriptions_of
+from infrastructure.kafka.client import client_settings
+from infrastructure.kafka.consumer import group_name
+from infrastructure.kafka.errors import KafkaUnavailable
+from infrastructure.kafka.reader import TopicReader
+
+log = logging.getLogger("kafka.replay")
+
+ANSWER_SECONDS = 10
+
+
+class CannotReplay(Exception):
+    """Why these handlers cannot be replayed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """Handlers that write the same rows, and what clears these."""
+
+    context: str
+    handlers: tuple[str, ...]
+    clear: Clear
+
+
+def rebuild_of(label: str) -> Rebuild:
+    """The handlers that have to be replayed together with this one. Raises CannotReplay."""
+    context = label.partition(".")[0]
+    rebuildable = {s.label for s in subscriptions_of(context) if s.rebuildable}
+    for clear, handlers in CLEARS.items():
+        if label in handlers:
+            missing = sorted(set(handlers) - rebuildable)
+            if missing:
+                raise CannotReplay(f"{', '.join(missing)} is not declared rebuildable.")
+            return Rebuild(context, handlers, clear)
+    raise CannotReplay(f"Nothing clears the rows of {label}: see @clears.")
+
+
+def members_of(context: str) -> int:
+    """How many consumers of a context's group are running."""
+    group = group_name(context)
+    admin = AdminClient(client_settings())  # kept: its answers die with it
+    described = admin.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)
+    try:
+        return len(described[group].result(ANSWER_SECONDS).members)
+    except (KafkaException, TimeoutError) as error:
+        raise KafkaUnavailable(f"Nobody says who is in the group {group}: {error}") from error
+
+
+def replay(rebuild: Rebuild, *, since: datetime | None, until: datetime | None) -> Iterator[int]:
+    """Clear the handlers' rows and hand them the events that occurred in the range, from
+    (inclusive) to (exclusive), in their order. Yields how many so far, and ends where the topics
+    ended when it began.
+
+    The context's consumers must be stopped, or new events would overtake the old ones. Beginning
+    again after an interruption is safe: the rows are cleared first. Raises CannotReplay.
+    """
+    if members_of(rebuild.context):
+        raise CannotReplay(
+            f"The group of {rebuild.context} is running: stop its consumers first, so that new"
+            " events do not overtake the old ones."
+        )
+    alias = alias_of(rebuild.context)
+    dispatcher = Dispatcher(rebuild.context)
+    begun_at = clock.now()
+    with transaction.atomic(using=alias):
+        rebuild.clear(since, until)
+    handled = 0
+    topics = sorted(
+        {s.event_class.topic for s in dispatcher.subscriptions if s.label in rebuild.handlers}
+    )
+    with TopicReader(topics) as reader:
+        for messages in reader.read_on():
+            works = list(_wanted(dispatcher, rebuild, messages, since, until))
+            if works:
+                handled += dispatcher.handle_anew(works, begun_at=begun_at)
+            yield handled
+
+
+def _wanted(
+    dispatcher: Dispatcher,
+    rebuild: Rebuild,
+    messages: Sequence[Message],
+    since: datetime | None,
+    until: datetime | None,
+) -> Iterator[Work]:
+    for message in messages:
+        for work in dispatcher.read(message):
+            if work.subscription.label not in rebuild.handlers:
+                continue
+            if isinstance(work, Broken):
+                log.warning("%s/%d: %s", message.topic, message.offset, work.error)
+                continue
+            occurred_at = work.envelope.occurred_at
+            if (since is None or occurred_at >= since) and (until is None or occurred_at < until):
+                yield work
