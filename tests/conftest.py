@@ -9,6 +9,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from tests.support.sql import watch
+from tests.support.stack.shop import Shop
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,3 +38,15 @@ def _watched_statements() -> Iterator[None]:
 @pytest.fixture
 def now() -> datetime:
     return datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The whole shop on servers of its own, which tests may kill. Starting it takes a while, so
+    all of them share one; they leave it running and at rest."""
+    shop = Shop(tmp_path_factory.mktemp("shop"), web="tests.faults.web:application")
+    try:
+        shop.start()
+        yield shop
+    finally:
+        shop.stop()

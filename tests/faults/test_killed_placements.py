@@ -1,0 +1,106 @@
+"""kill -9 of the web process at every step of a placement."""
+
+from __future__ import annotations
+
+import contextlib
+
+import httpx
+import pytest
+
+from tests.support.stack.books import require_agreement, stock_of
+from tests.support.stack.buyers import Buyer, Load
+from tests.support.stack.shop import Shop, until
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.kafka,
+    pytest.mark.xdist_group("shop"),
+    pytest.mark.timeout(300),
+]
+
+# Half of it passes before the gateway carries the request out, half of it after.
+LATENCY_MS = 600
+
+CONFIRMED_AFTER_ALL = {
+    "nothing is written": "before=1",
+    "the order is written": "after=1",
+    "its goods are held": "after=2",
+    "its payment is written as sent": "after=3",
+    "the request is on its way to the gateway": "after=3;delay_ms=100",
+    "the gateway's answer is on its way": "after=3;delay_ms=450",
+    "the gateway has answered": "before=4",
+    "the outcome is written": "after=4",
+    "the order is confirmed": "after=5",
+}
+DECLINED_AFTER_ALL = {
+    "the gateway has declined": "before=4",
+    "the refusal is written": "after=4",
+    "the order is rejected": "after=5",
+    "its goods are released": "after=6",
+    "the order is finished": "after=7",
+}
+
+
+@pytest.mark.usefixtures("normal_gateway")
+def test_an_order_whose_process_was_killed_at_any_step_is_decided_without_its_client(
+    shop: Shop, buyer: Buyer, other_buyer: Buyer, goods: list[str]
+) -> None:
+    sku, *others = goods
+    shop.set_gateway(latency_ms=LATENCY_MS)
+    with Load(other_buyer, skus=others, threads=2):
+        for when, point in CONFIRMED_AFTER_ALL.items():
+            place_and_kill(shop, buyer, sku, when, point)
+        for when, point in DECLINED_AFTER_ALL.items():
+            place_and_kill(shop, buyer, sku, when, point, token="tok_declined")
+
+        statuses = until(
+            lambda: decided(shop, buyer), "recovery decides what the killed left behind", seconds=90
+        )
+    # Whoever was killed before the first statement has left nothing to decide.
+    assert sorted(statuses) == ["CONFIRMED"] * 8 + ["REJECTED"] * 5
+
+    shop.set_gateway()
+    told = {when: buyer.buy(sku, key=key_of(when)) for when in CONFIRMED_AFTER_ALL}
+    assert {when: one.outcome for when, one in told.items()} == dict.fromkeys(
+        CONFIRMED_AFTER_ALL, "CONFIRMED"
+    )
+    replayed = {when for when, one in told.items() if "Idempotency-Replayed" in one.headers}
+    assert replayed == set(CONFIRMED_AFTER_ALL) - {"nothing is written"}
+    assert {
+        when: buyer.buy(sku, key=key_of(when), token="tok_declined").outcome
+        for when in DECLINED_AFTER_ALL
+    } == dict.fromkeys(DECLINED_AFTER_ALL, "payment_declined")
+
+    require_agreement(shop, buyer, other_buyer)
+    assert stock_of(shop, sku)[1] == len(CONFIRMED_AFTER_ALL)
+
+
+def place_and_kill(
+    shop: Shop, buyer: Buyer, sku: str, when: str, point: str, *, token: str = "tok_visa"
+) -> None:
+    """Send an order until it has killed its process. It may meet a worker that is not up yet."""
+    key = key_of(when)
+    killed = f"killed {point} {key}"
+
+    def sent_and_killed() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            answer = buyer.send(sku, key=key, token=token, **{"X-Die-At": point})
+            pytest.fail(f"{when}: nobody was killed, but answered {answer.text}")
+        return killed in shop.log("web")
+
+    until(sent_and_killed, killed)
+
+
+def key_of(when: str) -> str:
+    return when.replace(" ", "-").replace("'", "")
+
+
+def decided(shop: Shop, buyer: Buyer) -> list[str]:
+    """The statuses of the buyer's orders once all are settled; empty before."""
+    shop.require_roles()
+    rows = shop.query(
+        "orders",
+        "SELECT status, unsettled_since IS NULL FROM orders_order WHERE customer_id = %s",
+        [buyer.customer_id],
+    )
+    return [status for status, _ in rows] if all(settled for _, settled in rows) else []

@@ -1,0 +1,258 @@
+"""A running shop: the roles of `make run`, on embedded servers that the test may kill.
+
+Nobody but the test starts anything again, so that it decides how long something is away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+
+from config.contexts import CONTEXTS
+from devstack import shop as devstack_shop
+from devstack.console import Console
+from devstack.credentials import Credentials
+from devstack.layout import ROOT, Layout
+from devstack.options import Options
+from devstack.ports import RememberedPorts
+from devstack.postgres import Postgres
+from devstack.processes import Child, family, look_around
+from devstack.service import Service
+from devstack.stack import Stack
+from devstack.supervisor import Program
+
+T = TypeVar("T")
+
+# Nothing of the test process' own settings may reach the shop.
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
+_READY_SECONDS = 90
+
+
+class Shop:
+    """`services` by name (postgres, redis, kafka), roles by name as in `devstack.shop.roles`."""
+
+    def __init__(
+        self, local: Path, *, split: bool = False, web: str = "config.wsgi:application"
+    ) -> None:
+        self.layout = Layout(local=local, shared=ROOT / ".local")
+        ports = RememberedPorts(self.layout.ports)
+        credentials = Credentials(self.layout.credentials)
+        stack = Stack(self.layout, given={}, credentials=credentials, ports=ports)
+        options = Options(port=ports["web"])
+        gateway_port = ports["gateway"]
+        self.url = options.base_url
+        self.http = client(self.url)
+        self.gateway_url = f"http://127.0.0.1:{gateway_port}"
+        self.staff_password = credentials.password("staff")
+        self.services: dict[str, Service] = {one.name: one for one in stack.services}
+        self.environment = {
+            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+            **devstack_shop.environment(
+                options=options, urls=stack.urls, credentials=credentials, gateway_port=gateway_port
+            ),
+        }
+        self._split = split
+        self._stack = stack
+        roles = devstack_shop.roles(options=options, layout=self.layout, ports=ports)
+        self._roles = {role.name: _serving(role, web) for role in roles}
+        self._running: dict[str, Child] = {}
+
+    # Starting and stopping
+
+    def start(self) -> None:
+        self.layout.local.mkdir(parents=True, exist_ok=True)
+        with (self.layout.local / "start.log").open("w") as log:
+            self._stack.prepare(Console(log))
+        self._stack.launch()
+        for service in self.services.values():
+            service.wait_until_ready()
+        if self._split:
+            self._give_every_context_a_database()
+        for step in devstack_shop.steps(staff_password=self.staff_password):
+            self.run(step.command, **step.environment)
+        for role in self._roles:
+            self.start_role(role)
+        self.wait_until_ready()
+        self.require_roles()
+
+    def stop(self) -> None:
+        for role in list(self._running):
+            self.kill_role(role)
+        for service in reversed(self.services.values()):
+            service.kill()
+        self.http.close()
+
+    def start_role(self, name: str, command: Sequence[str] = (), **environment: str) -> Child:
+        """Start a role, or in its place a command that does its work."""
+        assert name not in self._running, f"{name} is running"
+        role = self._roles[name]
+        child = self._child(role, command or role.command, environment)
+        child.start()
+        self._running[name] = child
+        return child
+
+    def kill_role(self, name: str) -> None:
+        """kill -9 of the role with all its processes."""
+        child = self._running.pop(name)
+        end_at_once(child)
+
+    def restart_role(self, name: str, command: Sequence[str] = (), **environment: str) -> None:
+        self.kill_role(name)
+        self.start_role(name, command, **environment)
+
+    def require_roles(self) -> None:
+        """Every role that no test has killed is alive, and has not needed a restart."""
+        for name, child in self._running.items():
+            assert child.is_running, f"{name} {child.how_it_ended()}:\n{child.last_words(40)}"
+
+    def pids_of(self, name: str) -> list[int]:
+        return [one.pid for one in family(self._running[name].pid, look_around())]
+
+    def wait_until_ready(self) -> None:
+        until(self._is_ready, "the web role is ready", seconds=_READY_SECONDS)
+
+    @contextmanager
+    def away(self, service: str, *, seconds: float) -> Iterator[None]:
+        """kill -9 a server; the block runs while it is away, then it returns with its data."""
+        self.services[service].kill()
+        gone_at = time.monotonic()
+        yield
+        time.sleep(max(0.0, seconds - (time.monotonic() - gone_at)))
+        self.services[service].start()
+        self.services[service].wait_until_ready()
+
+    # Asking
+
+    def run(self, command: Sequence[str], **environment: str) -> str:
+        """What a command says that runs as the shop's processes do. It has to succeed."""
+        result = self.result_of(command, **environment)
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+    def result_of(
+        self, command: Sequence[str], **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+        )
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.result_of([sys.executable, "manage.py", *arguments])
+
+    def query(
+        self, context: str, sql: str, parameters: Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a statement on a context's database."""
+        with psycopg.connect(self.database_url(context), autocommit=True) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def database_url(self, context: str) -> str:
+        own = f"{context.upper()}_DATABASE_URL"
+        return self.environment.get(own) or self.environment["DATABASE_URL"]
+
+    def log(self, name: str) -> str:
+        return self.layout.log(name).read_text(errors="replace")
+
+    def set_gateway(self, **behaviour: float | str) -> None:
+        """How the simulated gateway behaves from now on; what is not named is normal."""
+        usual = {
+            "latency_ms": 0,
+            "decline_rate": 0,
+            "timeout_after_success_rate": 0,
+            "duplicate_rate": 0,
+            "webhook_url": "",
+        }
+        answer = httpx.put(f"{self.gateway_url}/settings", json={**usual, **behaviour})
+        answer.raise_for_status()
+
+    def authorisations(self) -> list[dict[str, Any]]:
+        """What the gateway has authorised, as it says itself."""
+        found: list[dict[str, Any]] = []
+        since = 0
+        while True:
+            page = httpx.get(
+                f"{self.gateway_url}/authorisations", params={"since": since, "limit": 10_000}
+            ).json()
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            since = page["next"]
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/ready", timeout=3).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _child(
+        self, role: Program, command: Sequence[str], environment: Mapping[str, str]
+    ) -> Child:
+        return Child(
+            name=role.name,
+            command=command,
+            environment={
+                "ROLE": role.name,
+                **self.environment,
+                **role.environment,
+                **environment,
+            },
+            directory=ROOT,
+            log=self.layout.log(role.name),
+        )
+
+    def _give_every_context_a_database(self) -> None:
+        postgres = self.services["postgres"]
+        assert isinstance(postgres, Postgres)
+        for context in CONTEXTS:
+            name = f"kontor_{context}"
+            postgres.ensure_database(name)
+            url = postgres.url.rpartition("/")[0]
+            self.environment[f"{context.upper()}_DATABASE_URL"] = f"{url}/{name}"
+
+
+def _serving(role: Program, web: str) -> Program:
+    command = [web if part == "config.wsgi:application" else part for part in role.command]
+    return replace(role, command=command)
+
+
+def client(url: str) -> httpx.Client:
+    """Waits long for answers, since tests share two cores, and opens any number of connections."""
+    return httpx.Client(
+        base_url=url,
+        timeout=httpx.Timeout(30, connect=30),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+        trust_env=False,
+    )
+
+
+def end_at_once(child: Child) -> None:
+    """kill -9 of a child with all its processes."""
+    for one in family(child.pid, look_around()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGKILL)
+    child.wait(5)
+
+
+def until(condition: Callable[[], T], what: str, *, seconds: float = 60) -> T:
+    """Wait until the condition is true, and return what it said."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"Not within {seconds:.0f} s: {what}"
+        time.sleep(0.1)
+    return found
