@@ -132,7 +132,7 @@ class Session:
         self._acknowledged: list[int] = []
         self._broken: str | None = None
         self._refused: dict[int, str] = {}
-        self._reader = _Reader()
+        self._reader = Reader()
         self._next_measure = 0.0
         self.in_flight: dict[int, Row] = {}
         log.info("%s: connected", alias)
@@ -279,7 +279,7 @@ class Session:
             self._look_at_blocked()
 
 
-class _Reader:
+class Reader:
     """Where to read on. Ids rise, but become visible in the order of their commits."""
 
     def __init__(self) -> None:
