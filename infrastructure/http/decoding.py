@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import islice
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -64,7 +64,7 @@ class InvalidParameters(DomainError):
 def decode_body(raw: bytes, body_type: type[T]) -> T:
     """The body as `body_type`. Raises InvalidJson, or InvalidBody with one error per field."""
     try:
-        body = _decoder(body_type).decode(raw)
+        body: T = _decoder(cast(Any, body_type)).decode(raw)
         # Postgres stores no NUL in text; the escape is the only way JSON can spell one.
         if b"\\u0000" not in raw:
             return body
@@ -87,7 +87,7 @@ def decode_query(values: Mapping[str, list[str]], query_type: type[T]) -> T:
 
     Raises InvalidParameters with one error per parameter (pointer `?name`).
     """
-    fields = _query_fields(query_type)
+    fields = _query_fields(cast(Any, query_type))
     given: dict[str, Any] = {}
     errors: list[FieldError] = []
     for name, texts in values.items():
@@ -115,12 +115,12 @@ def decode_query(values: Mapping[str, list[str]], query_type: type[T]) -> T:
 
 
 @cache
-def _decoder(body_type: type[T]) -> msgspec.json.Decoder[T]:
+def _decoder(body_type: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(body_type)
 
 
 @cache
-def _query_fields(query_type: type) -> dict[str, bool]:
+def _query_fields(query_type: Any) -> dict[str, bool]:
     """Parameter name -> whether it may be repeated."""
     return {
         field.encode_name: any(get_origin(_bare(arm)) is list for arm in _arms(field.type))

@@ -38,7 +38,7 @@ _REF = "#/components/schemas/"
 class Schema(AutoSchema):
     """Writes one operation of an `infrastructure.http.views.APIView`."""
 
-    view: APIView
+    view: APIView  # type: ignore[override]
 
     def get_operation(
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry

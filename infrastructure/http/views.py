@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from rest_framework.views import APIView as RestFrameworkView
 
+from infrastructure.auth.actor import Actor
 from infrastructure.auth.authentication import authenticate
 from infrastructure.auth.permissions import Requirement, authorise
 from infrastructure.http import idempotency, limits
@@ -120,7 +121,7 @@ class APIView(RestFrameworkView):
         return _Endpoint(call, declared, cls.scopes[method], rates, strangers, method == "GET")
 
     @classmethod
-    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponse]:
+    def as_view(cls, **initkwargs: Any) -> Any:
         def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             return cls(**initkwargs).dispatch(request, *args, **kwargs)
 
@@ -146,7 +147,7 @@ class APIView(RestFrameworkView):
         endpoint = self.endpoints.get(method)
         if endpoint is None:
             if method == "OPTIONS":
-                return HttpResponse(status=204, headers={"Allow": self.allow})
+                return _without_body(204, {"Allow": self.allow})
             raise MethodNotAllowed(method, self.allow)
         meta = request.META
         if not accepts_json(meta.get("HTTP_ACCEPT") or "*/*"):
@@ -169,12 +170,18 @@ class APIView(RestFrameworkView):
 
     # Reading a request
 
+    @property
+    def actor(self) -> Actor:
+        """Who calls. Only for methods that are not PUBLIC: dispatch has refused strangers."""
+        actor: Actor = self.request.user  # type: ignore[assignment]
+        return actor
+
     def body(self, body_type: type[T]) -> T:
         """The decoded body. Raises InvalidJson, InvalidBody, UnsupportedMediaType, BodyTooLarge."""
         request = self.request
+        if not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META:
+            raise LengthRequired("Send the body with a Content-Length.")
         if not _has_body(request):
-            if "HTTP_TRANSFER_ENCODING" in request.META:
-                raise LengthRequired("Send the body with a Content-Length.")
             raise InvalidJson("The body is empty.")
         sent = media_type(request.META.get("CONTENT_TYPE", ""))
         if sent != JSON and not (sent == MERGE_PATCH and request.method == "PATCH"):
@@ -266,7 +273,8 @@ class APIView(RestFrameworkView):
 
 
 def _has_body(request: HttpRequest) -> bool:
-    return request.META.get("CONTENT_LENGTH") not in (None, "", "0")
+    meta = request.META
+    return meta.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in meta
 
 
 def _without_body(status: int, headers: Mapping[str, str]) -> HttpResponse:

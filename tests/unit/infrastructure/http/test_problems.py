@@ -96,6 +96,7 @@ def test_options_needs_no_credentials_and_lists_the_methods(api: Client) -> None
     response = api.options("/api/v1/things")
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["Allow"] == "GET, HEAD, POST, OPTIONS"
+    assert "Content-Type" not in response.headers
 
 
 def test_head_answers_like_get(api: Client) -> None:
@@ -174,6 +175,8 @@ def test_a_body_without_a_length_is_refused_by_name(
         "POST", "/api/v1/things", b"", "application/json", HTTP_TRANSFER_ENCODING="chunked"
     )
     assert problem_of(response)["code"] == "length_required"
+    unwanted = api.generic("POST", "/api/v1/public", HTTP_TRANSFER_ENCODING="chunked")
+    assert problem_of(unwanted)["code"] == "length_required"
 
 
 def test_json_with_a_charset_is_json(api: Client, signed_in: Callable[..., Actor]) -> None:
