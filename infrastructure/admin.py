@@ -31,10 +31,9 @@ class PlatformAdmin(ReadOnlyAdmin):
     """The list is of the chosen database; a row's own page is of the first one that has it."""
 
     ordering = ("-id",)
-    list_filter: tuple[Any, ...] = (DatabaseFilter,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.model._default_manager.using(aliases()[0]).order_by(*self.ordering)
+        return self.model._default_manager.using(aliases()[0]).order_by("-id")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         for alias in aliases():

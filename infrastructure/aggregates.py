@@ -36,8 +36,8 @@ class Tracked(models.Model):
         abstract = True
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Any, values: Any) -> Self:
-        row = super().from_db(db, field_names, values)
+    def from_db(cls, db: Any, field_names: Any, values: Any, **options: Any) -> Self:
+        row = super().from_db(db, field_names, values, **options)
         row._remember()
         return row
 
@@ -78,16 +78,16 @@ class AggregateQuerySet(models.QuerySet):
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("Change an aggregate through its own methods.")
 
-    create = get_or_create = update_or_create = _refuse  # type: ignore[assignment]
-    update = delete = bulk_create = bulk_update = _refuse  # type: ignore[assignment]
+    create = get_or_create = update_or_create = _refuse
+    update = delete = bulk_create = bulk_update = _refuse
 
-    def add_all(self, roots: Sequence[AggregateRoot], *, also: Sequence[models.Model] = ()) -> None:
+    def add_all(self, roots: Sequence[AggregateRoot]) -> None:
         """Insert new roots with their children and events in one statement, all or nothing.
 
         Raises IntegrityError where one of them exists already; then none was written.
         """
         if roots:
-            _write(list(roots), also, lambda statement: statement.insert_roots(roots))
+            _write(list(roots), (), lambda statement: statement.insert_roots(roots))
 
     def command(self, sql: str, params: Sequence[Any]) -> list[tuple]:
         """Run the statement of a named set-based command and return its rows."""
@@ -102,8 +102,8 @@ class AggregateQuerySet(models.QuerySet):
 class OwnedQuerySet(models.QuerySet):
     """Children are written by their root's `save()` only."""
 
-    create = get_or_create = update_or_create = AggregateQuerySet._refuse  # type: ignore[assignment]
-    update = delete = bulk_create = bulk_update = AggregateQuerySet._refuse  # type: ignore[assignment]
+    create = get_or_create = update_or_create = AggregateQuerySet._refuse
+    update = delete = bulk_create = bulk_update = AggregateQuerySet._refuse
 
 
 class OwnedModel(Tracked):
@@ -163,7 +163,8 @@ class Owned:
 
 
 class AggregateRoot(Tracked):
-    """A model that is loaded, changed by its methods and saved whole.
+    """A model that is loaded, changed by its methods and saved whole. Subclasses have an
+    `objects` of an AggregateQuerySet.
 
     version: rises by one with every save; a save from a stale one raises ConcurrentModification.
     events_recorded: the sequence of its last event. Guarded by the version, so without gaps.
@@ -174,8 +175,6 @@ class AggregateRoot(Tracked):
     version = models.PositiveIntegerField(default=0, editable=False)
     events_recorded = models.PositiveIntegerField(default=0, editable=False)
 
-    objects = AggregateQuerySet.as_manager()
-
     class Meta:
         abstract = True
 
@@ -183,7 +182,7 @@ class AggregateRoot(Tracked):
         """Remember a fact; the next `save()` publishes it."""
         self.__dict__.setdefault("_events", []).append(event)
 
-    def save(  # type: ignore[override]
+    def save(
         self, *, also: Sequence[models.Model] = (), unless_exists: bool = False, **options: Any
     ) -> None:
         """Write what changed, with the recorded events, in one statement.
@@ -286,7 +285,7 @@ def _write_children(statement: Statement, roots: list[AggregateRoot]) -> None:
             statement.insert(
                 f"{name}_new",
                 new,
-                root_column=foreign_key.column if len(roots) > 1 else "",
+                root_column=str(foreign_key.column) if len(roots) > 1 else "",
                 # A new row may take the unique position of a removed one.
                 after=f"{name}_gone" if gone else "",
             )

@@ -21,7 +21,7 @@ class Environment:
     def __init__(self, variables: Mapping[str, str] | None = None) -> None:
         self._env = environ.FileAwareEnv()
         if variables is not None:
-            self._env.ENVIRON = environ.FileAwareMapping(env=variables)  # type: ignore[assignment]
+            self._env.ENVIRON = environ.FileAwareMapping(env=variables)
         self._problems: list[str] = []
 
     def texts(self, names: Iterable[str]) -> dict[str, str]:

@@ -37,6 +37,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     show_full_result_count = False
 
+    def may(self, request: HttpRequest, scope: str) -> bool:
+        """Whether the member of staff holds a scope; services ask for the same one."""
+        return bool(request.user.has_scope(scope))  # type: ignore[union-attr]
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -45,6 +49,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def describe(self, selected: Any) -> str:
+        """What the page that asks once more says of an object."""
+        return str(selected)
 
     def confirmed(
         self,
@@ -65,7 +73,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             **self.admin_site.each_context(request),
             "title": title,
             "question": question,
-            "selected": queryset[:MOST_AT_ONCE],
+            "selected": [(o.pk, self.describe(o)) for o in queryset[:MOST_AT_ONCE]],
             "action": request.POST["action"],
             "wants_reason": wants_reason,
             "back": reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"),

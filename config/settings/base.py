@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from kombu import Exchange, Queue
 
@@ -192,7 +193,7 @@ RATE_LIMITS |= {
 # Counted in the process while Redis is down; all other limits are off then.
 RATE_LIMITS_FALL_BACK = ["register", "login", "login_account", "checkout"]
 
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "infrastructure.http.problems.rest_framework_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -221,7 +222,7 @@ SPECTACULAR_SETTINGS = {
 # --- Logs ------------------------------------------------------------------------------------
 
 LOGGING_CONFIG = "infrastructure.observability.logging.configure"
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "level": env.text("LOG_LEVEL", "INFO"),
     "readable": env.flag("LOG_READABLE", False),
     "fields": {"service": env.text("ROLE", "kontor"), "version": env.text("VERSION", "dev")},

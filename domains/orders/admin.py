@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from domains.orders import queries, services
 from domains.orders.models import Order, OrderLine
 from infrastructure import clock
-from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline
 from infrastructure.money import Money
+from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline
 
 
 class LineInline(ReadOnlyInline):
@@ -72,7 +72,10 @@ class OrderAdmin(ReadOnlyAdmin):
     actions = ("cancel", "settle")
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_scope("orders.cancel")
+        return self.may(request, "orders.cancel")
+
+    def describe(self, selected: Order) -> str:
+        return f"{selected}: {selected.status}, {selected.total}"
 
     @admin.display(ordering="total_minor")
     def total(self, order: Order) -> str:

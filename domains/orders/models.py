@@ -38,10 +38,10 @@ class PaymentChoice:
 class OrderQuerySet(AggregateQuerySet):
     def whole(self, order_id: UUID) -> Order:
         """The order with its lines. Raises OrderNotFound."""
-        try:
-            order: Order = self.prefetch_related("line_rows").get(pk=order_id)
-        except Order.DoesNotExist:
-            raise OrderNotFound(f"There is no order {order_id}.") from None
+        order: Any = self.prefetch_related("line_rows").filter(pk=order_id).first()
+        if order is None:
+            raise OrderNotFound(f"There is no order {order_id}.")
+        assert isinstance(order, Order)
         return order
 
     def unsettled(self, *, before: datetime) -> OrderQuerySet:

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from domains.payments import rules, services
 from domains.payments.models import JournalEntry, Operation, Payment
 from infrastructure import clock
-from infrastructure.errors import DomainError
-
-# What one click may do. Each takes a call to the gateway.
-MOST_AT_ONCE = 100
-
-
-class ReadOnlyInline(admin.TabularInline):
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline
 
 
 class OperationInline(ReadOnlyInline):
@@ -70,13 +54,12 @@ class NeedsAttention(admin.SimpleListFilter):
 
 
 @admin.register(Payment)
-class PaymentAdmin(admin.ModelAdmin):
+class PaymentAdmin(ReadOnlyAdmin):
     list_display = ("reference", "status", "money", "method", "needs_attention_at", "created_at")
     list_filter = (NeedsAttention, "status", "method")
     search_fields = ("=id", "=reference")
     search_help_text = "The whole reference, or the id."
     ordering = ("-id",)  # ids are ordered by time
-    show_full_result_count = False
     # Without the token: nobody needs to see what a card is called at the gateway.
     fields = (
         "id",
@@ -99,20 +82,14 @@ class PaymentAdmin(admin.ModelAdmin):
     inlines = (OperationInline, JournalInline)
     actions = ("capture", "void", "ask_gateway")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def has_capture_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_scope("payments.capture")  # type: ignore[union-attr]
+        return self.may(request, "payments.capture")
 
     def has_void_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_scope("payments.void")  # type: ignore[union-attr]
+        return self.may(request, "payments.void")
+
+    def describe(self, selected: Payment) -> str:
+        return f"{selected}: {selected.status}, {selected.money}"
 
     @admin.display(description="amount", ordering="amount_minor")
     def money(self, payment: Payment) -> str:
@@ -120,68 +97,41 @@ class PaymentAdmin(admin.ModelAdmin):
 
     @admin.action(description="Capture selected payments", permissions=["capture"])
     def capture(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
-        return self._confirmed(
-            request, queryset, _capture, "Capture", "Take all the money that is left of these?"
+        return self.confirmed(
+            request,
+            queryset,
+            _capture,
+            title="Capture payments",
+            question="Take all the money that is left of these?",
         )
 
     @admin.action(description="Void selected payments", permissions=["void"])
     def void(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
-        return self._confirmed(
-            request, queryset, _void, "Void", "Let the money of these payments go?"
+        return self.confirmed(
+            request,
+            queryset,
+            _void,
+            title="Void payments",
+            question="Let the money of these payments go?",
         )
 
     @admin.action(description="Ask the gateway what became of them", permissions=["capture"])
     def ask_gateway(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
-        self._run(request, queryset, _resolve)
-
-    def _confirmed(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Payment],
-        command: Callable[[Payment], str],
-        title: str,
-        question: str,
-    ) -> TemplateResponse | None:
-        if request.POST.get("confirmed") == "yes":
-            self._run(request, queryset, command)
-            return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "question": question,
-            "payments": queryset[:MOST_AT_ONCE],
-            "action": request.POST["action"],
-            "back": reverse("admin:payments_payment_changelist"),
-        }
-        return TemplateResponse(request, "payments/confirm.html", context)
-
-    def _run(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Payment],
-        command: Callable[[Payment], str],
-    ) -> None:
-        for payment in queryset[:MOST_AT_ONCE]:
-            try:
-                done = command(payment)
-            except DomainError as refusal:
-                messages.error(request, f"{payment}: {refusal.detail}")
-            else:
-                messages.success(request, f"{payment}: {done}.")
+        self.run(request, queryset, _resolve)
 
 
-def _capture(payment: Payment) -> str:
+def _capture(payment: Payment, reason: str) -> str:
     payment, capture = services.capture(payment_id=payment.id, now=clock.now())
     rules.refuse_failed(capture)
     return payment.get_status_display()
 
 
-def _void(payment: Payment) -> str:
+def _void(payment: Payment, reason: str) -> str:
     payment = services.void(payment_id=payment.id, now=clock.now())
     if not payment.is_released:
         rules.refuse_failed(payment.operations[-1])
     return payment.get_status_display()
 
 
-def _resolve(payment: Payment) -> str:
+def _resolve(payment: Payment, reason: str) -> str:
     return services.resolve(payment_id=payment.id, now=clock.now()).get_status_display()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -16,6 +16,7 @@ from domains.users import services
 from domains.users.models import Session, User
 from infrastructure import clock
 from infrastructure.errors import DomainError
+from infrastructure.screens import Command, ReadOnlyAdmin
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -29,21 +30,6 @@ class SignInForm(AdminAuthenticationForm):
 
 
 admin.site.login_form = SignInForm
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """A model that is looked at here and changed by services."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(User)
@@ -71,34 +57,27 @@ class UserAdmin(ReadOnlyAdmin):
             return queryset.none(), False
 
     def has_write_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_scope("users.write")
+        return self.may(request, "users.write")
 
     @admin.action(description="Deactivate selected users", permissions=["write"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._run(request, queryset, services.deactivate, "deactivated")
+        self.run(request, queryset, _command(services.deactivate, "deactivated"))
 
     @admin.action(description="Reactivate selected users", permissions=["write"])
     def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._run(request, queryset, services.reactivate, "reactivated")
+        self.run(request, queryset, _command(services.reactivate, "reactivated"))
 
     @admin.action(description="End all sessions of selected users", permissions=["write"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._run(request, queryset, services.end_sessions, "signed out everywhere")
+        self.run(request, queryset, _command(services.end_sessions, "signed out everywhere"))
 
-    def _run(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[User],
-        service: Callable[..., object],
-        done: str,
-    ) -> None:
-        for user in queryset:
-            try:
-                service(user_id=user.id, now=clock.now())
-            except DomainError as refusal:
-                messages.error(request, f"{user}: {refusal.detail}")
-            else:
-                messages.success(request, f"{user}: {done}.")
+
+def _command(service: Callable[..., object], done: str) -> Command:
+    def run(user: User, reason: str) -> str:
+        service(user_id=user.id, now=clock.now())
+        return done
+
+    return run
 
 
 @admin.register(Session)

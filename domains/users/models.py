@@ -33,7 +33,7 @@ class UserQuerySet(AggregateQuerySet):
 
     def get_by_natural_key(self, email: str) -> User:
         """What Django calls to find somebody by what they sign in with."""
-        return self.get(email_index=email)
+        return self.get(email_index=email)  # type: ignore[return-value]
 
 
 class User(AggregateRoot, AbstractBaseUser):
@@ -299,7 +299,8 @@ class SessionQuerySet(models.QuerySet):
         return self.filter(pk__in=ids).delete()[0]
 
     def _run(self, sql: str, params: dict[str, Any]) -> list[Session]:
-        return list(self.using(alias_of("users")).raw(sql, params))
+        rows: Any = self.using(alias_of("users")).raw(sql, params)
+        return list(rows)
 
 
 class Session(models.Model):

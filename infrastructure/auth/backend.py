@@ -16,7 +16,7 @@ from infrastructure.auth import identities
 class StaffBackend(BaseBackend):
     """Asks the context that knows people, so that throttling and refusals are those of the API."""
 
-    def authenticate(
+    def authenticate(  # type: ignore[override]
         self,
         request: HttpRequest | None,
         username: str | None = None,
@@ -30,5 +30,5 @@ class StaffBackend(BaseBackend):
         )
         return None if user_id is None else self.get_user(user_id)
 
-    def get_user(self, user_id: Any) -> AbstractBaseUser | None:
+    def get_user(self, user_id: Any) -> Any:
         return get_user_model()._default_manager.filter(pk=user_id, is_active=True).first()

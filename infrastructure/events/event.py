@@ -31,6 +31,7 @@ class Event:
 EventType = TypeVar("EventType", bound=Event)
 
 ENVELOPE_FIELDS = frozenset({"event_id", "occurred_at"})
+_OWN_NAMES = {"name", "topic", "version", "payload_fields"}
 
 PUBLISHED: dict[tuple[str, int], type[Event]] = {}
 
@@ -44,6 +45,10 @@ def published(
     """
 
     def register(event_class: type[EventType]) -> type[EventType]:
+        if taken := _OWN_NAMES & {f.name for f in fields(event_class)}:
+            raise TypeError(
+                f"{name}: {sorted(taken)} say what every event has; name them otherwise."
+            )
         known = PUBLISHED.setdefault((name, version), event_class)
         if known.__qualname__ != event_class.__qualname__:
             raise ValueError(f"{name} v{version} is published by {known} and {event_class}.")

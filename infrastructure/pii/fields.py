@@ -87,6 +87,9 @@ class PersonalJSONField(PersonalField):
     max_length counts the characters of its JSON.
     """
 
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def __init__(self, *, max_length: int = 4_000, **kwargs: Any) -> None:
         super().__init__(max_length=max_length, **kwargs)
         self.validators = []

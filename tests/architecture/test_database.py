@@ -7,7 +7,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connections
 
-from infrastructure.aggregates import AggregateRoot
+from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
 from infrastructure.database.contexts import PLATFORM, aliases, context_of, schemas_on
 
 pytestmark = pytest.mark.django_db
@@ -71,3 +71,10 @@ def test_nobody_listens_to_the_signals_that_aggregates_do_not_send() -> None:
             for name in ("pre_save", "post_save", "pre_delete", "post_delete"):
                 signal = getattr(signals, name)
                 assert not signal.has_listeners(model), f"{name} of {model.__name__}"
+
+
+def test_no_aggregate_has_a_manager_that_writes_around_it() -> None:
+    for model in apps.get_models():
+        if issubclass(model, AggregateRoot):
+            for manager in model._meta.managers:
+                assert issubclass(type(manager.get_queryset()), AggregateQuerySet), model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -110,13 +109,9 @@ class Order(Out, frozen=True, kw_only=True):
                 )
                 for line in order.lines
             ],
-            shipping_address=address_of(order.shipping_address),
+            shipping_address=Address(**order.shipping_address),
             payment=OrderPayment(id=order.id, method=order.payment_method, status=payment_status),
             placed_at=order.placed_at,
             decided_at=order.decided_at,
             cancel_requested_at=order.cancel_requested_at,
         )
-
-
-def address_of(stored: Mapping[str, str]) -> Address:
-    return Address(**stored)

@@ -31,8 +31,8 @@ class Payment(APIView):
         etag=True,
     )
     def get(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
-        actor = request.user
-        customer_id = None if actor.may(READ_ALL) else actor.id  # type: ignore[union-attr]
+        actor = self.actor
+        customer_id = None if actor.may(READ_ALL) else actor.id
         payment = queries.payment(payment_id, customer_id=customer_id)
         return self.answer(
             serializers.Payment.of(payment), etag=payment.version, headers=NOT_STORED

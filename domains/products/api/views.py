@@ -86,7 +86,7 @@ class Products(APIView):
             self.idempotency(request, body),
             lambda key: catalogue.create_product(
                 product=body.to_new(),
-                actor_id=request.user.pk,
+                actor_id=self.actor.id,
                 now=clock.now(),
                 idempotency=key,
             ),
@@ -110,12 +110,12 @@ class ProductDetail(APIView):
     )
     def get(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
         query = self.query(serializers.InCurrency)
-        actor = request.user
+        actor = self.actor
         return _answer_product(
             self,
             id_or_slug,
             currency=_currency(query.currency),
-            hidden_too=actor is not None and actor.may("catalogue.read"),  # type: ignore[union-attr]
+            hidden_too=actor is not None and actor.may("catalogue.read"),
         )
 
     @operation(
@@ -232,7 +232,7 @@ class VariantPrice(APIView):
     def put(self, request: HttpRequest, sku: str) -> HttpResponse:
         body = self.body(Money)
         price = catalogue.set_price(
-            sku=sku, money=body.to_money(), actor_id=request.user.pk, now=clock.now()
+            sku=sku, money=body.to_money(), actor_id=self.actor.id, now=clock.now()
         )
         return self.answer(serializers.Price.of(price))
 
@@ -289,7 +289,7 @@ class Inventory(APIView):
             on_hand=body.on_hand,
             change_from=body.change_from,
             reason=body.reason,
-            actor_id=request.user.pk,
+            actor_id=self.actor.id,
             now=clock.now(),
         )
         return self.answer(serializers.Inventory.of(stock_queries.inventory_of(sku)))
@@ -315,7 +315,7 @@ class StockAdjustments(APIView):
                     sku=sku,
                     delta=body.delta,
                     reason=body.reason,
-                    actor_id=request.user.pk,
+                    actor_id=self.actor.id,
                     now=clock.now(),
                     idempotency=key,
                 ).pk

@@ -131,7 +131,7 @@ class Me(APIView):
 
     @operation(summary="Read one's own account", responses={200: serializers.Me}, etag=True)
     def get(self, request: HttpRequest) -> HttpResponse:
-        user = queries.user_of(request.user.id)
+        user = queries.user_of(self.actor.id)
         if user is None:
             raise NotAuthenticated
         return self.answer(serializers.Me.of(user), etag=user.version, headers=NOT_STORED)
@@ -146,7 +146,7 @@ class Me(APIView):
     def patch(self, request: HttpRequest) -> HttpResponse:
         body = self.body(serializers.ChangeMe)
         user = services.rename(
-            user_id=request.user.id,
+            user_id=self.actor.id,
             name=body.name,
             version=self.if_match(request),
             now=clock.now(),
