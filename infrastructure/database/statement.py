@@ -5,6 +5,10 @@ PostgreSQL takes names and types from the table, so the text depends only on whi
 columns are written, not on how many rows or which values. It can be prepared, and it is one entry
 in pg_stat_statements. Every part after the first selects FROM the first one's RETURNING, so where
 that finds nothing (a stale version) nothing at all is written.
+
+An update of one row takes `json_populate_record`. Of the other one the planner expects 100 rows;
+for so many it would read a table that is still small from end to end, and a prepared plan stays
+when the table has grown.
 """
 
 from __future__ import annotations
@@ -47,9 +51,7 @@ class Statement:
         self._parts: list[str] = []
         self._params: list[Any] = []
 
-    def insert_roots(
-        self, roots: Sequence[models.Model], *, unless_exists: bool = False
-    ) -> None:
+    def insert_roots(self, roots: Sequence[models.Model], *, unless_exists: bool = False) -> None:
         """unless_exists: a root whose id is taken is left out, and all that belongs to it."""
         model = type(roots[0])
         fields = insertable_fields(model)
@@ -64,11 +66,11 @@ class Statement:
         pk = _pk(model)
         assignments = ", ".join(f'"{f.column}" = r."{f.column}"' for f in fields)
         text = (
-            f'UPDATE "{model._meta.db_table}" t SET {assignments} FROM {_recordset(model)} '
+            f'UPDATE "{model._meta.db_table}" t SET {assignments} FROM {_record(model)} '
             f'WHERE t."{pk.column}" = r."{pk.column}" AND t."version" = r."version" - 1 '
             f'RETURNING t."{pk.column}" AS id'
         )
-        self._add("root", text, model, (pk, *fields), [root])
+        self._add("root", text, model, (pk, *fields), root)
 
     def insert(
         self,
@@ -102,11 +104,13 @@ class Statement:
         pk = _pk(model)
         fields = tuple(f for f in stored_fields(model) if f is not pk)
         assignments = ", ".join(f'"{f.column}" = r."{f.column}"' for f in fields)
+        single = len(rows) == 1
+        source = _record(model) if single else _recordset(model)
         text = (
             f'UPDATE "{model._meta.db_table}" t SET {assignments} '
-            f'FROM root, {_recordset(model)} WHERE t."{pk.column}" = r."{pk.column}"'
+            f'FROM root, {source} WHERE t."{pk.column}" = r."{pk.column}"'
         )
-        self._add(name, text, model, (pk, *fields), rows)
+        self._add(name, text, model, (pk, *fields), rows[0] if single else rows)
 
     def delete(self, name: str, model: type[models.Model], ids: Sequence[Any]) -> None:
         pk = _pk(model)
@@ -128,25 +132,10 @@ class Statement:
         text: str,
         model: type[models.Model],
         fields: tuple[models.Field, ...],
-        rows: Sequence[models.Model],
+        content: models.Model | Sequence[models.Model],
     ) -> None:
-        converters = _converters(fields)
         self._parts.append(f"{name} AS ({text})")
-        self._params.append(
-            _encode(
-                [
-                    {
-                        column: (
-                            getattr(row, attname)
-                            if convert is None
-                            else convert(row, self._connection)
-                        )
-                        for column, attname, convert in converters
-                    }
-                    for row in rows
-                ]
-            )
-        )
+        self._params.append(_as_json(content, fields, self._connection))
 
 
 def stored_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
@@ -167,16 +156,24 @@ def insertable_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
 
 def as_json_rows(rows: Sequence[models.Model], connection: BaseDatabaseWrapper) -> str:
     """Rows of one model as the JSON parameter of `json_populate_recordset`."""
-    converters = _converters(insertable_fields(type(rows[0])))
-    return _encode(
-        [
-            {
-                column: getattr(row, attname) if convert is None else convert(row, connection)
-                for column, attname, convert in converters
-            }
-            for row in rows
-        ]
-    )
+    return _as_json(rows, insertable_fields(type(rows[0])), connection)
+
+
+def _as_json(
+    content: models.Model | Sequence[models.Model],
+    fields: tuple[models.Field, ...],
+    connection: BaseDatabaseWrapper,
+) -> str:
+    converters = _converters(fields)
+
+    def as_dict(row: models.Model) -> Row:
+        return {
+            column: getattr(row, attname) if convert is None else convert(row, connection)
+            for column, attname, convert in converters
+        }
+
+    value = as_dict(content) if isinstance(content, models.Model) else [*map(as_dict, content)]
+    return msgspec.json.encode(value, enc_hook=_encode_other).decode()
 
 
 def insert_text(model: type[models.Model], source: str = "", where: str = "") -> str:
@@ -201,6 +198,10 @@ def _recordset(model: type[models.Model]) -> str:
     return f'json_populate_recordset(NULL::"{model._meta.db_table}", %s) r'
 
 
+def _record(model: type[models.Model]) -> str:
+    return f'json_populate_record(NULL::"{model._meta.db_table}", %s) r'
+
+
 def _pk(model: type[models.Model]) -> models.Field:
     pk = model._meta.pk
     assert pk is not None
@@ -212,7 +213,7 @@ Converter = Callable[[models.Model, BaseDatabaseWrapper], Any]
 
 @lru_cache(maxsize=512)
 def _converters(fields: tuple[models.Field, ...]) -> list[tuple[str, str, Converter | None]]:
-    return [(f.column, f.attname, _converter(f)) for f in fields]
+    return [(str(f.column), f.attname, _converter(f)) for f in fields]
 
 
 def _converter(field: models.Field) -> Converter | None:
@@ -231,11 +232,7 @@ def _converter(field: models.Field) -> Converter | None:
     return convert
 
 
-def _encode(rows: list[Row]) -> str:
-    return msgspec.json.encode(rows, enc_hook=_as_json).decode()
-
-
-def _as_json(value: Any) -> Any:
+def _encode_other(value: Any) -> Any:
     """What msgspec does not know: psycopg's wrappers and the types that psycopg can write."""
     if isinstance(value, Json | Jsonb):
         return value.obj
@@ -246,4 +243,4 @@ def _as_json(value: Any) -> Any:
         return "\\x" + bytes(value.obj).hex()
     if isinstance(value, str):
         return str(value)
-    return bytes(Transformer().get_dumper(value, PyFormat.TEXT).dump(value)).decode()
+    return bytes(Transformer().get_dumper(value, PyFormat.TEXT).dump(value) or b"").decode()

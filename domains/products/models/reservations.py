@@ -195,20 +195,25 @@ class ReservationLine(OwnedModel):
 # Everybody locks stock rows before reservations, and stock rows in the order of their ids: so
 # holds, releases and counts cannot wait for each other in a circle.
 
+# asked      the orders, and what was decided on them before; each is looked up by itself, since
+#            a join that is planned while there are few reservations reads all of them for ever
 # wanted     the lines of orders that were not decided before
 # locked     what is left of each SKU; read again after the lock was granted, so always the newest
 # tried      would the line fit, if all orders before it in this call got theirs?
 # made       the orders of which all lines fit; empty where the same order won elsewhere meanwhile
 # good       their lines, from which everything else is written
 _HOLD = """
-WITH asked AS (
-    SELECT * FROM unnest(%s::uuid[]) WITH ORDINALITY AS a (order_id, place)
+WITH asked AS MATERIALIZED (
+    SELECT a.*, (
+        SELECT r.status FROM products_reservation r WHERE r.order_id = a.order_id
+    ) AS status
+    FROM unnest(%s::uuid[]) WITH ORDINALITY AS a (order_id, place)
 ), wanted AS MATERIALIZED (
     SELECT w.*, asked.place
     FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::uuid[])
         AS w (order_id, variant_id, quantity, line_id)
     JOIN asked ON asked.order_id = w.order_id
-    WHERE NOT EXISTS (SELECT 1 FROM products_reservation r WHERE r.order_id = w.order_id)
+    WHERE asked.status IS NULL
 ), locked AS MATERIALIZED (
     SELECT s.variant_id, s.on_hand + s.backorder_limit - s.held AS remaining
     FROM products_stockitem s
@@ -262,7 +267,7 @@ WITH asked AS (
     JOIN stock ON stock.variant_id::text = r.key
     WHERE stock.ran_out
 )
-SELECT asked.order_id, made.order_id IS NOT NULL, r.status, (
+SELECT asked.order_id, made.order_id IS NOT NULL, asked.status, (
     SELECT json_agg(json_build_array(
         tried.variant_id,
         tried.quantity,
@@ -274,7 +279,6 @@ SELECT asked.order_id, made.order_id IS NOT NULL, r.status, (
 )
 FROM asked
 LEFT JOIN made ON made.order_id = asked.order_id
-LEFT JOIN products_reservation r ON r.order_id = asked.order_id
 """
 
 _RELEASE = """

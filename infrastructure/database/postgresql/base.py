@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from django.db import models
 from django.db.backends.postgresql import base, schema
 from django.db.transaction import atomic
 
 from infrastructure.database.contexts import context_of, schemas_on
 
+# How long a connection that worked is believed to work still.
+BELIEVED_SECONDS = 1.0
+
 
 class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
-    def table_sql(self, model: type[models.Model]) -> tuple[str | None, list]:
+    def table_sql(self, model: type[models.Model]) -> Any:
         """CREATE TABLE is the one statement that needs a schema: indexes, sequences and
         constraints follow their table, and everything later finds it by the search_path."""
         sql, params = super().table_sql(model)
@@ -22,6 +28,25 @@ class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     SchemaEditorClass = DatabaseSchemaEditor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._believed_until = 0.0
+
+    def close_if_health_check_failed(self) -> None:
+        """Django asks a kept connection before its first statement in each request whether it still
+        works. The question is a round trip, so under load it is asked once a second, not always.
+
+        A connection that failed is asked in any case, and closed, before the next request.
+        """
+        if self.health_check_done:
+            return
+        now = time.monotonic()
+        if now < self._believed_until:
+            self.health_check_done = True
+        else:
+            super().close_if_health_check_failed()
+            self._believed_until = now + BELIEVED_SECONDS
 
     def prepare_database(self) -> None:
         """Called by `migrate` before anything else: missing schemas, and the search_path.

@@ -1,0 +1,69 @@
+"""What a placement costs the database: plans that stay cheap while the tables grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from infrastructure.database.contexts import aliases
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+
+pytestmark = pytest.mark.django_db
+
+Statement = tuple[str, str, Any]
+
+
+@contextmanager
+def noted() -> Iterator[list[Statement]]:
+    """(alias, statement, parameters) of everything that is executed in the block."""
+    statements: list[Statement] = []
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append((context["connection"].alias, sql, params))
+        return execute(sql, params, many, context)
+
+    with ExitStack() as stack:
+        for alias in aliases():
+            stack.enter_context(connections[alias].execute_wrapper(note))
+        yield statements
+
+
+def test_no_command_of_a_placement_reads_a_table_from_end_to_end(now: datetime) -> None:
+    """Not even in a new shop: connections keep the plans that they make while tables are empty."""
+    goods.stocked({f"SKU{number}": 10 for number in range(1000)}, now=now)
+    with noted() as statements:
+        orders.placed({"SKU7": 2, "SKU1": 1, "SKU9": 1}, now=now)
+
+    commands = [statement for statement in statements if statement[1].lstrip().startswith("WITH")]
+    assert len(commands) == 5
+    for alias, sql, params in commands:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(f"EXPLAIN {sql}", params)
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        assert "Seq Scan" not in plan, plan
+
+
+def test_a_connection_that_worked_a_moment_ago_is_not_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = connections[aliases()[0]].copy()
+    asked = []
+    monkeypatch.setattr(connection, "is_usable", lambda: asked.append(1) or True)
+    clock = [1000.0]
+    monkeypatch.setattr("infrastructure.database.postgresql.base.time.monotonic", lambda: clock[0])
+    try:
+        connection.connect()
+        for second in (1000.0, 1000.5, 1000.9, 1001.1, 1001.2):
+            clock[0] = second
+            connection.close_if_unusable_or_obsolete()  # as each request begins
+            connection.cursor().close()
+    finally:
+        connection.close()
+
+    assert len(asked) == 2
