@@ -7,12 +7,15 @@ import gzip
 import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 from zlib import crc32
 
 from demo.online_retail import Kind, Line
+
+Value = TypeVar("Value", str, int)
 
 DATA = Path(__file__).resolve().parent / "data"
 PRODUCTS = DATA / "products.csv.gz"
@@ -165,10 +168,10 @@ def read_report(path: Path = REPORT) -> dict[str, int]:
     return report
 
 
-def _most_frequent(values: Counter) -> object:
+def _most_frequent(values: Counter[Value]) -> Value:
     # Ties are broken by the value, so that every run chooses alike.
-    return min(values.items(), key=lambda item: (-item[1], item[0]))[0]
+    return min(values, key=lambda value: (-values[value], value))
 
 
-def _several(values: dict[str, Counter]) -> int:
+def _several(values: Mapping[str, Counter[Any]]) -> int:
     return sum(len(counter) > 1 for counter in values.values())

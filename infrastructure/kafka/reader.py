@@ -35,6 +35,8 @@ class TopicReader:
                     "enable.auto.commit": False,
                     "enable.partition.eof": True,
                     "auto.offset.reset": "earliest",
+                    # What is fetched ahead, at most: memory stays flat on long topics.
+                    "queued.max.messages.kbytes": 16_384,
                 }
             )
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -90,18 +91,22 @@ def stock_audit() -> Iterator[StockAudit]:
 
 
 def active_reservations() -> Iterator[ReservationAudit]:
+    # The time comes as a number: Django reads timestamps slowly, and here is one per line.
     rows = _stream("""
-        SELECT r.order_id, r.status, r.created_at, l.stock_item_id, l.quantity
+        SELECT r.order_id, r.status, extract(epoch FROM r.created_at)::float8,
+            l.stock_item_id, l.quantity
         FROM products_reservation r
         LEFT JOIN products_reservationline l ON l.reservation_id = r.order_id
         WHERE r.status = 'HELD'
         ORDER BY r.order_id
     """)
-    for (order_id, status, created_at), lines in groupby(rows, lambda row: row[:3]):
+    for order_id, found in groupby(rows, itemgetter(0)):
+        lines = list(found)
+        _, status, created, _, _ = lines[0]
         yield ReservationAudit(
             order_id=order_id,
             status=status,
-            created_at=created_at,
+            created_at=datetime.fromtimestamp(created, UTC),
             lines={variant_id: quantity for *_, variant_id, quantity in lines if variant_id},
         )
 
