@@ -1,4 +1,4 @@
-"""Relay and consumer beside raw librdkafka, in one run: `python -m benchmarks.messaging.throughput`.
+"""Relay and consumer beside raw librdkafka: `python -m benchmarks.messaging.throughput`.
 
 Prints a table in Markdown. EVENTS and ROUNDS are taken from the environment.
 """
@@ -114,9 +114,7 @@ def main() -> None:
             raw = raw_producer(load.outbox_rows())
             relayed = until(Relay(load.ALIAS), outbox_is_empty, EVENTS)
             read = raw_consumer(EVENTS)
-            consumed = until(
-                GroupConsumer(load.CONTEXT), lambda: handled() == EVENTS, EVENTS
-            )
+            consumed = until(GroupConsumer(load.CONTEXT), lambda: handled() == EVENTS, EVENTS)
         finally:
             load.clean_up()
         print(

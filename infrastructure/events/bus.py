@@ -164,6 +164,10 @@ class Dispatcher:
             work.message, work.subscription, error, attempts=attempts, now=self._now()
         )
 
+    def measure(self) -> None:
+        """Set the gauge of open dead letters."""
+        metrics.OPEN_LETTERS.labels(self.context).set(self._letters.count_open())
+
     def _handle_in_transaction(self, works: Sequence[Work]) -> None:
         if not works:
             return

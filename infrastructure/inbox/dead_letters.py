@@ -81,6 +81,11 @@ class DeadLetters:
         self._forward(message, self._headers(letter))
         self._write(letter)
 
+    def count_open(self) -> int:
+        """How many letters of this context nobody has resolved."""
+        letters = DeadLetter.objects.using(self._alias).filter(resolution="")
+        return letters.filter(handler__startswith=f"{self._context}.").count()
+
     def _letter(self, message: Message, handler: str, now: datetime) -> DeadLetter:
         return DeadLetter(
             handler=handler,

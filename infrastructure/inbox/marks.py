@@ -145,6 +145,18 @@ def is_blocked(alias: str, claim_: Claim) -> bool:
         return cursor.fetchone() is not None
 
 
+def oldest(alias: str, handlers: Sequence[str]) -> datetime | None:
+    """When these handlers handled the first event that is still remembered. Reads the whole table:
+    for the rare start of a group without a place."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT min(handled_at) FROM platform_inboxmark WHERE handler = ANY(%s::text[])",
+            [list(handlers)],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
 def is_marked(alias: str, claim_: Claim) -> bool:
     with connections[alias].cursor() as cursor:
         cursor.execute(

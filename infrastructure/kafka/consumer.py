@@ -12,13 +12,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from django.conf import settings
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
+from infrastructure import clock
+from infrastructure.database.contexts import alias_of
 from infrastructure.events import metrics
 from infrastructure.events.bus import Broken, Dispatcher
 from infrastructure.events.envelope import Message
@@ -29,6 +32,7 @@ from infrastructure.kafka.errors import KafkaUnavailable, reason
 from infrastructure.kafka.messages import message_from
 from infrastructure.kafka.producer import DeadLetterTopics
 from infrastructure.kafka.sequences import SequenceWatch
+from infrastructure.kafka.starting import starting_points
 from infrastructure.kafka.topics import ensure_topics
 
 log = logging.getLogger("kafka.consumer")
@@ -39,7 +43,7 @@ POLL_SECONDS = 0.2
 GATHER_SECONDS = 0.002
 ATTEMPTS = 8
 BACKOFF_SECONDS = (0.1, 10.0)
-LAG_SECONDS = 5.0
+MEASURE_SECONDS = 5.0
 
 Place = tuple[str, int]
 
@@ -155,7 +159,7 @@ class _Client:
         self._outages: dict[Place, int] = {}
         self._tries: dict[tuple[Place, int, str], int] = {}
         self._sequences = SequenceWatch(dispatcher.context)
-        self._next_lag = 0.0
+        self._next_measure = 0.0
 
     def subscribe(self) -> None:
         self._consumer.subscribe(
@@ -173,7 +177,7 @@ class _Client:
         messages = self._poll()
         if messages:
             self._hand_over(messages)
-        self._measure_lag()
+        self._measure()
 
     def close(self) -> None:
         """Commit what is stored and leave the group."""
@@ -348,8 +352,18 @@ class _Client:
                 # The partition is somebody else's by now; the inbox takes care of the rest.
                 log.debug("%s: %s", self._group.group, error)
 
-    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("%s: assigned %s", self._group.group, _listed(partitions))
+        if partitions:
+            consumer.incremental_assign(
+                starting_points(
+                    consumer,
+                    partitions,
+                    alias=alias_of(self._dispatcher.context),
+                    handlers=sorted({s.label for s in self._dispatcher.subscriptions}),
+                    now=clock.now(),
+                )
+            )
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("%s: revoked %s", self._group.group, _listed(partitions))
@@ -374,10 +388,12 @@ class _Client:
             if reason(error).code() != KafkaError._NO_OFFSET:
                 log.warning("%s: commit: %s", self._group.group, error)
 
-    def _measure_lag(self) -> None:
-        if time.monotonic() < self._next_lag:
+    def _measure(self) -> None:
+        if time.monotonic() < self._next_measure:
             return
-        self._next_lag = time.monotonic() + LAG_SECONDS
+        self._next_measure = time.monotonic() + MEASURE_SECONDS
+        with suppress(OperationalError, InterfaceError):
+            self._dispatcher.measure()
         for position in self._consumer.position(self._consumer.assignment()):
             _, high = self._consumer.get_watermark_offsets(position, cached=True)
             place = (topic_of(position.topic), position.partition)

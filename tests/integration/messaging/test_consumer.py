@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from confluent_kafka import Producer
 from django.db import connections, transaction
 
-from infrastructure.events.envelope import Message
+from infrastructure.events.envelope import Message, id_of
 from infrastructure.ids import new_id
+from infrastructure.inbox import marks
 from infrastructure.inbox.models import BlockedKey, DeadLetter, InboxMark
 from infrastructure.inbox.redrive import redrive
+from infrastructure.kafka.client import client_settings, topic_name
 from infrastructure.kafka.consumer import GroupConsumer
-from infrastructure.kafka.producer import EventProducer
 from infrastructure.kafka.topics import ensure_topics
 from infrastructure.outbox.publisher import outbox_rows
 from tests.support import things
@@ -239,6 +241,45 @@ def test_the_classic_protocol_does_as_well(running: Callable[..., None], setting
     wait_until(lambda: effects("record_outside") == [1, 2])
 
 
+def test_a_group_whose_place_was_lost_handles_nothing_that_the_inbox_has_forgotten(
+    running: Callable[..., None],
+) -> None:
+    forgotten, remembered, new = happenings(new_id(), ["a", "b", "c"])
+    now = datetime.now(UTC)
+    marks.mark(ALIAS, [("tests.record", id_of(remembered))], now - timedelta(days=29, hours=12))
+    send([forgotten], at=now - timedelta(days=40))
+    send([remembered], at=now - timedelta(days=29, hours=12))
+    send([new], at=now)
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: effects("record") == [3])
+    wait_until(lambda: effects("record_batch") == [2, 3])
+
+
+def test_a_new_group_begins_at_the_first_event(running: Callable[..., None]) -> None:
+    send(happenings(new_id(), ["a"]), at=datetime.now(UTC) - timedelta(days=400))
+    running(GroupConsumer(CONTEXT))
+
+    wait_until(lambda: effects("record") == [1])
+
+
+def test_a_consumer_whose_database_session_is_cut_goes_on(running: Callable[..., None]) -> None:
+    running(GroupConsumer(CONTEXT))
+    send(happenings(new_id(), ["a"]))
+    wait_until(lambda: len(effects("record_outside")) == 1)
+
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    send(happenings(new_id(), ["b", "c"]))
+
+    wait_until(lambda: len(effects("record_outside")) == 3)
+    assert sorted(effects("record")) == [1, 1, 2]
+    assert not DeadLetter.objects.using(ALIAS).exists()
+
+
 def happenings(thing_id: UUID, texts: Iterable[str], *, first: int = 1) -> list[Message]:
     events = [
         ThingHappened(
@@ -249,17 +290,19 @@ def happenings(thing_id: UUID, texts: Iterable[str], *, first: int = 1) -> list[
     return [message_of(row) for row in outbox_rows(events, key=thing_id, first_sequence=first)]
 
 
-def send(messages: Iterable[Message]) -> None:
+def send(messages: Iterable[Message], *, at: datetime | None = None) -> None:
+    """Put messages onto their topic, as if it were that time."""
     ensure_topics([TOPIC])
-    producer = EventProducer()
+    producer = Producer(client_settings(**{"enable.idempotence": True, "linger.ms": 0}))
     failures: list[object] = []
     for message in messages:
-        producer.send(
-            message.topic,
-            message.key,
+        producer.produce(
+            topic_name(message.topic),
             message.value,
-            message.headers,
-            lambda error, _: failures.append(error) if error else None,
+            message.key,
+            headers=message.headers,
+            timestamp=int(at.timestamp() * 1000) if at else 0,
+            on_delivery=lambda error, _: failures.append(error) if error else None,
         )
     assert producer.flush(10) == 0
     assert failures == []
