@@ -13,6 +13,10 @@ from infrastructure.inbox.models import DeadLetter
 from infrastructure.outbox.models import OutboxMessage, ParkedMessage
 from infrastructure.screens import ReadOnlyAdmin
 
+admin.site.site_header = admin.site.site_title = "Kontor"
+admin.site.index_title = "What would you like to look at?"
+admin.site.site_url = "/api/docs/"
+
 
 class DatabaseFilter(admin.SimpleListFilter):
     """Every database has its own outbox; shown where there is more than one."""

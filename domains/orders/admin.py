@@ -15,6 +15,8 @@ from infrastructure import clock
 from infrastructure.money import Money
 from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline
 
+ADDRESS_LINES = ("name", "line1", "line2", "city", "region", "postcode", "country", "phone")
+
 
 class LineInline(ReadOnlyInline):
     model = OrderLine
@@ -87,7 +89,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="shipping address")
     def address(self, order: Order) -> str:
-        return ", ".join(filter(None, order.shipping_address.values()))
+        return ", ".join(filter(None, map(order.shipping_address.get, ADDRESS_LINES)))
 
     @admin.action(description="Cancel selected orders", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from domains.payments import rules, services
 from domains.payments.models import JournalEntry, Operation, Payment
 from infrastructure import clock
+from infrastructure.money import Money
 from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline
 
 
@@ -67,8 +68,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         "customer_id",
         "status",
         "money",
-        "authorised_minor",
-        "captured_minor",
+        "authorised",
+        "captured",
         "method",
         "gateway",
         "decline_code",
@@ -87,6 +88,14 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     def has_void_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "payments.void")
+
+    @admin.display
+    def authorised(self, payment: Payment) -> str:
+        return str(Money(payment.authorised_minor, payment.currency)) if payment.money else ""
+
+    @admin.display
+    def captured(self, payment: Payment) -> str:
+        return str(Money(payment.captured_minor, payment.currency)) if payment.money else ""
 
     def describe(self, selected: Payment) -> str:
         return f"{selected}: {selected.status}, {selected.money}"

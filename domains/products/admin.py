@@ -36,7 +36,17 @@ from infrastructure.screens import MOST_AT_ONCE, ReadOnlyAdmin, ReadOnlyInline
 
 class VariantInline(ReadOnlyInline):
     model = Variant
-    fields = readonly_fields = ("sku", "name", "options", "unit")
+    fields = readonly_fields = ("sku", "name", "options", "unit", "prices", "stock")
+
+    @admin.display
+    def prices(self, variant: Variant) -> str:
+        found = Price.objects.filter(sku=variant.sku).order_by("currency")
+        return ", ".join(str(price.money) for price in found)
+
+    @admin.display(description="left to promise")
+    def stock(self, variant: Variant) -> int | None:
+        item = StockItem.objects.filter(pk=variant.pk).first()
+        return None if item is None else item.left
 
 
 class ProductCategoryInline(ReadOnlyInline):

@@ -34,7 +34,7 @@ admin.site.login_form = SignInForm
 
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
-    list_display = ("id", "name", "email", "is_active", "is_staff", "created_at")
+    list_display = ("email", "name", "is_active", "is_staff", "created_at")
     list_filter = ("is_active", "is_staff")
     search_fields = ("id",)
     search_help_text = "The whole e-mail address, or the id."
