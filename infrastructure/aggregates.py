@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
+from functools import cache
 from itertools import groupby
 from typing import Any, ClassVar, NoReturn, Self
 from uuid import UUID
@@ -20,7 +21,8 @@ from infrastructure.errors import DomainError
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
 from infrastructure.outbox import hint
-from infrastructure.outbox.publisher import outbox_rows
+from infrastructure.outbox.models import OutboxMessage
+from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
 
 class ConcurrentModification(DomainError):
@@ -47,25 +49,43 @@ class Tracked(models.Model):
 
     def _remember(self) -> None:
         # Only columns: copying __dict__ whole would copy the loaded children as well.
-        self.__dict__["_stored"] = {
-            f.attname: _frozen(self.__dict__[f.attname])
-            for f in self._meta.concrete_fields
-            if f.attname in self.__dict__
+        values = self.__dict__
+        values["_stored"] = {
+            name: deepcopy(value) if isinstance(value, list | dict) else value
+            for name in _attribute_names(type(self))
+            if (value := values.get(name, _MISSING)) is not _MISSING
         }
 
     def _changed_fields(self) -> tuple[models.Field, ...]:
-        stored = self.__dict__["_stored"]
-        changed = []
-        for field in stored_fields(type(self)):
-            if field.attname not in self.__dict__:
-                continue  # deferred, so not changed
-            if getattr(field, "computed", False):
+        values, stored = self.__dict__, self.__dict__["_stored"]
+        for field in _computed_fields(type(self)):
+            if field.attname in values:
                 field.pre_save(self, add=False)  # follows another field, as a blind index does
-            if getattr(field, "auto_now", False) or stored.get(field.attname, _MISSING) != getattr(
-                self, field.attname
-            ):
-                changed.append(field)
-        return tuple(changed)
+        return tuple(
+            field
+            for field, name, always in _written_fields(type(self))
+            if name in values  # else deferred, so not changed
+            and (always or stored.get(name, _MISSING) != values[name])
+        )
+
+
+_MISSING = object()
+
+
+@cache
+def _attribute_names(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
+@cache
+def _computed_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
+    return tuple(f for f in stored_fields(model) if getattr(f, "computed", False))
+
+
+@cache
+def _written_fields(model: type[models.Model]) -> tuple[tuple[models.Field, str, bool], ...]:
+    """Each field, its attribute, and whether every save writes it."""
+    return tuple((f, f.attname, getattr(f, "auto_now", False)) for f in stored_fields(model))
 
 
 class AggregateQuerySet(models.QuerySet):
@@ -210,13 +230,6 @@ class AggregateRoot(Tracked):
         raise TypeError("An aggregate ends by one of its methods, its row stays.")
 
 
-_MISSING = object()
-
-
-def _frozen(value: Any) -> Any:
-    return deepcopy(value) if isinstance(value, list | dict) else value
-
-
 def _write(
     roots: list[AggregateRoot],
     also: Sequence[models.Model],
@@ -226,7 +239,7 @@ def _write(
     statement = Statement(connections[alias])
     before = [(root.version, root.events_recorded) for root in roots]
     try:
-        events: list[models.Model] = []
+        events: list[OutboxRow] = []
         for root in roots:
             recorded = root.__dict__.get("_events", ())
             events += outbox_rows(recorded, key=root.pk, first_sequence=root.events_recorded + 1)
@@ -238,12 +251,13 @@ def _write(
             many = len(roots) > 1
             statement.insert(
                 "events",
+                OutboxMessage,
                 events,
                 root_column="key" if many else "",
                 order_by="sequence" if many else "",
             )
-        for number, (_, rows) in enumerate(groupby(also, type)):
-            statement.insert(f"also{number}", list(rows))
+        for number, (model, rows) in enumerate(groupby(also, type)):
+            statement.insert(f"also{number}", model, list(rows))
         written = statement.execute()
         if len(written) < len(roots):
             raise ConcurrentModification(
@@ -284,6 +298,7 @@ def _write_children(statement: Statement, roots: list[AggregateRoot]) -> None:
         if new:
             statement.insert(
                 f"{name}_new",
+                type(new[0]),
                 new,
                 root_column=str(foreign_key.column) if len(roots) > 1 else "",
                 # A new row may take the unique position of a removed one.

@@ -20,7 +20,9 @@ from infrastructure.database.contexts import alias_of
 
 def fresh_id() -> str:
     """The database's function that makes an id: by time where it has that, as the application's."""
-    version: int = connections[alias_of("orders")].pg_version
+    with connections[alias_of("orders")].cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        version = int(cursor.fetchone()[0])
     return "uuidv7()" if version >= 180_000 else "gen_random_uuid()"
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,8 +82,7 @@ def script(recorded: Recorded, *, skus: int, hot: bool, fresh_id: str) -> str:
         for position, value in enumerate(params, start=1):
             made.append(f"{template.expression(value)} AS p{number}_{position}")
     wanted = ", ".join(f"'S' || lpad(:{name}::text, 5, '0')" for name in "abc")
-    values = iter([*first_params])
-    offers = _inline(first, lambda: _first_parameter(next(values), wanted))
+    offers = _inline(first, [_first_parameter(value, wanted) for value in first_params])
     fresh = ", ".join(f"{fresh_id}::text AS u{n}" for n in range(template.fresh_ids))
     lines.append(
         _one_line(
@@ -96,8 +95,8 @@ def script(recorded: Recorded, *, skus: int, hot: bool, fresh_id: str) -> str:
         + " \\gset"
     )
     for number, (sql, params) in enumerate(others, start=2):
-        names = iter([f":p{number}_{position}" for position in range(1, len(params) + 1)])
-        lines.append(_one_line(_inline(sql, lambda names=names: next(names))) + ";")
+        names = [f":p{number}_{position}" for position in range(1, len(params) + 1)]
+        lines.append(_one_line(_inline(sql, names)) + ";")
     return "\n".join(lines) + "\n"
 
 
@@ -214,16 +213,11 @@ def _first_parameter(value: str, wanted: str) -> str:
     return f"ARRAY[{wanted}]" if value.startswith("{") else _literal(value)
 
 
-def _inline(sql: str, next_value: Callable[[], str]) -> str:
-    return "".join(
-        part.replace("%%", "%") + (next_value() if more else "")
-        for part, more in _with_last(re.split(r"(?<!%)%s", sql))
-    )
-
-
-def _with_last(parts: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    for number, part in enumerate(parts, start=1):
-        yield part, number < len(parts)
+def _inline(sql: str, values: list[str]) -> str:
+    """The statement with these in the places of its parameters."""
+    first, *rest = re.split(r"(?<!%)%s", sql)
+    parts = [first, *(value + part for value, part in zip(values, rest, strict=True))]
+    return "".join(parts).replace("%%", "%")
 
 
 def _one_line(sql: str) -> str:

@@ -14,6 +14,7 @@ when the table has grown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
@@ -26,6 +27,8 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.types.json import Json, Jsonb
 
 Row = dict[str, Any]
+Fields = tuple[models.Field, ...]
+Converter = Callable[[Any, BaseDatabaseWrapper], Any]
 
 # Fields whose Python value is what JSON shall carry: no conversion call per value.
 _PLAIN_FIELDS = {
@@ -43,8 +46,19 @@ _PLAIN_FIELDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The text of one part, made once, and what its JSON holds: column, attribute, conversion."""
+
+    text: str
+    columns: tuple[tuple[str, str, Converter | None], ...]
+
+
 class Statement:
-    """Collects the parts of a WITH statement and runs it once."""
+    """Collects the parts of a WITH statement and runs it once.
+
+    A row is an instance of the model, or anything that has the attributes of its columns.
+    """
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -53,29 +67,17 @@ class Statement:
 
     def insert_roots(self, roots: Sequence[models.Model], *, unless_exists: bool = False) -> None:
         """unless_exists: a root whose id is taken is left out, and all that belongs to it."""
-        model = type(roots[0])
-        fields = insertable_fields(model)
-        text = _insert_text(model, fields, source="", where="")
-        if unless_exists:
-            text += f' ON CONFLICT ("{_pk(model).column}") DO NOTHING'
-        self._add("root", f'{text} RETURNING "{_pk(model).column}" AS id', model, fields, roots)
+        self._add_many("root", _insert_roots(type(roots[0]), unless_exists), roots)
 
-    def update_root(self, root: models.Model, fields: tuple[models.Field, ...]) -> None:
+    def update_root(self, root: models.Model, fields: Fields) -> None:
         """Write these fields of the root if its stored version is the one before its own."""
-        model = type(root)
-        pk = _pk(model)
-        assignments = ", ".join(f'"{f.column}" = r."{f.column}"' for f in fields)
-        text = (
-            f'UPDATE "{model._meta.db_table}" t SET {assignments} FROM {_record(model)} '
-            f'WHERE t."{pk.column}" = r."{pk.column}" AND t."version" = r."version" - 1 '
-            f'RETURNING t."{pk.column}" AS id'
-        )
-        self._add("root", text, model, (pk, *fields), root)
+        self._add_one("root", _update_root(type(root), fields), root)
 
     def insert(
         self,
         name: str,
-        rows: Sequence[models.Model],
+        model: type[models.Model],
+        rows: Sequence[Any],
         *,
         root_column: str = "",
         order_by: str = "",
@@ -86,31 +88,14 @@ class Statement:
         root_column: the column that names the row's root, where there are several roots.
         after: the part that must have run before, since its rows may hold the same unique values.
         """
-        model = type(rows[0])
-        fields = insertable_fields(model)
-        source = "root, "
-        where = []
-        if root_column:
-            where.append(f'r."{root_column}"::uuid = root.id')
-        if after:
-            where.append(f"(SELECT count(*) FROM {after}) >= 0")
-        text = _insert_text(model, fields, source=source, where=" AND ".join(where))
-        if order_by:
-            text += f' ORDER BY r."{order_by}"'
-        self._add(name, text, model, fields, rows)
+        self._add_many(name, _insert(model, root_column, order_by, after), rows)
 
     def update(self, name: str, rows: Sequence[models.Model]) -> None:
-        model = type(rows[0])
-        pk = _pk(model)
-        fields = tuple(f for f in stored_fields(model) if f is not pk)
-        assignments = ", ".join(f'"{f.column}" = r."{f.column}"' for f in fields)
-        single = len(rows) == 1
-        source = _record(model) if single else _recordset(model)
-        text = (
-            f'UPDATE "{model._meta.db_table}" t SET {assignments} '
-            f'FROM root, {source} WHERE t."{pk.column}" = r."{pk.column}"'
-        )
-        self._add(name, text, model, (pk, *fields), rows[0] if single else rows)
+        part = _update(type(rows[0]), len(rows) == 1)
+        if len(rows) == 1:
+            self._add_one(name, part, rows[0])
+        else:
+            self._add_many(name, part, rows)
 
     def delete(self, name: str, model: type[models.Model], ids: Sequence[Any]) -> None:
         pk = _pk(model)
@@ -126,25 +111,23 @@ class Statement:
             cursor.execute(f"WITH {', '.join(self._parts)} SELECT id FROM root", self._params)
             return cursor.fetchall()
 
-    def _add(
-        self,
-        name: str,
-        text: str,
-        model: type[models.Model],
-        fields: tuple[models.Field, ...],
-        content: models.Model | Sequence[models.Model],
-    ) -> None:
-        self._parts.append(f"{name} AS ({text})")
-        self._params.append(_as_json(content, fields, self._connection))
+    def _add_one(self, name: str, part: _Part, row: Any) -> None:
+        self._parts.append(f"{name} AS ({part.text})")
+        self._params.append(_encode(_as_dict(row, part.columns, self._connection)))
+
+    def _add_many(self, name: str, part: _Part, rows: Sequence[Any]) -> None:
+        self._parts.append(f"{name} AS ({part.text})")
+        self._params.append(_encode([_as_dict(r, part.columns, self._connection) for r in rows]))
 
 
-def stored_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
+@cache
+def stored_fields(model: type[models.Model]) -> Fields:
     """The fields that have a column which the application writes."""
     return tuple(f for f in model._meta.concrete_fields if not f.generated)
 
 
 @cache
-def insertable_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
+def insertable_fields(model: type[models.Model]) -> Fields:
     """The stored fields that do not get their value from the database."""
     return tuple(
         f
@@ -154,37 +137,61 @@ def insertable_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
     )
 
 
-def as_json_rows(rows: Sequence[models.Model], connection: BaseDatabaseWrapper) -> str:
-    """Rows of one model as the JSON parameter of `json_populate_recordset`."""
-    return _as_json(rows, insertable_fields(type(rows[0])), connection)
-
-
-def _as_json(
-    content: models.Model | Sequence[models.Model],
-    fields: tuple[models.Field, ...],
-    connection: BaseDatabaseWrapper,
+def as_json_rows(
+    model: type[models.Model], rows: Sequence[Any], connection: BaseDatabaseWrapper
 ) -> str:
-    converters = _converters(fields)
-
-    def as_dict(row: models.Model) -> Row:
-        return {
-            column: getattr(row, attname) if convert is None else convert(row, connection)
-            for column, attname, convert in converters
-        }
-
-    value = as_dict(content) if isinstance(content, models.Model) else [*map(as_dict, content)]
-    return msgspec.json.encode(value, enc_hook=_encode_other).decode()
+    """Rows of one model as the JSON parameter of `json_populate_recordset`."""
+    columns = _insert(model, "", "", "").columns
+    return _encode([_as_dict(row, columns, connection) for row in rows])
 
 
-def insert_text(model: type[models.Model], source: str = "", where: str = "") -> str:
-    """`INSERT … SELECT … FROM json_populate_recordset(…, %s) r` for hand-written statements."""
-    return _insert_text(model, insertable_fields(model), source=source, where=where)
+@cache
+def _insert_roots(model: type[models.Model], unless_exists: bool) -> _Part:
+    fields, pk = insertable_fields(model), _pk(model).column
+    text = _insert_text(model, fields, source="", where="")
+    if unless_exists:
+        text += f' ON CONFLICT ("{pk}") DO NOTHING'
+    return _Part(f'{text} RETURNING "{pk}" AS id', _columns(fields))
 
 
 @lru_cache(maxsize=512)
-def _insert_text(
-    model: type[models.Model], fields: tuple[models.Field, ...], *, source: str, where: str
-) -> str:
+def _update_root(model: type[models.Model], fields: Fields) -> _Part:
+    pk = _pk(model)
+    text = (
+        f'UPDATE "{model._meta.db_table}" t SET {_assignments(fields)} FROM {_record(model)} '
+        f'WHERE t."{pk.column}" = r."{pk.column}" AND t."version" = r."version" - 1 '
+        f'RETURNING t."{pk.column}" AS id'
+    )
+    return _Part(text, _columns((pk, *fields)))
+
+
+@cache
+def _insert(model: type[models.Model], root_column: str, order_by: str, after: str) -> _Part:
+    fields = insertable_fields(model)
+    where = []
+    if root_column:
+        where.append(f'r."{root_column}"::uuid = root.id')
+    if after:
+        where.append(f"(SELECT count(*) FROM {after}) >= 0")
+    text = _insert_text(model, fields, source="root, ", where=" AND ".join(where))
+    if order_by:
+        text += f' ORDER BY r."{order_by}"'
+    return _Part(text, _columns(fields))
+
+
+@cache
+def _update(model: type[models.Model], single: bool) -> _Part:
+    pk = _pk(model)
+    fields = tuple(f for f in stored_fields(model) if f is not pk)
+    source = _record(model) if single else _recordset(model)
+    text = (
+        f'UPDATE "{model._meta.db_table}" t SET {_assignments(fields)} '
+        f'FROM root, {source} WHERE t."{pk.column}" = r."{pk.column}"'
+    )
+    return _Part(text, _columns((pk, *fields)))
+
+
+def _insert_text(model: type[models.Model], fields: Fields, *, source: str, where: str) -> str:
     columns = ", ".join(f'"{f.column}"' for f in fields)
     values = ", ".join(f'r."{f.column}"' for f in fields)
     condition = f" WHERE {where}" if where else ""
@@ -192,6 +199,10 @@ def _insert_text(
         f'INSERT INTO "{model._meta.db_table}" ({columns}) '
         f"SELECT {values} FROM {source}{_recordset(model)}{condition}"
     )
+
+
+def _assignments(fields: Fields) -> str:
+    return ", ".join(f'"{f.column}" = r."{f.column}"' for f in fields)
 
 
 def _recordset(model: type[models.Model]) -> str:
@@ -208,12 +219,8 @@ def _pk(model: type[models.Model]) -> models.Field:
     return pk
 
 
-Converter = Callable[[models.Model, BaseDatabaseWrapper], Any]
-
-
-@lru_cache(maxsize=512)
-def _converters(fields: tuple[models.Field, ...]) -> list[tuple[str, str, Converter | None]]:
-    return [(str(f.column), f.attname, _converter(f)) for f in fields]
+def _columns(fields: Fields) -> tuple[tuple[str, str, Converter | None], ...]:
+    return tuple((str(f.column), f.attname, _converter(f)) for f in fields)
 
 
 def _converter(field: models.Field) -> Converter | None:
@@ -230,6 +237,21 @@ def _converter(field: models.Field) -> Converter | None:
         return field.get_db_prep_save(value, connection)
 
     return convert
+
+
+def _as_dict(
+    row: Any,
+    columns: tuple[tuple[str, str, Converter | None], ...],
+    connection: BaseDatabaseWrapper,
+) -> Row:
+    return {
+        column: getattr(row, attname) if convert is None else convert(row, connection)
+        for column, attname, convert in columns
+    }
+
+
+def _encode(value: Row | list[Row]) -> str:
+    return msgspec.json.encode(value, enc_hook=_encode_other).decode()
 
 
 def _encode_other(value: Any) -> Any:

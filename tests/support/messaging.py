@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,7 +27,7 @@ from infrastructure.kafka.client import client_settings
 from infrastructure.kafka.errors import KafkaUnavailable
 from infrastructure.kafka.reader import TopicReader
 from infrastructure.outbox.models import OutboxMessage
-from infrastructure.outbox.publisher import outbox_rows
+from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,7 +69,7 @@ def _take_waiting() -> list[Message]:
     return messages
 
 
-def message_of(row: OutboxMessage, *, partition: int = 0, offset: int = 0) -> Message:
+def message_of(row: OutboxMessage | OutboxRow, *, partition: int = 0, offset: int = 0) -> Message:
     """What the relay would make of an outbox row."""
     headers = event_headers(
         event_id=str(row.event_id),
@@ -89,7 +90,9 @@ def publish(
 ) -> list[OutboxMessage]:
     """Put an aggregate's events into the outbox."""
     rows = outbox_rows(events, key=key, first_sequence=first_sequence)
-    return OutboxMessage.objects.using(alias).bulk_create(rows)
+    return OutboxMessage.objects.using(alias).bulk_create(
+        OutboxMessage(**asdict(row)) for row in rows
+    )
 
 
 def wait_until(condition: Callable[[], Any], *, seconds: float = 10) -> Any:

@@ -24,7 +24,7 @@ from infrastructure.database.statement import as_json_rows, insertable_fields
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
-from infrastructure.outbox.publisher import outbox_rows
+from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
 
 class ReservationQuerySet(AggregateQuerySet):
@@ -57,7 +57,7 @@ class ReservationQuerySet(AggregateQuerySet):
         """The outcomes that one statement could decide."""
         alias = router.db_for_write(self.model)
         lines = [(request, line) for request in requests for line in request.lines]
-        reserved: list[OutboxMessage] = []
+        reserved: list[OutboxRow] = []
         for request in requests:
             event = StockReserved(
                 order_id=request.order_id,
@@ -80,7 +80,7 @@ class ReservationQuerySet(AggregateQuerySet):
                 _array(sorted(skus)),
                 now,
                 now,
-                as_json_rows(reserved, connections[alias]),
+                as_json_rows(OutboxMessage, reserved, connections[alias]),
                 _availability_rows(skus, available=False, now=now, alias=alias),
             ],
         )
@@ -138,7 +138,9 @@ class ReservationQuerySet(AggregateQuerySet):
                     order_id,
                     now,
                     as_json_rows(
-                        outbox_rows([event], key=order_id, first_sequence=2), connections[alias]
+                        OutboxMessage,
+                        outbox_rows([event], key=order_id, first_sequence=2),
+                        connections[alias],
                     ),
                     _availability_rows(skus, available=True, now=now, alias=alias),
                 ],
@@ -361,13 +363,13 @@ def _with_outbox(sql: str) -> str:
 
 def _availability_rows(skus: dict[UUID, str], *, available: bool, now: datetime, alias: str) -> str:
     """An outbox row per SKU, of which the statement takes those whose availability changes."""
-    rows: list[OutboxMessage] = []
+    rows: list[OutboxRow] = []
     for variant_id, sku in skus.items():
         event: Event = StockAvailabilityChanged(
             variant_id=variant_id, sku=sku, available=available, occurred_at=now
         )
         rows += outbox_rows([event], key=variant_id, first_sequence=0)
-    return as_json_rows(rows, connections[alias])
+    return as_json_rows(OutboxMessage, rows, connections[alias])
 
 
 def _outcome_of(status: str) -> HoldOutcome:
