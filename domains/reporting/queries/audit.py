@@ -58,19 +58,22 @@ def audit(
     pause: between the two looks at what differs.
     Without a broker the checks of events say so in their `reason`.
     """
+    until = time.monotonic() + wait.total_seconds()
     with _patient_statements():
-        try:
-            with TopicReader(published_topics()) as reader:
-                events = EventBooks(reader)
-                events.read_on(now=clock())
-                _wait_for_rest(events, clock, wait, progress)
-                return _look_twice(events, clock, progress, pause)
-        except KafkaUnavailable as error:
-            _wait_for_rest(None, clock, wait, progress)
-            return [
-                *_look_twice(None, clock, progress, pause),
-                not_compared(f"Kafka cannot be read: {error}"),
-            ]
+        while True:
+            try:
+                with TopicReader(published_topics()) as reader:
+                    events = EventBooks(reader)
+                    events.read_on(now=clock())
+                    _wait_for_rest(events, clock, until, progress)
+                    return _look_twice(events, clock, progress, pause)
+            except KafkaUnavailable as error:
+                reason = f"Kafka cannot be read: {error}"
+                if time.monotonic() >= until:
+                    break
+                progress(f"waiting: {reason}")
+                time.sleep(POLL_SECONDS)
+        return [*_look_twice(None, clock, progress, pause), not_compared(reason)]
 
 
 def _look_twice(
@@ -94,17 +97,15 @@ def _look(events: EventBooks | None, clock: Clock) -> list[Check]:
 
 
 def _wait_for_rest(
-    events: EventBooks | None, clock: Clock, wait: timedelta, progress: Callable[[str], None]
+    events: EventBooks, clock: Clock, until: float, progress: Callable[[str], None]
 ) -> None:
-    until = time.monotonic() + wait.total_seconds()
     while time.monotonic() < until:
         outbox = outbox_size()
-        if events is not None:
-            events.read_on(now=clock())
+        events.read_on(now=clock())
         unrest = Unrest(
             outbox=outbox,
             unsettled=orders.unsettled_count(),
-            unhandled=events is not None and events.has_unhandled(),
+            unhandled=events.has_unhandled(),
         )
         if not unrest:
             return

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connections
 from django.test import override_settings
 
 from domains.orders.models import Order
@@ -46,6 +48,25 @@ def test_a_shop_at_rest_ends_with_0(order: Order) -> None:
     handle_everything()
 
     code, printed = run("--wait", "5")
+
+    assert code == 0
+    assert "The books agree: 0 differences, 0 in flight" in printed
+
+
+def test_it_waits_until_every_event_is_handled(order: Order) -> None:
+    def come_to_rest() -> None:
+        try:
+            relay_everything()
+            handle_everything()
+        finally:
+            connections.close_all()
+
+    shop = threading.Timer(0.5, come_to_rest)
+    shop.start()
+    try:
+        code, printed = run("--wait", "20")
+    finally:
+        shop.join()
 
     assert code == 0
     assert "The books agree: 0 differences, 0 in flight" in printed
