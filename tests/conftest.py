@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+from config.contexts import CONTEXTS
 from tests.support.sql import watch
 from tests.support.stack.shop import Shop
 
@@ -44,7 +46,8 @@ def now() -> datetime:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The whole shop on servers of its own, which tests may kill. Starting it takes a while, so
     all of them share one; they leave it running and at rest."""
-    shop = Shop(tmp_path_factory.mktemp("shop"), web="tests.faults.web:application")
+    split = any(f"{context.upper()}_DATABASE_URL" in os.environ for context in CONTEXTS)
+    shop = Shop(tmp_path_factory.mktemp("shop"), split=split, web="tests.faults.web:application")
     try:
         shop.start()
         yield shop

@@ -47,7 +47,7 @@ def test_an_order_whose_process_was_killed_at_any_step_is_decided_without_its_cl
 ) -> None:
     sku, *others = goods
     shop.set_gateway(latency_ms=LATENCY_MS)
-    with Load(other_buyer, skus=others, threads=2):
+    with Load(other_buyer, skus=others, threads=2, pause=0.2):
         for when, point in CONFIRMED_AFTER_ALL.items():
             place_and_kill(shop, buyer, sku, when, point)
         for when, point in DECLINED_AFTER_ALL.items():

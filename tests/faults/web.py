@@ -3,9 +3,10 @@
     granian tests.faults.web:application
 
 A request with `X-Die-At: after=3` is killed when its third data-modifying statement has committed;
-`before=4` kills it with its fourth unsent, and `after=3;delay_ms=100` lets it go on for a moment, so
-that it dies while it waits for the gateway. Nothing of the product is replaced: a placement is seen
-by the statements that it sends. The last that the process says is "killed", the point, and the key.
+`before=4` kills it with its fourth unsent, and `after=3;delay_ms=100` lets it go on for a moment,
+so that it dies while it waits for the gateway. Nothing of the product is replaced: a placement is
+seen by the statements that it sends. The last that the process says is "killed", the point, and the
+key.
 """
 
 from __future__ import annotations

@@ -28,10 +28,11 @@ def require_agreement(shop: Shop, *buyers: Buyer) -> dict[str, dict[str, Any]]:
     """
     shop.require_roles()
     checks = audit(shop)
-    assert _disagreements(checks) == {}
-    for buyer in buyers:
-        assert differences(shop, buyer) == []
-    assert unowned_authorisations(shop) == []
+    wrong = _disagreements(checks)
+    assert not wrong, json.dumps(wrong, indent=2)
+    found = [one for buyer in buyers for one in differences(shop, buyer)]
+    found += unowned_authorisations(shop)
+    assert not found, "\n".join(found)
     return checks
 
 

@@ -80,8 +80,11 @@ class Shop:
             service.wait_until_ready()
         if self._split:
             self._give_every_context_a_database()
-        for step in devstack_shop.steps(staff_password=self.staff_password):
-            self.run(step.command, **step.environment)
+        prepared = self.result_of(
+            [sys.executable, "-m", "tests.support.stack.prepare"],
+            STAFF_PASSWORD=self.staff_password,
+        )
+        assert prepared.returncode == 0, prepared.stdout + prepared.stderr
         for role in self._roles:
             self.start_role(role)
         self.wait_until_ready()
@@ -134,12 +137,6 @@ class Shop:
         self.services[service].wait_until_ready()
 
     # Asking
-
-    def run(self, command: Sequence[str], **environment: str) -> str:
-        """What a command says that runs as the shop's processes do. It has to succeed."""
-        result = self.result_of(command, **environment)
-        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
-        return result.stdout
 
     def result_of(
         self, command: Sequence[str], **environment: str

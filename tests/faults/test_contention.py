@@ -1,0 +1,63 @@
+"""Many who want the same at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.stack.books import require_agreement, stock_of
+from tests.support.stack.buyers import Buyer
+from tests.support.stack.shop import Shop
+from tests.support.stack.staff import new_goods
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.kafka,
+    pytest.mark.xdist_group("shop"),
+    pytest.mark.timeout(300),
+]
+
+
+def test_500_buyers_of_50_units_at_once_buy_exactly_50(shop: Shop) -> None:
+    [sku] = new_goods(shop, on_hand=50)
+    buyers = [Buyer.register(shop) for _ in range(5)]
+    together = threading.Barrier(500)
+
+    def buy(number: int) -> str:
+        together.wait(60)
+        return buyers[number % 5].buy(sku).outcome
+
+    with ThreadPoolExecutor(500) as crowd:
+        outcomes = Counter(crowd.map(buy, range(500)))
+    assert outcomes == {"CONFIRMED": 50, "out_of_stock": 450}
+    require_agreement(shop, *buyers)
+    assert stock_of(shop, sku) == (50, 50)
+
+
+@pytest.mark.usefixtures("normal_gateway")
+def test_one_key_sent_20_times_at_once_makes_one_order(
+    shop: Shop, buyer: Buyer, goods: list[str]
+) -> None:
+    shop.set_gateway(latency_ms=300)  # so that the others come while the first is at work
+    together = threading.Barrier(20)
+
+    def send(number: int) -> tuple[int, str, bool]:
+        together.wait(60)
+        answer = buyer.send(goods[0], key="one-key-for-20")
+        body = answer.json()
+        replayed = "Idempotency-Replayed" in answer.headers
+        return answer.status_code, body.get("id") or body["code"], replayed
+
+    with ThreadPoolExecutor(20) as crowd:
+        answers = Counter(crowd.map(send, range(20)))
+
+    told = buyer.buy(goods[0], key="one-key-for-20")
+    assert told.headers["Idempotency-Replayed"] == "true"
+    placed, replayed = (201, told.order_id, False), (201, told.order_id, True)
+    assert answers[placed] == 1
+    assert set(answers) <= {placed, replayed, (409, "in_progress", False)}
+    require_agreement(shop, buyer)
+    assert stock_of(shop, goods[0])[1] == 1
