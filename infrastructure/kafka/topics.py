@@ -50,7 +50,7 @@ def ensure_topics(topics: Iterable[str]) -> list[str]:
     missing = [name for name in wanted if name not in existing]
     if not missing:
         return []
-    made = admin.create_topics(
+    answers = admin.create_topics(
         [
             NewTopic(
                 name,
@@ -63,12 +63,14 @@ def ensure_topics(topics: Iterable[str]) -> list[str]:
         operation_timeout=CREATION_SECONDS,
         request_timeout=CREATION_SECONDS,
     )
-    for name, future in made.items():
+    made = []
+    for name, future in answers.items():
         try:
             future.result()
+            made.append(wanted[name])
         except KafkaException as error:
             _judge(name, error)
-    return [wanted[name] for name in missing]
+    return made
 
 
 def _limit(message_bytes: int) -> int:

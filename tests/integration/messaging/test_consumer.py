@@ -24,7 +24,11 @@ from tests.support import things
 from tests.support.messaging import message_of, read_topic, thing_process, wait_until
 from tests.support.things import ALIAS, CONTEXT, NOW, TOPIC, ThingHappened, ThingIgnored, effects
 
-pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("things_context", "broker")]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("things_context", "broker"),
+]
 
 
 def test_a_consumer_killed_in_a_batch_leaves_each_effect_once(

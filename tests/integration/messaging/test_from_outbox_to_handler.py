@@ -13,7 +13,11 @@ from infrastructure.outbox.relay import Relay
 from tests.support.messaging import publish, read_topic, wait_until
 from tests.support.things import NOW, TOPIC, ThingHappened, effects
 
-pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("things_context", "broker")]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("things_context", "broker"),
+]
 
 
 def test_every_published_event_has_its_effect_once_in_every_handler(

@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource
 from django.core.management import CommandError, call_command
 
 from infrastructure.events.bus import Dispatcher
 from infrastructure.ids import new_id
 from infrastructure.inbox import marks
 from infrastructure.inbox.models import BlockedKey, DeadLetter, InboxMark
+from infrastructure.kafka.client import client_settings, topic_name
 from infrastructure.kafka.consumer import GroupConsumer
 from infrastructure.kafka.replay import members_of
 from infrastructure.kafka.topics import PARTITIONS
@@ -24,7 +26,7 @@ from tests.support import things
 from tests.support.messaging import wait_until
 from tests.support.things import ALIAS, CONTEXT, NOW, TOPIC, effects
 
-pytestmark = pytest.mark.usefixtures("things_context")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("things_context")]
 
 
 @pytest.mark.kafka
@@ -147,7 +149,7 @@ def test_the_topics_of_all_events_are_made_once(settings: Any) -> None:
         f"made {name}" for topic in topics for name in (topic, f"{topic}.dlq")
     ]
     assert again == "4 topics and their dead letter topics are in place\n"
-    assert kept_for_ever("order-events") == (PARTITIONS, "-1")
+    wait_until(lambda: kept_for_ever("order-events") == (PARTITIONS, "-1"))
 
 
 def set_poison_aside(texts: list[str]) -> UUID:
@@ -165,15 +167,11 @@ def set_poison_aside(texts: list[str]) -> UUID:
 
 
 def kept_for_ever(topic: str) -> tuple[int, str]:
-    from confluent_kafka.admin import AdminClient, ConfigResource
-
-    from infrastructure.kafka.client import client_settings, topic_name
-
     admin = AdminClient(client_settings())
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic_name(topic))
     (described,) = admin.describe_configs([resource]).values()
-    partitions = admin.list_topics(timeout=5).topics[topic_name(topic)].partitions
-    return len(partitions), described.result()["retention.ms"].value
+    listed = admin.list_topics(timeout=5).topics.get(topic_name(topic))
+    return len(listed.partitions) if listed else 0, described.result()["retention.ms"].value
 
 
 def run(command: str, *arguments: str, **options: Any) -> str:

@@ -30,7 +30,11 @@ from tests.support.messaging import (
 )
 from tests.support.things import NOW, TOPIC, ThingHappened
 
-pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("things_context", "broker")]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("things_context", "broker"),
+]
 
 ALIAS = "default"
 
