@@ -8,13 +8,14 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+# Django tries them one after the other, so the busiest come first: those of the contexts at the top.
 urlpatterns = [
+    *(
+        path("api/v1/", include(f"domains.{context}.api.urls"))
+        for context in reversed(settings.CONTEXTS)
+        if find_spec(f"domains.{context}.api") and find_spec(f"domains.{context}.api.urls")
+    ),
     path("", include("infrastructure.http.urls")),
     path("", include("infrastructure.auth.urls")),
     path(settings.ADMIN_PATH.lstrip("/"), admin.site.urls),
-    *(
-        path("api/v1/", include(f"domains.{context}.api.urls"))
-        for context in settings.CONTEXTS
-        if find_spec(f"domains.{context}.api") and find_spec(f"domains.{context}.api.urls")
-    ),
 ]

@@ -7,7 +7,6 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from msgspec import UNSET
 
 from domains.orders import errors, queries, services
@@ -97,7 +96,7 @@ class Orders(APIView):
             key=key,
             now=clock.now(),
         )
-        headers = {"Location": reverse("order", kwargs={"order_id": placed.order.id})}
+        headers = {"Location": f"{request.path}/{placed.order.id}"}
         if placed.replayed:
             headers["Idempotency-Replayed"] = "true"
         if preference.respond_async:
