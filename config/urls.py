@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-# Django tries them one after the other, so the busiest come first: those of the contexts at the top.
+# Django tries one after the other, so the busiest come first: those of the contexts at the top.
 urlpatterns = [
     *(
         path("api/v1/", include(f"domains.{context}.api.urls"))
