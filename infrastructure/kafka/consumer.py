@@ -41,6 +41,8 @@ BATCH = 500
 POLL_SECONDS = 0.2
 # How long a batch may still grow once its first message is there.
 GATHER_SECONDS = 0.002
+# The group takes a consumer that handles one batch for longer for dead.
+POLL_INTERVAL_SECONDS = 300
 ATTEMPTS = 8
 BACKOFF_SECONDS = (0.1, 10.0)
 MEASURE_SECONDS = 5.0
@@ -124,7 +126,7 @@ class GroupConsumer:
             "enable.auto.offset.store": False,
             "enable.auto.commit": True,
             "auto.commit.interval.ms": 1000,
-            "max.poll.interval.ms": 300_000,
+            "max.poll.interval.ms": POLL_INTERVAL_SECONDS * 1000,
             "queued.max.messages.kbytes": 16_384,
             "fetch.queue.backoff.ms": 50,
             "fetch.error.backoff.ms": 100,

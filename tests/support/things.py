@@ -12,9 +12,12 @@ from django.conf import settings
 from django.db import connections
 
 from infrastructure.errors import Transient
+from infrastructure.events.bus import caused_by
 from infrastructure.events.codec import upcaster
 from infrastructure.events.event import Event, published
 from infrastructure.events.subscriptions import clears, subscribe
+from infrastructure.observability import correlation
+from infrastructure.observability.correlation import Correlation
 
 CONTEXT = "tests"
 ALIAS = "default"
@@ -27,6 +30,7 @@ PASSING: dict[str, int] = {}
 # Held by a test, it keeps `record` inside its transaction at an event with the text "slow".
 DOOR = 4711
 SEEN_WITHOUT_TRANSACTION: list[bool] = []
+SEEN_CAUSES: list[Correlation] = []
 
 
 @published("tests.thing_happened", topic=TOPIC, version=2)
@@ -51,6 +55,7 @@ def count_became_number(payload: dict[str, Any]) -> dict[str, Any]:
 
 @subscribe(ThingHappened)
 def record(event: ThingHappened) -> None:
+    SEEN_CAUSES.append(correlation.current())
     write_effect("record", [event])
     fail_if_told(event)
     if event.text == "slow":
@@ -61,6 +66,9 @@ def record(event: ThingHappened) -> None:
 @subscribe(ThingHappened, batch=True, rebuildable=True, ordered=False)
 def record_batch(events: list[ThingHappened]) -> None:
     write_effect("record_batch", events)
+    for event in events:
+        with caused_by(event):
+            SEEN_CAUSES.append(correlation.current())
 
 
 @subscribe(ThingHappened, idempotent=True)
@@ -106,6 +114,10 @@ def write_effect(handler: str, events: Iterable[ThingHappened]) -> None:
 def install() -> None:
     """Let the context live in the default database."""
     settings.ALIAS_OF_CONTEXT[CONTEXT] = ALIAS
+
+
+def uninstall() -> None:
+    del settings.ALIAS_OF_CONTEXT[CONTEXT]
 
 
 def create_table() -> None:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from infrastructure.events.subscriptions import subscriptions_of
-from infrastructure.kafka.consumer import GroupConsumer
+from infrastructure.kafka.consumer import POLL_INTERVAL_SECONDS, GroupConsumer
 from infrastructure.observability.heartbeat import Heartbeat
 from infrastructure.observability.metrics_server import serve_metrics
 
@@ -34,7 +34,8 @@ class Command(BaseCommand):
             if subscriptions_of(context)
         ]
         serve_metrics()
-        heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
+        # A batch whose handlers wait for other servers may take as long as the group allows.
+        heartbeat = Heartbeat(settings.HEARTBEAT_FILE, silence_seconds=POLL_INTERVAL_SECONDS)
         groups = [GroupConsumer(context) for context in contexts]
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -23,8 +23,10 @@ def things_context(transactional_db: None) -> Iterator[None]:
     things.POISON.clear()
     things.PASSING.clear()
     things.SEEN_WITHOUT_TRANSACTION.clear()
+    things.SEEN_CAUSES.clear()
     yield
     things.drop_table()
+    things.uninstall()
 
 
 @pytest.fixture
