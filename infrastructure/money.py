@@ -9,7 +9,7 @@ from typing import Self
 
 import iso4217
 
-_AMOUNT = re.compile(r"(-?)(\d{1,15})(?:\.(\d+))?", re.ASCII)
+_AMOUNT = re.compile(r"(-?)(\d{1,16})(?:\.(\d+))?", re.ASCII)
 
 # The largest amount that fits a bigint even after it was multiplied by a large quantity.
 MAX_AMOUNT_MINOR = 10**15

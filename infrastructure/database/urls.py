@@ -32,9 +32,9 @@ def databases_from(
 
 
 def _parse(url: str, common: Mapping[str, Any]) -> dict[str, Any]:
-    settings = environ.Env.db_url_config(url)
-    if not settings or "postgresql" not in settings["ENGINE"]:
+    if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("A database URL must look like postgresql://user:password@host:5432/name")
+    settings = environ.Env.db_url_config(url)
     options = {**common.get("OPTIONS", {}), **settings.get("OPTIONS", {})}
     return {
         **settings,
