@@ -76,7 +76,7 @@ KAFKA_CLIENT_SETTINGS = env.mapping("KAFKA_CLIENT_SETTINGS", {})
 KAFKA_TOPIC_PREFIX = env.text("KAFKA_TOPIC_PREFIX", "")
 KAFKA_GROUP_PREFIX = env.text("KAFKA_GROUP_PREFIX", KAFKA_TOPIC_PREFIX)
 KAFKA_REPLICATION_FACTOR = env.integer("KAFKA_REPLICATION_FACTOR", 3)
-# `consumer` is KIP-848, `classic` is cooperative-sticky; `auto` takes the first that the broker has.
+# `consumer` is KIP-848, `classic` is cooperative-sticky; `auto` takes the first the broker has.
 KAFKA_GROUP_PROTOCOL = env.text("KAFKA_GROUP_PROTOCOL", "auto")
 env.require(
     KAFKA_GROUP_PROTOCOL in ("auto", "consumer", "classic"),
@@ -174,8 +174,8 @@ METRICS_NETWORKS = env.items(
     "METRICS_NETWORKS", ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128"]
 )
 
-# Policy -> requests in a window, per caller; None is no limit. RATE_LIMITS="login=50/min,search=off"
-# overrides single ones.
+# Policy -> requests in a window, per caller; None is no limit.
+# RATE_LIMITS="login=50/min,search=off" overrides single ones.
 RATE_LIMITS: dict[str, str | None] = {
     "default": "600/min",
     "anonymous": "60/min",
@@ -188,7 +188,8 @@ RATE_LIMITS: dict[str, str | None] = {
     "webhooks": "6000/min",
 }
 RATE_LIMITS |= {
-    name: None if limit == "off" else limit for name, limit in env.mapping("RATE_LIMITS", {}).items()
+    name: None if limit == "off" else limit
+    for name, limit in env.mapping("RATE_LIMITS", {}).items()
 }
 # Counted in the process while Redis is down; all other limits are off then.
 RATE_LIMITS_FALL_BACK = ["register", "login", "login_account", "checkout"]
@@ -203,7 +204,9 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Kontor",
     "VERSION": "1",
-    "DESCRIPTION": "The commerce API. Every error is a problem document (RFC 9457) with a stable code.",
+    "DESCRIPTION": (
+        "The commerce API. Every error is a problem document (RFC 9457) with a stable code."
+    ),
     "LICENSE": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
     "OAS_VERSION": "3.1.0",
     "SERVERS": [{"url": "/"}],

@@ -37,7 +37,8 @@ def test_no_foreign_key_leaves_its_schema(alias: str) -> None:
     with connections[alias].cursor() as cursor:
         cursor.execute(
             "SELECT conname FROM pg_constraint "
-            "JOIN pg_class here ON here.oid = conrelid JOIN pg_class there ON there.oid = confrelid "
+            "JOIN pg_class here ON here.oid = conrelid "
+            "JOIN pg_class there ON there.oid = confrelid "
             "WHERE contype = 'f' AND here.relnamespace <> there.relnamespace"
         )
         assert cursor.fetchall() == []
