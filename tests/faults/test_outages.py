@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.test_killed_placements import key_of, place_and_kill
+from tests.faults.test_killed_web import key_of, place_and_kill
 from tests.support.stack.books import require_agreement
 from tests.support.stack.buyers import Buyer, Load
 from tests.support.stack.shop import Shop, until
@@ -39,14 +39,13 @@ def test_while_kafka_is_away_orders_go_on_and_its_facts_arrive_later(
 def test_while_valkey_is_away_orders_go_on_and_recovery_comes_back_with_it(
     shop: Shop, buyer: Buyer, other_buyer: Buyer, goods: list[str], seconds: float
 ) -> None:
-    with Load(buyer, skus=goods) as load:
-        with shop.away("redis", seconds=seconds):
-            gone_at = time.monotonic()
-            until(lambda: load.confirmed_since(gone_at) > 0, "orders go on")
-            assert not any(told.broken for told in list(buyer.journal))
-            # Nobody but the recovery task takes this one up.
-            left_behind = f"valkey away {seconds} s"
-            place_and_kill(shop, other_buyer, goods[0], left_behind, "after=2")
+    with Load(buyer, skus=goods) as load, shop.away("redis", seconds=seconds):
+        gone_at = time.monotonic()
+        until(lambda: load.confirmed_since(gone_at) > 0, "orders go on")
+        assert not any(told.broken for told in list(buyer.journal))
+        # Nobody but the recovery task takes this one up.
+        left_behind = f"valkey away {seconds} s"
+        place_and_kill(shop, other_buyer, goods[0], left_behind, "after=2")
     told = other_buyer.buy(goods[0], key=key_of(left_behind))
     assert (told.outcome, told.headers["Idempotency-Replayed"]) == ("CONFIRMED", "true")
     require_agreement(shop, buyer, other_buyer)

@@ -120,11 +120,13 @@ class Shop:
         for name, child in self._running.items():
             assert child.is_running, f"{name} {child.how_it_ended()}:\n{child.last_words(40)}"
 
-    def pids_of(self, name: str) -> list[int]:
-        return [one.pid for one in family(self._running[name].pid, look_around())]
+    def start_web_again_if_ended(self) -> None:
+        """As whoever supervises it would: granian gives up when its workers die in quick turn."""
+        if not self._running["web"].is_running:
+            self.restart_role("web")
 
     def wait_until_ready(self) -> None:
-        until(self._is_ready, "the web role is ready", seconds=_READY_SECONDS)
+        until(self.is_ready, "the web role is ready", seconds=_READY_SECONDS)
 
     @contextmanager
     def away(self, service: str, *, seconds: float) -> Iterator[None]:
@@ -191,7 +193,8 @@ class Shop:
                 return found
             since = page["next"]
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether the web role serves."""
         try:
             return httpx.get(f"{self.url}/health/ready", timeout=3).status_code == 200
         except httpx.HTTPError:

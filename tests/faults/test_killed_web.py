@@ -1,8 +1,10 @@
-"""kill -9 of the web process at every step of a placement."""
+"""kill -9 of the web process at every step of a placement, and of a cancellation."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 
 import httpx
 import pytest
@@ -75,20 +77,76 @@ def test_an_order_whose_process_was_killed_at_any_step_is_decided_without_its_cl
     assert stock_of(shop, sku)[1] == len(CONFIRMED_AFTER_ALL)
 
 
+# Of an order that is confirmed and paid.
+CANCELLED_AFTER_ALL = {
+    "the wish is written": "after=1",
+    "the void is written as sent": "after=2",
+    "the void is on its way to the gateway": "after=2;delay_ms=100",
+    "the gateway has voided": "before=3",
+    "the outcome is written": "after=3",
+    "the order is cancelled": "after=4",
+    "its goods are released": "after=5",
+    "the order is finished": "after=6",
+}
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("normal_gateway")
+def test_a_cancellation_whose_process_was_killed_at_any_step_is_carried_out(
+    shop: Shop, buyer: Buyer, goods: list[str]
+) -> None:
+    order_ids = {when: buyer.buy(goods[0]).order_id for when in CANCELLED_AFTER_ALL}
+    buyer.buy(goods[0])
+    shop.set_gateway(latency_ms=LATENCY_MS)
+    for when, point in CANCELLED_AFTER_ALL.items():
+        key = f"cancel-{key_of(when)}"
+        headers = {"Idempotency-Key": key, "X-Die-At": point}
+        kill_web(
+            shop,
+            partial(cancel, buyer, order_ids[when], **headers),
+            last_words=f"killed {point} {key}\n",
+        )
+    statuses = until(
+        lambda: decided(shop, buyer), "recovery ends what the killed left behind", seconds=90
+    )
+    assert sorted(statuses) == ["CANCELLED"] * len(CANCELLED_AFTER_ALL) + ["CONFIRMED"]
+    for order_id in order_ids.values():
+        again = cancel(buyer, order_id)
+        assert (again.status_code, again.json()["payment"]["status"]) == (200, "VOIDED")
+    require_agreement(shop)
+    assert stock_of(shop, goods[0])[1] == 1
+
+
+def cancel(buyer: Buyer, order_id: str, **headers: str) -> httpx.Response:
+    return buyer.shop.http.post(
+        f"/api/v1/orders/{order_id}/cancel",
+        headers={**buyer.account.headers, **headers},
+        json={"reason": "changed_mind"},
+    )
+
+
 def place_and_kill(
     shop: Shop, buyer: Buyer, sku: str, when: str, point: str, *, token: str = "tok_visa"
 ) -> None:
-    """Send an order until it has killed its process. It may meet a worker that is not up yet."""
     key = key_of(when)
-    killed = f"killed {point} {key}"
+    kill_web(
+        shop,
+        lambda: buyer.send(sku, key=key, token=token, **{"X-Die-At": point}),
+        last_words=f"killed {point} {key}\n",
+    )
+
+
+def kill_web(shop: Shop, send: Callable[[], httpx.Response], *, last_words: str) -> None:
+    """Send a request until it has killed its process. It may meet a worker that is not up yet."""
 
     def sent_and_killed() -> bool:
+        shop.start_web_again_if_ended()
         with contextlib.suppress(httpx.TransportError):
-            answer = buyer.send(sku, key=key, token=token, **{"X-Die-At": point})
-            pytest.fail(f"{when}: nobody was killed, but answered {answer.text}")
-        return killed in shop.log("web")
+            answer = send()
+            pytest.fail(f"nobody was {last_words}, but answered {answer.text}")
+        return last_words in shop.log("web")
 
-    until(sent_and_killed, killed)
+    until(sent_and_killed, last_words)
 
 
 def key_of(when: str) -> str:
@@ -97,7 +155,7 @@ def key_of(when: str) -> str:
 
 def decided(shop: Shop, buyer: Buyer) -> list[str]:
     """The statuses of the buyer's orders once all are settled; empty before."""
-    shop.require_roles()
+    shop.start_web_again_if_ended()
     rows = shop.query(
         "orders",
         "SELECT status, unsettled_since IS NULL FROM orders_order WHERE customer_id = %s",
