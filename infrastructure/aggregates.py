@@ -51,7 +51,7 @@ class Tracked(models.Model):
         # Only columns: copying __dict__ whole would copy the loaded children as well.
         values = self.__dict__
         values["_stored"] = {
-            name: deepcopy(value) if isinstance(value, list | dict) else value
+            name: deepcopy(value) if isinstance(value, _MUTABLE) else value
             for name in _attribute_names(type(self))
             if (value := values.get(name, _MISSING)) is not _MISSING
         }
@@ -70,6 +70,7 @@ class Tracked(models.Model):
 
 
 _MISSING = object()
+_MUTABLE = (list, dict)
 
 
 @cache
@@ -246,7 +247,7 @@ def _write(
             root.version += 1
             root.events_recorded += len(recorded)
         write_roots(statement)
-        _write_children(statement, roots)
+        children = _write_children(statement, roots)
         if events:
             many = len(roots) > 1
             statement.insert(
@@ -267,14 +268,22 @@ def _write(
         for root, (version, events_recorded) in zip(roots, before, strict=True):
             root.version, root.events_recorded = version, events_recorded
         raise
+    for row in (*roots, *children):
+        row._state.adding, row._state.db = False, alias
+        row._remember()
     for root in roots:
-        _remember_saved(root, alias)
+        root.__dict__.pop("_events", None)
+        for name in root.owned:
+            if name in root.__dict__:
+                root.__dict__[f"_{name}_stored"] = {child.pk for child in root.__dict__[name]}
     if events:
         hint.after_commit(alias)
 
 
-def _write_children(statement: Statement, roots: list[AggregateRoot]) -> None:
+def _write_children(statement: Statement, roots: list[AggregateRoot]) -> list[OwnedModel]:
+    """Add the parts that write the roots' children. Returns those that are new or changed."""
     root_class = type(roots[0])
+    written: list[OwnedModel] = []
     for name, related_name in root_class.owned.items():
         relation = root_class._meta.get_field(related_name)
         foreign_key = relation.field  # type: ignore[union-attr]
@@ -304,15 +313,5 @@ def _write_children(statement: Statement, roots: list[AggregateRoot]) -> None:
                 # A new row may take the unique position of a removed one.
                 after=f"{name}_gone" if gone else "",
             )
-
-
-def _remember_saved(root: AggregateRoot, alias: str) -> None:
-    root.__dict__.pop("_events", None)
-    root._state.adding, root._state.db = False, alias
-    root._remember()
-    for name in root.owned:
-        if name in root.__dict__:
-            for child in root.__dict__[name]:
-                child._state.adding, child._state.db = False, alias
-                child._remember()
-            root.__dict__[f"_{name}_stored"] = {child.pk for child in root.__dict__[name]}
+        written += new + changed
+    return written
