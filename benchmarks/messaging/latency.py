@@ -63,7 +63,9 @@ def watch(arrived: dict[UUID, float], expected: int) -> None:
     while len(arrived) < expected:
         message = consumer.poll(1)
         if message is not None and message.error() is None:
-            arrived[UUID(dict(message.headers())["ce_id"].decode())] = time.perf_counter()
+            event_id = dict(message.headers() or ())["ce_id"]
+            assert isinstance(event_id, bytes)
+            arrived[UUID(event_id.decode())] = time.perf_counter()
     consumer.close()
 
 

@@ -34,7 +34,9 @@ def raw_producer(rows: list[tuple[str, str]]) -> float:
             **{"enable.idempotence": True, "linger.ms": 5, "queue.buffering.max.messages": 200_000}
         )
     )
-    headers = [(name, "x" * 20) for name in ("one", "two", "three", "four", "five")]
+    headers: dict[str, str | bytes | None] = dict.fromkeys(
+        ("one", "two", "three", "four", "five"), "x" * 20
+    )
     name = topic_name(f"{load.TOPIC}.raw")
     acknowledged = 0
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import environment, results
+from benchmarks import environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SKUS = 10_000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--load-seconds", type=float, default=60, help="with relay and consumers")
@@ -20,22 +20,16 @@ def main() -> None:
     parser.add_argument(
         "--only", choices=["process", "gateway", "facts"], action="append", help="not all rows"
     )
-    parser.add_argument(
-        "--logs", type=Path, default=ROOT / ".local/benchmarks", help="of the roles"
-    )
+    parser.add_argument("--logs", type=Path, default=ROOT / ".local/benchmarks")
     chosen = parser.parse_args()
     chosen.logs.mkdir(parents=True, exist_ok=True)
     if chosen.quick:
         chosen.seconds, chosen.rounds, chosen.load_seconds = 2, 1, 5
-    environment.enter()
-    environment.set_up_django()
-    try:
-        measure(chosen)
-    finally:
-        environment.leave()
+    return chosen
 
 
-def measure(chosen: argparse.Namespace) -> None:
+def measure(chosen: argparse.Namespace) -> tuple[list[str], str]:
+    """The sections of the report, and the version of the database."""
     from benchmarks.placement.run import Run
 
     run = Run(
@@ -45,10 +39,17 @@ def measure(chosen: argparse.Namespace) -> None:
         load_seconds=chosen.load_seconds,
         logs=chosen.logs,
     )
-    sections = run.all(only=chosen.only)
-    if chosen.quick or chosen.only:
-        return
-    results.append(sections, database=run.database)
+    return run.all(only=chosen.only), run.database
+
+
+def main() -> None:
+    chosen = options(__doc__)
+    environment.enter()
+    try:
+        environment.set_up_django()
+        measure(chosen)
+    finally:
+        environment.leave()
 
 
 if __name__ == "__main__":
