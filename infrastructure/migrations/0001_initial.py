@@ -28,7 +28,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "outbox message",
-                "indexes": [models.Index(fields=["shard", "id"], name="outbox_shard_id")],
             },
         ),
     ]

@@ -60,12 +60,11 @@ def _publish_rings() -> None:
     client = redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5
     )
-    name = channel()
     while True:
         _rung.wait()
         _rung.clear()
         try:
-            client.publish(name, b"")
+            client.publish(channel(), b"")
         except redis.RedisError as error:
             log.debug("no hint to the relay: %s", error)
             time.sleep(1)

@@ -28,8 +28,9 @@ class OutboxMessage(models.Model):
 
     class Meta:
         app_label = "platform"
+        # No index but the key: the relay reads in its order and filters by shard, and another one
+        # would be written twice for every event.
         verbose_name = "outbox message"
-        indexes = [models.Index(fields=["shard", "id"], name="outbox_shard_id")]
 
     def __str__(self) -> str:
         return f"{self.name} {self.sequence} of {self.key}"

@@ -46,7 +46,7 @@ RETRY_SECONDS = (0.1, 2.0)
 
 _FETCH = """
 SELECT id, shard, topic, key, sequence, name, event_version, event_id::text,
-       to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+       occurred_at::text,
        correlation_id, causation_id, traceparent, payload
   FROM platform_outboxmessage
  WHERE id > %s AND shard = ANY(%s::smallint[]) AND id <> ALL(%s::bigint[])
@@ -148,7 +148,7 @@ class Session:
         rows = self._fetch()
         followers: list[int] = []
         for row in rows:
-            if (row[2], row[3]) in self._blocked:
+            if self._blocked and (row[2], row[3]) in self._blocked:
                 followers.append(row[0])
             elif not self._send(row):
                 self._reader.rewind()
@@ -202,7 +202,8 @@ class Session:
                 event_id=event_id,
                 name=name,
                 version=version,
-                occurred_at=occurred_at,
+                # The session's time zone is UTC: 2026-03-02 09:30:00.123456+00
+                occurred_at=f"{occurred_at[:10]}T{occurred_at[11:-3]}Z",
                 key=key,
                 sequence=sequence,
                 correlation_id=correlation_id,

@@ -46,6 +46,7 @@ def open_session(alias: str) -> psycopg.Connection:
     # are right for every size of the table, also for one that was empty when it was analysed.
     session.execute(
         "SELECT set_config(name, value, false) FROM (VALUES ('synchronous_commit', 'off'),"
+        " ('TimeZone', 'UTC'), ('DateStyle', 'ISO'),"
         " ('enable_seqscan', 'off'), ('enable_sort', 'off'), ('enable_bitmapscan', 'off'),"
         " ('plan_cache_mode', 'force_generic_plan')) AS wanted(name, value)"
     )

@@ -69,10 +69,10 @@ def test_two_relays_share_the_shards_and_one_takes_over_from_a_killed_one(
         other.wait()
         wait_until(lambda: list(leaders().values()) == [SHARDS], seconds=2)
 
-    things = [publish_thing(2) for _ in range(40)]
+    things = [publish_thing(2) for _ in range(200)]
     wait_until(outbox_is_empty)
     messages = read_topic(TOPIC)
-    assert [first_seen(messages, thing_id) for thing_id in things] == [[1, 2]] * 40
+    assert [first_seen(messages, thing_id) for thing_id in things] == [[1, 2]] * 200
     assert {shard_of(str(thing_id)) for thing_id in things} == set(range(SHARDS))
 
 
