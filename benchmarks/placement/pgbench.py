@@ -8,12 +8,14 @@ import resource
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connections
 
 from benchmarks.placement.measurement import Measurement
+from benchmarks.placement.statements import Scripts
 from benchmarks.placement.usage import Usage, postmaster
 from infrastructure.database.contexts import alias_of
 
@@ -26,7 +28,17 @@ def fresh_id() -> str:
     return "uuidv7()" if version >= 180_000 else "gen_random_uuid()"
 
 
-def run(script: str, *, concurrency: int, seconds: float) -> Measurement:
+def run(scripts: Scripts, *, concurrency: int, seconds: float) -> Measurement:
+    """The orders that pgbench places, as if it had not had to make their parameters."""
+    probe = max(2.0, seconds / 5)
+    bare = _run(scripts.bare, concurrency=concurrency, seconds=probe)
+    wrapped = _run(scripts.wrapped, concurrency=concurrency, seconds=probe)
+    whole = _run(scripts.order, concurrency=concurrency, seconds=seconds)
+    making = max(0.0, 1 / wrapped.per_second - 1 / bare.per_second)
+    return replace(whole, per_second=1 / (1 / whole.per_second - making))
+
+
+def _run(script: str, *, concurrency: int, seconds: float) -> Measurement:
     program = shutil.which("pgbench")
     if program is None:
         raise SystemExit("There is no pgbench on the PATH. `make bench` puts one there.")

@@ -12,7 +12,7 @@ from benchmarks.placement import pgbench, shop
 from benchmarks.placement.lag import Facts
 from benchmarks.placement.measurement import Measurement
 from benchmarks.placement.shop import Web
-from benchmarks.placement.statements import Recorded, record, script
+from benchmarks.placement.statements import Recorded, Scripts, record, scripts
 from benchmarks.results import table
 from config.wsgi import application
 
@@ -47,7 +47,7 @@ class Run:
     ) -> None:
         self._skus, self._seconds, self._rounds = skus, seconds, rounds
         self._load_seconds, self._logs = load_seconds, logs
-        self._scripts: dict[bool, str] = {}
+        self._scripts: dict[bool, Scripts] = {}
         self.database = ""
 
     def all(self, *, only: Sequence[str] | None = None) -> list[str]:
@@ -64,7 +64,7 @@ class Run:
             web.register()
             recorded = record(application, token=web.token(), skus=self._skus)
         for hot in (False, True):
-            self._scripts[hot] = script(
+            self._scripts[hot] = scripts(
                 recorded, skus=self._skus, hot=hot, fresh_id=pgbench.fresh_id()
             )
         sections = [_described(recorded)]

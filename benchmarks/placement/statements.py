@@ -7,7 +7,7 @@ ids, other SKUs and another order number put in their places.
 
 pgbench cannot put texts together, so the first statement (the read of prices, the only one that is
 wrapped into something) makes all parameters of the order and pgbench keeps them: the others are
-exactly the application's.
+exactly the application's. What the wrapping costs is measured, and taken off.
 """
 
 from __future__ import annotations
@@ -61,43 +61,55 @@ def record(application: Callable[..., Any], *, token: str, skus: int) -> Recorde
     return Recorded(statements, round_trips[0], answer)
 
 
-def script(recorded: Recorded, *, skus: int, hot: bool, fresh_id: str) -> str:
-    """The pgbench script of one order.
+@dataclass(frozen=True)
+class Scripts:
+    """For pgbench. order: the whole order; bare: only its read of prices, as the application sends
+    it; wrapped: that read as it stands in `order`, with the making of parameters around it."""
 
-    fresh_id: the SQL function that makes an id.
-    """
+    order: str
+    bare: str
+    wrapped: str
+
+
+def scripts(recorded: Recorded, *, skus: int, hot: bool, fresh_id: str) -> Scripts:
+    """fresh_id: the SQL function that makes an id."""
     (first, first_params), *others = recorded.statements
     if not first.lstrip().startswith("SELECT v.id, v.sku"):
         raise RuntimeError("The first statement of a placement is no longer the read of offers.")
     template = _Templates(recorded)
     third = skus // 3
-    lines = [
+    variables = [
         "\\set shard :client_id % 12",
         "\\set a 0" if hot else f"\\set a random(0, {third - 1})",
         f"\\set b random({third}, {2 * third - 1})",
         f"\\set c random({2 * third}, {3 * third - 1})",
     ]
-    made = []
-    for number, (_, params) in enumerate(others, start=2):
-        for position, value in enumerate(params, start=1):
-            made.append(f"{template.expression(value)} AS p{number}_{position}")
     wanted = ", ".join(f"'S' || lpad(:{name}::text, 5, '0')" for name in "abc")
-    offers = _inline(first, [_first_parameter(value, wanted) for value in first_params])
-    fresh = ", ".join(f"{fresh_id}::text AS u{n}" for n in range(template.fresh_ids))
-    lines.append(
-        _one_line(
-            f"WITH offered (id, sku) AS MATERIALIZED ({offers}), "
-            "chosen AS MATERIALIZED (SELECT array_agg(id::text) AS v, array_agg(sku) AS s"
-            " FROM offered), "
-            f"fresh AS MATERIALIZED (SELECT {fresh}, :shard::text AS shard) "
-            f"SELECT {', '.join(made)} FROM chosen, fresh"
-        )
-        + " \\gset"
-    )
+    bare = _inline(first, [_first_parameter(value, wanted) for value in first_params])
+    made, commands = [], []
     for number, (sql, params) in enumerate(others, start=2):
-        names = [f":p{number}_{position}" for position in range(1, len(params) + 1)]
-        lines.append(_one_line(_inline(sql, names)) + ";")
-    return "\n".join(lines) + "\n"
+        names = [f"p{number}_{position}" for position in range(1, len(params) + 1)]
+        made += [
+            f"{template.expression(value)} AS {name}"
+            for name, value in zip(names, params, strict=True)
+        ]
+        commands.append(_one_line(_inline(sql, [f":{name}" for name in names])) + ";")
+    # Different in their last two digits, which is random otherwise.
+    ids = ", ".join(f"left(id, 34) || '{n:02x}' AS u{n}" for n in range(template.fresh_ids))
+    wrapped = (
+        f"WITH offered (id, sku) AS MATERIALIZED ({bare}), "
+        "chosen AS MATERIALIZED (SELECT array_agg(id::text) AS v, array_agg(sku) AS s"
+        " FROM offered), "
+        f"drawn AS MATERIALIZED (SELECT {fresh_id}::text AS id), "
+        f"fresh AS MATERIALIZED (SELECT {ids}, :shard::text AS shard FROM drawn) "
+        f"SELECT {', '.join(made)} FROM chosen, fresh"
+    )
+    keep = _one_line(wrapped) + " \\gset"
+    return Scripts(
+        order=_lines(*variables, keep, *commands),
+        bare=_lines(*variables, _one_line(bare) + ";"),
+        wrapped=_lines(*variables, keep),
+    )
 
 
 class _Templates:
@@ -120,8 +132,9 @@ class _Templates:
                         self._replacements[found] = f"u{self.fresh_ids}"
                         self.fresh_ids += 1
         order = self._replacements[recorded.answer["id"]]
-        # Unique, and of the length of a real one: the random end of the order's id.
-        self._replacements[recorded.answer["number"]] = f"upper(right({order}, 9))"
+        # As long as a number may be, so that random digits do not meet; the last two are no such.
+        digits = f"left(right(replace({order}, '-', ''), 14), 12)"
+        self._replacements[recorded.answer["number"]] = f"upper({digits})"
         self._pattern = re.compile("|".join([_SHARD.pattern, *map(re.escape, self._replacements)]))
 
     @staticmethod
@@ -218,6 +231,10 @@ def _inline(sql: str, values: list[str]) -> str:
     first, *rest = re.split(r"(?<!%)%s", sql)
     parts = [first, *(value + part for value, part in zip(values, rest, strict=True))]
     return "".join(parts).replace("%%", "%")
+
+
+def _lines(*lines: str) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _one_line(sql: str) -> str:
