@@ -95,7 +95,7 @@ def publish(
     )
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = 10) -> Any:
+def wait_until(condition: Callable[[], Any], *, seconds: float = 30) -> Any:
     """Poll until the condition is true, and return what it said."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
