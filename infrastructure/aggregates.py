@@ -14,8 +14,9 @@ from itertools import groupby
 from typing import Any, ClassVar, NoReturn, Self
 from uuid import UUID
 
-from django.db import connections, models, router
+from django.db import models, router
 
+from infrastructure.database.contexts import connection_at
 from infrastructure.database.statement import Statement, stored_fields
 from infrastructure.errors import DomainError
 from infrastructure.events.event import Event
@@ -112,11 +113,9 @@ class AggregateQuerySet(models.QuerySet):
 
     def command(self, sql: str, params: Sequence[Any]) -> list[tuple]:
         """Run the statement of a named set-based command and return its rows."""
-        connection = connections[router.db_for_write(self.model)]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            rows = cursor.fetchall()
-        hint.after_commit(connection.alias)
+        alias = router.db_for_write(self.model)
+        rows = connection_at(alias).fetch(sql, params)
+        hint.after_commit(alias)
         return rows
 
 
@@ -237,7 +236,7 @@ def _write(
     write_roots: Callable[[Statement], None],
 ) -> None:
     alias = router.db_for_write(type(roots[0]), instance=roots[0])
-    statement = Statement(connections[alias])
+    statement = Statement(connection_at(alias))
     before = [(root.version, root.events_recorded) for root in roots]
     try:
         events: list[OutboxRow] = []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.db import connections, models, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:
+    from infrastructure.database.postgresql.base import DatabaseWrapper
 
 PLATFORM = "platform"
 
@@ -24,8 +26,12 @@ def alias_of(context: str) -> str:
     return alias
 
 
-def connection_of(context: str) -> BaseDatabaseWrapper:
-    return connections[alias_of(context)]
+def connection_of(context: str) -> DatabaseWrapper:
+    return connection_at(alias_of(context))
+
+
+def connection_at(alias: str) -> DatabaseWrapper:
+    return cast("DatabaseWrapper", connections[alias])
 
 
 def contexts_on(alias: str) -> list[str]:

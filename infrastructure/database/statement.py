@@ -26,6 +26,8 @@ from psycopg import Binary
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.types.json import Json, Jsonb
 
+from infrastructure.database.postgresql.base import DatabaseWrapper
+
 Row = dict[str, Any]
 Fields = tuple[models.Field, ...]
 Converter = Callable[[Any, BaseDatabaseWrapper], Any]
@@ -60,7 +62,7 @@ class Statement:
     A row is an instance of the model, or anything that has the attributes of its columns.
     """
 
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+    def __init__(self, connection: DatabaseWrapper) -> None:
         self._connection = connection
         self._parts: list[str] = []
         self._params: list[Any] = []
@@ -107,9 +109,9 @@ class Statement:
 
     def execute(self) -> list[tuple]:
         """Run it. The rows of the root that were written: none means the version was stale."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"WITH {', '.join(self._parts)} SELECT id FROM root", self._params)
-            return cursor.fetchall()
+        return self._connection.fetch(
+            f"WITH {', '.join(self._parts)} SELECT id FROM root", self._params
+        )
 
     def _add_one(self, name: str, part: _Part, row: Any) -> None:
         self._parts.append(f"{name} AS ({part.text})")

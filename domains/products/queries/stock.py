@@ -65,9 +65,7 @@ WHERE v.sku = ANY(%s::text[])
 def offers(skus: Sequence[str], *, currency: str) -> dict[str, Offer]:
     """What these SKUs cost now and how many are left. A SKU that does not exist, or has no price
     in the currency, is not in the answer."""
-    with connection_of("products").cursor() as cursor:
-        cursor.execute(_OFFERS, [currency, list(skus)])
-        rows = cursor.fetchall()
+    rows = connection_of("products").fetch(_OFFERS, [currency, list(skus)])
     return {
         sku: Offer(
             variant_id=variant_id,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
 from django.db.backends.postgresql import base, schema
+from django.db.backends.utils import CursorWrapper
 from django.db.transaction import atomic
 
 from infrastructure.database.contexts import context_of, schemas_on
@@ -33,6 +35,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._believed_until = 0.0
+        self._kept_cursor: CursorWrapper | None = None
+
+    def fetch(self, sql: str, params: Sequence[Any]) -> list[tuple]:
+        """Execute one statement and return its rows.
+
+        What `cursor()` does, but with one cursor that is kept: making a new one costs about as much
+        as a prepared statement does here.
+        """
+        if self.queries_logged:
+            with self.cursor() as cursor:
+                cursor.execute(sql, params)
+                return cursor.fetchall()
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        kept = self._kept_cursor
+        if kept is None or kept.cursor.connection is not self.connection:
+            kept = self._kept_cursor = self.cursor()
+        kept.execute(sql, params)
+        return kept.fetchall()
 
     def close_if_health_check_failed(self) -> None:
         """Django asks a kept connection before its first statement in each request whether it still

@@ -47,23 +47,3 @@ def test_no_command_of_a_placement_reads_a_table_from_end_to_end(now: datetime) 
             cursor.execute(f"EXPLAIN {sql}", params)
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Seq Scan" not in plan, plan
-
-
-def test_a_connection_that_worked_a_moment_ago_is_not_asked_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    connection = connections[aliases()[0]].copy()
-    asked = []
-    monkeypatch.setattr(connection, "is_usable", lambda: asked.append(1) or True)
-    clock = [1000.0]
-    monkeypatch.setattr("infrastructure.database.postgresql.base.time.monotonic", lambda: clock[0])
-    try:
-        connection.connect()
-        for second in (1000.0, 1000.5, 1000.9, 1001.1, 1001.2):
-            clock[0] = second
-            connection.close_if_unusable_or_obsolete()  # as each request begins
-            connection.cursor().close()
-    finally:
-        connection.close()
-
-    assert len(asked) == 2
