@@ -91,7 +91,10 @@ class Connection:
         head, separator, body = self._buffer.partition(b"\r\n\r\n")
         if not separator:
             return None
-        length = int(head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+        length_text = head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
+        if not length_text:
+            raise ConnectionError(f"An answer of unknown length: {self._buffer[:400]!r}")
+        length = int(length_text)
         if len(body) < length:
             return None
         self._buffer = b""
