@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import ClassVar, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from infrastructure.ids import new_id
 
 
@@ -49,6 +51,8 @@ def published(
             raise TypeError(
                 f"{name}: {sorted(taken)} say what every event has; name them otherwise."
             )
+        # msgspec looks at a type when it is first decoded; two threads must not do that at once.
+        msgspec.json.Decoder(event_class)
         known = PUBLISHED.setdefault((name, version), event_class)
         if known.__qualname__ != event_class.__qualname__:
             raise ValueError(f"{name} v{version} is published by {known} and {event_class}.")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+import msgspec
+
 from infrastructure.errors import DomainError
 from infrastructure.http.types import Body, Query
 
@@ -51,6 +53,11 @@ def operation(
     respond_async: `Prefer: respond-async` is honoured.
     examples: name -> request body.
     """
+    for decoded in (body, query):
+        if decoded is not None:
+            # msgspec looks at a type when it is first decoded, and crashes the process if two
+            # threads do that at once. Modules are imported by one thread.
+            msgspec.json.Decoder(decoded)
     declared = Operation(
         summary=summary,
         description=description,

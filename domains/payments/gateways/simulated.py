@@ -46,6 +46,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return Reply(gateway_reference=self.id)
 
 
+# Made here once: msgspec crashes if two threads decode a type for the first time at once.
+_decode = msgspec.json.Decoder(Answer).decode
+
+
 class SimulatedGateway:
     def __init__(self) -> None:
         self._secret = settings.PAYMENT_GATEWAY_SECRET.encode()
@@ -77,7 +81,7 @@ class SimulatedGateway:
     def notification(self, *, body: bytes, signature: str, now: float) -> Notification:
         check_signature(body, signature, secret=self._secret, now=now)
         try:
-            answer = msgspec.json.decode(body, type=Answer)
+            answer = _decode(body)
         except msgspec.MsgspecError as error:
             raise InvalidNotification(str(error)) from error
         return Notification(key=answer.key, reply=answer.reply())
@@ -106,7 +110,7 @@ def check_signature(body: bytes, signature: str, *, secret: bytes, now: float) -
 
 def _understood(answer: bytes, key: UUID) -> Reply:
     try:
-        told = msgspec.json.decode(answer, type=Answer)
+        told = _decode(answer)
     except msgspec.MsgspecError as error:
         raise NoAnswer("The gateway's answer cannot be read.") from error
     if told.key != key:
