@@ -9,8 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from domains.orders import queries, services
+from domains.orders import queries
 from domains.orders.models import Order, OrderLine
+from domains.orders.services import placement, settling
 from infrastructure import clock
 from infrastructure.money import Money
 from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline
@@ -108,8 +109,8 @@ class OrderAdmin(ReadOnlyAdmin):
 
 
 def _cancel(order: Order, reason: str) -> str:
-    return services.cancel_order(order_id=order.id, reason=reason, now=clock.now()).status.lower()
+    return placement.cancel_order(order_id=order.id, reason=reason, now=clock.now()).status.lower()
 
 
 def _settle(order: Order, reason: str) -> str:
-    return services.settle(order_id=order.id, now=clock.now()).status.lower()
+    return settling.settle(order_id=order.id, now=clock.now()).status.lower()

@@ -19,7 +19,7 @@ from domains.orders.errors import (
     PaymentDeclined,
 )
 from domains.orders.events import OrderCancelled, OrderCreated, OrderStatusUpdated
-from domains.orders.rules import Status
+from domains.orders.rules import PLACEMENT_DEADLINE, Status
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
 from infrastructure.errors import FieldError
 from infrastructure.ids import new_id
@@ -44,9 +44,30 @@ class OrderQuerySet(AggregateQuerySet):
         assert isinstance(order, Order)
         return order
 
-    def unsettled(self, *, before: datetime) -> OrderQuerySet:
-        """Those with something left to do since before that time, the longest waiting first."""
-        return self.filter(unsettled_since__lt=before).order_by("unsettled_since")
+    def take_due(self, *, now: datetime, limit: int) -> list[UUID]:
+        """The unsettled orders that are due, the longest due first, and make them due again later:
+        after a quarter of the time they have been waiting, between 5 seconds and 5 minutes.
+
+        `settle_at` is a schedule and no state: neither the version nor the events know of it.
+        """
+        rows = self.command(_TAKE_DUE, [now, now, now, limit])
+        return [order_id for (order_id,) in rows]
+
+
+_TAKE_DUE = """
+UPDATE orders_order o
+SET settle_at = %s::timestamptz + greatest(
+    least((%s::timestamptz - o.unsettled_since) / 4, interval '5 minutes'), interval '5 seconds'
+)
+FROM (
+    SELECT id FROM orders_order
+    WHERE settle_at <= %s::timestamptz
+    ORDER BY settle_at LIMIT %s
+    FOR NO KEY UPDATE SKIP LOCKED
+) due
+WHERE o.id = due.id
+RETURNING o.id
+"""
 
 
 class Order(AggregateRoot):
@@ -69,6 +90,8 @@ class Order(AggregateRoot):
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=60, blank=True)
     unsettled_since = models.DateTimeField(null=True, blank=True)
+    # When recovery looks at it next; empty exactly when nothing is left to do.
+    settle_at = models.DateTimeField(null=True, blank=True)
 
     lines = Owned("line_rows")
 
@@ -78,9 +101,9 @@ class Order(AggregateRoot):
         verbose_name = "order"
         indexes = [
             models.Index(
-                fields=["unsettled_since"],
-                name="orders_unsettled",
-                condition=models.Q(unsettled_since__isnull=False),
+                fields=["settle_at"],
+                name="orders_due",
+                condition=models.Q(settle_at__isnull=False),
             ),
             models.Index(fields=["customer_id", "placed_at", "id"], name="orders_of_customer"),
             models.Index(fields=["placed_at", "id"], name="orders_by_time"),
@@ -92,6 +115,11 @@ class Order(AggregateRoot):
             models.CheckConstraint(
                 condition=~models.Q(status="PENDING") | models.Q(unsettled_since__isnull=False),
                 name="orders_pending_is_unsettled",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(unsettled_since__isnull=True, settle_at__isnull=True)
+                | models.Q(unsettled_since__isnull=False, settle_at__isnull=False),
+                name="orders_unsettled_is_due",
             ),
         ]
 
@@ -124,8 +152,8 @@ class Order(AggregateRoot):
             shipping_address=shipping_address,
             asynchronous=asynchronous,
             placed_at=now,
-            unsettled_since=now,
         )
+        order._is_unsettled(now)
         order.lines = lines
         order.record(
             OrderCreated(
@@ -145,7 +173,7 @@ class Order(AggregateRoot):
 
     def confirm(self, *, now: datetime) -> None:
         self._decide(Status.CONFIRMED, reason="", now=now)
-        self.unsettled_since = None
+        self._is_settled()
 
     def reject(
         self, *, reason: str, now: datetime, shortages: Sequence[dict[str, Any]] = ()
@@ -160,18 +188,17 @@ class Order(AggregateRoot):
         if self.cancel_requested_at is None:
             self.cancel_requested_at = now
             self.cancel_reason = reason
-            self.unsettled_since = self.unsettled_since or now
+            self._is_unsettled(now)
 
     def refuse_cancel(self) -> None:
         """The money was taken meanwhile, so the order stands."""
         self._require(Status.CONFIRMED)
         self.cancel_requested_at = None
         self.cancel_reason = ""
-        self.unsettled_since = None
+        self._is_settled()
 
     def cancel(self, *, now: datetime) -> None:
         self._decide(Status.CANCELLED, reason=self.cancel_reason, now=now)
-        self.unsettled_since = self.unsettled_since or now
         self.record(
             OrderCancelled(
                 order_id=self.id,
@@ -185,7 +212,7 @@ class Order(AggregateRoot):
     def finish(self) -> None:
         """Goods and money of an ended order are back."""
         self._require(Status.REJECTED, Status.CANCELLED)
-        self.unsettled_since = None
+        self._is_settled()
 
     # Questions
 
@@ -207,6 +234,14 @@ class Order(AggregateRoot):
         if self.reason == PaymentDeclined.code:
             return PaymentDeclined(f"The payment of order {self.number} was declined.")
         return OrderRejected(f"Order {self.number} was rejected: {self.reason}.")
+
+    def _is_unsettled(self, now: datetime) -> None:
+        if self.unsettled_since is None:
+            self.unsettled_since = now
+            self.settle_at = now + PLACEMENT_DEADLINE
+
+    def _is_settled(self) -> None:
+        self.unsettled_since = self.settle_at = None
 
     def _decide(self, status: Status, *, reason: str, now: datetime) -> None:
         if status is Status.CANCELLED:

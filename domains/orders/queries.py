@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models.query import QuerySet
 
 from domains.orders.errors import OrderNotFound
 from domains.orders.events import TOPIC
 from domains.orders.models import Order, OrderLine
-from domains.orders.rules import order_number
+from domains.orders.rules import Status
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
-from infrastructure.database.contexts import connection_of
 from infrastructure.money import Money
-
-# So many numbers are drawn at once, so that an order does not cost a round trip for its number.
-# A process that ends leaves the rest of its block unused.
-NUMBER_BLOCK = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,31 +30,6 @@ class OrderAudit:
     lines: dict[UUID, int]
     placed_at: datetime
     unsettled_since: datetime | None
-
-
-class _Numbers:
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._next = self._end = 0
-
-    def next(self) -> int:
-        with self._lock:
-            if self._next == self._end:
-                with connection_of("orders").cursor() as cursor:
-                    cursor.execute("SELECT nextval('orders_number_block')")
-                    block = cursor.fetchone()[0]
-                self._next, self._end = block * NUMBER_BLOCK, (block + 1) * NUMBER_BLOCK
-            number = self._next
-            self._next += 1
-            return number
-
-
-_numbers = _Numbers()
-
-
-def next_number() -> str:
-    """An order number that nobody had before."""
-    return order_number(_numbers.next(), key=settings.ORDER_NUMBER_KEY)
 
 
 def orders_of(customer_id: UUID | None) -> QuerySet[Order]:
@@ -90,8 +58,16 @@ def payment_statuses(orders: Sequence[Order]) -> dict[UUID, str]:
 
 def undecided_among(order_ids: list[UUID], *, placed_before: datetime) -> list[UUID]:
     """Those of these orders that have waited for their outcome since before that time."""
-    waiting = Order.objects.unsettled(before=placed_before).filter(id__in=order_ids)
+    waiting = Order.objects.filter(id__in=order_ids, unsettled_since__lt=placed_before)
     return list(waiting.values_list("id", flat=True))
+
+
+def confirmed_among(order_ids: list[UUID]) -> list[UUID]:
+    """Those of these orders that are confirmed, and that nobody is calling off."""
+    standing = Order.objects.filter(
+        id__in=order_ids, status=Status.CONFIRMED, cancel_requested_at__isnull=True
+    )
+    return list(standing.values_list("id", flat=True))
 
 
 def orders_audit() -> Iterator[OrderAudit]:

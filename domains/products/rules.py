@@ -10,6 +10,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domains.products.errors import InvalidQuantity
+from infrastructure.observability.correlation import Correlation
 
 MAX_SLUG_LENGTH = 200
 MAX_SLUG_NUMBER = 50
@@ -74,8 +75,11 @@ class HoldLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldRequest:
+    """`cause`: whose correlation the order's event carries, where that is not the caller's."""
+
     order_id: UUID
     lines: tuple[HoldLine, ...]
+    cause: Correlation | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

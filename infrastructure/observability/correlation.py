@@ -67,6 +67,16 @@ def leave(token: Token[Correlation]) -> None:
     _current.reset(token)
 
 
+@contextmanager
+def entered(correlation: Correlation) -> Iterator[None]:
+    """`enter` and `leave` as a block: for work that is done later, or in another thread."""
+    token = enter(correlation)
+    try:
+        yield
+    finally:
+        leave(token)
+
+
 def next_traceparent(incoming: str | None) -> str:
     """The trace context of work done under `incoming`: a new span of its trace, or a new trace."""
     span = os.urandom(8).hex()

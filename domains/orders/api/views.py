@@ -9,9 +9,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET
 
-from domains.orders import errors, queries, services
+from domains.orders import errors, queries
 from domains.orders.api import serializers
 from domains.orders.models import Order, PaymentChoice
+from domains.orders.services import placement
 from infrastructure import clock
 from infrastructure.auth.actor import Actor
 from infrastructure.http.pagination import page
@@ -84,10 +85,10 @@ class Orders(APIView):
         key = self.idempotency(request, body)
         assert key is not None
         preference = self.prefer(request)
-        placed = services.place_order(
+        placed = placement.place_order(
             customer_id=self.actor.id,
             lines=[
-                services.WantedLine(sku=line.sku, quantity=line.quantity) for line in body.lines
+                placement.WantedLine(sku=line.sku, quantity=line.quantity) for line in body.lines
             ],
             currency=settings.DEFAULT_CURRENCY if body.currency is UNSET else body.currency,
             shipping_address=msgspec.structs.asdict(body.shipping_address),
@@ -157,7 +158,7 @@ class OrderCancellation(APIView):
         body = self.body(serializers.CancelOrder)
         key = self.idempotency(request, body)
         seen = queries.order_of(_whose(self.actor, everybody="orders.cancel"), order_id)
-        order = services.cancel_order(
+        order = placement.cancel_order(
             order_id=seen.id, reason=body.reason, key=key, now=clock.now()
         )
         payment_status = queries.payment_statuses([order])[order.id]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from uuid import UUID
@@ -23,6 +24,7 @@ from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, OwnedMod
 from infrastructure.database.statement import as_json_rows, insertable_fields
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
+from infrastructure.observability import correlation
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
@@ -36,8 +38,7 @@ class ReservationQuerySet(AggregateQuerySet):
         by others of the same call get another round.
         """
         outcomes: dict[UUID, HoldOutcome] = {}
-        waiting = {r.order_id: HoldRequest(order_id=r.order_id, lines=rules.summed(r.lines))
-                   for r in requests}  # fmt: skip
+        waiting = {r.order_id: replace(r, lines=rules.summed(r.lines)) for r in requests}
         while waiting:
             decided = dict(self._hold_round(list(waiting.values()), now=now))
             outcomes.update(decided)
@@ -67,7 +68,8 @@ class ReservationQuerySet(AggregateQuerySet):
                 ),
                 occurred_at=now,
             )
-            reserved += outbox_rows([event], key=request.order_id, first_sequence=1)
+            with correlation.entered(request.cause or correlation.current()):
+                reserved += outbox_rows([event], key=request.order_id, first_sequence=1)
         skus = {line.variant_id: line.sku for _, line in lines}
         rows = self.command(
             _hold_text(),

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connections
 
-from domains.orders import services
 from domains.orders.errors import OrderNotCancellable, OrderNotFound, PaymentCaptured
 from domains.orders.models import Order, PaymentChoice
+from domains.orders.services import placement, settling
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.payments.services import capture
@@ -26,7 +26,7 @@ def test_a_confirmed_order_gives_back_its_goods_and_its_money(now: datetime) -> 
     goods.stocked({"A": 3}, now=now)
     order = orders.placed({"A": 2}, now=now)
 
-    cancelled = services.cancel_order(order_id=order.id, reason="changed_mind", now=now)
+    cancelled = placement.cancel_order(order_id=order.id, reason="changed_mind", now=now)
 
     assert (cancelled.status, cancelled.reason) == ("CANCELLED", "changed_mind")
     assert cancelled.unsettled_since is None
@@ -38,9 +38,9 @@ def test_a_confirmed_order_gives_back_its_goods_and_its_money(now: datetime) -> 
 def test_cancelling_twice_is_cancelling_once(now: datetime) -> None:
     goods.stocked({"A": 3}, now=now)
     order = orders.placed({"A": 2}, now=now)
-    services.cancel_order(order_id=order.id, reason="", now=now)
+    placement.cancel_order(order_id=order.id, reason="", now=now)
 
-    assert services.cancel_order(order_id=order.id, reason="", now=now).status == "CANCELLED"
+    assert placement.cancel_order(order_id=order.id, reason="", now=now).status == "CANCELLED"
     assert events_of(order.id).count("orders.order_cancelled") == 1
 
 
@@ -49,8 +49,8 @@ def test_an_order_that_waits_for_its_payment_can_be_cancelled(now: datetime) -> 
     slow = PaymentChoice(method="card", token="tok_timeout")
     order = orders.placed({"A": 2}, payment=slow, now=now)
 
-    cancelled = services.cancel_order(order_id=order.id, reason="", now=now)
-    services.settle_unfinished(now=now + timedelta(seconds=30))
+    cancelled = placement.cancel_order(order_id=order.id, reason="", now=now)
+    settling.settle_unfinished(now=now + timedelta(seconds=30))
 
     assert cancelled.status == "CANCELLED"
     assert stock_of("A") == (3, 0)
@@ -62,7 +62,7 @@ def test_a_rejected_order_cannot_be_cancelled(now: datetime) -> None:
     goods.stocked({"A": 3}, now=now)
     order = orders.placed({"A": 2}, payment=orders.DECLINED, now=now)
     with pytest.raises(OrderNotCancellable):
-        services.cancel_order(order_id=order.id, reason="", now=now)
+        placement.cancel_order(order_id=order.id, reason="", now=now)
 
 
 def test_an_order_whose_money_was_taken_stands(now: datetime) -> None:
@@ -71,7 +71,7 @@ def test_an_order_whose_money_was_taken_stands(now: datetime) -> None:
     capture(payment_id=order.id, amount=None, now=now)
 
     with pytest.raises(PaymentCaptured):
-        services.cancel_order(order_id=order.id, reason="", now=now)
+        placement.cancel_order(order_id=order.id, reason="", now=now)
 
     stands = Order.objects.get(pk=order.id)
     assert (stands.status, stands.unsettled_since) == ("CONFIRMED", None)
@@ -80,7 +80,7 @@ def test_an_order_whose_money_was_taken_stands(now: datetime) -> None:
 
 def test_an_order_that_does_not_exist_is_not_found(now: datetime) -> None:
     with pytest.raises(OrderNotFound):
-        services.cancel_order(order_id=new_id(), reason="", now=now)
+        placement.cancel_order(order_id=new_id(), reason="", now=now)
 
 
 def test_cancelling_while_the_order_is_being_settled_ends_with_both_or_neither(
@@ -90,8 +90,8 @@ def test_cancelling_while_the_order_is_being_settled_ends_with_both_or_neither(
     for _ in range(10):
         order = orders.placed({"A": 1}, asynchronous=True, now=now)
         actions = [
-            lambda order=order: services.settle(order_id=order.id, now=now),
-            lambda order=order: services.cancel_order(order_id=order.id, reason="", now=now),
+            lambda order=order: settling.settle(order_id=order.id, now=now),
+            lambda order=order: placement.cancel_order(order_id=order.id, reason="", now=now),
         ]
         threads = [threading.Thread(target=_closing, args=(action,)) for action in actions]
         for thread in threads:
@@ -99,7 +99,7 @@ def test_cancelling_while_the_order_is_being_settled_ends_with_both_or_neither(
         for thread in threads:
             thread.join()
 
-    services.settle_unfinished(now=now + timedelta(seconds=30))
+    settling.settle_unfinished(now=now + timedelta(seconds=30))
     assert set(Order.objects.values_list("status", "unsettled_since")) == {("CANCELLED", None)}
     assert stock_of("A") == (100, 0)
     assert {audit.authorised_minor for audit in payments.payment_audit()} <= {0, 1000}

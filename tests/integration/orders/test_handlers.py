@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from domains.orders.models import PaymentChoice
+from domains.orders.models import Order, PaymentChoice
 from domains.payments import services as payments
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
@@ -74,3 +74,18 @@ def test_an_outcome_whose_request_is_still_there_is_left_to_it() -> None:
     deliver_outbox()
 
     assert orders.status_of(order.id) == "PENDING"
+
+
+def test_a_confirmed_order_whose_payment_staff_let_go_is_cancelled() -> None:
+    now = clock.now()
+    goods.stocked({"A": 3}, now=now)
+    order = orders.placed({"A": 2}, now=now)
+    payments.void(payment_id=order.id, now=now)
+
+    deliver_outbox()
+
+    cancelled = Order.objects.get(pk=order.id)
+    assert (cancelled.status, cancelled.reason) == ("CANCELLED", "payment_voided")
+    assert cancelled.unsettled_since is None
+    deliver_outbox()
+    assert Order.objects.get(pk=order.id).version == cancelled.version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,15 +12,16 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from domains.orders import services
 from domains.orders.errors import OrderInProgress, OutOfStock, UnknownPaymentMethod, UnknownSku
 from domains.orders.models import Order, PaymentChoice
+from domains.orders.services import placement, settling
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.products import public as products
-from infrastructure.database.contexts import aliases
+from infrastructure.database.contexts import alias_of, aliases
 from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.ids import new_id
+from infrastructure.observability.correlation import Correlation
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import orders
 from tests.support.factories import products as goods
@@ -99,7 +101,7 @@ def test_what_is_plainly_short_is_refused_and_leaves_no_trace(now: datetime) -> 
 
 def test_lines_of_one_sku_are_counted_together(now: datetime) -> None:
     goods.stocked({"A": 3}, now=now)
-    lines = [services.WantedLine(sku="A", quantity=2), services.WantedLine(sku="A", quantity=2)]
+    lines = [placement.WantedLine(sku="A", quantity=2), placement.WantedLine(sku="A", quantity=2)]
 
     with pytest.raises(OutOfStock) as refused:
         _place_lines(lines, now=now)
@@ -134,6 +136,32 @@ def test_a_declined_payment_rejects_the_order_and_frees_its_stock(now: datetime)
     assert (refusal.code, refusal.status) == ("payment_declined", 402)
 
 
+def test_something_that_costs_cannot_be_paid_as_free(now: datetime) -> None:
+    goods.stocked({"A": 3}, now=now)
+    with pytest.raises(UnknownPaymentMethod):
+        orders.place({"A": 1}, payment=PaymentChoice(method="free", token=""), now=now)
+    assert Order.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_whose_payment_cannot_even_begin_is_rejected(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one whose method was withdrawn between taking and settling it."""
+    goods.stocked({"A": 3}, now=now)
+    order = orders.placed({"A": 2}, asynchronous=True, now=now)
+
+    def refuse(**_: object) -> None:
+        raise payments.UnknownPaymentMethod("Not any more.")
+
+    monkeypatch.setattr(payments, "authorise", refuse)
+    settled = settling.settle(order_id=order.id, now=now)
+
+    assert (settled.status, settled.reason) == ("REJECTED", "unknown_payment_method")
+    assert settled.unsettled_since is None
+    assert stock_of("A") == (3, 0)
+
+
 def test_an_order_of_nothing_to_pay_needs_no_gateway(now: datetime) -> None:
     goods.product(sku="FREE", price_minor=0, stock=5, now=now)
     order = orders.placed({"FREE": 1}, payment=orders.DECLINED, now=now)
@@ -157,7 +185,7 @@ def test_a_gateway_that_does_not_answer_leaves_the_order_pending_until_it_does(
     assert order.status == "PENDING"
     assert stock_of("A") == (3, 1)
 
-    services.settle_unfinished(now=now + timedelta(seconds=11))
+    settling.settle_unfinished(now=now + timedelta(seconds=11))
     assert orders.status_of(order.id) == "CONFIRMED"
     assert stock_of("A") == (3, 1)
 
@@ -268,7 +296,7 @@ def test_settling_one_order_from_everywhere_at_once_settles_it_once(now: datetim
 
     def settle() -> None:
         try:
-            services.settle(order_id=order.id, now=now)
+            settling.settle(order_id=order.id, now=now)
         except Exception as error:
             failures.append(error)
         finally:
@@ -292,7 +320,7 @@ def test_an_asynchronous_order_is_pending_until_it_is_settled(now: datetime) -> 
     assert order.status == "PENDING"
     assert stock_of("A") == (10, 0)
 
-    assert services.settle(order_id=order.id, now=now).status == "CONFIRMED"
+    assert settling.settle(order_id=order.id, now=now).status == "CONFIRMED"
     assert stock_of("A") == (10, 1)
 
 
@@ -304,14 +332,21 @@ def test_asynchronous_orders_beyond_the_stock_are_rejected_with_the_same_code(
     taken = [orders.placed({"A": 1}, asynchronous=True, now=now).id for _ in range(3)]
     taken.append(orders.placed({"A": 2}, asynchronous=True, now=now).id)
 
-    services.settle_many(order_ids=taken, now=now)
+    causes = {order_id: Correlation(correlation_id=str(order_id)) for order_id in taken}
+    settling.settle_many(causes=causes, now=now)
 
+    # One statement held for all of them, and those that came first came first.
     settled = Order.objects.filter(pk__in=taken)
-    reasons = Counter(o.reason or o.status for o in settled)
-    assert reasons["out_of_stock"] >= 1
-    assert reasons["CONFIRMED"] + reasons["out_of_stock"] == 4
-    on_hand, held = stock_of("A")
-    assert held <= on_hand == 3
+    assert {o.id: o.status for o in settled} == dict.fromkeys(taken[:3], "CONFIRMED") | {
+        taken[3]: "REJECTED"
+    }
+    assert stock_of("A") == (3, 3)
+    reserved = OutboxMessage.objects.using(alias_of("products")).filter(
+        name="products.stock_reserved"
+    )
+    assert {row.key: row.correlation_id for row in reserved} == {
+        str(order_id): str(order_id) for order_id in taken[:3]
+    }
     rejected = settled.filter(status="REJECTED").first()
     assert rejected is not None
     refusal = rejected.refusal()
@@ -319,15 +354,49 @@ def test_asynchronous_orders_beyond_the_stock_are_rejected_with_the_same_code(
     assert refusal.errors[0].pointer == "/lines/0/quantity"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_order_that_cannot_be_settled_holds_up_no_other(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "RECOVERY_BATCH", 2)
+    goods.stocked({"A": 10}, now=now)
+    silent = PaymentChoice(method="card", token="tok_timeout")
+    stuck = [orders.placed({"A": 1}, payment=silent, now=now).id for _ in range(2)]
+    killed = orders.placed({"A": 1}, asynchronous=True, now=now).id
+    monkeypatch.setattr("domains.payments.public.authorise", _never_answers(stuck))
+
+    for seconds in (11, 12):
+        with suppress(TimeoutError):
+            settling.settle_unfinished(now=now + timedelta(seconds=seconds))
+
+    assert orders.status_of(killed) == "CONFIRMED"
+    assert {orders.status_of(order_id) for order_id in stuck} == {"PENDING"}
+
+
+def test_an_unsettled_order_is_due_less_and_less_often(now: datetime) -> None:
+    goods.stocked({"A": 10}, now=now)
+    order = orders.placed({"A": 1}, asynchronous=True, now=now)
+    waits = []
+    at = now
+    for _ in range(40):
+        at = Order.objects.get(pk=order.id).settle_at
+        assert Order.objects.take_due(now=at - timedelta(microseconds=1), limit=10) == []
+        assert Order.objects.take_due(now=at, limit=10) == [order.id]
+        waits.append((Order.objects.get(pk=order.id).settle_at - at).total_seconds())
+    assert (waits[0], waits[-1]) == (5.0, 300.0)
+    assert waits == sorted(waits)
+    assert Order.objects.get(pk=order.id).version == 1
+
+
 def test_recovery_leaves_young_orders_to_their_requests(now: datetime) -> None:
     goods.stocked({"A": 10}, now=now)
     order = orders.placed({"A": 1}, asynchronous=True, now=now)
-    assert services.settle_unfinished(now=now + timedelta(seconds=9)) == 0
+    assert settling.settle_unfinished(now=now + timedelta(seconds=9)) == 0
     assert orders.status_of(order.id) == "PENDING"
 
 
-def _place_lines(lines: list[services.WantedLine], *, now: datetime) -> services.Placed:
-    return services.place_order(
+def _place_lines(lines: list[placement.WantedLine], *, now: datetime) -> placement.Placed:
+    return placement.place_order(
         customer_id=new_id(),
         lines=lines,
         currency="GBP",
@@ -337,6 +406,17 @@ def _place_lines(lines: list[services.WantedLine], *, now: datetime) -> services
         key=orders.key(),
         now=now,
     )
+
+
+def _never_answers(order_ids: list[Any]) -> Any:
+    authorise = payments.authorise
+
+    def answer(**request: Any) -> Any:
+        if request["payment_id"] in order_ids:
+            raise TimeoutError
+        return authorise(**request)
+
+    return answer
 
 
 def _at_once(actions: list[Any]) -> None:

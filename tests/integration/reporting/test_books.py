@@ -7,16 +7,21 @@ from uuid import UUID
 
 import pytest
 
-from domains.orders.models import Order
-from domains.orders.services import cancel_order
+from domains.orders.models import Order, PaymentChoice
+from domains.orders.rules import Status
+from domains.orders.services.placement import cancel_order
+from domains.payments.public import Guarantee, PaymentStatus
 from domains.products.public import HoldLine, hold
-from domains.reporting.queries.books import compare_books
+from domains.reporting.errors import UnknownStatus
+from domains.reporting.queries.books import GUARANTEES, MONEY, STAGES, compare_books
 from infrastructure.ids import new_id
 from tests.integration.reporting.conftest import Sql
 from tests.support.factories import orders, payments
 from tests.support.factories import products as goods
 
 pytestmark = pytest.mark.django_db
+
+SILENT = PaymentChoice(method="card", token="tok_timeout")
 
 
 def differences(now: datetime) -> dict[str, list[str]]:
@@ -73,7 +78,39 @@ def test_an_order_that_nobody_decides_is_a_difference(
 
     assert differences(now) == {
         "settling": [
-            f"order {order.number} {order.id}: undecided and unfinished since 2026-03-02 09:30:00"
+            f"order {order.number} {order.id}: undecided and unfinished since 2026-03-02 09:30:00,"
+            " waits for its goods to be held"
+        ]
+    }
+
+
+def test_an_order_whose_gateway_is_silent_for_too_long_is_a_difference(
+    variants: dict[str, UUID], now: datetime
+) -> None:
+    order = orders.placed({"A": 1}, now=now, payment=SILENT)
+    while_young = compare_books(due=now - timedelta(seconds=1))
+
+    assert {check.name: check.in_flight for check in while_young if check.in_flight} == {
+        "settling": 1
+    }
+    assert not any(check.differences for check in while_young)
+    assert differences(now) == {
+        "settling": [
+            f"order {order.number} {order.id}: undecided and unfinished since 2026-03-02 09:30:00,"
+            " waits for the gateway in_process: its payment is UNKNOWN"
+        ]
+    }
+
+
+def test_a_payment_that_only_staff_can_clear_up_is_a_difference(
+    order: Order, sql: Sql, now: datetime
+) -> None:
+    sql("payments", "UPDATE payments_payment SET needs_attention_at = %s WHERE id = %s", now,
+        order.id)  # fmt: skip
+
+    assert differences(now) == {
+        "payments": [
+            f"order {order.number} {order.id}: payment AUTHORISED needs attention by staff"
         ]
     }
 
@@ -171,7 +208,8 @@ def test_an_ended_order_that_is_never_finished(order: Order, sql: Sql, now: date
 
     assert differences(now) == {
         "settling": [
-            f"order {order.number} {order.id}: ended and unfinished since 2026-03-02 09:30:00"
+            f"order {order.number} {order.id}: ended and unfinished since 2026-03-02 09:30:00,"
+            " waits for its end to be written down"
         ]
     }
 
@@ -184,6 +222,70 @@ def test_a_confirmed_order_without_its_guarantee(order: Order, sql: Sql, now: da
             f"order {order.number} {order.id}: confirmed by card (authorised), and payment DECLINED"
         ]
     }
+
+
+def test_a_card_order_that_no_gateway_authorised(order: Order, sql: Sql, now: datetime) -> None:
+    sql("payments", "UPDATE payments_payment SET gateway = 'none' WHERE id = %s", order.id)
+
+    assert differences(now) == {
+        "payments": [
+            f"order {order.number} {order.id}: card is authorised by a gateway, and none was asked"
+        ]
+    }
+
+
+def test_an_order_on_account_that_a_gateway_was_asked_for(
+    variants: dict[str, UUID], sql: Sql, now: datetime
+) -> None:
+    order = orders.placed({"A": 1}, now=now, payment=PaymentChoice(method="invoice", token=""))
+    assert differences(now) == {}
+    sql("payments", "UPDATE payments_payment SET gateway = 'simulated' WHERE id = %s", order.id)
+
+    assert differences(now) == {
+        "payments": [
+            f"order {order.number} {order.id}:"
+            " invoice is granted on account, and simulated was asked"
+        ]
+    }
+
+
+def test_another_currency_than_the_order_s(order: Order, sql: Sql, now: datetime) -> None:
+    sql("payments", "UPDATE payments_payment SET currency = 'EUR' WHERE id = %s", order.id)
+
+    assert differences(now) == {
+        "payments": [
+            f"order {order.number} {order.id}:"
+            " total 3000 GBP (minor units), payment 3000 EUR (minor units)"
+        ]
+    }
+
+
+def test_a_method_that_payments_does_not_know_is_named(
+    order: Order, sql: Sql, now: datetime
+) -> None:
+    sql("orders", "UPDATE orders_order SET payment_method = 'cheque' WHERE id = %s", order.id)
+
+    assert differences(now) == {
+        "payments": [
+            f"order {order.number} {order.id}:"
+            " nobody knows what the payment method 'cheque' guarantees"
+        ]
+    }
+
+
+def test_a_status_that_the_audit_was_not_told_ends_it(
+    order: Order, sql: Sql, now: datetime
+) -> None:
+    sql("orders", "UPDATE orders_order SET status = 'REFUNDED' WHERE id = %s", order.id)
+
+    with pytest.raises(UnknownStatus, match=f"order {order.number} is REFUNDED"):
+        differences(now)
+
+
+def test_the_audit_knows_every_status_and_guarantee() -> None:
+    assert set(STAGES) == {status.value for status in Status}
+    assert set(MONEY) == set(PaymentStatus)
+    assert set(GUARANTEES) == set(Guarantee)
 
 
 def test_another_amount_than_the_total(order: Order, sql: Sql, now: datetime) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domains.orders.services import cancel_order
+from domains.orders.services.placement import cancel_order
 from domains.reporting.errors import NotWholeDays
 from domains.reporting.handlers import forget_sales
 from domains.reporting.models import SalesDay

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domains.orders import services
+from domains.orders.services import placement
 from domains.orders.models import Order, PaymentChoice
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
@@ -35,7 +35,7 @@ def key(text: str | None = None, *, body: object = "") -> IdempotencyKey:
     )
 
 
-def place(quantities: Mapping[str, int], *, now: datetime, **changes: Any) -> services.Placed:
+def place(quantities: Mapping[str, int], *, now: datetime, **changes: Any) -> placement.Placed:
     """Place an order of these quantities per SKU, paid by a card that is good."""
     wanted = {
         "customer_id": new_id(),
@@ -45,8 +45,8 @@ def place(quantities: Mapping[str, int], *, now: datetime, **changes: Any) -> se
         "asynchronous": False,
         "key": key(),
     } | changes
-    lines = [services.WantedLine(sku=sku, quantity=n) for sku, n in quantities.items()]
-    return services.place_order(lines=lines, now=now, **wanted)
+    lines = [placement.WantedLine(sku=sku, quantity=n) for sku, n in quantities.items()]
+    return placement.place_order(lines=lines, now=now, **wanted)
 
 
 def placed(quantities: Mapping[str, int], *, now: datetime, **changes: Any) -> Order:

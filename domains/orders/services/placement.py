@@ -1,0 +1,201 @@
+"""Placing an order and calling it off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains.orders import rules
+from domains.orders.errors import (
+    OrderError,
+    OrderInProgress,
+    OutOfStock,
+    PaymentCaptured,
+    UnknownPaymentMethod,
+    UnknownSku,
+)
+from domains.orders.models import Order, OrderLine, PaymentChoice
+from domains.orders.queries import payment_statuses
+from domains.orders.services import settling
+from domains.orders.services.numbers import next_number
+from domains.payments import public as payments
+from domains.payments.public import PaymentStatus
+from domains.products import public as products
+from infrastructure.aggregates import ConcurrentModification
+from infrastructure.database.contexts import alias_of
+from infrastructure.errors import FieldError
+from infrastructure.http import idempotency
+from infrastructure.http.idempotency import IdempotencyKey
+from infrastructure.money import Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedLine:
+    sku: str
+    quantity: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placed:
+    """`replayed`: the key had been used before, and this is the order that it made then."""
+
+    order: Order
+    payment_status: str
+    replayed: bool = False
+
+
+def place_order(
+    *,
+    customer_id: UUID,
+    lines: Sequence[WantedLine],
+    currency: str,
+    shipping_address: dict[str, Any],
+    payment: PaymentChoice,
+    asynchronous: bool,
+    key: IdempotencyKey,
+    now: datetime,
+) -> Placed:
+    """Place an order, once per idempotency key however often it is sent.
+
+    Synchronous: the order comes back decided, or still PENDING if the gateway gave no answer in
+    its time; recovery decides it then. Asynchronous: it comes back PENDING.
+    Raises UnknownSku, OutOfStock and UnknownPaymentMethod before anything is written, and
+    OrderInProgress while another request with the key is at work.
+    """
+    offers = products.offers([line.sku for line in lines], currency=currency, now=now)
+    try:
+        _refuse_what_cannot_be_had(lines, offers)
+        order_lines = _order_lines(lines, offers)
+        total = Money(sum(line.amount_minor for line in order_lines), currency)
+        _refuse_method(payment.method, total)
+    except OrderError:
+        # What is refused now may have been placed before: the key decides, not today's stock.
+        if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
+            return _replayed(earlier)
+        raise
+    order = Order.place(
+        number=next_number(),
+        customer_id=customer_id,
+        lines=order_lines,
+        currency=currency,
+        shipping_address=shipping_address,
+        payment=payment,
+        asynchronous=asynchronous,
+        now=now,
+    )
+    try:
+        with idempotency.duplicates():
+            order.save(also=[key.record(order.id, now)])
+    except idempotency.Duplicate:
+        if (earlier := idempotency.find(alias_of("orders"), key)) is None:
+            raise  # the record was purged between the two statements
+        return _replayed(earlier)
+    case = settling.Case(order)
+    if not asynchronous:
+        try:
+            case = settling.carry_on(case, now=now)
+        except ConcurrentModification:
+            # Others are settling it at the same time, and one of them will be the last.
+            order = Order.objects.whole(order.id)
+            return Placed(order=order, payment_status=payment_statuses([order])[order.id])
+    return Placed(order=case.order, payment_status=case.payment or PaymentStatus.PENDING)
+
+
+def cancel_order(
+    *, order_id: UUID, reason: str, now: datetime, key: IdempotencyKey | None = None
+) -> Order:
+    """Call an order off. Its goods and its money come back before this returns, or by recovery.
+
+    Cancelling a cancelled order changes nothing. Raises OrderNotFound, OrderNotCancellable, and
+    PaymentCaptured if it has been paid.
+    """
+    if key is None or idempotency.find(alias_of("orders"), key) is None:
+        _request_cancel(order_id, reason, now, key)
+    order = settling.settle(order_id=order_id, now=now)
+    if order.status == rules.Status.CONFIRMED and order.cancel_requested_at is None:
+        raise PaymentCaptured(f"The payment of order {order.number} has been captured.")
+    return order
+
+
+def _request_cancel(order_id: UUID, reason: str, now: datetime, key: IdempotencyKey | None) -> None:
+    for retries_left in range(settling.RETRIES, -1, -1):
+        order = Order.objects.whole(order_id)
+        if order.status == rules.Status.CANCELLED:
+            return
+        order.request_cancel(reason=reason, now=now)
+        try:
+            with idempotency.duplicates():
+                order.save(also=[] if key is None else [key.record(order.id, now)])
+        except idempotency.Duplicate:
+            return
+        except ConcurrentModification:
+            if not retries_left:
+                raise
+        else:
+            return
+
+
+def _replayed(order_id: UUID) -> Placed:
+    order = Order.objects.whole(order_id)
+    if order.is_undecided and not order.asynchronous:
+        raise OrderInProgress(
+            f"Order {order.number} is being decided.", headers={"Retry-After": "1"}
+        )
+    status = payment_statuses([order])[order.id]
+    return Placed(order=order, payment_status=status, replayed=True)
+
+
+def _refuse_method(method: str, total: Money) -> None:
+    try:
+        payments.check_method(method=method, amount=total)
+    except payments.UnknownPaymentMethod as error:
+        raise UnknownPaymentMethod(
+            error.detail,
+            errors=[FieldError("/payment/method", "unknown_payment_method", error.detail)],
+        ) from error
+
+
+def _refuse_what_cannot_be_had(
+    lines: Sequence[WantedLine], offers: Mapping[str, products.Offer]
+) -> None:
+    unknown = [
+        FieldError(f"/lines/{position}/sku", "unknown_sku", f"{line.sku} is not sold here.")
+        for position, line in enumerate(lines)
+        if line.sku not in offers or not offers[line.sku].active
+    ]
+    if unknown:
+        raise UnknownSku(errors=unknown)
+    wanted: dict[str, int] = {}
+    for line in lines:
+        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+    short = [
+        FieldError(
+            f"/lines/{position}/quantity",
+            "out_of_stock",
+            f"{wanted[line.sku]} of {line.sku} ordered, {offers[line.sku].available} available.",
+        )
+        for position, line in enumerate(lines)
+        if wanted[line.sku] > offers[line.sku].available
+    ]
+    if short:
+        raise OutOfStock(errors=short)
+
+
+def _order_lines(
+    lines: Sequence[WantedLine], offers: Mapping[str, products.Offer]
+) -> list[OrderLine]:
+    return [
+        OrderLine(
+            position=position,
+            variant_id=offers[line.sku].variant_id,
+            sku=line.sku,
+            name=offers[line.sku].name,
+            quantity=line.quantity,
+            unit_price_minor=offers[line.sku].unit_price.amount_minor,
+            amount_minor=offers[line.sku].unit_price.amount_minor * line.quantity,
+        )
+        for position, line in enumerate(lines)
+    ]
