@@ -1,8 +1,9 @@
 """From the outbox to Kafka: at least once, in the order of each key, by any number of relays.
 
 A row is read by the leader of its shard, sent, and deleted when Kafka has acknowledged it. Reading
-goes on while earlier rows are in flight. Nothing is remembered outside the table but which rows are
-in flight, so a relay that dies leaves nothing behind but rows that may be sent twice.
+goes on while earlier rows are in flight; why it keeps the order of each key is told in `reading`.
+Nothing is remembered outside the table but which rows are in flight, so a relay that dies leaves
+nothing behind but rows that may be sent twice.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from infrastructure.kafka.errors import KafkaUnavailable, Refused, is_permanent
 from infrastructure.kafka.producer import EventProducer
 from infrastructure.kafka.topics import ensure_topics
 from infrastructure.outbox import metrics, parking
+from infrastructure.outbox.reading import WRITERS, Reader
 from infrastructure.outbox.shards import ShardLocks, open_session
 
 log = logging.getLogger("outbox.relay")
@@ -35,12 +37,7 @@ MAX_IN_FLIGHT = 4000
 SHORTEST_WAIT = 0.002
 LONGEST_WAIT = 0.1
 
-# A row whose transaction committed late has a lower id than rows that are published already. While
-# the relay keeps up it therefore looks back over what it read in the last moments, and once per
-# second over the whole table.
-LOOK_BACK_SECONDS = 0.25
-REWIND_SECONDS = 1.0
-
+LOOK_AT_BLOCKED_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 RETRY_SECONDS = (0.1, 2.0)
 
@@ -49,7 +46,7 @@ SELECT id, shard, topic, key, sequence, name, event_version, event_id::text,
        occurred_at::text,
        correlation_id, causation_id, traceparent, payload
   FROM platform_outboxmessage
- WHERE id > %s AND shard = ANY(%s::smallint[]) AND id <> ALL(%s::bigint[])
+ WHERE id > %s AND shard = ANY(%s::smallint[]) AND id NOT IN (SELECT unnest(%s::bigint[]))
  ORDER BY id LIMIT %s
 """
 
@@ -134,6 +131,7 @@ class Session:
         self._refused: dict[int, str] = {}
         self._reader = Reader()
         self._next_measure = 0.0
+        self._next_look_at_blocked = 0.0
         self.in_flight: dict[int, Row] = {}
         log.info("%s: connected", alias)
 
@@ -181,13 +179,16 @@ class Session:
         self._producer.purge()
 
     def _fetch(self) -> list[Row]:
-        after = self._reader.position()
-        in_flight = [row_id for row_id in self.in_flight if row_id > after]
+        floor = self._reader.floor(self._writers)
+        in_flight = [row_id for row_id in self.in_flight if row_id > floor]
         rows: list[Any] = self._connection.execute(
-            _FETCH, [after, sorted(self._locks.leading), in_flight, BATCH]
+            _FETCH, [floor, sorted(self._locks.leading), _array(in_flight), BATCH]
         ).fetchall()
-        self._reader.read(rows[-1][0] if rows else after, full=len(rows) == BATCH)
+        self._reader.read(rows[-1][0] if rows else floor, full=len(rows) == BATCH)
         return rows
+
+    def _writers(self) -> frozenset[str]:
+        return frozenset(name for (name,) in self._connection.execute(WRITERS).fetchall())
 
     def _send(self, row: Row) -> bool:
         """Queue a row, or refuse it. False if the queue is full."""
@@ -250,6 +251,7 @@ class Session:
         if not self._blocked <= blocked:
             self._reader.rewind()  # rows of a released key are back in their old places
         self._blocked = blocked
+        self._next_look_at_blocked = time.monotonic() + LOOK_AT_BLOCKED_SECONDS
 
     def _settle(self) -> None:
         """Delete what Kafka has acknowledged."""
@@ -258,10 +260,8 @@ class Session:
         if not self._acknowledged:
             return
         done, self._acknowledged = self._acknowledged, []
-        # As text: adapting a list looks at every number in it.
         self._connection.execute(
-            "DELETE FROM platform_outboxmessage WHERE id = ANY(%s::bigint[])",
-            ["{" + ",".join(map(str, done)) + "}"],
+            "DELETE FROM platform_outboxmessage WHERE id = ANY(%s::bigint[])", [_array(done)]
         )
         topics = [self.in_flight.pop(row_id)[2] for row_id in done]
         for topic, count in Counter(topics).items():
@@ -270,50 +270,17 @@ class Session:
     def _housekeep(self) -> None:
         if self._locks.balance():
             self._reader.rewind()
+            self._look_at_blocked()  # their last leader may have parked a key
         if self._locks.leaving:
             self._locks.hand_over({row[1] for row in self.in_flight.values()})
         if time.monotonic() >= self._next_measure:
             self._next_measure = time.monotonic() + MEASURE_SECONDS
             metrics.measure(self._connection, self._alias)
             metrics.LEADING.labels(self._alias).set(len(self._locks.leading))
-        if self._blocked and self._reader.rewinds:
+        if self._blocked and time.monotonic() >= self._next_look_at_blocked:
             self._look_at_blocked()
 
 
-class Reader:
-    """Where to read on. Ids rise, but become visible in the order of their commits."""
-
-    def __init__(self) -> None:
-        self.rewind()
-
-    def rewind(self) -> None:
-        """Begin again at the start of the table."""
-        self._head = 0  # all that is visible up to here has been read
-        self._recent = 0  # the same a moment ago
-        self._next_recent = 0
-        self._next_look_back = 0.0
-        self._next_rewind = 0.0
-        self._behind = False
-
-    @property
-    def rewinds(self) -> bool:
-        """Whether the next read begins at the start of the table."""
-        return time.monotonic() >= self._next_rewind
-
-    def position(self) -> int:
-        """The id to read after."""
-        now = time.monotonic()
-        if now >= self._next_rewind:
-            self._next_rewind = now + REWIND_SECONDS
-            return 0
-        # While there is a backlog what comes late waits for the next rewind.
-        return self._head if self._behind else self._recent
-
-    def read(self, last_id: int, *, full: bool) -> None:
-        """Up to `last_id` was read, and if it was a full batch there is more behind it."""
-        now = time.monotonic()
-        self._behind = full
-        self._head = last_id if full else max(self._head, last_id)
-        if now >= self._next_look_back:
-            self._recent, self._next_recent = self._next_recent, self._head
-            self._next_look_back = now + LOOK_BACK_SECONDS
+def _array(ids: list[int]) -> str:
+    """A parameter as text: adapting a list looks at every number in it."""
+    return "{" + ",".join(map(str, ids)) + "}"
