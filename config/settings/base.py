@@ -93,12 +93,22 @@ HEARTBEAT_FILE = env.text("HEARTBEAT_FILE", "")
 # --- Payments --------------------------------------------------------------------------------
 
 # `simulated`: the HTTP process of devstack/gateway. `in_process`: answers by token, no network.
-PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY", "simulated")
+PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY")
+env.require(
+    PAYMENT_GATEWAY in ("simulated", "in_process"),
+    "PAYMENT_GATEWAY must be simulated or in_process",
+)
 PAYMENT_GATEWAY_URL = env.text("PAYMENT_GATEWAY_URL")
 # Signs what is sent to the gateway and what it notifies.
 PAYMENT_GATEWAY_SECRET = env.text("PAYMENT_GATEWAY_SECRET")
 PAYMENT_GATEWAY_CONNECT_TIMEOUT = env.number("PAYMENT_GATEWAY_CONNECT_TIMEOUT", 1.0)
 PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
+# What new orders may be paid by. `invoice` trusts whoever orders, so nobody is offered it unasked.
+PAYMENT_METHODS = env.items("PAYMENT_METHODS", ["card", "free"])
+env.require(
+    set(PAYMENT_METHODS) <= {"card", "free", "invoice"},
+    "PAYMENT_METHODS must be of card, free and invoice",
+)
 
 # --- Django ----------------------------------------------------------------------------------
 

@@ -10,4 +10,6 @@ LOGGING["fields"]["env"] = ENVIRONMENT
 # Wide enough for a replay of thousands of orders from one address, and still exercised.
 RATE_LIMITS = {name: limit and "1000000/min" for name, limit in RATE_LIMITS.items()}
 
+PAYMENT_METHODS = env.items("PAYMENT_METHODS", ["card", "free", "invoice"])
+
 env.check()

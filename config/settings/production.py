@@ -1,7 +1,17 @@
 """Production: nothing has a default that an operator must choose, and nothing weak is accepted."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ALLOWED_HOSTS, LOGGING, PII_INDEX_KEY, PUBLIC_URL, SECRET_KEY, env
+from config.settings.base import (
+    ALLOWED_HOSTS,
+    LOGGING,
+    ORDER_NUMBER_KEY,
+    PAYMENT_GATEWAY,
+    PAYMENT_GATEWAY_SECRET,
+    PII_INDEX_KEY,
+    PUBLIC_URL,
+    SECRET_KEY,
+    env,
+)
 
 ENVIRONMENT = "production"
 LOGGING["fields"]["env"] = ENVIRONMENT
@@ -19,4 +29,9 @@ env.require("*" not in ALLOWED_HOSTS, "ALLOWED_HOSTS must name the hosts")
 env.require(PUBLIC_URL.startswith("https://"), "PUBLIC_URL must begin with https://")
 env.require(len(PII_INDEX_KEY) >= 32, "PII_INDEX_KEY is shorter than 32 characters")
 env.require(SECRET_KEY.encode() != PII_INDEX_KEY, "SECRET_KEY and PII_INDEX_KEY are the same")
+env.require(len(ORDER_NUMBER_KEY) >= 32, "ORDER_NUMBER_KEY is shorter than 32 characters")
+env.require(
+    len(PAYMENT_GATEWAY_SECRET) >= 32, "PAYMENT_GATEWAY_SECRET is shorter than 32 characters"
+)
+env.require(PAYMENT_GATEWAY != "in_process", "PAYMENT_GATEWAY in_process takes no money")
 env.check()

@@ -15,6 +15,7 @@ os.environ.setdefault("ORDER_NUMBER_KEY", "test-order-number-key")
 os.environ.setdefault("PAYMENT_GATEWAY", "in_process")
 os.environ.setdefault("PAYMENT_GATEWAY_URL", "http://127.0.0.1:9")
 os.environ.setdefault("PAYMENT_GATEWAY_SECRET", "test-gateway-secret")
+os.environ.setdefault("PAYMENT_METHODS", "card,free,invoice")
 os.environ.setdefault("KAFKA_REPLICATION_FACTOR", "1")
 os.environ.setdefault("KAFKA_TOPIC_PREFIX", "test.")
 

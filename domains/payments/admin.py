@@ -137,8 +137,7 @@ def _capture(payment: Payment, reason: str) -> str:
 
 def _void(payment: Payment, reason: str) -> str:
     payment = services.void(payment_id=payment.id, now=clock.now())
-    if not payment.is_released:
-        rules.refuse_failed(payment.operations[-1])
+    rules.refuse_failed_void(payment.operations)
     return payment.get_status_display()
 
 

@@ -13,12 +13,14 @@ from domains.payments.errors import (
     PaymentOperationInProgress,
     UnknownPaymentMethod,
 )
+from domains.payments.gateways import NO_GATEWAY
 from domains.payments.models import Payment
 from domains.payments.queries import JournalDifference, PaymentAudit, PaymentState
 from domains.payments.rules import Guarantee, PaymentStatus
 from infrastructure.money import Money
 
 __all__ = [
+    "NO_GATEWAY",
     "Guarantee",
     "JournalDifference",
     "Outcome",
@@ -27,6 +29,7 @@ __all__ = [
     "PaymentStatus",
     "UnknownPaymentMethod",
     "authorise",
+    "check_method",
     "event_counts",
     "guarantee_of",
     "journal_differences",
@@ -45,14 +48,17 @@ class Outcome:
     decline_code: str | None = None
 
     @property
-    def is_secured(self) -> bool:
-        """The payment gives what its method guarantees; goods may be promised."""
-        return self.status in rules.SECURED
-
-    @property
     def is_released(self) -> bool:
         """No money is held, and none ever will be under this id."""
         return self.status in rules.RELEASED
+
+
+def check_method(*, method: str, amount: Money) -> None:
+    """Whether a new payment of this amount may be made by this method.
+
+    Raises UnknownPaymentMethod if it is not offered (any more), or is `free` for what costs money.
+    """
+    services.check_method(method=method, amount=amount)
 
 
 def authorise(
@@ -69,7 +75,8 @@ def authorise(
 
     Returns AUTHORISED, DECLINED, VOIDED (a void came first, also one for a payment that had not
     begun), or UNKNOWN or PENDING: then call again, or wait for the event. Whatever method is
-    named, an amount of 0 asks no gateway; the method `free` is for nothing else.
+    named, an amount of 0 asks no gateway; the method `free` is for nothing else. A method that is
+    not offered any more is good for what was agreed before: see `check_method`.
     Raises UnknownPaymentMethod, InvalidPaymentAmount, and PaymentMismatch if the id belongs to a
     payment of another amount, method or reference.
     """
@@ -91,7 +98,8 @@ def void(*, payment_id: UUID, now: datetime) -> Outcome:
 
     Returns VOIDED or DECLINED when nothing is held. UNKNOWN or PENDING: the gateway has not
     answered; the void is remembered and carried out by recovery. CAPTURED or PARTIALLY_CAPTURED:
-    the money has been taken and is not let go by a void; AUTHORISED: a capture is unfinished.
+    the money has been taken and is not let go by a void; AUTHORISED: a capture is unfinished, or
+    the gateway refused to void. What it refused is not begun again here: that is up to staff.
     """
     try:
         return _outcome(services.void_or_forestall(payment_id=payment_id, now=now))
@@ -106,7 +114,7 @@ def payment_states(payment_ids: Iterable[UUID]) -> dict[UUID, PaymentState]:
 
 
 def guarantee_of(method: str) -> Guarantee:
-    """What a payment by this method guarantees once it is AUTHORISED.
+    """What a payment by this method, offered or not, guarantees once it is AUTHORISED.
 
     Raises UnknownPaymentMethod.
     """

@@ -13,7 +13,13 @@ from django.db.models.functions import Coalesce
 from domains.payments.errors import PaymentNotFound
 from domains.payments.events import TOPIC
 from domains.payments.models import JournalEntry, Operation, Payment
-from domains.payments.rules import UNFINISHED, OperationKind, OperationState, PaymentStatus
+from domains.payments.rules import (
+    RELEASED,
+    UNFINISHED,
+    OperationKind,
+    OperationState,
+    PaymentStatus,
+)
 from infrastructure.money import Money
 
 _CHUNK = 2_000
@@ -49,6 +55,10 @@ class PaymentView:
     updated_at: datetime
     operations: tuple[OperationView, ...]
 
+    @property
+    def is_released(self) -> bool:
+        return self.status in RELEASED
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentState:
@@ -67,11 +77,13 @@ class PaymentAudit:
     reference: str
     status: PaymentStatus
     method: str
+    gateway: str
     amount_minor: int
     authorised_minor: int
     captured_minor: int
     currency: str
     unfinished_operations: int
+    needs_attention: bool
     created_at: datetime
 
 
@@ -176,11 +188,13 @@ def payment_audit() -> Iterator[PaymentAudit]:
             "reference",
             "status",
             "method",
+            "gateway",
             "amount_minor",
             "authorised_minor",
             "captured_minor",
             "currency",
             "open_operations",
+            "needs_attention_at",
             "created_at",
         )
     )
@@ -190,12 +204,14 @@ def payment_audit() -> Iterator[PaymentAudit]:
             reference=row[1],
             status=PaymentStatus(row[2]),
             method=row[3],
-            amount_minor=row[4],
-            authorised_minor=row[5],
-            captured_minor=row[6],
-            currency=row[7],
-            unfinished_operations=row[8],
-            created_at=row[9],
+            gateway=row[4],
+            amount_minor=row[5],
+            authorised_minor=row[6],
+            captured_minor=row[7],
+            currency=row[8],
+            unfinished_operations=row[9],
+            needs_attention=row[10] is not None,
+            created_at=row[11],
         )
 
 

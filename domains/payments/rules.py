@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from domains.payments.errors import GatewayRefused, UnknownPaymentMethod
 
@@ -39,10 +39,6 @@ class PaymentStatus(StrEnum):
     VOIDED = "VOIDED"
 
 
-# Goods may be promised: the payment gives what its method guarantees.
-SECURED = frozenset(
-    {PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURED, PaymentStatus.CAPTURED}
-)
 # No money is held, and none ever will be.
 RELEASED = frozenset({PaymentStatus.DECLINED, PaymentStatus.VOIDED})
 
@@ -62,6 +58,8 @@ class Method:
     needs_gateway: bool
 
 
+# All that payments were ever taken by. Which are offered is a setting, and may change; what was
+# promised to payments of the past may not.
 METHODS = {
     "card": Method(Guarantee.AUTHORISED, needs_gateway=True),
     "free": Method(Guarantee.AUTHORISED, needs_gateway=False),
@@ -70,12 +68,15 @@ METHODS = {
 
 
 def method_named(name: str) -> Method:
-    """Raises UnknownPaymentMethod."""
-    try:
-        return METHODS[name]
-    except KeyError:
-        known = ", ".join(sorted(METHODS))
-        raise UnknownPaymentMethod(f"{name!r} is none of: {known}.") from None
+    """A method, offered or not. Raises UnknownPaymentMethod."""
+    check_offered(name, METHODS)
+    return METHODS[name]
+
+
+def check_offered(name: str, offered: Collection[str]) -> None:
+    """Raises UnknownPaymentMethod unless the name is one of those offered."""
+    if name not in offered:
+        raise UnknownPaymentMethod(f"{name!r} is none of: {', '.join(sorted(offered))}.")
 
 
 class OperationFacts(Protocol):
@@ -86,9 +87,14 @@ class OperationFacts(Protocol):
 
 class OperationOutcome(Protocol):
     @property
+    def kind(self) -> str: ...
+    @property
     def state(self) -> str: ...
     @property
     def decline_code(self) -> str: ...
+
+
+AnyOperation = TypeVar("AnyOperation", bound=OperationOutcome)
 
 
 def status_of(
@@ -138,6 +144,16 @@ def refuse_failed(operation: OperationOutcome) -> None:
     """Raises GatewayRefused if the gateway said no."""
     if operation.state == OperationState.FAILED:
         raise GatewayRefused(f"The gateway refused: {operation.decline_code}.")
+
+
+def last_void(operations: Sequence[AnyOperation]) -> AnyOperation | None:
+    return next((o for o in reversed(operations) if o.kind == OperationKind.VOID), None)
+
+
+def refuse_failed_void(operations: Sequence[OperationOutcome]) -> None:
+    """Raises GatewayRefused if the gateway said no to the last void."""
+    if (void := last_void(operations)) is not None:
+        refuse_failed(void)
 
 
 # A live request has its answer, or has given up, well before this.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 
 from domains.payments import gateways, queries, rules
@@ -21,6 +22,7 @@ from domains.payments.errors import (
     PaymentNotFound,
     UnknownGateway,
     UnknownOperation,
+    UnknownPaymentMethod,
 )
 from domains.payments.gateways.port import Authorise, Capture, NoAnswer, Request, Void
 from domains.payments.models import Operation, Payment
@@ -34,6 +36,15 @@ logger = logging.getLogger(__name__)
 _ATTEMPTS = 20
 # So many silences in a row, and the gateway is down: leave the rest for the next round.
 _SILENCES_PER_ROUND = 3
+# A slow gateway must not keep a round from ending: the next one begins with the oldest again.
+_SECONDS_PER_ROUND = 60
+
+
+def check_method(*, method: str, amount: Money) -> None:
+    """Raises UnknownPaymentMethod unless a new payment of this amount may be made by the method."""
+    rules.check_offered(method, settings.PAYMENT_METHODS)
+    if method == "free" and amount.amount_minor:
+        raise UnknownPaymentMethod(f"{amount} is not free.")
 
 
 def authorise(
@@ -117,22 +128,27 @@ def capture(
 def void(
     *, payment_id: UUID, now: datetime, also: Callable[[], Sequence[models.Model]] = tuple
 ) -> Payment:
-    """Let the money go; repeatable.
+    """Let the money go, as somebody told; a void that the gateway refused is begun once more.
 
     Only VOIDED and DECLINED mean that nothing is held; with anything else the void is remembered
     and follows as soon as the gateway has told what it did.
     also: rows to write with the wish, if it is new.
     Raises PaymentNotFound, PaymentAlreadyCaptured, PaymentOperationInProgress.
     """
-    payment = _load(payment_id)
-    if payment.unfinished is not None and payment.unfinished.kind == OperationKind.CAPTURE:
-        payment = _carry_on(payment, now=now)
-    payment = _change(payment, lambda current: current.request_void(now), also=also)
-    return _carry_on(payment, now=now)
+    return _void(
+        _load(payment_id),
+        lambda payment: payment.request_void(now, even_if_refused=True),
+        now=now,
+        also=also,
+    )
 
 
 def void_or_forestall(*, payment_id: UUID, now: datetime) -> Payment:
-    """Let the money go, or keep a payment that never began from ever beginning."""
+    """Let the money go, or keep a payment that never began from ever beginning.
+
+    Repeatable as often as one likes: a void that the gateway refused is not begun once more.
+    Raises PaymentAlreadyCaptured, PaymentOperationInProgress.
+    """
     payment = _find(payment_id)
     if payment is None:
         payment = Payment.voided_before_it_began(payment_id=payment_id, now=now)
@@ -141,9 +157,23 @@ def void_or_forestall(*, payment_id: UUID, now: datetime) -> Payment:
             return payment
         except ConcurrentModification:
             payment = _find(payment_id)
-    if payment is not None and payment.authorisation is None:
+    assert payment is not None  # payments are never deleted
+    if payment.authorisation is None:
         return payment
-    return void(payment_id=payment_id, now=now)
+    return _void(payment, lambda current: current.request_void(now), now=now)
+
+
+def _void(
+    payment: Payment,
+    request: Callable[[Payment], bool],
+    *,
+    now: datetime,
+    also: Callable[[], Sequence[models.Model]] = tuple,
+) -> Payment:
+    if payment.unfinished is not None and payment.unfinished.kind == OperationKind.CAPTURE:
+        payment = _carry_on(payment, now=now)
+    payment = _change(payment, request, also=also)
+    return _carry_on(payment, now=now)
 
 
 def resolve(*, payment_id: UUID, now: datetime) -> Payment:
@@ -156,10 +186,21 @@ def resolve(*, payment_id: UUID, now: datetime) -> Payment:
 
 
 def resolve_unfinished(*, now: datetime, limit: int = 200) -> int:
-    """Resolve the payments whose time has come, oldest first. Returns how many have an outcome."""
+    """Resolve the payments whose time has come, oldest first. Returns how many have an outcome.
+
+    One that cannot be worked on is logged and tried again later; the others have their turn.
+    """
     resolved = silences = 0
+    started = time.monotonic()
     for payment_id in queries.due_payment_ids(now, limit=limit):
-        payment = resolve(payment_id=payment_id, now=now)
+        if time.monotonic() - started > _SECONDS_PER_ROUND:
+            break
+        try:
+            payment = resolve(payment_id=payment_id, now=now)
+        except Exception:  # such as a gateway that is not there any more
+            logger.exception("Cannot resolve a payment", extra={"payment_id": str(payment_id)})
+            Payment.objects.put_off(payment_id, now=now, until=now + rules.LONGEST_PAUSE)
+            continue
         if payment.unfinished is None:
             resolved, silences = resolved + 1, 0
             continue

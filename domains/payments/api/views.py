@@ -105,7 +105,8 @@ class Void(APIView):
         summary="Let authorised money go",
         description=(
             "200 when nothing is held any more. 202 when the gateway has not answered: the void is "
-            "carried out as soon as it does. Harmless to repeat."
+            "carried out as soon as it does. Harmless to repeat; where the gateway refused, a "
+            "request with another key, or none, asks it once more."
         ),
         responses={200: serializers.Payment, 202: serializers.Payment},
         errors=[
@@ -119,22 +120,32 @@ class Void(APIView):
     )
     def post(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
         key = self.idempotency(request, None)
-        is_repeated = key is not None and idempotency.find(alias_of("payments"), key) is not None
+        if self._is_repeated(key):
+            return self._replay(payment_id)
         now = clock.now()
-        with idempotency.duplicates():
-            payment = services.void(
-                payment_id=payment_id,
-                now=now,
-                also=lambda: [key.record(payment_id, now)] if key and not is_repeated else [],
-            )
-        if not payment.is_released:
-            rules.refuse_failed(payment.operations[-1])
-        return _answer_to_command(
-            self,
-            queries.view_of(payment),
-            is_finished=payment.is_released,
-            headers=REPLAYED if is_repeated else {},
-        )
+        try:
+            with idempotency.duplicates():
+                payment = services.void(
+                    payment_id=payment_id,
+                    now=now,
+                    also=lambda: [key.record(payment_id, now)] if key else [],
+                )
+        except DomainError:
+            # The same request may have been faster through another process.
+            if self._is_repeated(key):
+                return self._replay(payment_id)
+            raise
+        return self._voided(queries.view_of(payment), headers={})
+
+    def _is_repeated(self, key: idempotency.IdempotencyKey | None) -> bool:
+        return key is not None and idempotency.find(alias_of("payments"), key) is not None
+
+    def _replay(self, payment_id: UUID) -> HttpResponse:
+        return self._voided(queries.payment(payment_id), headers=REPLAYED)
+
+    def _voided(self, payment: queries.PaymentView, *, headers: dict[str, str]) -> HttpResponse:
+        rules.refuse_failed_void(payment.operations)
+        return _answer_to_command(self, payment, is_finished=payment.is_released, headers=headers)
 
 
 class Notifications(APIView):

@@ -215,6 +215,59 @@ def test_a_void_lets_go_and_may_be_repeated(
     assert len([r for r in gateway.sent if isinstance(r, Void)]) == 1
 
 
+def test_a_repeated_void_that_was_refused_has_no_second_effect(
+    finance: Client, now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment = payments.authorised_payment(now)
+    gateway.refusal = "already_captured"
+
+    answers = [post(finance, f"/payments/{payment.id}/void", key="once") for _ in range(3)]
+
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (409, "gateway_refused")
+    assert len([r for r in gateway.sent if isinstance(r, Void)]) == 1
+    post(finance, f"/payments/{payment.id}/void", key="another")
+    assert len([r for r in gateway.sent if isinstance(r, Void)]) == 2
+    gateway.refusal = ""
+    assert post(finance, f"/payments/{payment.id}/void").json()["status"] == "VOIDED"
+    again = post(finance, f"/payments/{payment.id}/void", key="once")
+    assert (again.status_code, again.json()["status"]) == (200, "VOIDED")
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_repeated_void_says_refused_also_after_the_money_was_taken(
+    finance: Client, now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment = payments.authorised_payment(now)
+    gateway.refusal = "too_late"
+    post(finance, f"/payments/{payment.id}/void", key="once")
+    gateway.refusal = ""
+    post(finance, f"/payments/{payment.id}/capture", {}, key="take")
+
+    answer = post(finance, f"/payments/{payment.id}/void", key="once")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "gateway_refused")
+    assert services.resolve(payment_id=payment.id, now=now).status == "CAPTURED"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_void_ten_times_at_once_asks_the_gateway_for_one(
+    now: datetime, gateway: ScriptedGateway, in_threads: Callable[..., list[Any]]
+) -> None:
+    payment = payments.authorised_payment(now)
+    clerk = users.staff("finance")
+    gateway.refusal = "too_late"
+
+    def void() -> Any:
+        return post(users.client_of(clerk), f"/payments/{payment.id}/void", key="once")
+
+    answers = in_threads(*[void] * 10)
+
+    assert {a.status_code for a in answers} <= {202, 409}
+    assert void().json()["code"] == "gateway_refused"
+    assert len({r.key for r in gateway.sent if isinstance(r, Void)}) == 1
+
+
 def test_a_void_is_accepted_while_the_gateway_is_silent(
     finance: Client, now: datetime, gateway: ScriptedGateway
 ) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from domains.payments import public, services, tasks
-from domains.payments.errors import PaymentMismatch
+from domains.payments import gateways, public, services, tasks
+from domains.payments.errors import PaymentMismatch, UnknownPaymentMethod
 from domains.payments.models import Payment
 from infrastructure import clock
-from infrastructure.database.contexts import alias_of
+from infrastructure.database.contexts import alias_of, connection_of
 from infrastructure.ids import new_id
+from infrastructure.money import Money
 from infrastructure.outbox.models import OutboxMessage
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.factories import payments
@@ -30,7 +31,6 @@ def test_a_new_payment_costs_one_statement_before_and_one_after_the_gateway(
         outcome = public.authorise(**payments.request(now))
 
     assert outcome.status == "AUTHORISED"
-    assert outcome.is_secured
     texts = [statement["sql"] for statement in statements.captured_queries]
     assert [text[:44] for text in texts] == [
         'WITH root AS (INSERT INTO "payments_payment"'[:44],
@@ -204,6 +204,48 @@ def test_recovery_leaves_a_dead_gateway_alone_after_three_silences(
 
 
 @pytest.mark.django_db
+def test_a_payment_that_cannot_be_resolved_waits_and_keeps_no_other_from_its_outcome(
+    now: datetime,
+    gateway: ScriptedGateway,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gateway.is_silent = True
+    poison, fine = [public.authorise(**payments.request(now)).payment_id for _ in range(2)]
+    gateway.is_silent = False
+    with connection_of("payments").cursor() as cursor:
+        cursor.execute("UPDATE payments_payment SET gateway = 'gone' WHERE id = %s", [poison])
+    later = now + timedelta(minutes=1)
+
+    assert services.resolve_unfinished(now=later) == 1
+    assert services.resolve_unfinished(now=later) == 0
+
+    assert {key: state.status for key, state in public.payment_states([poison, fine]).items()} == {
+        poison: "UNKNOWN",
+        fine: "AUTHORISED",
+    }
+    (told_of,) = [r for r in caplog.records if r.message == "Cannot resolve a payment"]
+    assert told_of.__dict__["payment_id"] == str(poison)
+    assert Payment.objects.get(pk=poison).retry_at == later + timedelta(minutes=5)
+    monkeypatch.setitem(gateways.ADAPTERS, "gone", lambda: gateway)
+    assert services.resolve_unfinished(now=later + timedelta(minutes=5)) == 1
+    assert public.payment_states([poison])[poison].status == "AUTHORISED"
+
+
+@pytest.mark.django_db
+def test_a_round_of_recovery_ends_however_slow_the_gateway_is(
+    now: datetime, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.is_silent = True
+    for _ in range(2):
+        public.authorise(**payments.request(now))
+    gateway.is_silent = False
+    monkeypatch.setattr(services, "_SECONDS_PER_ROUND", 0)
+
+    assert services.resolve_unfinished(now=now + timedelta(minutes=1)) == 0
+
+
+@pytest.mark.django_db
 def test_after_23_hours_nothing_is_sent_again_and_not_found_is_no_outcome(
     now: datetime, gateway: ScriptedGateway
 ) -> None:
@@ -236,6 +278,50 @@ def test_no_gateway_is_asked_where_nobody_has_to_approve(
     assert outcome.status == "AUTHORISED"
     assert public.guarantee_of(method) == guarantee
     assert gateway.sent == []
+
+
+def test_only_what_is_offered_may_be_chosen(settings: Any) -> None:
+    settings.PAYMENT_METHODS = ["card", "free"]
+
+    public.check_method(method="card", amount=Money(1, "GBP"))
+    public.check_method(method="card", amount=Money(0, "GBP"))
+    public.check_method(method="free", amount=Money(0, "GBP"))
+    for method, amount_minor, reason in (
+        ("invoice", 100, "'invoice' is none of: card, free."),
+        ("cheque", 100, "'cheque' is none of: card, free."),
+        ("free", 100, "1.00 GBP is not free."),
+    ):
+        with pytest.raises(UnknownPaymentMethod) as refused:
+            public.check_method(method=method, amount=Money(amount_minor, "GBP"))
+        assert str(refused.value) == reason
+
+
+@pytest.mark.django_db
+def test_a_method_that_is_withdrawn_is_good_for_what_was_agreed(
+    now: datetime, settings: Any
+) -> None:
+    settings.PAYMENT_METHODS = ["card"]
+
+    assert public.guarantee_of("invoice") == "on_account"
+    outcome = public.authorise(**payments.request(now, method="invoice"))
+    assert outcome.status == "AUTHORISED"
+
+
+@pytest.mark.django_db
+def test_the_books_tell_who_granted_a_payment_and_which_ones_staff_must_see_to(
+    now: datetime, gateway: ScriptedGateway
+) -> None:
+    payments.authorised_payment(now)
+    payments.authorised_payment(now, amount_minor=0)
+    stuck = payments.authorised_payment(now)
+    gateway.refusal = "already_captured"
+    public.void(payment_id=stuck.id, now=now)
+
+    assert [(a.gateway, a.needs_attention) for a in public.payment_audit()] == [
+        ("scripted", False),
+        ("none", False),
+        ("scripted", True),
+    ]
 
 
 @pytest.mark.django_db

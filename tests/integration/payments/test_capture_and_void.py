@@ -166,7 +166,7 @@ def test_a_void_before_the_payment_began_keeps_it_from_beginning(
     assert public.void(payment_id=payment_id, now=now).status == "VOIDED"
     late = public.authorise(**payments.request(now, payment_id=payment_id))
 
-    assert (late.status, late.is_secured) == ("VOIDED", False)
+    assert late.status == "VOIDED"
     assert gateway.sent == []
     assert told(payment_id) == []
 
@@ -180,6 +180,30 @@ def test_a_declined_payment_has_nothing_to_let_go(now: datetime, gateway: Script
 
     assert (outcome.status, outcome.decline_code) == ("DECLINED", "card_declined")
     assert [type(request) for request in gateway.sent] == [Authorise]
+
+
+@pytest.mark.django_db
+def test_a_refused_void_is_begun_again_by_command_only(
+    now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment = payments.authorised_payment(now)
+    gateway.refusal = "already_captured"
+    assert public.void(payment_id=payment.id, now=now).status == "AUTHORISED"
+    before = Payment.objects.get(pk=payment.id)
+
+    outcomes = [public.void(payment_id=payment.id, now=now) for _ in range(3)]
+
+    after = Payment.objects.get(pk=payment.id)
+    assert [(o.status, o.is_released) for o in outcomes] == [("AUTHORISED", False)] * 3
+    assert (after.version, after.needs_attention_at) == (before.version, before.needs_attention_at)
+    assert after.needs_attention_at is not None
+    assert [type(request) for request in gateway.sent] == [Authorise, Void]
+
+    services.void(payment_id=payment.id, now=now)
+    assert [type(request) for request in gateway.sent] == [Authorise, Void, Void]
+    gateway.refusal = ""
+    assert services.void(payment_id=payment.id, now=now).status == "VOIDED"
+    assert Payment.objects.get(pk=payment.id).needs_attention_at is None
 
 
 @pytest.mark.django_db

@@ -200,7 +200,9 @@ def test_a_refused_void_is_put_before_staff(now: datetime) -> None:
     answer(payment, Reply(refusal="already_captured"), now)
 
     assert (payment.status, payment.needs_attention_at) == ("AUTHORISED", now)
-    assert payment.request_void(now)
+    assert payment.request_void(now) is False
+    assert payment.needs_attention_at == now
+    assert payment.request_void(now, even_if_refused=True)
     assert payment.needs_attention_at is None
     answer(payment, DONE, now)
     assert payment.status == "VOIDED"
@@ -248,7 +250,7 @@ def test_an_id_stays_with_what_it_was_first_used_for(now: datetime) -> None:
 commands = st.lists(
     st.one_of(
         st.tuples(st.just("capture"), st.one_of(st.none(), st.integers(1, 1_200))),
-        st.tuples(st.just("void"), st.none()),
+        st.tuples(st.just("void"), st.sampled_from([None, 1])),
         st.tuples(st.sampled_from(["succeed", "refuse", "silence", "due"]), st.none()),
     ),
     max_size=12,
@@ -267,7 +269,7 @@ def test_counter_journal_and_captures_agree_whatever_happens(
             if step == "capture":
                 payment.begin_capture(amount_minor and Money(amount_minor, "GBP"), now)
             elif step == "void":
-                payment.request_void(now)
+                payment.request_void(now, even_if_refused=bool(amount_minor))
             elif step == "due":
                 payment.begin_due_void(now)
             elif unfinished is not None and step == "silence":

@@ -24,16 +24,16 @@ from domains.payments.events import (
     PaymentProcessed,
     PaymentVoided,
 )
+from domains.payments.models.journal import JournalEntry
+from domains.payments.models.operations import Operation, choices_of
 from domains.payments.rules import OperationKind, OperationState, PaymentStatus, Reply
-from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
+from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned
 from infrastructure.money import Money
 
 # ISO 4217's "no currency": of a payment that was voided before anybody said what it is for.
 NO_CURRENCY = "XXX"
 
-
-def _choices(values: type[OperationKind | OperationState | PaymentStatus]) -> list[tuple[str, str]]:
-    return [(value.value, value.replace("_", " ").capitalize()) for value in values]
+_AUTHORISED = (OperationKind.AUTHORISE, OperationState.SUCCEEDED)
 
 
 class PaymentQuerySet(AggregateQuerySet):
@@ -54,6 +54,14 @@ class PaymentQuerySet(AggregateQuerySet):
         """Payments whose unfinished operation, or outstanding void, should be tried again."""
         return self.filter(retry_at__lte=now).order_by("retry_at")
 
+    def put_off(self, payment_id: UUID, *, now: datetime, until: datetime) -> None:
+        """Let a due payment wait, without reading it: it may be its reading that fails."""
+        self.command(
+            "UPDATE payments_payment SET retry_at = %s"
+            " WHERE id = %s AND retry_at <= %s RETURNING id",
+            [until, payment_id, now],
+        )
+
 
 class Payment(AggregateRoot):
     """Its id is given by whoever wants to be paid, so that asking twice is asking once."""
@@ -68,7 +76,7 @@ class Payment(AggregateRoot):
     token = models.CharField(
         max_length=255, help_text="The gateway's name for the card; kept until the outcome only."
     )
-    status = models.CharField(max_length=20, choices=_choices(PaymentStatus))
+    status = models.CharField(max_length=20, choices=choices_of(PaymentStatus))
     authorised_minor = models.BigIntegerField(default=0)
     captured_minor = models.BigIntegerField(default=0)
     decline_code = models.CharField(max_length=64, default="")
@@ -177,16 +185,20 @@ class Payment(AggregateRoot):
             raise CaptureTooLarge(f"{left} can be captured at most.")
         return self._begin(OperationKind.CAPTURE, amount.amount_minor, now)
 
-    def request_void(self, now: datetime) -> bool:
+    def request_void(self, now: datetime, *, even_if_refused: bool = False) -> bool:
         """Let the money go: at once if it is held, else as soon as that is known.
 
-        Returns whether anything changed. Raises PaymentAlreadyCaptured.
+        even_if_refused: begin another void where the gateway refused the last one.
+        Returns whether anything changed. Raises PaymentAlreadyCaptured, and
+        PaymentOperationInProgress during a capture.
         """
         if self.captured_minor:
             raise PaymentAlreadyCaptured(f"Payment {self} is {self.status}.")
         if self.is_released:
             return False
         if self.unfinished is None:
+            if self.is_void_refused and not even_if_refused:
+                return False
             self._begin(OperationKind.VOID, 0, now)
         elif self.unfinished.kind == OperationKind.CAPTURE:
             raise PaymentOperationInProgress(f"A capture of payment {self} is unfinished.")
@@ -258,6 +270,12 @@ class Payment(AggregateRoot):
         """The void was asked for, the money is held, and nobody has asked the gateway yet."""
         steps = [(o.kind, o.state) for o in self.operations]
         return self.void_requested_at is not None and steps == [_AUTHORISED]
+
+    @property
+    def is_void_refused(self) -> bool:
+        """The gateway was asked to let the money go, and said no: staff's turn."""
+        void = rules.last_void(self.operations)
+        return void is not None and void.state == OperationState.FAILED
 
     def operation(self, operation_id: UUID) -> Operation:
         return next(o for o in self.operations if o.id == operation_id)
@@ -337,87 +355,3 @@ class Payment(AggregateRoot):
         else:
             self.retry_at = now + rules.pause_before_retry(unfinished.attempts)
         self.updated_at = now
-
-
-class Operation(OwnedModel):
-    """One request to the gateway. Its id is the key under which it may be sent again."""
-
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operation_rows")
-    kind = models.CharField(max_length=10, choices=_choices(OperationKind))
-    amount_minor = models.BigIntegerField()
-    state = models.CharField(max_length=10, choices=_choices(OperationState))
-    decline_code = models.CharField(max_length=64, default="")
-    gateway_reference = models.CharField(max_length=255, default="")
-    attempts = models.PositiveIntegerField(default=0)
-    sent_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [
-            models.UniqueConstraint(
-                name="operation_one_authorisation",
-                fields=["payment"],
-                condition=Q(kind=OperationKind.AUTHORISE.value),
-            ),
-            models.UniqueConstraint(
-                name="operation_one_unfinished",
-                fields=["payment"],
-                condition=Q(
-                    kind__in=[OperationKind.CAPTURE.value, OperationKind.VOID.value],
-                    state__in=[state.value for state in rules.UNFINISHED],
-                ),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.state}"
-
-    def finish(self, reply: Reply, now: datetime) -> None:
-        self.state = OperationState.SUCCEEDED if reply.is_success else OperationState.FAILED
-        self.gateway_reference = reply.gateway_reference
-        self.decline_code = reply.refusal
-        self.attempts += 1
-        self.finished_at = now
-
-    @property
-    def is_unfinished(self) -> bool:
-        return self.state in rules.UNFINISHED
-
-
-class JournalEntry(OwnedModel):
-    """One booking: an amount that one account owes and another is owed.
-
-    Debit and credit are the same row, so they cannot differ.
-    """
-
-    class Account(models.TextChoices):
-        GATEWAY = "GATEWAY", "What the gateway owes us"
-        CUSTOMERS = "CUSTOMERS", "What customers have paid"
-
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="journal_rows")
-    operation_id = models.UUIDField(unique=True)
-    debit_account = models.CharField(max_length=20, choices=Account)
-    credit_account = models.CharField(max_length=20, choices=Account)
-    amount_minor = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    booked_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["id"]
-        verbose_name_plural = "journal entries"
-        constraints = [
-            models.CheckConstraint(
-                name="journal_amount_is_positive", condition=Q(amount_minor__gt=0)
-            ),
-            models.CheckConstraint(
-                name="journal_accounts_differ",
-                condition=~Q(debit_account=models.F("credit_account")),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.debit_account} to {self.credit_account}: {self.amount_minor}"
-
-
-_AUTHORISED = (OperationKind.AUTHORISE, OperationState.SUCCEEDED)

@@ -1,0 +1,7 @@
+"""The aggregate of payments. Django wants to find all models here."""
+
+from domains.payments.models.journal import JournalEntry
+from domains.payments.models.operations import Operation
+from domains.payments.models.payments import NO_CURRENCY, Payment
+
+__all__ = ["NO_CURRENCY", "JournalEntry", "Operation", "Payment"]

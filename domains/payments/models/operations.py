@@ -1,0 +1,66 @@
+"""What is asked of a gateway for a payment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+
+from domains.payments import rules
+from domains.payments.rules import OperationKind, OperationState, PaymentStatus, Reply
+from infrastructure.aggregates import OwnedModel
+
+
+def choices_of(
+    values: type[OperationKind | OperationState | PaymentStatus],
+) -> list[tuple[str, str]]:
+    return [(value.value, value.replace("_", " ").capitalize()) for value in values]
+
+
+class Operation(OwnedModel):
+    """One request to the gateway. Its id is the key under which it may be sent again."""
+
+    payment = models.ForeignKey(
+        "payments.Payment", on_delete=models.PROTECT, related_name="operation_rows"
+    )
+    kind = models.CharField(max_length=10, choices=choices_of(OperationKind))
+    amount_minor = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=choices_of(OperationState))
+    decline_code = models.CharField(max_length=64, default="")
+    gateway_reference = models.CharField(max_length=255, default="")
+    attempts = models.PositiveIntegerField(default=0)
+    sent_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                name="operation_one_authorisation",
+                fields=["payment"],
+                condition=Q(kind=OperationKind.AUTHORISE.value),
+            ),
+            models.UniqueConstraint(
+                name="operation_one_unfinished",
+                fields=["payment"],
+                condition=Q(
+                    kind__in=[OperationKind.CAPTURE.value, OperationKind.VOID.value],
+                    state__in=[state.value for state in rules.UNFINISHED],
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state}"
+
+    def finish(self, reply: Reply, now: datetime) -> None:
+        self.state = OperationState.SUCCEEDED if reply.is_success else OperationState.FAILED
+        self.gateway_reference = reply.gateway_reference
+        self.decline_code = reply.refusal
+        self.attempts += 1
+        self.finished_at = now
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.state in rules.UNFINISHED

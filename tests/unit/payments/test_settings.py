@@ -1,0 +1,77 @@
+"""What an installation is told of payments, checked when it starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from domains.payments import gateways, rules
+from infrastructure.auth.keys import new_private_key
+
+SETTINGS = {
+    "ALLOWED_HOSTS": "shop.example",
+    "DATABASE_URL": "postgresql://127.0.0.1:1/none",
+    "JWT_PRIVATE_KEY": new_private_key(),
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    "ORDER_NUMBER_KEY": "o" * 32,
+    "PAYMENT_GATEWAY": "simulated",
+    "PAYMENT_GATEWAY_SECRET": "g" * 32,
+    "PAYMENT_GATEWAY_URL": "https://gateway.example",
+    "PII_INDEX_KEY": "i" * 32,
+    "PUBLIC_URL": "https://shop.example",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "SECRET_KEY": "s" * 50,
+}
+
+
+def started(kind: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    look = f"from config.settings import {kind} as s; print(s.PAYMENT_GATEWAY, s.PAYMENT_METHODS)"
+    return subprocess.run(
+        [sys.executable, "-c", look],
+        env=SETTINGS | changed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_production_offers_nothing_on_account_unasked() -> None:
+    assert started("production").stdout == "simulated ['card', 'free']\n"
+    asked = started("production", PAYMENT_METHODS="card,invoice")
+    assert asked.stdout == "simulated ['card', 'invoice']\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"PAYMENT_GATEWAY": ""}, "PAYMENT_GATEWAY (or PAYMENT_GATEWAY_FILE) is missing"),
+        ({"PAYMENT_GATEWAY": "none"}, "PAYMENT_GATEWAY must be simulated or in_process"),
+        ({"PAYMENT_GATEWAY": "in_process"}, "PAYMENT_GATEWAY in_process takes no money"),
+        (
+            {"PAYMENT_GATEWAY_SECRET": "g" * 31},
+            "PAYMENT_GATEWAY_SECRET is shorter than 32 characters",
+        ),
+        ({"ORDER_NUMBER_KEY": "o" * 31}, "ORDER_NUMBER_KEY is shorter than 32 characters"),
+        ({"PAYMENT_METHODS": "cheque"}, "PAYMENT_METHODS must be of card, free and invoice"),
+    ],
+)
+def test_production_does_not_start_on_weak_or_missing_settings(
+    changed: dict[str, str], problem: str
+) -> None:
+    refused = started("production", **changed)
+
+    assert refused.returncode == 1
+    assert f"  - {problem}\n" in refused.stderr
+
+
+@pytest.mark.parametrize("name", sorted({*gateways.ADAPTERS} - {gateways.NO_GATEWAY}))
+def test_every_adapter_but_none_can_be_chosen(name: str) -> None:
+    assert started("local", PAYMENT_GATEWAY=name).stdout == f"{name} ['card', 'free', 'invoice']\n"
+
+
+def test_every_method_can_be_offered() -> None:
+    offered = started("production", PAYMENT_METHODS=",".join(rules.METHODS))
+
+    assert offered.stdout == f"simulated {list(rules.METHODS)}\n"
