@@ -23,6 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ACCESS = ROOT / ".local" / "access.json"
 AUDIT_WAIT_SECONDS = 120
 FAILED, STOPPED = 1, 130
+_MEANING_OF_CODE = {
+    1: "the books differ",
+    2: "not everything could be compared",
+    3: f"the shop did not come to rest within {AUDIT_WAIT_SECONDS} s",
+}
 
 Work = Iterator[tuple[str, Invoice]]
 
@@ -158,7 +163,10 @@ def _audit(*, api_was_given: bool) -> int:
             return 0
         command = [sys.executable, "-m", "devstack", "attach", "--", *command]
     print("Waiting for all facts to be handled, then comparing the books …", flush=True)
-    return subprocess.call(command, cwd=ROOT)  # noqa: S603
+    code = subprocess.call(command, cwd=ROOT)  # noqa: S603
+    if code:
+        print(f"The audit ended with {code}: {_MEANING_OF_CODE.get(code, 'it broke off')}.")
+    return code
 
 
 def _count(text: str) -> int:

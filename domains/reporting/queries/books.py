@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from domains.orders import public as orders
 from domains.payments import public as payments
 from domains.products import public as products
+from domains.reporting.errors import UnknownStatus
 from domains.reporting.rules import books
 from domains.reporting.rules.findings import Check, Finding
 
-_STAGES = {"PENDING": books.Stage.UNDECIDED, "CONFIRMED": books.Stage.CONFIRMED}
-_MONEY = {
+Status = TypeVar("Status", bound=str)
+Meaning = TypeVar("Meaning")
+
+# Every status that there is: what a new one means has to be decided here, not guessed.
+STAGES = {
+    "PENDING": books.Stage.UNDECIDED,
+    "CONFIRMED": books.Stage.CONFIRMED,
+    "REJECTED": books.Stage.ENDED,
+    "CANCELLED": books.Stage.ENDED,
+}
+MONEY = {
     payments.PaymentStatus.PENDING: books.Money.WAITING,
     payments.PaymentStatus.UNKNOWN: books.Money.WAITING,
+    payments.PaymentStatus.AUTHORISED: books.Money.SECURED,
+    payments.PaymentStatus.PARTIALLY_CAPTURED: books.Money.SECURED,
+    payments.PaymentStatus.CAPTURED: books.Money.SECURED,
     payments.PaymentStatus.DECLINED: books.Money.RELEASED,
     payments.PaymentStatus.VOIDED: books.Money.RELEASED,
+}
+GUARANTEES = {
+    payments.Guarantee.AUTHORISED: books.Guarantee.AUTHORISED,
+    payments.Guarantee.ON_ACCOUNT: books.Guarantee.ON_ACCOUNT,
 }
 
 
@@ -24,7 +42,7 @@ def compare_books(*, due: datetime) -> list[Check]:
     """Stock, holds, payments, settling and journal. What is younger than `due` is in flight.
 
     Each context's rows are streams of their own moments; what moves between them has to be
-    compared again before it is called a difference.
+    compared again before it is called a difference. Raises UnknownStatus.
     """
     stock = Check(name="stock", about="SKUs: counters = ledger = warehouses = reservations")
     stock.take_all(books.stock_findings(stock.count(_stock())))
@@ -72,11 +90,11 @@ def _orders() -> Iterator[books.Order]:
         yield books.Order(
             order_id=row.order_id,
             number=row.number,
-            stage=_STAGES.get(row.status, books.Stage.ENDED),
+            stage=_meaning(STAGES, row.status, f"order {row.number}"),
             total_minor=row.total.amount_minor,
             currency=row.total.currency,
             method=row.payment_method,
-            guarantee=payments.guarantee_of(row.payment_method),
+            guarantee=_guarantee_of(row.payment_method),
             lines=row.lines,
             placed_at=row.placed_at,
             unsettled_since=row.unsettled_since,
@@ -93,10 +111,28 @@ def _payments() -> Iterator[books.Payment]:
         yield books.Payment(
             payment_id=row.payment_id,
             status=row.status,
-            money=_MONEY.get(row.status, books.Money.SECURED),
+            money=_meaning(MONEY, row.status, f"payment {row.payment_id}"),
             method=row.method,
+            gateway="" if row.gateway == payments.NO_GATEWAY else row.gateway,
+            needs_attention=row.needs_attention,
             amount_minor=row.amount_minor,
             secured_minor=row.authorised_minor,
             currency=row.currency,
             created_at=row.created_at,
         )
+
+
+def _meaning(meanings: Mapping[Status, Meaning], status: Status, subject: str) -> Meaning:
+    try:
+        return meanings[status]
+    except KeyError:
+        raise UnknownStatus(f"{subject} is {status}, which the audit does not know.") from None
+
+
+def _guarantee_of(method: str) -> books.Guarantee | None:
+    """None for a method that was withdrawn: what its orders rely on has to be looked at."""
+    try:
+        guarantee = payments.guarantee_of(method)
+    except payments.UnknownPaymentMethod:
+        return None
+    return GUARANTEES[guarantee]

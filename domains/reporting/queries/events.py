@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -34,6 +33,8 @@ from infrastructure.outbox.models import OutboxMessage, ParkedMessage
 T = TypeVar("T")
 
 _CHUNK = 1000
+# The resolution of a dead letter that has none.
+OPEN = ""
 
 EventCounts = Callable[[], Iterator[tuple[UUID, str, int]]]
 # Every context that publishes.
@@ -79,12 +80,21 @@ class EventBooks:
         for batch in self._reader.read_on():
             self._take(batch, kept_since=now - RETENTION)
 
-    def has_unhandled(self) -> bool:
-        """Whether a handler still has something to do; as of the last `read_on`."""
-        while chunk := list(islice(self._unhandled.values(), _CHUNK)):
-            if self._drop_handled(chunk) < len(chunk):
-                return True
-        return False
+    def lag(self) -> dict[str, int]:
+        """Handler -> how many events it still has to handle; as of the last `read_on`.
+
+        An event with a dead letter waits for people, or for nobody any more: it is none of them.
+        """
+        behind: Counter[str] = Counter()
+        for chunk in _chunks(list(self._unhandled.values()), _CHUNK):
+            left = self._drop_handled(chunk)
+            letters = _letters_of([one.claim.event_id for one in left])
+            behind.update(
+                one.claim.handler
+                for one in left
+                if (one.claim.handler, one.claim.event_id) not in letters
+            )
+        return dict(sorted(behind.items()))
 
     def compare(self, *, now: datetime, due: datetime) -> list[Check]:
         """Topics against aggregates, and marks against topics.
@@ -126,19 +136,22 @@ class EventBooks:
             ):
                 yield subscription
 
-    def _drop_handled(self, chunk: list[Unhandled]) -> int:
-        """Forget those that have their mark by now. Returns how many had."""
+    def _drop_handled(self, chunk: list[Unhandled]) -> list[Unhandled]:
+        """Forget those that have their mark by now. Returns the others."""
         claims: dict[str, list[Claim]] = defaultdict(list)
         for one in chunk:
             claims[alias_of(one.claim.handler.partition(".")[0])].append(one.claim)
         fresh: set[tuple[str, UUID]] = set()
         for alias, some in claims.items():
             fresh |= marks.look(alias, some).fresh
-        before = len(self._unhandled)
-        for claim in (one.claim for one in chunk):
-            if (claim.handler, claim.event_id) not in fresh:
-                del self._unhandled[claim.handler, claim.event_id]
-        return before - len(self._unhandled)
+        left = []
+        for one in chunk:
+            identity = (one.claim.handler, one.claim.event_id)
+            if identity in fresh:
+                left.append(one)
+            else:
+                del self._unhandled[identity]
+        return left
 
     def _compare_topics(self, *, now: datetime, due: datetime) -> Check:
         check = not_compared("")
@@ -194,17 +207,18 @@ class EventBooks:
     def _compare_marks(self, *, due: datetime) -> Check:
         check = Check(name="handled", about="events: one mark of every subscriber")
         check.rows = self._expected
-        for chunk in _chunks(list(self._unhandled.values()), _CHUNK):
-            self._drop_handled(chunk)
         given_up = 0
         for chunk in _chunks(list(self._unhandled.values()), _CHUNK):
-            letters = _letters_of([one.claim.event_id for one in chunk])
-            for one in chunk:
+            left = self._drop_handled(chunk)
+            letters = _letters_of([one.claim.event_id for one in left])
+            for one in left:
                 resolution = letters.get((one.claim.handler, one.claim.event_id))
                 if resolution == DeadLetter.Resolution.DROPPED:
                     given_up += 1
-                elif resolution is None:
+                elif resolution != OPEN:  # open ones are differences of their own
                     detail = f"no mark for {one.name} {one.sequence} of {one.claim.key}"
+                    if resolution is not None:
+                        detail += f", though its dead letter is {resolution}"
                     check.take(
                         Finding(
                             subject=f"{one.claim.handler} {one.claim.event_id}",
@@ -261,7 +275,7 @@ def open_letters() -> Check:
     for alias in aliases():
         letters = DeadLetter.objects.using(alias)
         check.rows += letters.count()
-        for letter in letters.filter(resolution="").order_by("id").iterator(chunk_size=_CHUNK):
+        for letter in letters.filter(resolution=OPEN).order_by("id").iterator(chunk_size=_CHUNK):
             reason = (
                 f"{letter.error_class}: {letter.error}"
                 if letter.error_class

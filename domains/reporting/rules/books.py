@@ -34,6 +34,13 @@ class Money(StrEnum):
     RELEASED = "released"
 
 
+class Guarantee(StrEnum):
+    """What a payment method promises: that a gateway holds the money, or that we trust."""
+
+    AUTHORISED = "authorised"
+    ON_ACCOUNT = "on_account"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stock:
     sku: str
@@ -48,7 +55,10 @@ class Stock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """`unsettled_since`: something is left to do since then. `lines`: quantity by variant."""
+    """`unsettled_since`: something is left to do since then. `lines`: quantity by variant.
+
+    guarantee: None for a method that payments does not know, or no more.
+    """
 
     order_id: UUID
     number: str
@@ -56,7 +66,7 @@ class Order:
     total_minor: int
     currency: str
     method: str
-    guarantee: str
+    guarantee: Guarantee | None
     lines: Mapping[UUID, int]
     placed_at: datetime
     unsettled_since: datetime | None
@@ -71,12 +81,17 @@ class Hold:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payment:
-    """`secured_minor`: what is authorised, or granted on account."""
+    """`secured_minor`: what is authorised, or granted on account.
+
+    gateway: who was asked, empty where nobody was. needs_attention: only staff can clear it up.
+    """
 
     payment_id: UUID
     status: str
     money: Money
     method: str
+    gateway: str
+    needs_attention: bool
     amount_minor: int
     secured_minor: int
     currency: str
@@ -166,39 +181,44 @@ def hold_finding(placement: Placement, *, due: datetime) -> Finding | None:
 
 
 def payment_finding(placement: Placement, *, due: datetime) -> Finding | None:
-    """Whether exactly the guarantee of the payment method is there."""
+    """Whether exactly the guarantee of the payment method is there.
+
+    A payment that only staff can clear up is a difference whatever its order is.
+    """
+    payment = placement.payment
+    wrong, in_flight = _payment_fault(placement, due)
+    if payment is not None and payment.needs_attention:
+        wrong, in_flight = [*wrong, f"payment {payment.status} needs attention by staff"], False
+    return _finding(placement, "; ".join(wrong), in_flight) if wrong else None
+
+
+def _payment_fault(placement: Placement, due: datetime) -> tuple[list[str], bool]:
+    """What is wrong, and whether it is in flight."""
     order, payment = placement.order, placement.payment
-    if order is None:
+    if order is None or order.stage == Stage.ENDED:
         if payment is None or payment.money == Money.RELEASED:
-            return None
-        return _finding(
-            placement, f"{_amount(payment)} {payment.status} without an order",
-            payment.created_at > due,
-        )  # fmt: skip
-    if order.stage == Stage.ENDED:
-        if payment is None or payment.money == Money.RELEASED:
-            return None
-        return _finding(
-            placement,
-            f"{_amount(payment)} {payment.status} for an order that has ended",
-            # Between the void and the gateway's answer only the gateway can tell.
-            order.unsettled_since is not None
-            and (payment.money == Money.WAITING or order.unsettled_since > due),
-        )
+            return [], False
+        held = f"{_amount(payment)} {payment.status}"
+        if order is None:
+            return [f"{held} without an order"], payment.created_at > due
+        # Between the void and the gateway's answer, or the end of its time, it is on its way.
+        return [f"{held} for an order that has ended"], _is_young(order.unsettled_since, due)
+    if order.guarantee is None:
+        return [f"nobody knows what the payment method {order.method!r} guarantees"], False
     if payment is None or payment.money != Money.SECURED:
         if order.stage == Stage.UNDECIDED:
-            return None
+            return [], False
         status = "no payment" if payment is None else f"payment {payment.status}"
-        return _finding(
-            placement,
-            f"confirmed by {order.method} ({order.guarantee}), and {status}",
+        return (
+            [f"confirmed by {order.method} ({order.guarantee}), and {status}"],
             # Somebody is calling it off at this moment.
-            order.unsettled_since is not None
-            and (
-                order.unsettled_since > due
-                or (payment is not None and payment.money == Money.WAITING)
-            ),
+            _is_young(order.unsettled_since, due),
         )
+    return _shortcomings(order, payment), False
+
+
+def _shortcomings(order: Order, payment: Payment) -> list[str]:
+    """Where a payment that is secured is not what the order's method guarantees."""
     wrong = []
     asked = (order.total_minor, order.currency)
     if (payment.amount_minor, payment.currency) != asked:
@@ -209,21 +229,44 @@ def payment_finding(placement: Placement, *, due: datetime) -> Finding | None:
         )
     if payment.method != order.method:
         wrong.append(f"ordered by {order.method}, paid by {payment.method}")
-    return _finding(placement, "; ".join(wrong), False) if wrong else None
+    if order.guarantee == Guarantee.AUTHORISED and order.total_minor and not payment.gateway:
+        wrong.append(f"{order.method} is authorised by a gateway, and none was asked")
+    if order.guarantee == Guarantee.ON_ACCOUNT and payment.gateway:
+        wrong.append(f"{order.method} is granted on account, and {payment.gateway} was asked")
+    return wrong
 
 
 def settling_finding(placement: Placement, *, due: datetime) -> Finding | None:
-    """Whether an order is decided, and finished once it has ended, in its time."""
+    """Whether an order is decided, and finished once it has ended, in its time.
+
+    Whatever it waits for: a gateway that is silent for longer does not excuse it.
+    """
     order = placement.order
     if order is None or order.unsettled_since is None:
         return None
     since = order.placed_at if order.stage == Stage.UNDECIDED else order.unsettled_since
-    waits = placement.payment is not None and placement.payment.money == Money.WAITING
     return _finding(
         placement,
-        f"{order.stage} and unfinished since {since:%Y-%m-%d %H:%M:%S}",
-        waits or since > due,
+        f"{order.stage} and unfinished since {since:%Y-%m-%d %H:%M:%S},"
+        f" waits for {_awaited(order, placement.hold, placement.payment)}",
+        since > due,
     )
+
+
+def _awaited(order: Order, hold: Hold | None, payment: Payment | None) -> str:
+    if payment is not None and payment.needs_attention:
+        return f"staff: its payment, {payment.status}, needs attention"
+    if payment is not None and payment.money == Money.WAITING:
+        return f"the gateway {payment.gateway}: its payment is {payment.status}"
+    if order.stage == Stage.UNDECIDED:
+        if hold is None and payment is None:
+            return "its goods to be held"
+        return "its payment to begin" if payment is None else "its outcome to be written down"
+    if order.stage == Stage.ENDED and hold is not None:
+        return "its goods to be released"
+    if payment is not None and payment.money == Money.SECURED:
+        return f"its payment, {payment.status}, to be let go"
+    return "its end to be written down"
 
 
 def _finding(placement: Placement, detail: str, in_flight: bool) -> Finding:

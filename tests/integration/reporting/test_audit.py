@@ -72,6 +72,43 @@ def test_it_waits_until_every_event_is_handled(order: Order) -> None:
     assert "The books agree: 0 differences, 0 in flight" in printed
 
 
+def test_a_shop_that_does_not_come_to_rest_ends_with_3_and_says_what_moves() -> None:
+    goods.stocked({"A": 10}, now=clock.now())
+    relay_everything()
+    orders.placed({"A": 1}, now=clock.now(), asynchronous=True)
+
+    code, printed = run("--wait", "1")
+
+    assert code == 3
+    assert "The books agree: 0 differences" in printed
+    assert printed.endswith(
+        "Not at rest after 1 s: 1 events in the outbox, 1 orders unsettled, handlers done.\n"
+    )
+
+
+def test_what_still_moves_does_not_break_the_json() -> None:
+    goods.stocked({"A": 10}, now=clock.now())
+    orders.placed({"A": 2}, now=clock.now())
+    relay_everything()
+
+    code, printed = run("--wait", "0.5", "--json")
+
+    assert code == 3
+    assert sum(check["in_flight"] for check in json.loads(printed)) == 3
+    assert run("--wait", "0.5")[1].endswith(
+        "0 orders unsettled, orders.settle_asynchronous_orders 1 events behind,"
+        " orders.settle_orders_with_an_outcome 1 events behind,"
+        " reporting.add_to_sales 1 events behind.\n"
+    )
+
+
+def test_differences_count_for_more_than_what_still_moves(order: Order) -> None:
+    code, printed = run("--wait", "0.5")
+
+    assert code == 1
+    assert "Not at rest after 0.5 s: 8 events in the outbox" in printed
+
+
 def test_a_difference_ends_with_1_and_is_printed(order: Order, sql: Sql) -> None:
     relay_everything()
     handle_everything()

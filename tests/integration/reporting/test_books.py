@@ -204,7 +204,8 @@ def test_an_ended_order_that_keeps_goods_and_money(order: Order, sql: Sql, now: 
 
 def test_an_ended_order_that_is_never_finished(order: Order, sql: Sql, now: datetime) -> None:
     cancel_order(order_id=order.id, reason="customer_request", now=now)
-    sql("orders", "UPDATE orders_order SET unsettled_since = %s WHERE id = %s", now, order.id)
+    sql("orders", "UPDATE orders_order SET unsettled_since = %s, settle_at = %s WHERE id = %s",
+        now, now, order.id)  # fmt: skip
 
     assert differences(now) == {
         "settling": [

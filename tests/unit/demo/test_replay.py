@@ -6,11 +6,13 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.invoices import Invoice
+from demo.replay import __main__ as replay
 from demo.replay import customer as customers
 from demo.replay.__main__ import play
 from demo.replay.customer import Customer, NoAccount, Outcome, Stopped
@@ -195,6 +197,40 @@ def test_a_shop_that_lets_nobody_in_ends_the_replay(shop: Shop) -> None:
             tally=Tally(),
             stopping=threading.Event(),
         )
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (0, ""),
+        (1, "The audit ended with 1: the books differ.\n"),
+        (3, "The audit ended with 3: the shop did not come to rest within 120 s.\n"),
+        (70, "The audit ended with 70: it broke off.\n"),
+    ],
+)
+def test_a_replay_ends_with_its_counts_and_as_the_audit_ends(
+    shop: Shop,
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "manage.py").write_text(
+        f"import sys; sys.exit({code} if sys.argv[1:] == ['audit_books', '--wait', '120'] else 99)"
+    )
+    monkeypatch.setattr(replay, "ROOT", tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "the audit's own")
+    monkeypatch.setattr(replay, "show_until", lambda done, **_: None)
+    shop.answers = [(409, {"code": "out_of_stock"}), (402, {"code": "payment_declined"})]
+
+    ended = replay.main(["--orders", "5", "--concurrency", "1", "--api", shop.url])
+
+    printed = capsys.readouterr().out
+    assert ended == code
+    assert "5 of 5 orders in " in printed
+    assert ": 3 confirmed, refused: 1 out_of_stock, 1 payment_declined, " in printed
+    assert printed.endswith(f"then comparing the books …\n{said}")
 
 
 def test_the_tally_counts_by_result_and_knows_the_quantiles() -> None:

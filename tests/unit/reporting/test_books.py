@@ -10,7 +10,16 @@ from uuid import UUID
 import pytest
 
 from domains.reporting.rules import books
-from domains.reporting.rules.books import Hold, Money, Order, Payment, Placement, Stage, Stock
+from domains.reporting.rules.books import (
+    Guarantee,
+    Hold,
+    Money,
+    Order,
+    Payment,
+    Placement,
+    Stage,
+    Stock,
+)
 
 DUE = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 OLD, YOUNG = DUE - timedelta(seconds=1), DUE + timedelta(seconds=1)
@@ -26,7 +35,7 @@ def order(**changes: Any) -> Order:
         "total_minor": 1017,
         "currency": "GBP",
         "method": "card",
-        "guarantee": "authorised",
+        "guarantee": Guarantee.AUTHORISED,
         "lines": {LANTERN: 3},
         "placed_at": OLD,
         "unsettled_since": None,
@@ -35,7 +44,7 @@ def order(**changes: Any) -> Order:
 
 
 def pending(**changes: Any) -> Order:
-    return order(stage=Stage.UNDECIDED, **{"unsettled_since": OLD} | changes)
+    return order(**{"stage": Stage.UNDECIDED, "unsettled_since": OLD} | changes)
 
 
 def ended(**changes: Any) -> Order:
@@ -52,6 +61,8 @@ def payment(**changes: Any) -> Payment:
         "status": "AUTHORISED",
         "money": Money.SECURED,
         "method": "card",
+        "gateway": "simulated",
+        "needs_attention": False,
         "amount_minor": 1017,
         "secured_minor": 1017,
         "currency": "GBP",
@@ -66,6 +77,15 @@ def released(**changes: Any) -> Payment:
 
 def waiting(**changes: Any) -> Payment:
     return payment(status="UNKNOWN", money=Money.WAITING, secured_minor=0, **changes)
+
+
+def on_account(**changes: Any) -> Order:
+    return order(**{"method": "invoice", "guarantee": Guarantee.ON_ACCOUNT} | changes)
+
+
+def granted(**changes: Any) -> Payment:
+    """By ourselves, without a gateway."""
+    return payment(**{"method": "invoice", "gateway": ""} | changes)
 
 
 def placement(**what: Any) -> Placement:
@@ -213,8 +233,18 @@ class TestPayments:
         [
             {"order": order(), "payment": payment()},
             {"order": order(), "payment": payment(status="CAPTURED")},
+            {"order": on_account(), "payment": granted()},
+            {
+                "order": order(total_minor=0),
+                "payment": payment(gateway="", amount_minor=0, secured_minor=0),
+            },
+            {
+                "order": order(method="free", total_minor=0),
+                "payment": granted(method="free", amount_minor=0, secured_minor=0),
+            },
             {"order": pending(), "payment": payment()},
             {"order": pending(), "payment": waiting()},
+            {"order": ended(guarantee=None)},
             {"order": pending()},
             {"order": ended()},
             {"order": ended(), "payment": released()},
@@ -240,9 +270,14 @@ class TestPayments:
                 True,
             ),
             (
-                {"order": order(unsettled_since=OLD), "payment": waiting()},
+                {"order": order(unsettled_since=YOUNG), "payment": waiting()},
                 "confirmed by card (authorised), and payment UNKNOWN",
                 True,
+            ),
+            (
+                {"order": order(unsettled_since=OLD), "payment": waiting()},
+                "confirmed by card (authorised), and payment UNKNOWN",
+                False,
             ),
             (
                 {"order": order(), "payment": waiting()},
@@ -265,9 +300,14 @@ class TestPayments:
                 False,
             ),
             (
-                {"order": ended(unsettled_since=OLD), "payment": waiting()},
+                {"order": ended(unsettled_since=YOUNG), "payment": waiting()},
                 "1017 GBP (minor units) UNKNOWN for an order that has ended",
                 True,
+            ),
+            (
+                {"order": ended(unsettled_since=OLD), "payment": waiting()},
+                "1017 GBP (minor units) UNKNOWN for an order that has ended",
+                False,
             ),
             (
                 {"order": order(), "payment": payment(amount_minor=1000, secured_minor=1000)},
@@ -287,6 +327,50 @@ class TestPayments:
             (
                 {"order": order(), "payment": payment(method="invoice")},
                 "ordered by card, paid by invoice",
+                False,
+            ),
+            (
+                {"order": order(), "payment": payment(gateway="")},
+                "card is authorised by a gateway, and none was asked",
+                False,
+            ),
+            (
+                {"order": order(method="free"), "payment": granted(method="free")},
+                "free is authorised by a gateway, and none was asked",
+                False,
+            ),
+            (
+                {"order": on_account(), "payment": granted(gateway="simulated")},
+                "invoice is granted on account, and simulated was asked",
+                False,
+            ),
+            (
+                {"order": order(method="cheque", guarantee=None), "payment": payment()},
+                "nobody knows what the payment method 'cheque' guarantees",
+                False,
+            ),
+            (
+                {"order": pending(method="cheque", guarantee=None)},
+                "nobody knows what the payment method 'cheque' guarantees",
+                False,
+            ),
+            (
+                {"order": pending(placed_at=YOUNG), "payment": waiting(needs_attention=True)},
+                "payment UNKNOWN needs attention by staff",
+                False,
+            ),
+            (
+                {"order": order(), "payment": payment(needs_attention=True)},
+                "payment AUTHORISED needs attention by staff",
+                False,
+            ),
+            (
+                {
+                    "order": ended(unsettled_since=YOUNG),
+                    "payment": payment(needs_attention=True),
+                },
+                "1017 GBP (minor units) AUTHORISED for an order that has ended;"
+                " payment AUTHORISED needs attention by staff",
                 False,
             ),
         ],
@@ -310,12 +394,15 @@ class TestSettling:
         [
             ({"order": pending(placed_at=YOUNG)}, True),
             ({"order": pending()}, False),
-            ({"order": pending(), "payment": waiting()}, True),
+            ({"order": pending(placed_at=YOUNG), "payment": waiting()}, True),
+            ({"order": pending(), "payment": waiting()}, False),
             ({"order": ended(unsettled_since=YOUNG)}, True),
             ({"order": ended(unsettled_since=OLD)}, False),
+            ({"order": ended(unsettled_since=OLD), "payment": waiting()}, False),
+            ({"order": order(unsettled_since=OLD), "payment": waiting()}, False),
         ],
     )
-    def test_what_takes_too_long_is_a_difference(
+    def test_what_takes_too_long_is_a_difference_whatever_it_waits_for(
         self, what: dict[str, Any], in_flight: bool
     ) -> None:
         finding = books.settling_finding(placement(**what), due=DUE)
@@ -323,8 +410,51 @@ class TestSettling:
         assert finding is not None
         assert finding.in_flight is in_flight
 
+    @pytest.mark.parametrize(
+        ("what", "awaited"),
+        [
+            ({"order": pending()}, "its goods to be held"),
+            ({"order": pending(), "hold": hold()}, "its payment to begin"),
+            (
+                {"order": pending(), "hold": hold(), "payment": waiting()},
+                "the gateway simulated: its payment is UNKNOWN",
+            ),
+            (
+                {
+                    "order": pending(),
+                    "hold": hold(),
+                    "payment": waiting(needs_attention=True),
+                },
+                "staff: its payment, UNKNOWN, needs attention",
+            ),
+            (
+                {"order": pending(), "hold": hold(), "payment": payment()},
+                "its outcome to be written down",
+            ),
+            (
+                {"order": pending(stage=Stage.ENDED), "hold": hold(), "payment": payment()},
+                "its goods to be released",
+            ),
+            (
+                {"order": pending(stage=Stage.ENDED), "payment": payment(status="CAPTURED")},
+                "its payment, CAPTURED, to be let go",
+            ),
+            (
+                {"order": pending(stage=Stage.ENDED), "payment": released()},
+                "its end to be written down",
+            ),
+        ],
+    )
+    def test_it_says_what_it_waits_for(self, what: dict[str, Any], awaited: str) -> None:
+        finding = books.settling_finding(placement(**what), due=DUE)
+
+        assert finding is not None
+        assert finding.detail.endswith(f" since 2026-03-02 09:29:59, waits for {awaited}")
+
     def test_it_says_since_when(self) -> None:
         finding = books.settling_finding(placement(order=pending()), due=DUE)
 
         assert finding is not None
-        assert finding.detail == "undecided and unfinished since 2026-03-02 09:29:59"
+        assert finding.detail == (
+            "undecided and unfinished since 2026-03-02 09:29:59, waits for its goods to be held"
+        )

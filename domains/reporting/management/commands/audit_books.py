@@ -13,13 +13,16 @@ from domains.reporting.queries.audit import audit
 from domains.reporting.rules.findings import Check
 from infrastructure import clock
 
-DIFFERENT, NOT_CHECKED = 1, 2
+DIFFERENT, NOT_CHECKED, RESTLESS = 1, 2, 3
 
 
 class Command(BaseCommand):
     help = (
         "Compare the books of all contexts: stock, orders, payments, events and their handlers."
-        " Exits with 1 if anything differs, with 2 if something could not be checked."
+        " In flight is only what is younger than the placement deadline and 20 s: an order that is"
+        " undecided for longer is a difference, also while its gateway is silent."
+        " Exits with 1 if anything differs, with 2 if something could not be checked, with 3 if"
+        " the shop did not come to rest within --wait."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,7 +31,8 @@ class Command(BaseCommand):
             type=float,
             default=0,
             metavar="SECONDS",
-            help="first wait, so long at most, until every event is handled and no order is open",
+            help="first wait, so long at most, until every event is handled and no order is open;"
+            " names what still moves if that does not happen",
         )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
         parser.add_argument(
@@ -37,18 +41,25 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.monotonic()
-        checks = audit(
+        found = audit(
             clock=clock.now, wait=timedelta(seconds=options["wait"]), progress=self._progress
         )
+        checks = found.checks
         if options["json"]:
             self.stdout.write(json.dumps([asdict(check) for check in checks], indent=2))
         else:
             self._print(checks, limit=options["limit"] or None)
             self.stdout.write(_verdict(checks, time.monotonic() - started))
+        if found.unrest:
+            # Where JSON is asked for, nothing else may stand on its stream.
+            stream = self.stderr if options["json"] else self.stdout
+            stream.write(f"Not at rest after {options['wait']:g} s: {found.unrest}.")
         if any(check.differences for check in checks):
             sys.exit(DIFFERENT)
         if any(check.reason for check in checks):
             sys.exit(NOT_CHECKED)
+        if found.unrest:
+            sys.exit(RESTLESS)
 
     def _progress(self, text: str) -> None:
         self.stderr.write(text)
