@@ -12,6 +12,7 @@ from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings fo
 from infrastructure.auth.keys import fault_in
 from infrastructure.database.urls import databases_from
 from infrastructure.environment import Environment
+from infrastructure.http.policies import faults_in
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -83,11 +84,12 @@ env.require(
     "KAFKA_GROUP_PROTOCOL must be auto, consumer or classic",
 )
 
-# --- Relay and consumer ----------------------------------------------------------------------
+# --- Roles that serve no HTTP ----------------------------------------------------------------
 
-# Where they serve their metrics; 0 for nowhere.
+# Where relay and consumer serve their metrics; 0 for nowhere.
 METRICS_PORT = env.integer("METRICS_PORT", 0)
-# A file that they touch about once per second while they make progress; empty for none.
+# A file that relay, consumer, worker and beat touch about once per second while they make progress;
+# empty for none.
 HEARTBEAT_FILE = env.text("HEARTBEAT_FILE", "")
 
 # --- Payments --------------------------------------------------------------------------------
@@ -197,10 +199,13 @@ RATE_LIMITS: dict[str, str | None] = {
     "search": "120/min",
     "webhooks": "6000/min",
 }
-RATE_LIMITS |= {
+CHOSEN_RATE_LIMITS = {
     name: None if limit == "off" else limit
     for name, limit in env.mapping("RATE_LIMITS", {}).items()
 }
+for _fault in faults_in(CHOSEN_RATE_LIMITS, known=tuple(RATE_LIMITS)):
+    env.require(False, _fault)
+RATE_LIMITS |= CHOSEN_RATE_LIMITS
 # Counted in the process while Redis is down; all other limits are off then.
 RATE_LIMITS_FALL_BACK = ["register", "login", "login_account", "checkout"]
 
@@ -262,8 +267,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # An Ed25519 key as PKCS#8 PEM, and the PEMs of the keys before and after it.
 JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY")
 JWT_OTHER_KEYS = env.text("JWT_OTHER_KEYS", "")
-if JWT_PRIVATE_KEY and (_fault := fault_in(JWT_PRIVATE_KEY, JWT_OTHER_KEYS)):
-    env.require(False, f"JWT_PRIVATE_KEY or JWT_OTHER_KEYS: {_fault}")
+if JWT_PRIVATE_KEY and (_key_fault := fault_in(JWT_PRIVATE_KEY, JWT_OTHER_KEYS)):
+    env.require(False, f"JWT_PRIVATE_KEY or JWT_OTHER_KEYS: {_key_fault}")
 JWT_ISSUER = env.text("JWT_ISSUER", PUBLIC_URL)
 JWT_AUDIENCE = env.text("JWT_AUDIENCE", "kontor")
 ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", 600)

@@ -11,7 +11,6 @@ Redis down means no limits rather than no shop, except for the policies in RATE_
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from redis.retry import Retry
 
 from infrastructure.auth.actor import Actor
 from infrastructure.http.errors import RateLimited
+from infrastructure.http.policies import Policy
 from infrastructure.http.requests import client_ip
 from infrastructure.observability.metrics import rate_limit_decision
 
@@ -38,8 +38,6 @@ logger = structlog.get_logger(__name__)
 TIMEOUT_S = 0.05
 BREAKER_S = 5.0
 
-_WINDOWS_S = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
-_POLICY = re.compile(r"([1-9]\d{0,8})/(s|min|h|day)")
 
 # Answers, per key: what is left, until full and until one fits (both in microseconds). All the
 # budgets are charged, or none.
@@ -68,21 +66,6 @@ return {fits and 1 or 0, answer}
 
 
 _SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    name: str
-    limit: int
-    window_s: int
-
-    @property
-    def interval_us(self) -> int:
-        return max(self.window_s * 1_000_000 // self.limit, 1)
-
-    @property
-    def header(self) -> str:
-        return f'"{self.name}";q={self.limit};w={self.window_s}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +100,7 @@ def policy_named(name: str) -> Policy | None:
 
 @lru_cache(maxsize=256)
 def _policy(name: str, text: str | None) -> Policy | None:
-    if text is None:
-        return None
-    match = _POLICY.fullmatch(text)
-    if match is None:
-        raise ValueError(f"RATE_LIMITS[{name!r}] is {text!r}, not like '600/min'.")
-    return Policy(name, int(match[1]), _WINDOWS_S[match[2]])
+    return None if text is None else Policy.written(name, text)
 
 
 def identity_of(request: HttpRequest, actor: Actor | None) -> str:

@@ -10,7 +10,8 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 
-from infrastructure.http.limits import Policy, RedisLimiter
+from infrastructure.http.limits import RedisLimiter
+from infrastructure.http.policies import Policy
 
 # So slow to come back that nothing comes back while a test runs.
 HUNDRED = Policy("export", 100, 86_400)
@@ -32,7 +33,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 import django; django.setup()
 from django.conf import settings
-from infrastructure.http.limits import Policy, RedisLimiter
+from infrastructure.http.limits import RedisLimiter
+from infrastructure.http.policies import Policy
 limiter = RedisLimiter(settings.REDIS_CACHE_URL, timeout_s=10)
 policy = Policy("export", 100, 86_400)
 def charge(_):

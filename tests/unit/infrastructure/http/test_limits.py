@@ -8,7 +8,8 @@ from django.test import Client
 
 from infrastructure.http import limits
 from infrastructure.http.errors import RateLimited
-from infrastructure.http.limits import LocalLimiter, Policy, RedisLimiter, policy_named
+from infrastructure.http.limits import LocalLimiter, RedisLimiter, policy_named
+from infrastructure.http.policies import Policy, faults_in
 
 NOWHERE = "redis://127.0.0.1:9/0"
 FIVE = Policy("login", 5, 60)
@@ -27,8 +28,18 @@ def test_policies_are_written_as_requests_in_a_window(settings: Any) -> None:
     assert policy_named("default") == Policy("default", 600, 60)
     assert policy_named("export") == Policy("export", 5, 86_400)
     assert policy_named("off") is None
-    with pytest.raises(ValueError, match=r"'odd'.*'lots'"):
+    with pytest.raises(ValueError, match=r"odd is 'lots', not like '600/min'"):
         policy_named("odd")
+
+
+def test_what_an_installation_writes_wrongly_is_named() -> None:
+    known = ["login", "search", "refresh", "checkout"]
+    written = {"login": "9/min", "search": None, "refresh": "0/min", "checkout": "lots", "x": "1/s"}
+    assert list(faults_in(written, known)) == [
+        "RATE_LIMITS: refresh is '0/min', not like '600/min'",
+        "RATE_LIMITS: checkout is 'lots', not like '600/min'",
+        "RATE_LIMITS: x is none of checkout, login, refresh, search",
+    ]
 
 
 def test_a_budget_is_spent_at_once_and_comes_back_evenly() -> None:
