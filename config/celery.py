@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
+from django.conf import settings
+
+from infrastructure.observability.heartbeat import Heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
 app = Celery("kontor")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+class WorkerHeartbeat(bootsteps.StartStopStep):
+    """Touches HEARTBEAT_FILE from the worker's own event loop, so that a stuck one falls silent."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def start(self, worker: Any) -> None:
+        heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
+        self._timer = worker.timer.call_repeatedly(1.0, heartbeat.touch)
+
+    def stop(self, worker: Any) -> None:
+        self._timer.cancel()
+
+
+app.steps["worker"].add(WorkerHeartbeat)

@@ -9,11 +9,13 @@ from typing import Any
 
 from celery import current_app
 from celery.beat import Scheduler, Service
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from infrastructure.database.contexts import aliases
+from infrastructure.observability.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -26,35 +28,49 @@ class Command(BaseCommand):
     help = "Enqueue periodic tasks, while no other beat does."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         while not stopping.is_set():
             connection = connections[aliases()[0]]
             try:
-                _beat_while_locked(connection, stopping)
+                _beat_while_locked(connection, stopping, heartbeat)
             except OperationalError as error:
                 logger.warning("the database of the lock is away: %s", error)
+                heartbeat.touch()
                 stopping.wait(_LOOK_EVERY_SECONDS)
             finally:
                 connection.close()
 
 
-def _beat_while_locked(connection: BaseDatabaseWrapper, stopping: threading.Event) -> None:
+def _beat_while_locked(
+    connection: BaseDatabaseWrapper, stopping: threading.Event, heartbeat: Heartbeat
+) -> None:
     """Wait for the lock, then beat until told to stop or until the connection, and with it
     the lock, is gone."""
+    moved = heartbeat.member("scheduler")
     while not stopping.is_set() and not _is_locked(connection):
+        moved()
+        heartbeat.touch()
         stopping.wait(_LOOK_EVERY_SECONDS)
     if stopping.is_set():
         return
-    logger.info("beating")
+
     # In memory: after a restart every task is due at once, which does no harm to any of them.
-    service = Service(current_app, max_interval=1, scheduler_cls=Scheduler)
+    class Ticking(Scheduler):
+        def tick(self, *args: Any, **kwargs: Any) -> Any:
+            moved()
+            return super().tick(*args, **kwargs)
+
+    logger.info("beating")
+    service = Service(current_app, max_interval=1, scheduler_cls=Ticking)
     beating = threading.Thread(target=service.start, kwargs={"embedded_process": True}, daemon=True)
     beating.start()
     try:
         while not stopping.wait(_LOOK_EVERY_SECONDS) and beating.is_alive():
             _ask(connection, "SELECT 1")
+            heartbeat.touch()
     finally:
         service.stop(wait=False)
         beating.join(timeout=10)

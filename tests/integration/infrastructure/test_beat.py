@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def beats() -> Iterator[list[subprocess.Popen[str]]]:
+def beats(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
     database = connections[aliases()[0]].settings_dict
     url = (
         f"postgresql://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:"
@@ -30,7 +31,12 @@ def beats() -> Iterator[list[subprocess.Popen[str]]]:
         subprocess.Popen(
             [sys.executable, "manage.py", "run_beat"],
             cwd=settings.BASE_DIR,
-            env=os.environ | {"DATABASE_URL": url, "ROLE": f"beat-{number}"},
+            env=os.environ
+            | {
+                "DATABASE_URL": url,
+                "ROLE": f"beat-{number}",
+                "HEARTBEAT_FILE": str(tmp_path / f"beat-{number}"),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -43,13 +49,21 @@ def beats() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def test_one_beats_and_the_other_takes_over(beats: list[subprocess.Popen[str]]) -> None:
+def test_one_beats_and_the_other_takes_over(
+    beats: list[subprocess.Popen[str]], tmp_path: Path
+) -> None:
     broker = redis.Redis.from_url(settings.CELERY_BROKER_URL)
     broker.delete("orders", "payments")
     _wait_until(lambda: broker.llen("orders") > 0)
     time.sleep(0.5)
     # Each beat enqueues every task at once when it begins: two would have left two.
     assert broker.llen("orders") == 1
+
+    # Both are alive, the one that waits for the lock too.
+    files = [tmp_path / "beat-0", tmp_path / "beat-1"]
+    _wait_until(lambda: all(file.exists() for file in files))
+    seen = [file.stat().st_mtime_ns for file in files]
+    _wait_until(lambda: all(f.stat().st_mtime_ns > at for f, at in zip(files, seen, strict=True)))
 
     holder = _lock_holder()
     beats[holder].send_signal(signal.SIGKILL)
@@ -72,7 +86,7 @@ def _lock_holder() -> int:
     return int(name.removeprefix("beat-"))
 
 
-def _wait_until(condition: object, seconds: float = 20) -> None:
+def _wait_until(condition: object, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline

@@ -1,6 +1,13 @@
-"""Every task goes to the one queue of its context."""
+"""Every task goes to the one queue of its context, and the worker shows that it is alive."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
@@ -30,3 +37,31 @@ def test_every_scheduled_task_exists() -> None:
     current_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert scheduled <= set(current_app.tasks)
+
+
+def test_a_worker_touches_its_heartbeat_while_its_loop_moves(tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    command = [sys.executable, "-m", "celery", "-q", "-A", "config.celery", "worker"]
+    worker = subprocess.Popen(
+        [*command, "--concurrency", "1", "--queues", "platform"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"HEARTBEAT_FILE": str(file)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until(file.exists)
+        touched = file.stat().st_mtime_ns
+        _wait_until(lambda: file.stat().st_mtime_ns > touched)
+        worker.terminate()
+        assert worker.wait(timeout=20) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
