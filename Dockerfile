@@ -19,19 +19,19 @@ RUN groupadd --gid 10001 kontor \
     && install -d -o 10001 -g 10001 /secrets /state
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
-# Nothing but /tmp and mounted volumes is written to, so the root file system may be read-only.
+# Nothing but /tmp, /dev/shm and mounted volumes is written to, so the root file system may be
+# read-only.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=config.settings.production \
-    HEARTBEAT_FILE=/tmp/heartbeat
+    HEARTBEAT_FILE=/tmp/heartbeat \
+    HOST=0.0.0.0
 WORKDIR /app
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-m", "devstack.health"]
-CMD ["granian", "--interface", "wsgi", "config.wsgi:application", \
-     "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "2", \
-     "--blocking-threads-idle-timeout", "600", "--respawn-failed-workers", \
-     "--workers-kill-timeout", "20"]
+# WEB_WORKERS (2), HOST and PORT (8000) are its settings.
+CMD ["python", "-m", "devstack.web"]

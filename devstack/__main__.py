@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from devstack import shop
+from devstack import shop, variables
 from devstack.console import Console
 from devstack.credentials import Credentials
 from devstack.errors import StackError
@@ -98,7 +98,7 @@ def run_shop(layout: Layout, console: Console) -> int:
             **os.environ,
             **stack.urls,
         }
-        write_private_json(layout.environment, environment)
+        write_private_json(layout.environment, variables.of_the_shop(environment))
         Supervisor(
             layout=layout,
             console=console,
@@ -126,7 +126,9 @@ def attach(layout: Layout, *, program: list[str]) -> int:
         raise StackError(
             "No shop is running in this checkout.", "Start it with `make run` in another shell."
         )
-    environment = with_database_tools(read_json(layout.environment))
+    environment = with_database_tools(
+        {**variables.not_of_the_shop(os.environ), **read_json(layout.environment)}
+    )
     os.execvpe(program[0], program, environment)  # noqa: S606
 
 

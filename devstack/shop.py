@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
 
+from devstack import web
 from devstack.credentials import Credentials
 from devstack.layout import Layout
 from devstack.options import Options
@@ -50,8 +50,7 @@ def steps(*, staff_password: str) -> list[Program]:
 
 def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[Program]:
     python = sys.executable
-    shutil.rmtree(layout.metrics, ignore_errors=True)
-    layout.metrics.mkdir(parents=True)
+    web.make_metrics_folder(layout.metrics)
     return [
         Program(
             "gateway",
@@ -62,15 +61,7 @@ def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[P
         ),
         Program(
             "web",
-            [
-                *[python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"],
-                *["--host", options.host, "--port", str(options.port)],
-                *["--workers", str(options.web_workers), "--blocking-threads", "2"],
-                # A thread that granian ends for being idle takes its database connections with it.
-                *["--blocking-threads-idle-timeout", "600"],
-                *["--no-ws", "--respawn-failed-workers", "--respawn-interval", "1"],
-                *["--workers-kill-timeout", "5"],
-            ],
+            web.command(options, grace_seconds=5),
             {"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)},
             ready_url=f"{options.base_url}/health/live",
         ),

@@ -1,0 +1,40 @@
+"""Which variables of an environment are the shop's: those that its settings read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from config.contexts import CONTEXTS
+from devstack.layout import ROOT
+
+
+def of_the_shop(environ: Mapping[str, str]) -> dict[str, str]:
+    """Only these, under their names or as `<NAME>_FILE`: whatever else a developer's shell knows,
+    such as tokens, is none of ours."""
+    names = _names()
+    return {
+        name: text
+        for name, text in environ.items()
+        if name in names or name.removesuffix("_FILE") in names
+    }
+
+
+def not_of_the_shop(environ: Mapping[str, str]) -> dict[str, str]:
+    shop = of_the_shop(environ)
+    return {name: text for name, text in environ.items() if name not in shop}
+
+
+def _names() -> set[str]:
+    """What the settings ask `env` for. They are parsed and not imported, which takes longer."""
+    settings = ast.parse((ROOT / "config/settings/base.py").read_text())
+    asked = set()
+    for node in ast.walk(settings):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="env")),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                asked.add(name)
+    databases = {f"{context.upper()}_DATABASE_URL" for context in CONTEXTS}
+    return {"DJANGO_SETTINGS_MODULE"} | databases | asked
