@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from infrastructure.events.codec import can_read
 from infrastructure.events.event import PUBLISHED, Event, wire_type
 from infrastructure.events.schemas import (
     Schema,
@@ -97,6 +98,21 @@ def differences(root: Path, files: dict[Path, str]) -> list[Path]:
         for path, content in files.items()
         if not (root / path).exists() or (root / path).read_text() != content
     ]
+
+
+def left_over(root: Path) -> list[Path]:
+    """The schemas of messages that no event of today can read."""
+    found = sorted(path.relative_to(root) for path in (root / CONTRACTS).glob("*.schema.json"))
+    return [path for path in found if not _read(path)]
+
+
+def _read(schema_file: Path) -> bool:
+    """Whether an event of today reads the messages of this schema, if need be by upcasting."""
+    name, _, version = schema_file.name.removesuffix(".schema.json").rpartition(".v")
+    return version.isdigit() and any(
+        event_class.name == name and can_read(event_class, int(version))
+        for event_class in published_events()
+    )
 
 
 def write(root: Path, files: dict[Path, str]) -> None:

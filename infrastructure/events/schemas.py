@@ -13,8 +13,9 @@ Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-# Words that describe and do not constrain.
-_REMARKS = frozenset({"title", "description", "default", "examples"})
+# Words that describe and do not constrain, and words whose value is not a schema but plain data.
+_REMARKS = frozenset({"title", "description", "examples"})
+_DATA = frozenset({"default", "enum", "const"})
 
 
 def file_stem(event_class: type[Event]) -> str:
@@ -58,11 +59,11 @@ def breaking_changes(old: Schema, new: Schema) -> list[str]:
     for name, property_ in before.items():
         if name not in after:
             found.append(f"the field {name} is gone")
-        elif _resolved(property_, old) != _resolved(after[name], new):
-            found.append(f"the field {name} is of another kind")
         elif (name in old["required"]) != (name in new["required"]):
             required = "required" if name in new["required"] else "optional"
             found.append(f"the field {name} became {required}")
+        elif _resolved(property_, old) != _resolved(after[name], new):
+            found.append(f"the field {name} is of another kind, or has another default")
     found += [
         f"the new field {name} is required: give it a default"
         for name in after
@@ -81,15 +82,22 @@ def example_of(event_class: type[Event]) -> dict[str, Any]:
 
 def _resolved(part: Any, root: Schema) -> Any:
     """The part without references and remarks, for comparison."""
-    if isinstance(part, dict):
-        if "$ref" in part:
-            return _resolved(_definition(part, root), root)
-        return {
-            word: _resolved(value, root) for word, value in part.items() if word not in _REMARKS
-        }
     if isinstance(part, list):
-        return [_resolved(value, root) for value in part]
-    return part
+        return [_resolved(one, root) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        beside = {word: value for word, value in part.items() if word != "$ref"}
+        return _resolved(_definition(part, root) | beside, root)
+    resolved: Schema = {}
+    for word, value in part.items():
+        if word == "properties":
+            resolved[word] = {name: _resolved(field, root) for name, field in value.items()}
+        elif word in _DATA:
+            resolved[word] = value
+        elif word not in _REMARKS:
+            resolved[word] = _resolved(value, root)
+    return resolved
 
 
 def _definition(part: Schema, root: Schema) -> Schema:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 from jsonschema import Draft202012Validator
@@ -89,7 +90,11 @@ def test_a_schema_names_the_payload_and_not_the_envelope() -> None:
         (lambda s: s["properties"].pop("note"), ["the field note is gone"]),
         (
             lambda s: s["properties"].update(weight_g={"type": "number"}),
-            ["the field weight_g is of another kind"],
+            ["the field weight_g is of another kind, or has another default"],
+        ),
+        (
+            lambda s: s["properties"]["note"].update(default="none"),
+            ["the field note is of another kind, or has another default"],
         ),
         (lambda s: s["required"].append("note"), ["the field note became required"]),
         (lambda s: s["required"].remove("weight_g"), ["the field weight_g became optional"]),
@@ -103,7 +108,16 @@ def test_a_schema_names_the_payload_and_not_the_envelope() -> None:
         (lambda s: s["properties"].update(size={"type": "integer", "default": 0}), []),
         (lambda s: s.update(description="Put into other words."), []),
     ],
-    ids=["removed", "retyped", "required", "optional", "new required", "new optional", "words"],
+    ids=[
+        "removed",
+        "retyped",
+        "another default",
+        "required",
+        "optional",
+        "new required",
+        "new optional",
+        "words",
+    ],
 )
 def test_within_a_version_only_optional_fields_are_added(
     change: Callable[[dict[str, Any]], Any], reasons: list[str]
@@ -112,6 +126,37 @@ def test_within_a_version_only_optional_fields_are_added(
     new = deepcopy(old)
     change(new)
     assert breaking_changes(old, new) == reasons
+
+
+class Label(msgspec.Struct):
+    title: str
+    description: str = ""
+
+
+@published("tests.parcel_labelled", topic="tests-events")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParcelLabelled(Event):
+    label: Label
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda label: label["properties"].pop("title"), True),
+        (lambda label: label["properties"].update(title={"type": "integer"}), True),
+        (lambda label: label["properties"]["description"].update(default="none"), True),
+        (lambda label: label.update(title="Sticker", description="In other words."), False),
+    ],
+    ids=["removed", "retyped", "another default", "words"],
+)
+def test_a_nested_field_is_seen_though_it_is_named_like_a_remark(
+    change: Callable[[dict[str, Any]], Any], found: bool
+) -> None:
+    old = schema_of(ParcelLabelled)
+    new = deepcopy(old)
+    change(new["$defs"]["Label"])
+    reasons = ["the field label is of another kind, or has another default"]
+    assert breaking_changes(old, new) == (reasons if found else [])
 
 
 def test_a_breaking_change_is_refused_instead_of_written(tmp_path: Path, settings: Any) -> None:
