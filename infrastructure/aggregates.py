@@ -44,9 +44,15 @@ class Tracked(models.Model):
         row._remember()
         return row
 
-    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        super().refresh_from_db(*args, **kwargs)
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, **options: Any
+    ) -> None:
+        super().refresh_from_db(using, fields, **options)
+        before = self.__dict__.get("_stored", {})
         self._remember()
+        if fields is not None:  # as when a deferred field is read: other changes stay changes
+            read = set(fields)
+            self.__dict__["_stored"] |= {n: old for n, old in before.items() if n not in read}
 
     def _remember(self) -> None:
         # Only columns: copying __dict__ whole would copy the loaded children as well.
@@ -197,6 +203,17 @@ class AggregateRoot(Tracked):
 
     class Meta:
         abstract = True
+
+    def refresh_from_db(
+        self, using: str | None = None, fields: Iterable[str] | None = None, **options: Any
+    ) -> None:
+        """Whole, unless `fields` are named: unsaved children and events are forgotten as well."""
+        super().refresh_from_db(using, fields, **options)
+        if fields is None:
+            self.__dict__.pop("_events", None)
+            for name in self.owned:
+                self.__dict__.pop(name, None)
+                self.__dict__.pop(f"_{name}_stored", None)
 
     def record(self, event: Event) -> None:
         """Remember a fact; the next `save()` publishes it."""

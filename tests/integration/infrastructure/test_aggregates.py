@@ -130,6 +130,43 @@ def test_a_stale_save_writes_nothing_at_all(now: datetime) -> None:
     assert also.version == 0
 
 
+def test_a_refreshed_aggregate_is_as_the_database_has_it(now: datetime) -> None:
+    Parcel.pack(label="A", names=["cup", "pot"], now=now).save()
+    mine, theirs = Parcel.objects.prefetch_related("thing_rows").get(), Parcel.objects.get()
+    theirs.things = theirs.things[:1]
+    theirs.rename("B", now=now)
+    theirs.save()
+    mine.things.append(Thing(name="unsaved", position=7))
+    mine.rename("C", now=now)
+
+    mine.refresh_from_db()
+
+    assert (mine.label, mine.version, [thing.name for thing in mine.things]) == ("B", 2, ["cup"])
+    mine.things.append(Thing(name="lid", position=1))
+    mine.save()
+    stored = Parcel.objects.get()
+    assert [thing.name for thing in stored.things] == ["cup", "lid"]
+    assert [message.name for message in messages()] == [
+        "sample.parcel_packed",
+        "sample.parcel_renamed",
+    ]
+
+
+def test_reading_a_deferred_field_forgets_no_change(now: datetime) -> None:
+    Parcel.pack(label="A", names=["cup"], now=now).save()
+    parcel = Parcel.objects.defer("notes").get()
+    parcel.rename("B", now=now)
+    parcel.things.append(Thing(name="lid", position=1))
+
+    assert parcel.notes == {}
+    parcel.notes["read"] = True
+    parcel.save()
+
+    stored = Parcel.objects.get()
+    assert (stored.label, stored.notes, len(stored.things)) == ("B", {"read": True}, 2)
+    assert messages()[1].name == "sample.parcel_renamed"
+
+
 def test_rows_written_along_exist_exactly_if_the_save_succeeded(now: datetime) -> None:
     parcel = Parcel.pack(label="A", names=[], now=now)
     (sql,) = statements(lambda: parcel.save(also=[OutboxMessage(**_message_fields(now))]))
