@@ -179,6 +179,9 @@ WHITENOISE_MAX_AGE = 3600
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 SECURE_HSTS_SECONDS = 0
+# Plain HTTP is refused and not redirected: a token that came that way was readable for others, and
+# a client that is redirected would go on sending it.
+HTTPS_ONLY = False
 # How many proxies of ours stand in front; each appends to X-Forwarded-For.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0)
 # Who may read /metrics, if the request came through no proxy.

@@ -93,6 +93,8 @@ class Edge:
             request.get_host()
         except DisallowedHost:
             return problem(request, errors.BadRequest("The Host header names no host of ours."))
+        if settings.HTTPS_ONLY and not request.is_secure():
+            return problem(request, errors.Forbidden("Nothing is served over plain HTTP."))
         if "\x00" in request.path_info:
             return problem(request, errors.NotFound())
         response = self._get_response(request)

@@ -101,6 +101,18 @@ def test_hsts_where_it_is_switched_on(settings: Any) -> None:
     assert response.headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
 
 
+def test_plain_http_is_refused_where_only_https_is_served(settings: Any) -> None:
+    settings.HTTPS_ONLY = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    client = Client()
+    refused = client.get("/api/v1/things")
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert refused.json()["detail"] == "Nothing is served over plain HTTP."
+    assert client.get("/api/v1/things", headers={"X-Forwarded-Proto": "https"}).status_code == 200
+    # A probe comes from inside.
+    assert client.get("/health/live").status_code == 200
+
+
 def test_the_documentation_runs_under_a_policy_without_inline_code(api: Client) -> None:
     page = api.get("/api/docs/")
     assert page.status_code == 200
