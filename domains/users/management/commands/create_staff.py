@@ -1,41 +1,17 @@
 from __future__ import annotations
 
-from argparse import ArgumentParser
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandError
-
-from domains.users import rules, services
-from domains.users.management import passwords
+from domains.users import services
+from domains.users.management.staff import StaffCommand
 from infrastructure import clock
-from infrastructure.errors import DomainError
 
 
-class Command(BaseCommand):
+class Command(StaffCommand):
     help = "Open an account for a member of staff."
+    roles_help = "may be given several times"
+    asks_for_password = True
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--email", required=True)
-        parser.add_argument("--name", default="")
-        parser.add_argument(
-            "--role",
-            dest="roles",
-            action="append",
-            choices=sorted(rules.ROLES),
-            default=[],
-            help="may be given several times",
+    def carry_out(self, *, email: str, password: str, name: str, roles: list[str]) -> str:
+        user = services.create_staff(
+            email=email, password=password, name=name, roles=roles, now=clock.now()
         )
-        passwords.add_arguments(parser)
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            user = services.create_staff(
-                email=options["email"],
-                password=passwords.password_from(options, ask=True),
-                name=options["name"],
-                roles=options["roles"],
-                now=clock.now(),
-            )
-        except DomainError as refusal:
-            raise CommandError(refusal.detail) from None
-        self.stdout.write(f"Created {user.id} with roles: {', '.join(user.roles) or 'none'}.")
+        return f"Created {user.id} with roles: {', '.join(user.roles) or 'none'}."

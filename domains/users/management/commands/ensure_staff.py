@@ -1,41 +1,17 @@
 from __future__ import annotations
 
-from argparse import ArgumentParser
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandError
-
-from domains.users import rules, services
-from domains.users.management import passwords
+from domains.users import services
+from domains.users.management.staff import StaffCommand
 from infrastructure import clock
-from infrastructure.errors import DomainError
 
 
-class Command(BaseCommand):
+class Command(StaffCommand):
     help = "Make sure that a member of staff with this address, password and roles can sign in."
+    roles_help = "may be given several times; admin where none is given"
+    asks_for_password = False
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--email", required=True)
-        parser.add_argument("--name", default="")
-        parser.add_argument(
-            "--role",
-            dest="roles",
-            action="append",
-            choices=sorted(rules.ROLES),
-            default=[],
-            help="may be given several times; admin where none is given",
+    def carry_out(self, *, email: str, password: str, name: str, roles: list[str]) -> str:
+        changed = services.ensure_staff(
+            email=email, password=password, name=name, roles=roles or ["admin"], now=clock.now()
         )
-        passwords.add_arguments(parser)
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            changed = services.ensure_staff(
-                email=options["email"],
-                password=passwords.password_from(options, ask=False),
-                name=options["name"],
-                roles=options["roles"] or ["admin"],
-                now=clock.now(),
-            )
-        except DomainError as refusal:
-            raise CommandError(refusal.detail) from None
-        self.stdout.write("Staff account written." if changed else "Staff account in place.")
+        return "Staff account written." if changed else "Staff account in place."
