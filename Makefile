@@ -12,10 +12,16 @@ NOBODY := DJANGO_SETTINGS_MODULE=config.settings.test \
 DATABASE_ONLY := $(STACK) exec --only DATABASE_URL -- env $(NOBODY)
 RUNNING := $(STACK) attach --
 ARGS ?=
+# What the API and the events must stay compatible with: where this branch left origin/main, or the
+# commit before. Empty where there is neither, as in a shallow clone. BASE=HEAD allows a break that
+# is meant.
+BASE ?= $(shell base=$$(git merge-base HEAD origin/main 2>/dev/null); \
+	test -n "$$base" && test "$$base" != "$$(git rev-parse HEAD)" && echo "$$base" \
+	|| git rev-parse --verify --quiet HEAD^ 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run reset replay audit shell db-shell test test-split test-long check static-check \
-	django-check in-database-check format openapi events bench lock clean
+	django-check in-database-check compatibility-check format openapi events bench lock clean
 
 help: ## Print the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,12 +73,25 @@ static-check: venv
 django-check: venv
 	@$(DATABASE_ONLY) $(MAKE) --no-print-directory --silent in-database-check
 
-in-database-check:
-	$(BIN)/python manage.py check
+in-database-check: compatibility-check
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python -m devstack.production_check
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m devstack.migration_lint
 	$(BIN)/python manage.py export_openapi --check
-	$(BIN)/python manage.py show_events --check
+	$(BIN)/python manage.py show_events --check --against "$(BASE)"
+
+compatibility-check:
+	@base="$(BASE)"; old=$$(mktemp); trap 'rm -f "$$old"' EXIT; \
+	if [ -z "$$base" ]; then \
+		echo "Compatibility of the API was not compared: there is no earlier revision here."; \
+	elif ! git rev-parse --verify --quiet "$$base^{commit}" >/dev/null; then \
+		echo "BASE=$$base is no revision."; exit 1; \
+	elif ! git show "$$base:./tests/contracts/openapi.json" >"$$old" 2>/dev/null; then \
+		echo "Compatibility of the API was not compared: $$base has no description of it."; \
+	else \
+		$(BIN)/python manage.py export_openapi --check --against "$$old"; \
+	fi
 
 format: venv ## Format the code and sort its imports.
 	@$(BIN)/ruff check --select I --fix --quiet .

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 from jsonschema import Draft202012Validator
 
@@ -47,6 +47,29 @@ def operations(api: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_the_committed_document_is_current() -> None:
     call_command("export_openapi", "--check")
+
+
+def test_what_an_earlier_document_promised_is_still_kept(tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    old.write_text(FILE.read_text())
+    call_command("export_openapi", "--check", "--against", old)
+
+    promised = json.loads(FILE.read_text())
+    promised["paths"]["/api/v1/gone"] = {"get": {"responses": {"200": {}}}}
+    schemas = promised["components"]["schemas"]
+    schemas["users.Me"]["properties"]["nickname"] = {"type": "string"}
+    schemas["users.Register"]["required"].remove("password")
+    old.write_text(json.dumps(promised))
+    with pytest.raises(CommandError) as refused:
+        call_command("export_openapi", "--check", "--against", old)
+
+    said = str(refused.value).splitlines()
+    assert said[0] == "The API would break its users:"
+    assert {
+        "GET /api/v1/gone is gone.",
+        "GET /api/v1/users/me 200.nickname is gone.",
+        "POST /api/v1/auth/register body.password is required now.",
+    } <= set(said)
 
 
 def test_the_committed_page_of_problems_is_current() -> None:
