@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.db.backends.signals import connection_created
+from xdist.scheduler import LoadScopeScheduling
 
 from config.contexts import CONTEXTS
 from tests.support.sql import watch
@@ -22,6 +23,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if marker is not None:
             everywhere = {"databases": "__all__"} | marker.kwargs
             item.add_marker(pytest.mark.django_db(*marker.args, **everywhere), append=False)
+
+
+class OneShop(LoadScopeScheduling):
+    """Tests of a running shop share one, so they run in one process, one after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "shop" if nodeid.startswith(("tests/e2e/", "tests/faults/")) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneShop:
+    return OneShop(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,6 @@ from tests.support.stack.shop import Shop, until
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.xdist_group("shop"),
     pytest.mark.timeout(300),
 ]
 

@@ -25,7 +25,6 @@ from tests.support.stack.shop import until
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.xdist_group("shop"),
     pytest.mark.timeout(600),
 ]
 

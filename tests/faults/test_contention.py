@@ -16,7 +16,6 @@ from tests.support.stack.staff import new_goods
 pytestmark = [
     pytest.mark.faults,
     pytest.mark.kafka,
-    pytest.mark.xdist_group("shop"),
     pytest.mark.timeout(300),
 ]
 

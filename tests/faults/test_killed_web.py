@@ -16,7 +16,6 @@ from tests.support.stack.shop import Shop, until
 pytestmark = [
     pytest.mark.faults,
     pytest.mark.kafka,
-    pytest.mark.xdist_group("shop"),
     pytest.mark.timeout(300),
 ]
 

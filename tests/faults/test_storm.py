@@ -15,7 +15,6 @@ pytestmark = [
     pytest.mark.faults,
     pytest.mark.kafka,
     pytest.mark.long,
-    pytest.mark.xdist_group("shop"),
     pytest.mark.timeout(900),
 ]
 
