@@ -5,7 +5,30 @@ from __future__ import annotations
 from django.db import models
 
 
-class OutboxMessage(models.Model):
+class _Message(models.Model):
+    """What both tables hold of an event."""
+
+    shard = models.SmallIntegerField()
+    event_id = models.UUIDField()
+    topic = models.TextField()
+    key = models.TextField()
+    sequence = models.IntegerField()
+    name = models.TextField()
+    event_version = models.SmallIntegerField()
+    occurred_at = models.DateTimeField()
+    correlation_id = models.TextField(default="")
+    causation_id = models.TextField(default="")
+    traceparent = models.TextField(default="")
+    payload = models.TextField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.sequence} of {self.key}"
+
+
+class OutboxMessage(_Message):
     """One fact on its way to its topic. The row is deleted when Kafka has acknowledged it.
 
     `id` is drawn after the aggregate's row lock was taken, so within one key it rises in the order
@@ -13,18 +36,6 @@ class OutboxMessage(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    shard = models.SmallIntegerField()
-    event_id = models.UUIDField()
-    topic = models.TextField()
-    key = models.TextField()
-    sequence = models.IntegerField()
-    name = models.TextField()
-    event_version = models.SmallIntegerField()
-    occurred_at = models.DateTimeField()
-    correlation_id = models.TextField(default="")
-    causation_id = models.TextField(default="")
-    traceparent = models.TextField(default="")
-    payload = models.TextField()
 
     class Meta:
         app_label = "platform"
@@ -32,11 +43,8 @@ class OutboxMessage(models.Model):
         # would be written twice for every event.
         verbose_name = "outbox message"
 
-    def __str__(self) -> str:
-        return f"{self.name} {self.sequence} of {self.key}"
 
-
-class ParkedMessage(models.Model):
+class ParkedMessage(_Message):
     """An outbox row that Kafka can never take, or one that waits behind such a row of its key.
 
     `id` is the row's id in the outbox: it goes back under the same one, so its place in the order
@@ -44,18 +52,6 @@ class ParkedMessage(models.Model):
     """
 
     id = models.BigIntegerField(primary_key=True)
-    shard = models.SmallIntegerField()
-    event_id = models.UUIDField()
-    topic = models.TextField()
-    key = models.TextField()
-    sequence = models.IntegerField()
-    name = models.TextField()
-    event_version = models.SmallIntegerField()
-    occurred_at = models.DateTimeField()
-    correlation_id = models.TextField(default="")
-    causation_id = models.TextField(default="")
-    traceparent = models.TextField(default="")
-    payload = models.TextField()
     reason = models.TextField(default="")
     parked_at = models.DateTimeField()
 
@@ -63,6 +59,3 @@ class ParkedMessage(models.Model):
         app_label = "platform"
         verbose_name = "parked message"
         indexes = [models.Index(fields=["topic", "key", "id"], name="parked_topic_key")]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.sequence} of {self.key}"
