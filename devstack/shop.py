@@ -74,8 +74,10 @@ def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[P
             [
                 # Celery warns about root, which is who often runs this in a container.
                 *[python, "-W", "ignore:You're running the worker", "-m", "celery"],
-                *["-q", "-A", "config.celery", "worker", "--concurrency", "2"],
+                *["-q", "-A", "config.celery", "worker", "--concurrency", "4"],
             ],
+            # Tasks are hints and may be given back: a stop waits for them five seconds, not for ever.
+            {"REMAP_SIGTERM": "SIGQUIT"},
         ),
         Program("beat", _manage("run_beat")),
     ]

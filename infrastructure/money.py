@@ -11,7 +11,7 @@ import iso4217
 
 _AMOUNT = re.compile(r"(-?)(\d{1,16})(?:\.(\d+))?", re.ASCII)
 
-# The largest amount that fits a bigint even after it was multiplied by a large quantity.
+# The largest amount that anything may cost. A bigint holds thousands of them.
 MAX_AMOUNT_MINOR = 10**15
 
 

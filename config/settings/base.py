@@ -299,6 +299,10 @@ CELERY_TASK_SOFT_TIME_LIMIT = 300
 CELERY_TASK_TIME_LIMIT = 330
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Log lines go to standard output, and must not come back as log lines.
+CELERY_WORKER_REDIRECT_STDOUTS = False
+# A worker that is told to stop gives its tasks so many seconds; what is left is delivered again.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 # A queue per context, so that one context's backlog keeps no other waiting.
 CELERY_TASK_DEFAULT_QUEUE = "platform"

@@ -17,6 +17,10 @@ class UnknownSku(OrderError):
     code, status, title = "unknown_sku", 422, "A line names a SKU that is not sold here"
 
 
+class TotalTooLarge(OrderError):
+    code, status, title = "total_too_large", 422, "The order is worth more than can be charged"
+
+
 class OutOfStock(OrderError):
     """`errors` has one entry for each line that cannot be had."""
 

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import logging
+import re
+import time
 from typing import Any
 
 from django.conf import settings
 
 log = logging.getLogger("kafka.client")
+
+REPEAT_SECONDS = 30.0
+_NUMBERS = re.compile(r"\d+")
+
+
+class SaidOnce(logging.Filter):
+    """Lets one line of a kind through per half minute: a client without a broker tries again many
+    times a second, and says so each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = _NUMBERS.sub("", record.getMessage())[:80]
+        now = time.monotonic()
+        if now - self._last.get(kind, -REPEAT_SECONDS) < REPEAT_SECONDS:
+            return False
+        self._last[kind] = now
+        return True
+
+
+log.addFilter(SaidOnce())
 
 # Events stay below the broker's default limit of 1 MiB with room for the headers of a dead letter.
 EVENT_BYTES = 900_000

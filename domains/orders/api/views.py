@@ -22,6 +22,7 @@ from infrastructure.http.views import APIView, operation
 _PLACE_REFUSALS = [
     errors.UnknownSku,
     errors.UnknownPaymentMethod,
+    errors.TotalTooLarge,
     errors.OutOfStock,
     errors.PaymentDeclined,
     errors.OrderRejected,

@@ -14,6 +14,7 @@ from domains.orders.errors import (
     OrderInProgress,
     OutOfStock,
     PaymentCaptured,
+    TotalTooLarge,
     UnknownPaymentMethod,
     UnknownSku,
 )
@@ -29,7 +30,7 @@ from infrastructure.database.contexts import alias_of
 from infrastructure.errors import FieldError
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey
-from infrastructure.money import Money
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,8 @@ def place_order(
         _refuse_what_cannot_be_had(lines, offers)
         order_lines = _order_lines(lines, offers)
         total = Money(sum(line.amount_minor for line in order_lines), currency)
+        if total.amount_minor > MAX_AMOUNT_MINOR:
+            raise TotalTooLarge(f"An order may be worth {Money(MAX_AMOUNT_MINOR, currency)}.")
         _refuse_method(payment.method, total)
     except OrderError:
         # What is refused now may have been placed before: the key decides, not today's stock.

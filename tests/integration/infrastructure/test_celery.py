@@ -65,3 +65,30 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_says_what_failed_and_stops_when_told() -> None:
+    names = [str(known.name) for known in settings.CELERY_TASK_QUEUES]
+    redis.Redis.from_url(settings.CELERY_BROKER_URL).delete(*names)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "celery", "-q", "-A", "config.celery", "worker", "-c", "1"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"REMAP_SIGTERM": "SIGQUIT", "LOG_READABLE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        current_app.send_task("orders.no_such_task")
+        assert worker.stdout is not None
+        for line in worker.stdout:
+            if "unregistered task" in line:
+                break
+        else:
+            raise AssertionError("The worker ended without a word.")
+        worker.terminate()
+        assert worker.wait(timeout=30) == 0
+    finally:
+        worker.kill()
+        worker.communicate()

@@ -12,7 +12,13 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from domains.orders.errors import OrderInProgress, OutOfStock, UnknownPaymentMethod, UnknownSku
+from domains.orders.errors import (
+    OrderInProgress,
+    OutOfStock,
+    TotalTooLarge,
+    UnknownPaymentMethod,
+    UnknownSku,
+)
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.services import placement, settling
 from domains.payments import public as payments
@@ -21,6 +27,7 @@ from domains.products import public as products
 from infrastructure.database.contexts import alias_of, aliases
 from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.ids import new_id
+from infrastructure.money import MAX_AMOUNT_MINOR
 from infrastructure.observability.correlation import Correlation
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import orders
@@ -160,6 +167,16 @@ def test_an_order_whose_payment_cannot_even_begin_is_rejected(
     assert (settled.status, settled.reason) == ("REJECTED", "unknown_payment_method")
     assert settled.unsettled_since is None
     assert stock_of("A") == (3, 0)
+
+
+@pytest.mark.parametrize("lines", [1, 20])
+def test_an_order_worth_more_than_can_be_charged_is_refused(now: datetime, lines: int) -> None:
+    goods.product(sku="GOLD", price_minor=MAX_AMOUNT_MINOR // 2, stock=10**8, now=now)
+    wanted = [placement.WantedLine(sku="GOLD", quantity=1_000_000)] * lines
+    with pytest.raises(TotalTooLarge):
+        _place_lines(wanted, now=now)
+    assert Order.objects.count() == 0
+    assert orders.placed({"GOLD": 2}, now=now).status == "CONFIRMED"
 
 
 def test_an_order_of_nothing_to_pay_needs_no_gateway(now: datetime) -> None:
