@@ -43,7 +43,8 @@ class PlatformAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.model._default_manager.using(aliases()[0]).order_by("-id")
+        found: QuerySet[Any] = self.model._default_manager.using(aliases()[0])
+        return found.order_by("-id")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         for alias in aliases():

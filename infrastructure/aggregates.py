@@ -45,9 +45,12 @@ class Tracked(models.Model):
         return row
 
     def refresh_from_db(
-        self, using: str | None = None, fields: Iterable[str] | None = None, **options: Any
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Self] | None = None,
     ) -> None:
-        super().refresh_from_db(using, fields, **options)
+        super().refresh_from_db(using, fields, from_queryset)
         before = self.__dict__.get("_stored", {})
         self._remember()
         if fields is not None:  # as when a deferred field is read: other changes stay changes
@@ -63,7 +66,7 @@ class Tracked(models.Model):
             if (value := values.get(name, _MISSING)) is not _MISSING
         }
 
-    def _changed_fields(self) -> tuple[models.Field, ...]:
+    def _changed_fields(self) -> tuple[models.Field[Any, Any], ...]:
         values, stored = self.__dict__, self.__dict__["_stored"]
         for field in _computed_fields(type(self)):
             if field.attname in values:
@@ -86,17 +89,19 @@ def _attribute_names(model: type[models.Model]) -> tuple[str, ...]:
 
 
 @cache
-def _computed_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
+def _computed_fields(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
     return tuple(f for f in stored_fields(model) if getattr(f, "computed", False))
 
 
 @cache
-def _written_fields(model: type[models.Model]) -> tuple[tuple[models.Field, str, bool], ...]:
+def _written_fields(
+    model: type[models.Model],
+) -> tuple[tuple[models.Field[Any, Any], str, bool], ...]:
     """Each field, its attribute, and whether every save writes it."""
     return tuple((f, f.attname, getattr(f, "auto_now", False)) for f in stored_fields(model))
 
 
-class AggregateQuerySet(models.QuerySet):
+class AggregateQuerySet(models.QuerySet[Any]):
     """Refuses writes that would go around an aggregate's methods and its events.
 
     Commands over many aggregates are named methods of a subclass: one statement, all or nothing,
@@ -117,7 +122,7 @@ class AggregateQuerySet(models.QuerySet):
         if roots:
             _write(list(roots), (), lambda statement: statement.insert_roots(roots))
 
-    def command(self, sql: str, params: Sequence[Any]) -> list[tuple]:
+    def command(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Run the statement of a named set-based command and return its rows."""
         alias = router.db_for_write(self.model)
         rows = connection_at(alias).fetch(sql, params)
@@ -125,7 +130,7 @@ class AggregateQuerySet(models.QuerySet):
         return rows
 
 
-class OwnedQuerySet(models.QuerySet):
+class OwnedQuerySet(models.QuerySet[Any]):
     """Children are written by their root's `save()` only."""
 
     create = get_or_create = update_or_create = AggregateQuerySet._refuse
@@ -205,10 +210,13 @@ class AggregateRoot(Tracked):
         abstract = True
 
     def refresh_from_db(
-        self, using: str | None = None, fields: Iterable[str] | None = None, **options: Any
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Self] | None = None,
     ) -> None:
         """Whole, unless `fields` are named: unsaved children and events are forgotten as well."""
-        super().refresh_from_db(using, fields, **options)
+        super().refresh_from_db(using, fields, from_queryset)
         if fields is None:
             self.__dict__.pop("_events", None)
             for name in self.owned:

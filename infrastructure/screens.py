@@ -21,7 +21,7 @@ MOST_AT_ONCE = 100
 Command = Callable[[Any, str], str]
 
 
-class ReadOnlyInline(admin.TabularInline):
+class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]
     extra = 0
     can_delete = False
 
@@ -32,7 +32,7 @@ class ReadOnlyInline(admin.TabularInline):
         return False
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """A model that is looked at here and changed by services."""
 
     show_full_result_count = False

@@ -33,7 +33,7 @@ class UserQuerySet(AggregateQuerySet):
 
     def get_by_natural_key(self, email: str) -> User:
         """What Django calls to find somebody by what they sign in with."""
-        return self.get(email_index=email)  # type: ignore[return-value]
+        return self.get(email_index=email)
 
 
 class User(AggregateRoot, AbstractBaseUser):

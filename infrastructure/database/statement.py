@@ -29,7 +29,7 @@ from psycopg.types.json import Json, Jsonb
 from infrastructure.database.postgresql.base import DatabaseWrapper
 
 Row = dict[str, Any]
-Fields = tuple[models.Field, ...]
+Fields = tuple["models.Field[Any, Any]", ...]
 Converter = Callable[[Any, BaseDatabaseWrapper], Any]
 
 # Fields whose Python value is what JSON shall carry: no conversion call per value.
@@ -107,7 +107,7 @@ class Statement:
         )
         self._params.append("{" + ",".join(map(str, ids)) + "}")
 
-    def execute(self) -> list[tuple]:
+    def execute(self) -> list[tuple[Any, ...]]:
         """Run it. The rows of the root that were written: none means the version was stale."""
         return self._connection.fetch(
             f"WITH {', '.join(self._parts)} SELECT id FROM root", self._params
@@ -215,7 +215,7 @@ def _record(model: type[models.Model]) -> str:
     return f'json_populate_record(NULL::"{model._meta.db_table}", %s) r'
 
 
-def _pk(model: type[models.Model]) -> models.Field:
+def _pk(model: type[models.Model]) -> models.Field[Any, Any]:
     pk = model._meta.pk
     assert pk is not None
     return pk
@@ -225,7 +225,7 @@ def _columns(fields: Fields) -> tuple[tuple[str, str, Converter | None], ...]:
     return tuple((str(f.column), f.attname, _converter(f)) for f in fields)
 
 
-def _converter(field: models.Field) -> Converter | None:
+def _converter(field: models.Field[Any, Any]) -> Converter | None:
     target = field
     while isinstance(target, models.ForeignKey):
         target = target.target_field

@@ -115,4 +115,4 @@ def purge(alias: str, now: datetime, *, at_most: int = 10_000) -> int:
         )"""
     with connections[alias].cursor() as cursor:
         cursor.execute(sql, [now - KEPT_FOR, at_most])
-        return cursor.rowcount
+        return int(cursor.rowcount)

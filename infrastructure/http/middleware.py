@@ -169,7 +169,8 @@ def _metrics(request: HttpRequest) -> HttpResponse | None:
         return None
     if not any(address in network for network in _networks(tuple(settings.METRICS_NETWORKS))):
         return None
-    return ExportToDjangoView(request)
+    found: HttpResponse = ExportToDjangoView(request)
+    return found
 
 
 @cache

@@ -74,7 +74,9 @@ class Schema(AutoSchema):
     def _path_parameters(self) -> list[Json]:
         return [
             {**parameter, "required": True}
-            for parameter in self._resolve_path_parameters(uritemplate.variables(self.path))
+            for parameter in self._resolve_path_parameters(  # type: ignore[no-untyped-call]
+                uritemplate.variables(self.path)
+            )
         ]
 
     def _request_body(self, declared: Operation) -> Json:

@@ -180,6 +180,6 @@ def purge(alias: str, *, now: datetime) -> int:
                 " SELECT ctid FROM platform_inboxmark WHERE handled_at < %s LIMIT %s))",
                 [now - RETENTION, _PURGE_ROWS],
             )
-            purged += cursor.rowcount
+            purged += int(cursor.rowcount)
             if cursor.rowcount < _PURGE_ROWS:
                 return purged

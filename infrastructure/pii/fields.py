@@ -20,7 +20,7 @@ from infrastructure.pii import codec
 from infrastructure.pii.index import blind_index, normalise_email
 
 
-class PersonalField(models.TextField):
+class PersonalField(models.TextField):  # type: ignore[type-arg]
     """What the personal fields share: the codec, the length, no lookups.
 
     max_length counts characters of the plain value; a longer one raises ValueError when it is
@@ -108,7 +108,7 @@ class PersonalJSONField(PersonalField):
 NORMALISERS: dict[str, Callable[[str], str]] = {"email": normalise_email}
 
 
-class BlindIndexField(models.BinaryField):
+class BlindIndexField(models.BinaryField):  # type: ignore[type-arg]
     """Equality on a personal field: HMAC-SHA256 over the normalised value of another field.
 
     It computes itself when the row is written, and is NULL when the other field is empty. A filter

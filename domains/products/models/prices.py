@@ -19,7 +19,7 @@ from infrastructure.money import Money
 class PriceQuerySet(AggregateQuerySet):
     def locked(self, *, variant_id: UUID, currency: str) -> Price | None:
         found: Price | None = (
-            self.select_for_update(no_key=True, of=("self",))  # type: ignore[assignment]
+            self.select_for_update(no_key=True, of=("self",))
             .filter(variant_id=variant_id, currency=currency)
             .first()
         )

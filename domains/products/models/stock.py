@@ -53,7 +53,7 @@ class StockItemQuerySet(AggregateQuerySet):
     def locked(self, skus: Iterable[str]) -> list[StockItem]:
         """These items, locked in the order of their ids, as everybody locks them."""
         found: list[StockItem] = list(
-            self.select_for_update(no_key=True, of=("self",))  # type: ignore[arg-type]
+            self.select_for_update(no_key=True, of=("self",))
             .filter(sku__in=list(skus))
             .order_by("pk")
             .prefetch_related("level_rows")

@@ -37,7 +37,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._believed_until = 0.0
         self._kept_cursor: CursorWrapper | None = None
 
-    def fetch(self, sql: str, params: Sequence[Any]) -> list[tuple]:
+    def fetch(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Execute one statement and return its rows.
 
         What `cursor()` does, but with one cursor that is kept: making a new one costs about as much
@@ -46,14 +46,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.queries_logged:
             with self.cursor() as cursor:
                 cursor.execute(sql, params)
-                return cursor.fetchall()
+                return cursor.fetchall()  # type: ignore[no-any-return]
         self.close_if_health_check_failed()
         self.ensure_connection()
         kept = self._kept_cursor
         if kept is None or kept.cursor.connection is not self.connection:
             kept = self._kept_cursor = self.cursor()
         kept.execute(sql, params)
-        return kept.fetchall()
+        return kept.fetchall()  # type: ignore[no-any-return]
 
     def close_if_health_check_failed(self) -> None:
         """Django asks a kept connection before its first statement in each request whether it still
