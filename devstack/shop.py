@@ -76,7 +76,7 @@ def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[P
                 *[python, "-W", "ignore:You're running the worker", "-m", "celery"],
                 *["-q", "-A", "config.celery", "worker", "--concurrency", "4"],
             ],
-            # Tasks are hints and may be given back: a stop waits for them five seconds, not for ever.
+            # Tasks are hints: a stop waits for them five seconds, then gives them back.
             {"REMAP_SIGTERM": "SIGQUIT"},
         ),
         Program("beat", _manage("run_beat")),

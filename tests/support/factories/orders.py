@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domains.orders.services import placement
 from domains.orders.models import Order, PaymentChoice
+from domains.orders.services import placement
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
 
