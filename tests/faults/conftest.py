@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -33,8 +32,3 @@ def normal_gateway(shop: Shop) -> Iterator[None]:
     """For tests that change how the gateway behaves."""
     yield
     shop.set_gateway()
-
-
-@pytest.fixture
-def started_at() -> float:
-    return time.monotonic()

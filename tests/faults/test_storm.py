@@ -40,6 +40,5 @@ def test_a_minute_of_kills_of_roles_and_servers_leaves_agreeing_books(
             else:
                 shop.restart_role(chance.choice(ROLES))
         shop.wait_until_ready()
-    # The gateway forgets its settings with its process, not what it has promised.
     require_agreement(shop, buyer)
     assert {told.status for told in buyer.journal} <= {201, 202, 402}
