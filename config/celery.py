@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from celery import Celery, bootsteps
 from django.conf import settings
 
 from infrastructure.observability.heartbeat import Heartbeat
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
 app = Celery("kontor")
 app.config_from_object("django.conf:settings", namespace="CELERY")
