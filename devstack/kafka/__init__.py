@@ -28,6 +28,14 @@ _OLDEST_JAVA = 17
 _SMALL_JVM = ["-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
+def new_cluster_id() -> str:
+    """22 characters of URL-safe base64. Never with a dash in front: the tool that formats the
+    storage would take it for an option."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))[0] == "-":
+        pass
+    return text
+
+
 class Kafka(Service):
     name = "kafka"
     title = "Kafka"
@@ -83,7 +91,7 @@ class Kafka(Service):
         return os.pathsep.join(str(jar) for jar in self._jars)
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = new_cluster_id()
         result = subprocess.run(
             [
                 *[self._java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", self._class_path],
