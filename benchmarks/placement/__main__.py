@@ -13,8 +13,8 @@ SKUS = 10_000
 
 def options(description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--load-seconds", type=float, default=60, help="with relay and consumers")
     parser.add_argument("--quick", action="store_true", help="only show that it works")
     parser.add_argument(

@@ -20,6 +20,9 @@ from benchmarks.placement.usage import Usage, postmaster
 from infrastructure.database.contexts import alias_of
 
 
+PROBE_SECONDS = 2.0
+
+
 def fresh_id() -> str:
     """The database's function that makes an id: by time where it has that, as the application's."""
     with connections[alias_of("orders")].cursor() as cursor:
@@ -28,13 +31,16 @@ def fresh_id() -> str:
     return "uuidv7()" if version >= 180_000 else "gen_random_uuid()"
 
 
-def run(scripts: Scripts, *, concurrency: int, seconds: float) -> Measurement:
+def making(scripts: Scripts, *, concurrency: int) -> float:
+    """The seconds per order that making its parameters takes from pgbench's rate."""
+    bare = _run(scripts.bare, concurrency=concurrency, seconds=PROBE_SECONDS)
+    wrapped = _run(scripts.wrapped, concurrency=concurrency, seconds=PROBE_SECONDS)
+    return max(0.0, 1 / wrapped.per_second - 1 / bare.per_second)
+
+
+def run(scripts: Scripts, *, concurrency: int, seconds: float, making: float) -> Measurement:
     """The orders that pgbench places, as if it had not had to make their parameters."""
-    probe = max(2.0, seconds / 5)
-    bare = _run(scripts.bare, concurrency=concurrency, seconds=probe)
-    wrapped = _run(scripts.wrapped, concurrency=concurrency, seconds=probe)
     whole = _run(scripts.order, concurrency=concurrency, seconds=seconds)
-    making = max(0.0, 1 / wrapped.per_second - 1 / bare.per_second)
     return replace(whole, per_second=1 / (1 / whole.per_second - making))
 
 

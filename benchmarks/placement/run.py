@@ -48,6 +48,7 @@ class Run:
         self._skus, self._seconds, self._rounds = skus, seconds, rounds
         self._load_seconds, self._logs = load_seconds, logs
         self._scripts: dict[bool, Scripts] = {}
+        self._making: dict[Case, float] = {}
         self.database = ""
 
     def all(self, *, only: Sequence[str] | None = None) -> list[str]:
@@ -133,9 +134,15 @@ class Run:
 
     def _pgbench(self, case: Case) -> Measurement:
         shop.forget_facts()
+        scripts = self._scripts[case.hot]
+        if case not in self._making:
+            self._making[case] = pgbench.making(scripts, concurrency=case.concurrency)
         before = shop.orders()
         measured = pgbench.run(
-            self._scripts[case.hot], concurrency=case.concurrency, seconds=self._seconds
+            scripts,
+            concurrency=case.concurrency,
+            seconds=self._seconds,
+            making=self._making[case],
         )
         confirmed = shop.orders() - before
         if confirmed != measured.orders:

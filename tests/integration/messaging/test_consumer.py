@@ -91,7 +91,8 @@ def test_an_event_nobody_can_handle_goes_to_the_dead_letters_and_the_other_keys_
     wait_until(lambda: DeadLetter.objects.using(ALIAS).count() == 3)
     wait_until(lambda: effects("record", good) == [1, 2, 3])
     assert effects("record", bad) == [1]
-    assert effects("record_batch", bad) == effects("record_outside", bad) == [1, 2, 3, 4]
+    for handler in ("record_batch", "record_outside"):
+        wait_until(lambda handler=handler: effects(handler, bad) == [1, 2, 3, 4])
     letters = DeadLetter.objects.using(ALIAS).order_by("id")
     assert [(letter.handler, letter.error_class) for letter in letters] == [
         ("tests.record", "ValueError"),
