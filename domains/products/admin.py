@@ -11,7 +11,6 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from domains.products import rules
 from domains.products.models import (
     Category,
     Price,
@@ -26,7 +25,8 @@ from domains.products.models import (
     Variant,
     Warehouse,
 )
-from domains.products.services import catalogue, inventory
+from domains.products.rules import stock as rules
+from domains.products.services import inventory, products
 from infrastructure import clock
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
@@ -90,7 +90,7 @@ class ProductAdmin(ReadOnlyAdmin):
 
 
 def _archive(product: Product, reason: str) -> str:
-    catalogue.archive_product(product_id=product.id, version=None, now=clock.now())
+    products.archive_product(product_id=product.id, version=None, now=clock.now())
     return "archived"
 
 

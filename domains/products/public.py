@@ -15,7 +15,7 @@ from domains.products.queries.audit import (
     stock_audit,
 )
 from domains.products.queries.stock import Offer
-from domains.products.rules import (
+from domains.products.rules.stock import (
     Held,
     HoldLine,
     HoldOutcome,
@@ -26,13 +26,9 @@ from domains.products.rules import (
     Shortage,
 )
 from domains.products.services import inventory
-from domains.products.services.catalogue import (
-    NewProduct,
-    NewVariant,
-    create_category,
-    create_products,
-)
+from domains.products.services.categories import create_category
 from domains.products.services.inventory import set_stock
+from domains.products.services.products import NewProduct, NewVariant, create_products
 
 __all__ = [
     "Held",

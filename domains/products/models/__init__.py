@@ -1,8 +1,8 @@
 """The aggregates of products. Django wants to find all models here."""
 
-from domains.products.models.catalogue import Product, ProductCategory, Variant
 from domains.products.models.categories import Category
 from domains.products.models.prices import Price, PricePeriod
+from domains.products.models.products import Product, ProductCategory, Variant
 from domains.products.models.reservations import Reservation, ReservationLine
 from domains.products.models.stock import (
     MAIN_WAREHOUSE,

@@ -10,7 +10,7 @@ from django.db import models
 
 from domains.products.errors import NegativePrice
 from domains.products.events import PriceChanged
-from domains.products.models.catalogue import Variant
+from domains.products.models.products import Variant
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
 from infrastructure.ids import new_id
 from infrastructure.money import Money

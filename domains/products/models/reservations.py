@@ -11,7 +11,6 @@ from uuid import UUID
 import msgspec
 from django.db import connections, models, router
 
-from domains.products import rules
 from domains.products.events import (
     ReservedLine,
     StockAvailabilityChanged,
@@ -19,7 +18,15 @@ from domains.products.events import (
     StockReserved,
 )
 from domains.products.models.stock import StockItem
-from domains.products.rules import Held, HoldOutcome, HoldRequest, Refused, Released, Shortage
+from domains.products.rules import stock as rules
+from domains.products.rules.stock import (
+    Held,
+    HoldOutcome,
+    HoldRequest,
+    Refused,
+    Released,
+    Shortage,
+)
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, OwnedModel
 from infrastructure.database.statement import as_json_rows, insertable_fields
 from infrastructure.events.event import Event

@@ -11,10 +11,10 @@ from django.apps import AppConfig
 from django.db import models
 from django.db.models.signals import post_migrate
 
-from domains.products import rules
 from domains.products.errors import InvalidQuantity, NegativeStock, StockChanged
 from domains.products.events import StockAvailabilityChanged, StockShort, StockUpdated
-from domains.products.models.catalogue import Variant
+from domains.products.models.products import Variant
+from domains.products.rules import stock as rules
 from infrastructure.aggregates import (
     AggregateQuerySet,
     AggregateRoot,

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from domains.products.errors import VariantNotFound
 from domains.products.models import Reservation, StockItem, StockMovement
-from domains.products.rules import HoldState
+from domains.products.rules.stock import HoldState
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import Money
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domains.products.errors import VariantNotFound
 from domains.products.models import Reservation, StockItem
-from domains.products.rules import HoldLine, HoldOutcome, HoldRequest
+from domains.products.rules.stock import HoldLine, HoldOutcome, HoldRequest
 from infrastructure.database.contexts import atomic
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 

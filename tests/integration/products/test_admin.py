@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from domains.products.models import Product, StockItem, StockMovement
-from domains.products.services import catalogue
+from domains.products.services import categories, prices
 from infrastructure.money import Money
 from tests.support.factories import products, users
 
@@ -29,9 +29,9 @@ def client() -> Client:
     "model", [m for m in admin.site._registry if m._meta.app_label == "products"]
 )
 def test_every_screen_opens_and_changes_nothing(client: Client, now: datetime, model: type) -> None:
-    parent = catalogue.create_category(name="Home", parent=None, now=now)
+    parent = categories.create_category(name="Home", parent=None, now=now)
     assert parent
-    catalogue.create_category(name="Lights", parent="home", now=now)
+    categories.create_category(name="Lights", parent="home", now=now)
     products.product(now=now, sku="A", stock=3, categories=("lights",))
     products.held({"A": 1}, now=now)
     name = f"admin:products_{model._meta.model_name}"
@@ -113,7 +113,7 @@ def test_staff_archive_products_after_confirming(client: Client, now: datetime) 
 
 def test_the_history_of_a_price_is_shown_as_money(client: Client, now: datetime) -> None:
     products.product(now=now, sku="A", price_minor=339)
-    price = catalogue.set_price(sku="A", money=Money(450, "GBP"), actor_id=None, now=now)
+    price = prices.set_price(sku="A", money=Money(450, "GBP"), actor_id=None, now=now)
     shown = client.get(reverse("admin:products_price_change", args=[price.pk])).content.decode()
     assert "4.50 GBP" in shown
     assert "3.39 GBP" in shown

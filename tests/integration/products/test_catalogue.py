@@ -21,8 +21,10 @@ from domains.products.public import (
     set_stock,
     stock_audit,
 )
-from domains.products.queries import catalogue as queries
-from domains.products.services import catalogue, inventory
+from domains.products.queries import categories as category_queries
+from domains.products.queries import listing as queries
+from domains.products.services import categories, inventory, prices
+from domains.products.services import products as services
 from infrastructure.database.contexts import alias_of, connection_of
 from infrastructure.database.threads import in_threads
 from infrastructure.http import idempotency
@@ -113,7 +115,7 @@ def test_a_category_lists_the_same_whether_it_counts_as_small_or_large(
     now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, parent in (("All", None), ("Some", "all")):
-        catalogue.create_category(name=name, parent=parent, now=now)
+        categories.create_category(name=name, parent=parent, now=now)
     create_products(
         products=[
             new(f"Thing {n}", f"S{n}", categories=("all", "some") if n % 3 else ("all",))
@@ -171,7 +173,7 @@ def test_a_list_walks_along_its_index(now: datetime) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_products_of_one_name_made_at_once_get_different_slugs(now: datetime) -> None:
     def make(number: int) -> None:
-        catalogue.create_product(product=new("Lantern", f"S{number}"), actor_id=None, now=now)
+        services.create_product(product=new("Lantern", f"S{number}"), actor_id=None, now=now)
 
     in_threads(make, range(3), threads=3)
     slugs = set(Product.objects.values_list("slug", flat=True))
@@ -183,7 +185,7 @@ def test_a_price_that_many_set_at_once_is_one_price_with_a_whole_history(now: da
     products.product(now=now, sku="A", price_minor=None)
 
     def price(amount_minor: int) -> None:
-        catalogue.set_price(sku="A", money=Money(amount_minor, "GBP"), actor_id=None, now=now)
+        prices.set_price(sku="A", money=Money(amount_minor, "GBP"), actor_id=None, now=now)
 
     in_threads(price, range(1, 41), threads=8)
     found = Price.objects.get()
@@ -196,16 +198,16 @@ def test_a_price_that_many_set_at_once_is_one_price_with_a_whole_history(now: da
 @pytest.mark.django_db(transaction=True)
 def test_categories_moved_below_each_other_at_once_make_no_circle(now: datetime) -> None:
     ids: dict[str, UUID] = {
-        name: catalogue.create_category(name=name, parent=None, now=now) for name in "ab"
+        name: categories.create_category(name=name, parent=None, now=now) for name in "ab"
     }
 
     def move(pair: tuple[str, str]) -> None:
         name, parent = pair
         with suppress(CategoryCycle):
-            catalogue.edit_category(category_id=ids[name], version=None, parent=parent)
+            categories.edit_category(category_id=ids[name], version=None, parent=parent)
 
     in_threads(move, [("a", "b"), ("b", "a")] * 10, threads=4)
-    tree = queries.category_tree()
+    tree = category_queries.category_tree()
     assert len(tree) == 1
     assert len(tree[0].children) == 1
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domains.products.models import StockItem
 from domains.products.public import Held, HoldLine, NewProduct, NewVariant, hold
-from domains.products.services import catalogue, inventory
+from domains.products.services import inventory, products
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
@@ -27,7 +27,7 @@ def product(
     """A product with one variant, on sale unless its status says otherwise."""
     prices = () if price_minor is None else (Money(price_minor, currency),)
     variant = NewVariant(sku=sku, prices=prices, backorder_limit=backorder_limit)
-    product_id = catalogue.create_product(
+    product_id = products.create_product(
         product=NewProduct(name=name, variants=(variant,), **{"status": "active"} | fields),  # type: ignore[arg-type]
         actor_id=None,
         now=now,
@@ -39,7 +39,7 @@ def product(
 
 def stocked(levels: Mapping[str, int], *, now: datetime) -> dict[str, UUID]:
     """Products on sale for these SKUs with so much in stock; the variants' ids by SKU."""
-    catalogue.create_products(
+    products.create_products(
         products=[
             NewProduct(
                 name=f"Thing {sku}",

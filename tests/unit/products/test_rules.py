@@ -4,9 +4,10 @@ from uuid import UUID
 
 import pytest
 
-from domains.products import rules
 from domains.products.errors import InvalidQuantity
-from domains.products.rules import HoldLine
+from domains.products.rules import search, slugs
+from domains.products.rules import stock as rules
+from domains.products.rules.stock import HoldLine
 
 FIRST, SECOND = UUID(int=1), UUID(int=2)
 
@@ -23,23 +24,23 @@ FIRST, SECOND = UUID(int=1), UUID(int=2)
     ],
 )
 def test_a_slug_keeps_letters_of_any_script(name: str, slug: str) -> None:
-    assert rules.slug_of(name) == slug
+    assert slugs.slug_of(name) == slug
 
 
 def test_a_slug_leaves_room_for_what_comes_behind_it() -> None:
-    slug = rules.slug_of("word " * 100)
-    assert len(f"{slug}-c7a1b2c3d4e") <= rules.MAX_SLUG_LENGTH
+    slug = slugs.slug_of("word " * 100)
+    assert len(f"{slug}-c7a1b2c3d4e") <= slugs.MAX_SLUG_LENGTH
     assert not slug.endswith("-")
 
 
 def test_a_taken_slug_is_numbered_until_numbers_run_out() -> None:
     taken = {"cup"}
-    assert rules.free_slug("cup", set(), otherwise="x") == "cup"
-    assert rules.free_slug("cup", taken, otherwise="x") == "cup-2"
+    assert slugs.free_slug("cup", set(), otherwise="x") == "cup"
+    assert slugs.free_slug("cup", taken, otherwise="x") == "cup-2"
     taken |= {"cup-2", "cup-4"}
-    assert rules.free_slug("cup", taken, otherwise="x") == "cup-3"
+    assert slugs.free_slug("cup", taken, otherwise="x") == "cup-3"
     assert (
-        rules.free_slug("cup", taken | set(rules.numbered_slugs("cup")), otherwise="x") == "cup-x"
+        slugs.free_slug("cup", taken | set(slugs.numbered_slugs("cup")), otherwise="x") == "cup-x"
     )
 
 
@@ -53,7 +54,7 @@ def test_a_taken_slug_is_numbered_until_numbers_run_out() -> None:
     ],
 )
 def test_every_typed_word_must_begin_a_word(typed: str, words: str) -> None:
-    assert rules.search_words(typed) == words
+    assert search.search_words(typed) == words
 
 
 def line(variant_id: UUID, quantity: int) -> HoldLine:

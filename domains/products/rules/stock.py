@@ -1,10 +1,8 @@
-"""Calculations of products: slugs, search words, what is left of a stock, what a hold asks for."""
+"""What is left of a stock, and what a hold asks for."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -12,53 +10,7 @@ from uuid import UUID
 from domains.products.errors import InvalidQuantity
 from infrastructure.observability.correlation import Correlation
 
-MAX_SLUG_LENGTH = 200
-MAX_SLUG_NUMBER = 50
 MAX_QUANTITY = 1_000_000_000
-MAX_SEARCH_WORDS = 8
-
-_NO_LETTER = re.compile(r"[^\w]+|_+")
-_LATIN_ACCENTS = re.compile(r"([a-z])[\u0300-\u036f]+")
-_WORD = re.compile(r"\w+")
-
-
-def slug_of(name: str) -> str:
-    """The part of a URL that stands for a name: lower case, letters of any script; Latin ones
-    without accents.
-
-    `"Glühwein Cup, red"` → `"gluhwein-cup-red"`. Room is left for a number behind it.
-    """
-    decomposed = unicodedata.normalize("NFKD", name).lower()
-    letters = _LATIN_ACCENTS.sub(r"\1", decomposed)
-    words = _NO_LETTER.sub("-", unicodedata.normalize("NFC", letters))
-    return words.strip("-")[: MAX_SLUG_LENGTH - 12].strip("-") or "item"
-
-
-def numbered_slugs(base: str) -> list[str]:
-    """The slugs that a name may take when its own is taken: `base-2`, `base-3`, …"""
-    return [f"{base}-{number}" for number in range(2, MAX_SLUG_NUMBER + 1)]
-
-
-def free_slug(base: str, taken: Collection[str], *, otherwise: str) -> str:
-    """`base`, or the first of its numbers that nobody has, or `base-<otherwise>`."""
-    for slug in (base, *numbered_slugs(base)):
-        if slug not in taken:
-            return slug
-    return f"{base}-{otherwise}"
-
-
-def search_words(text: str) -> str:
-    """What somebody typed as a tsquery: every word must occur, each may be the start of one.
-
-    Empty where the text has no word in it.
-    """
-    words = _WORD.findall(text)[:MAX_SEARCH_WORDS]
-    return " & ".join(f"'{word}':*" for word in words)
-
-
-def search_text(*, name: str, skus: Collection[str], description: str) -> str:
-    """What the full-text index of a product reads."""
-    return "\n".join((name, " ".join(skus), description))
 
 
 def left(*, on_hand: int, backorder_limit: int, held: int) -> int:

@@ -11,10 +11,11 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
 
-from domains.products import rules
 from domains.products.errors import NothingToSell, ProductArchived
 from domains.products.events import ProductCreated, ProductDeleted, ProductUpdated
 from domains.products.models.categories import Category
+from domains.products.rules.search import search_text
+from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
 from infrastructure.database.contexts import connection_of
 from infrastructure.ids import new_id
@@ -44,7 +45,7 @@ class Product(AggregateRoot):
         ARCHIVED = "archived"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    slug = models.CharField(max_length=rules.MAX_SLUG_LENGTH)
+    slug = models.CharField(max_length=MAX_SLUG_LENGTH)
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     status = models.CharField(max_length=8, choices=Status)
@@ -181,7 +182,7 @@ class Product(AggregateRoot):
         ]
 
     def _refresh_search_text(self) -> None:
-        self.search_text = rules.search_text(
+        self.search_text = search_text(
             name=self.name,
             skus=[variant.sku for variant in self.variants],
             description=self.description,
