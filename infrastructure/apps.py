@@ -16,7 +16,7 @@ class PlatformConfig(AppConfig):
 
 
 class ContextConfig(AppConfig):
-    """Loads what a context publishes and what it listens to."""
+    """Loads what a context publishes, what it listens to, and the long work it can do."""
 
     # A module that imports this class must not make Django choose between two: without a default
     # it would take neither, and fall back to an AppConfig that loads nothing.
@@ -27,6 +27,6 @@ class ContextConfig(AppConfig):
         cls.default = True
 
     def ready(self) -> None:
-        for module in ("events", "handlers"):
+        for module in ("events", "handlers", "tasks"):
             if find_spec(f"{self.name}.{module}") is not None:
                 import_module(f"{self.name}.{module}")

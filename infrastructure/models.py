@@ -2,6 +2,7 @@
 
 from infrastructure.http.models import IdempotencyRecord
 from infrastructure.inbox.models import BlockedKey, DeadLetter, InboxMark
+from infrastructure.operations.models import Operation, OperationFault
 from infrastructure.outbox.models import OutboxMessage, ParkedMessage
 
 __all__ = [
@@ -9,6 +10,8 @@ __all__ = [
     "DeadLetter",
     "IdempotencyRecord",
     "InboxMark",
+    "Operation",
+    "OperationFault",
     "OutboxMessage",
     "ParkedMessage",
 ]

@@ -10,7 +10,7 @@ from kombu import Exchange, Queue
 
 from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
 from infrastructure.auth.keys import fault_in
-from infrastructure.database.urls import databases_from
+from infrastructure.database.urls import databases_from, replicas_from
 from infrastructure.environment import Environment
 from infrastructure.http.policies import faults_in
 
@@ -45,14 +45,29 @@ _database_options = {
     "connect_timeout": env.integer("DATABASE_CONNECT_TIMEOUT_SECONDS", 5),
     "application_name": env.text("ROLE", "kontor"),
 }
+_connections = {
+    "CONN_MAX_AGE": env.integer("DATABASE_CONNECTION_SECONDS", 600),
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": _database_options,
+}
 DATABASES, ALIAS_OF_CONTEXT = databases_from(
     env.text("DATABASE_URL") or "postgresql:///",
     env.texts(f"{context.upper()}_DATABASE_URL" for context in CONTEXTS),
     CONTEXTS,
-    CONN_MAX_AGE=env.integer("DATABASE_CONNECTION_SECONDS", 600),
-    CONN_HEALTH_CHECKS=True,
-    OPTIONS=_database_options,
+    **_connections,
 )
+# Standbys that reads may go to; of a context's own server: <CONTEXT>_DATABASE_REPLICA_URLS.
+_replica_urls = {
+    alias: env.items(f"{prefix}DATABASE_REPLICA_URLS", [])
+    for alias in DATABASES
+    for prefix in ["" if alias == "default" else f"{alias.upper()}_"]
+}
+_replicas, REPLICAS = replicas_from(DATABASES, _replica_urls, **_connections)
+DATABASES |= _replicas
+# A standby that is further behind than this is not read.
+REPLICA_MAX_LAG_SECONDS = env.number("REPLICA_MAX_LAG_SECONDS", 10.0)
+# Contexts whose public reads are cached: their writes answer with a token in any installation.
+CACHED_CONTEXTS = ("products",)
 DATABASE_ROUTERS = ["infrastructure.database.contexts.ContextRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -83,6 +98,43 @@ env.require(
     KAFKA_GROUP_PROTOCOL in ("auto", "consumer", "classic"),
     "KAFKA_GROUP_PROTOCOL must be auto, consumer or classic",
 )
+
+# --- Files -----------------------------------------------------------------------------------
+
+# Where files lie that have no bucket. All replicas need the same folder, or buckets.
+FILES_DIR = env.text("FILES_DIR", str(BASE_DIR / ".local" / "files"))
+# Any S3-compatible store. The private bucket holds what is imported and exported.
+S3_PRIVATE_BUCKET = env.text("S3_PRIVATE_BUCKET", "")
+_s3 = {
+    "endpoint_url": env.text("S3_ENDPOINT_URL", "") or None,
+    "region_name": env.text("S3_REGION", "") or None,
+    "access_key": env.text("S3_ACCESS_KEY", "") or None,
+    "secret_key": env.text("S3_SECRET_KEY", "") or None,
+    "default_acl": None,
+    "file_overwrite": False,
+}
+
+
+def _private(name: str) -> dict[str, Any]:
+    if S3_PRIVATE_BUCKET:
+        options = {**_s3, "bucket_name": S3_PRIVATE_BUCKET, "location": name}
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+    return {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": f"{FILES_DIR}/{name}",
+            "base_url": None,
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    }
+
+
+STORAGES: dict[str, dict[str, Any]] = {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "imports": _private("imports"),
+    "exports": _private("exports"),
+}
 
 # --- Roles that serve no HTTP ----------------------------------------------------------------
 
@@ -324,8 +376,31 @@ CELERY_BEAT_SCHEDULE = {
     },
     "purge sessions": {"task": "users.purge_sessions", "schedule": 3600.0},
     "forget old rows": {"task": "platform.forget_old_rows", "schedule": 3600.0},
+    "forget operations": {"task": "platform.forget_operations", "schedule": 3600.0},
+    "sweep operations": {
+        "task": "platform.sweep_operations",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
 }
 CELERY_TIMEZONE = "UTC"
+
+# --- Operations ------------------------------------------------------------------------------
+
+# A worker that is silent for so long is taken for dead, and another goes on with its work.
+OPERATION_LEASE_SECONDS = env.number("OPERATION_LEASE_SECONDS", 30.0)
+# How long one operation keeps a worker before others have a turn; below the tasks' time limit.
+OPERATION_SLICE_SECONDS = env.number("OPERATION_SLICE_SECONDS", 60.0)
+env.require(
+    OPERATION_SLICE_SECONDS + OPERATION_LEASE_SECONDS <= CELERY_TASK_SOFT_TIME_LIMIT,
+    f"OPERATION_SLICE_SECONDS and OPERATION_LEASE_SECONDS must not exceed"
+    f" {CELERY_TASK_SOFT_TIME_LIMIT} together",
+)
+# Finished operations go with their faults and files.
+OPERATION_RETENTION_DAYS = env.integer("OPERATION_RETENTION_DAYS", 30)
+env.require(OPERATION_RETENTION_DAYS >= 1, "OPERATION_RETENTION_DAYS must be 1 or more")
+# A bulk request with more rows is carried out by a worker.
+BULK_SYNC_LIMIT = env.integer("BULK_SYNC_LIMIT", 100)
 
 # --- Orders ----------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The test suite: real servers from the environment, secrets made up here."""
 
 import os
+import tempfile
 
 from infrastructure.auth.keys import new_private_key
 
@@ -18,6 +19,7 @@ os.environ.setdefault("PAYMENT_GATEWAY_SECRET", "test-gateway-secret")
 os.environ.setdefault("PAYMENT_METHODS", "card,free,invoice")
 os.environ.setdefault("KAFKA_REPLICATION_FACTOR", "1")
 os.environ.setdefault("KAFKA_TOPIC_PREFIX", "test.")
+os.environ.setdefault("FILES_DIR", f"{tempfile.gettempdir()}/kontor-test-files")
 
 from config.settings.base import *  # noqa: F403
 from config.settings.base import LOGGING, RATE_LIMITS, env
