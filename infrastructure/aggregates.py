@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import models, router
 
-from infrastructure.database.contexts import connection_at
+from infrastructure.database.contexts import connection_at, note_write
 from infrastructure.database.statement import Statement, stored_fields
 from infrastructure.errors import DomainError
 from infrastructure.events.event import Event
@@ -122,9 +122,31 @@ class AggregateQuerySet(models.QuerySet[Any]):
         if roots:
             _write(list(roots), (), lambda statement: statement.insert_roots(roots))
 
+    def save_all(self, roots: Sequence[AggregateRoot]) -> None:
+        """Save many stored roots, each as its own `save()` would, in one statement, all or nothing.
+
+        The columns that changed in any of them are written in all of them, so that the statement is
+        the same one for most batches. Their rows are locked in the order of their ids.
+
+        Raises ConcurrentModification where one of them is stale, and IntegrityError as the database
+        says it; in both cases nothing was written.
+        """
+        stored = sorted(roots, key=lambda root: root.pk)
+        if any(root._state.adding for root in stored):
+            raise TypeError("New aggregates are added, not saved.")
+        if len(stored) == 1:
+            stored[0].save()
+        elif stored:
+            _write(
+                stored,
+                (),
+                lambda statement: statement.update_roots(stored, _changed_in_any(stored)),
+            )
+
     def command(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Run the statement of a named set-based command and return its rows."""
         alias = router.db_for_write(self.model)
+        note_write(alias)
         rows = connection_at(alias).fetch(sql, params)
         hint.after_commit(alias)
         return rows
@@ -219,6 +241,7 @@ class AggregateRoot(Tracked):
         super().refresh_from_db(using, fields, from_queryset)
         if fields is None:
             self.__dict__.pop("_events", None)
+            self.__dict__.pop("_along", None)
             for name in self.owned:
                 self.__dict__.pop(name, None)
                 self.__dict__.pop(f"_{name}_stored", None)
@@ -226,6 +249,26 @@ class AggregateRoot(Tracked):
     def record(self, event: Event) -> None:
         """Remember a fact; the next `save()` publishes it."""
         self.__dict__.setdefault("_events", []).append(event)
+
+    def write_along(self, row: models.Model) -> None:
+        """A new row of the same database, such as a ledger's, that exists exactly if the next
+        `save()` succeeds."""
+        self.__dict__.setdefault("_along", []).append(row)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether a save would write more than a new version. Children that were not loaded have
+        not changed."""
+        if self._state.adding or self.__dict__.get("_events") or self.__dict__.get("_along"):
+            return True
+        if any(not getattr(field, "auto_now", False) for field in self._changed_fields()):
+            return True
+        return any(
+            {child.pk for child in self.__dict__[name]} != self.__dict__[f"_{name}_stored"]
+            or any(child._changed_fields() for child in self.__dict__[name])
+            for name in self.owned
+            if name in self.__dict__
+        )
 
     def save(
         self, *, also: Sequence[models.Model] = (), unless_exists: bool = False, **options: Any
@@ -255,12 +298,18 @@ class AggregateRoot(Tracked):
         raise TypeError("An aggregate ends by one of its methods, its row stays.")
 
 
+def _changed_in_any(roots: Sequence[AggregateRoot]) -> tuple[models.Field[Any, Any], ...]:
+    changed = {field for root in roots for field in root._changed_fields()}
+    return tuple(field for field in stored_fields(type(roots[0])) if field in changed)
+
+
 def _write(
     roots: list[AggregateRoot],
     also: Sequence[models.Model],
     write_roots: Callable[[Statement], None],
 ) -> None:
     alias = router.db_for_write(type(roots[0]), instance=roots[0])
+    note_write(alias)
     statement = Statement(connection_at(alias))
     before = [(root.version, root.events_recorded) for root in roots]
     try:
@@ -281,12 +330,14 @@ def _write(
                 root_column="key" if many else "",
                 order_by="sequence" if many else "",
             )
-        for number, (model, rows) in enumerate(groupby(also, type)):
-            statement.insert(f"also{number}", model, list(rows))
+        along = [*also, *(row for root in roots for row in root.__dict__.get("_along", ()))]
+        for number, (model, rows) in enumerate(groupby(along, type)):
+            statement.insert(f"also{number}", model, list(rows), for_all=len(roots) > 1)
         written = statement.execute()
         if len(written) < len(roots):
+            which = roots[0].pk if len(roots) == 1 else f"among {len(roots)}"
             raise ConcurrentModification(
-                f"{type(roots[0])._meta.verbose_name} {roots[0].pk} was changed meanwhile."
+                f"{type(roots[0])._meta.verbose_name} {which} was changed meanwhile."
             )
     except BaseException:
         for root, (version, events_recorded) in zip(roots, before, strict=True):
@@ -297,6 +348,7 @@ def _write(
         row._remember()
     for root in roots:
         root.__dict__.pop("_events", None)
+        root.__dict__.pop("_along", None)
         for name in root.owned:
             if name in root.__dict__:
                 root.__dict__[f"_{name}_stored"] = {child.pk for child in root.__dict__[name]}
@@ -324,16 +376,17 @@ def _write_children(statement: Statement, roots: list[AggregateRoot]) -> list[Ow
                     new.append(child)
                 elif child._changed_fields():
                     changed.append(child)
+        root_column = str(foreign_key.column) if len(roots) > 1 else ""
         if gone:
             statement.delete(f"{name}_gone", relation.related_model, sorted(gone))  # type: ignore[arg-type]
         if changed:
-            statement.update(f"{name}_changed", changed)
+            statement.update(f"{name}_changed", changed, root_column=root_column)
         if new:
             statement.insert(
                 f"{name}_new",
                 type(new[0]),
                 new,
-                root_column=str(foreign_key.column) if len(roots) > 1 else "",
+                root_column=root_column,
                 # A new row may take the unique position of a removed one.
                 after=f"{name}_gone" if gone else "",
             )

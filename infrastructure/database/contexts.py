@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     from infrastructure.database.postgresql.base import DatabaseWrapper
 
 PLATFORM = "platform"
+
+# Alias of a database -> alias of the standby that its reads go to at the moment.
+reading_from: ContextVar[Mapping[str, str] | None] = ContextVar("reading_from", default=None)
+_written: ContextVar[set[str] | None] = ContextVar("written", default=None)
 
 
 def context_of(app_label: str) -> str:
@@ -27,7 +33,8 @@ def alias_of(context: str) -> str:
 
 
 def connection_of(context: str) -> DatabaseWrapper:
-    return connection_at(alias_of(context))
+    """The connection for the reads of a context; while a standby is being read, that one's."""
+    return connection_at(_read_alias(alias_of(context)))
 
 
 def connection_at(alias: str) -> DatabaseWrapper:
@@ -51,7 +58,32 @@ def aliases() -> list[str]:
 
 def atomic(context: str, **options: Any) -> transaction.Atomic:
     """`transaction.atomic` on the database of a context; a decorator or a block."""
-    return transaction.atomic(using=alias_of(context), **options)
+    alias = alias_of(context)
+    note_write(alias)
+    return transaction.atomic(using=alias, **options)
+
+
+@contextmanager
+def noting_writes() -> Iterator[set[str]]:
+    """The aliases that the block writes to, as far as it has got."""
+    found: set[str] = set()
+    token = _written.set(found)
+    try:
+        yield found
+    finally:
+        _written.reset(token)
+
+
+def note_write(alias: str) -> None:
+    """Called wherever something is about to be written."""
+    found = _written.get()
+    if found is not None:
+        found.add(alias)
+
+
+def _read_alias(alias: str) -> str:
+    chosen = reading_from.get()
+    return alias if chosen is None else chosen.get(alias, alias)
 
 
 def on_commit(context: str, action: Callable[[], Any]) -> None:
@@ -62,6 +94,9 @@ class ContextRouter:
     """Sends every model to the database of its context and refuses relations between contexts."""
 
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str:
+        return _read_alias(self.db_for_write(model, **hints))
+
+    def db_for_write(self, model: type[models.Model], **hints: Any) -> str:
         context = context_of(model._meta.app_label)
         if context != PLATFORM:
             return alias_of(context)
@@ -74,10 +109,8 @@ class ContextRouter:
             f"Every database has its own {model.__name__}: say .using(alias_of(context))."
         )
 
-    db_for_write = db_for_read
-
     def allow_relation(self, one: models.Model, other: models.Model, **hints: Any) -> bool:
         return context_of(one._meta.app_label) == context_of(other._meta.app_label)
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
-        return context_of(app_label) in schemas_on(db)
+        return db in aliases() and context_of(app_label) in schemas_on(db)

@@ -75,6 +75,10 @@ class Statement:
         """Write these fields of the root if its stored version is the one before its own."""
         self._add_one("root", _update_root(type(root), fields), root)
 
+    def update_roots(self, roots: Sequence[models.Model], fields: Fields) -> None:
+        """As `update_root` for several: none of them unless all of them, locked in key order."""
+        self._add_many("root", _update_roots(type(roots[0]), fields), roots)
+
     def insert(
         self,
         name: str,
@@ -84,16 +88,19 @@ class Statement:
         root_column: str = "",
         order_by: str = "",
         after: str = "",
+        for_all: bool = False,
     ) -> None:
         """Insert rows because the root was written.
 
         root_column: the column that names the row's root, where there are several roots.
+        for_all: there are several roots, and the rows belong to all of them together.
         after: the part that must have run before, since its rows may hold the same unique values.
         """
-        self._add_many(name, _insert(model, root_column, order_by, after), rows)
+        self._add_many(name, _insert(model, root_column, order_by, after, for_all), rows)
 
-    def update(self, name: str, rows: Sequence[models.Model]) -> None:
-        part = _update(type(rows[0]), len(rows) == 1)
+    def update(self, name: str, rows: Sequence[models.Model], *, root_column: str = "") -> None:
+        """root_column: the column that names the row's root, where there are several roots."""
+        part = _update(type(rows[0]), len(rows) == 1, root_column)
         if len(rows) == 1:
             self._add_one(name, part, rows[0])
         else:
@@ -102,8 +109,9 @@ class Statement:
     def delete(self, name: str, model: type[models.Model], ids: Sequence[Any]) -> None:
         pk = _pk(model)
         self._parts.append(
-            f'{name} AS (DELETE FROM "{model._meta.db_table}" t USING root '
-            f'WHERE t."{pk.column}" = ANY(%s::uuid[]) RETURNING 1)'
+            f'{name} AS (DELETE FROM "{model._meta.db_table}" t '
+            f'WHERE (SELECT count(*) FROM root) > 0 AND t."{pk.column}" = ANY(%s::uuid[]) '
+            f"RETURNING 1)"
         )
         self._params.append("{" + ",".join(map(str, ids)) + "}")
 
@@ -143,7 +151,7 @@ def as_json_rows(
     model: type[models.Model], rows: Sequence[Any], connection: BaseDatabaseWrapper
 ) -> str:
     """Rows of one model as the JSON parameter of `json_populate_recordset`."""
-    columns = _insert(model, "", "", "").columns
+    columns = _insert(model, "", "", "", False).columns
     return _encode([_as_dict(row, columns, connection) for row in rows])
 
 
@@ -167,22 +175,45 @@ def _update_root(model: type[models.Model], fields: Fields) -> _Part:
     return _Part(text, _columns((pk, *fields)))
 
 
+@lru_cache(maxsize=512)
+def _update_roots(model: type[models.Model], fields: Fields) -> _Part:
+    pk, table = _pk(model), model._meta.db_table
+    given = f'json_populate_recordset(NULL::"{table}", %s)'
+    current = f'"{table}" t, given r WHERE t."{pk.column}" = r."{pk.column}"'
+    text = (
+        f"WITH given AS MATERIALIZED (SELECT * FROM {given}), "
+        # Who waits for a lock here sees the row as it is then: a stale one does not match any more.
+        f'current AS MATERIALIZED (SELECT t."{pk.column}" FROM {current} '
+        f'AND t."version" = r."version" - 1 ORDER BY t."{pk.column}" FOR NO KEY UPDATE) '
+        f'UPDATE "{table}" t SET {_assignments(fields)} FROM given r '
+        f'WHERE t."{pk.column}" = r."{pk.column}" '
+        f"AND (SELECT count(*) FROM current) = (SELECT count(*) FROM given) "
+        f'RETURNING t."{pk.column}" AS id'
+    )
+    return _Part(text, _columns((pk, *fields)))
+
+
 @cache
-def _insert(model: type[models.Model], root_column: str, order_by: str, after: str) -> _Part:
+def _insert(
+    model: type[models.Model], root_column: str, order_by: str, after: str, for_all: bool
+) -> _Part:
     fields = insertable_fields(model)
     where = []
     if root_column:
         where.append(f'r."{root_column}"::uuid = root.id')
+    if for_all:
+        where.append("(SELECT count(*) FROM root) > 0")
     if after:
         where.append(f"(SELECT count(*) FROM {after}) >= 0")
-    text = _insert_text(model, fields, source="root, ", where=" AND ".join(where))
+    source = "" if for_all else "root, "
+    text = _insert_text(model, fields, source=source, where=" AND ".join(where))
     if order_by:
         text += f' ORDER BY r."{order_by}"'
     return _Part(text, _columns(fields))
 
 
 @cache
-def _update(model: type[models.Model], single: bool) -> _Part:
+def _update(model: type[models.Model], single: bool, root_column: str) -> _Part:
     pk = _pk(model)
     fields = tuple(f for f in stored_fields(model) if f is not pk)
     source = _record(model) if single else _recordset(model)
@@ -190,6 +221,8 @@ def _update(model: type[models.Model], single: bool) -> _Part:
         f'UPDATE "{model._meta.db_table}" t SET {_assignments(fields)} '
         f'FROM root, {source} WHERE t."{pk.column}" = r."{pk.column}"'
     )
+    if root_column:
+        text += f' AND r."{root_column}" = root.id'
     return _Part(text, _columns((pk, *fields)))
 
 

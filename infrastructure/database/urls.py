@@ -1,8 +1,8 @@
-"""DATABASES from the environment: one database, or one per context."""
+"""DATABASES from the environment: one database, or one per context, and their standbys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import environ
@@ -29,6 +29,22 @@ def databases_from(
         if alias not in databases:
             databases[alias] = _parse(url, common)
     return databases, alias_of_context
+
+
+def replicas_from(
+    databases: Databases, urls: Mapping[str, Sequence[str]], **common: Any
+) -> tuple[Databases, dict[str, tuple[str, ...]]]:
+    """Further DATABASES for standbys, by the alias whose standbys they are; and their aliases."""
+    found: Databases = {}
+    aliases: dict[str, tuple[str, ...]] = {}
+    for alias, replica_urls in urls.items():
+        names = [f"{alias}_replica_{number}" for number, _ in enumerate(replica_urls, 1)]
+        for name, url in zip(names, replica_urls, strict=True):
+            # In tests a standby is its primary, which Django calls a mirror.
+            found[name] = {**_parse(url, common), "TEST": {"MIRROR": alias}}
+        if names:
+            aliases[alias] = tuple(names)
+    return found, aliases
 
 
 def _parse(url: str, common: Mapping[str, Any]) -> dict[str, Any]:

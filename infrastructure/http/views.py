@@ -8,6 +8,7 @@ writes it. A view says what it demands and what it takes; dispatch refuses the r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
@@ -15,17 +16,21 @@ from urllib.parse import urlencode
 import msgspec
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from rest_framework.views import APIView as RestFrameworkView
 
 from infrastructure.auth.actor import Actor
 from infrastructure.auth.authentication import authenticate
-from infrastructure.auth.permissions import Requirement, authorise
+from infrastructure.auth.permissions import PUBLIC, Requirement, authorise
+from infrastructure.database import consistency, replicas
+from infrastructure.database.contexts import noting_writes
 from infrastructure.http import idempotency, limits
 from infrastructure.http.decoding import InvalidJson, decode_body, decode_query
 from infrastructure.http.errors import (
     IdempotencyKeyRequired,
     IfMatchRequired,
+    InvalidHeader,
     LengthRequired,
     MethodNotAllowed,
     NotAcceptable,
@@ -48,6 +53,7 @@ from infrastructure.http.requests import (
     version_of_if_match,
 )
 from infrastructure.http.types import Body, PageOf, Query
+from infrastructure.http.uploads import Upload, read_form
 
 __all__ = ["APIView", "operation"]
 
@@ -91,6 +97,11 @@ class APIView(RestFrameworkView):
     rate: ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
     ignores_credentials: ClassVar[bool] = False
 
+    shows_in_caches: ClassVar[bool] = False
+    """Whether it is a view of a context whose reads are cached."""
+    positions: consistency.Positions | None = None
+    """What a read must show at least, from the caller's Consistency-Token."""
+
     schema = Schema()
     endpoints: ClassVar[dict[str, _Endpoint]] = {}
     allow: ClassVar[str] = "OPTIONS"
@@ -99,6 +110,8 @@ class APIView(RestFrameworkView):
         super().__init_subclass__(**options)
         found = {m: getattr(cls, m.lower()) for m in _METHODS if hasattr(cls, m.lower())}
         cls.endpoints = {method: cls._endpoint(method, call) for method, call in found.items()}
+        names = tuple(f"domains.{context}." for context in settings.CACHED_CONTEXTS)
+        cls.shows_in_caches = cls.__module__.startswith(names)
         allowed = [*found, "OPTIONS"]
         if "GET" in found:
             cls.endpoints["HEAD"] = cls.endpoints["GET"]
@@ -160,12 +173,52 @@ class APIView(RestFrameworkView):
         self.operation = endpoint.operation
         if endpoint.operation.query is None and meta.get("QUERY_STRING"):
             self.query(_NoQuery)
-        if endpoint.operation.body is None and not endpoint.is_read and _has_body(request):
+        takes_body = endpoint.operation.body or endpoint.operation.form
+        if takes_body is None and not endpoint.is_read and _has_body(request):
             self.body(_NoBody)
-        response = endpoint.call(self, request, *args, **kwargs)
+        if endpoint.is_read:
+            response = self._read(endpoint, request, args, kwargs)
+        else:
+            response = self._write(endpoint, request, args, kwargs)
         if decision is not None:
             for name, value in decision.headers.items():
                 response.headers[name] = value
+        return response
+
+    def _read(
+        self, endpoint: _Endpoint, request: HttpRequest, args: Any, kwargs: Any
+    ) -> HttpResponse:
+        """Answer a read, from a standby where that knows all that the caller must see.
+
+        Without a token it is the public's view of what is public: whoever has just placed an
+        order, or edited a product, finds it.
+        """
+        self.positions = positions = _positions(request)
+        actor = self.actor
+        is_for_all = endpoint.requirement is PUBLIC and not (actor and actor.is_staff)
+        if not settings.REPLICAS or (positions is None and not is_for_all):
+            return endpoint.call(self, request, *args, **kwargs)
+        try:
+            with replicas.reading(positions or {}) as standbys:
+                return endpoint.call(self, request, *args, **kwargs)
+        except (DatabaseError, InterfaceError):
+            if not standbys:
+                raise
+        for standby in standbys:
+            replicas.suspect(standby)
+        return endpoint.call(self, request, *args, **kwargs)
+
+    def _write(
+        self, endpoint: _Endpoint, request: HttpRequest, args: Any, kwargs: Any
+    ) -> HttpResponse:
+        if not settings.REPLICAS and not self.shows_in_caches:
+            return endpoint.call(self, request, *args, **kwargs)
+        with noting_writes() as written:
+            response = endpoint.call(self, request, *args, **kwargs)
+        # What was committed stays so, even if its position cannot be asked for any more.
+        with suppress(DatabaseError, InterfaceError):
+            if written:
+                response.headers[consistency.HEADER] = consistency.token_of(written)
         return response
 
     # Reading a request
@@ -189,6 +242,10 @@ class APIView(RestFrameworkView):
             headers = {"Accept-Patch": f"{JSON}, {MERGE_PATCH}"} if patch else {"Accept": JSON}
             raise UnsupportedMediaType(f"Send {JSON}.", headers=headers)
         return decode_body(request.body, body_type)
+
+    def form(self, form_type: type[T], *, max_bytes: int) -> tuple[T, Upload]:
+        """The fields and the file of a multipart form. Raises as `uploads.read_form`."""
+        return read_form(self.request, form_type, max_bytes=max_bytes)  # type: ignore[arg-type]
 
     def query(self, query_type: type[T]) -> T:
         """The decoded query parameters. Raises InvalidParameters."""
@@ -270,6 +327,17 @@ class APIView(RestFrameworkView):
         return self.answer(
             PageOf(items=[render(item) for item in page.items], next=page.next), headers=given
         )
+
+
+def _positions(request: HttpRequest) -> consistency.Positions | None:
+    """Raises InvalidHeader."""
+    token = request.META.get("HTTP_CONSISTENCY_TOKEN")
+    if token is None:
+        return None
+    try:
+        return consistency.positions_of(token)
+    except ValueError as error:
+        raise InvalidHeader(str(error)) from error
 
 
 def _has_body(request: HttpRequest) -> bool:

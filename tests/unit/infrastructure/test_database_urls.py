@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infrastructure.database.urls import databases_from
+from infrastructure.database.urls import databases_from, replicas_from
 
 MAIN = "postgresql://app:secret@db:5432/shop"
 
@@ -42,3 +42,13 @@ def test_a_context_moves_alone_and_equal_urls_share_an_alias() -> None:
 def test_only_postgresql_is_understood(url: str) -> None:
     with pytest.raises(ValueError, match="postgresql://"):
         databases_from(url, {}, ["users"])
+
+
+def test_standbys_are_further_databases_beside_the_one_they_follow():
+    databases, _ = databases_from(MAIN, {}, ["users", "orders"])
+    found, aliases = replicas_from(databases, {"default": [f"{MAIN}1", f"{MAIN}2"], "orders": []})
+    assert aliases == {"default": ("default_replica_1", "default_replica_2")}
+    assert [(name, one["NAME"], one["TEST"]) for name, one in found.items()] == [
+        ("default_replica_1", databases["default"]["NAME"] + "1", {"MIRROR": "default"}),
+        ("default_replica_2", databases["default"]["NAME"] + "2", {"MIRROR": "default"}),
+    ]
