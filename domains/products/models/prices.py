@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from django.db import models
@@ -84,7 +84,7 @@ class Price(AggregateRoot):
             return
         period = self._take(money, previous=self.amount_minor, actor_id=actor_id, now=now)
         # Written beside the root: loading the whole history to append to it would be a waste.
-        self.__dict__.setdefault("_new_periods", []).append(period)
+        self.write_along(period)
 
     def _take(
         self, money: Money, *, previous: int | None, actor_id: UUID | None, now: datetime
@@ -106,10 +106,6 @@ class Price(AggregateRoot):
         return PricePeriod(
             price_id=self.id, amount_minor=money.amount_minor, from_at=now, actor_id=actor_id
         )
-
-    def save(self, *, also: Any = (), **options: Any) -> None:
-        super().save(also=[*self.__dict__.get("_new_periods", ()), *also], **options)
-        self.__dict__.pop("_new_periods", None)
 
     # Questions
 

@@ -183,7 +183,7 @@ class StockItem(AggregateRoot):
             actor_id=actor_id,
             created_at=now,
         )
-        self.__dict__.setdefault("_movements", []).append(movement)
+        self.write_along(movement)
         self.record(
             StockUpdated(
                 variant_id=self.pk,
@@ -220,11 +220,6 @@ class StockItem(AggregateRoot):
         level = StockLevel(warehouse_id=warehouse, on_hand=0)
         self.levels.append(level)
         return level
-
-    def save(self, *, also: Any = (), **options: Any) -> None:
-        """As every aggregate; its new movements are part of the statement."""
-        super().save(also=[*self.__dict__.get("_movements", ()), *also], **options)
-        self.__dict__.pop("_movements", None)
 
     # Questions
 
