@@ -46,6 +46,10 @@ class Environment:
         """A comma-separated list."""
         return self._read(name, lambda: [str(item) for item in self._env.list(name)], default, [])
 
+    def integers(self, name: str, default: list[int]) -> list[int]:
+        """A comma-separated list of whole numbers."""
+        return self._read(name, lambda: [int(item) for item in self._env.list(name)], default, [])
+
     def mapping(self, name: str, default: dict[str, str] | None = None) -> dict[str, str]:
         """`key=value` pairs, separated by commas."""
         return self._read(name, lambda: dict(self._env.dict(name)), default, {})

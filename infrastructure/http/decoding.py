@@ -114,6 +114,21 @@ def decode_query(values: Mapping[str, list[str]], query_type: type[T]) -> T:
     raise InvalidParameters(_summary(errors, "parameter"), errors=errors)
 
 
+def decode_form(values: Mapping[str, list[str]], form_type: type[T]) -> T:
+    """The text fields of a multipart form. Raises InvalidBody with one error per field."""
+    try:
+        return decode_query(values, form_type)
+    except InvalidParameters as refused:
+        errors = [
+            FieldError(f"/{e.pointer[1:]}", _OF_FORMS.get(e.code, e.code), e.detail)
+            for e in refused.errors
+        ]
+        raise InvalidBody(_summary(errors, "field"), errors=errors) from refused
+
+
+_OF_FORMS = {"unknown_parameter": "unknown_field", "repeated_parameter": "repeated_field"}
+
+
 @cache
 def _decoder(body_type: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(body_type)
