@@ -15,6 +15,7 @@ urlpatterns = [
         for context in reversed(settings.CONTEXTS)
         if find_spec(f"domains.{context}.api") and find_spec(f"domains.{context}.api.urls")
     ),
+    path("", include("infrastructure.operations.api.urls")),
     path("", include("infrastructure.http.urls")),
     path("", include("infrastructure.auth.urls")),
     path(settings.ADMIN_PATH.lstrip("/"), admin.site.urls),

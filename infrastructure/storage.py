@@ -72,7 +72,7 @@ class Files:
 
     def open(self, key: str) -> IO[bytes]:
         """The file for reading, seekable. Raises FileNotFoundError."""
-        opened: IO[bytes] = self._storage.open(key, "rb")  # type: ignore[assignment]
+        opened: IO[bytes] = self._storage.open(key, "rb")
         return opened
 
     def size(self, key: str) -> int:

@@ -24,6 +24,7 @@ from infrastructure.http import errors, idempotency, problems
 from infrastructure.http.decoding import InvalidBody, InvalidJson, InvalidParameters
 from infrastructure.http.operation import Operation
 from infrastructure.http.requests import JSON, MERGE_PATCH
+from infrastructure.http.uploads import FILE, FORM
 
 if TYPE_CHECKING:
     from infrastructure.http.views import APIView
@@ -33,6 +34,8 @@ Json = dict[str, Any]
 SECURITY_SCHEME = "accessToken"
 
 _REF = "#/components/schemas/"
+# A body that is a file: bytes of whatever the media type says.
+_FILE: Json = {"schema": {"type": "string", "format": "binary"}}
 
 
 class Schema(AutoSchema):
@@ -57,8 +60,10 @@ class Schema(AutoSchema):
         parameters = [*self._path_parameters(), *_parameters(declared, self.method)]
         if parameters:
             written["parameters"] = parameters
-        if declared.body is not None:
+        if declared.body is not None or declared.uploads:
             written["requestBody"] = self._request_body(declared)
+        elif declared.form is not None:
+            written["requestBody"] = _form(declared.form)
         written["security"] = _security(endpoint.requirement)
         written["responses"] = {
             **self._answers(declared),
@@ -80,6 +85,8 @@ class Schema(AutoSchema):
         ]
 
     def _request_body(self, declared: Operation) -> Json:
+        if declared.uploads:
+            return {"required": True, "content": dict.fromkeys(declared.uploads, _FILE)}
         content: Json = {"schema": self._ref(declared.body)}
         if declared.examples:
             content["examples"] = {
@@ -96,7 +103,9 @@ class Schema(AutoSchema):
                 "description": _ANSWERS[status],
                 "headers": _headers(*_answer_headers(declared, self.method, status)),
             }
-            if answer_type is not None:
+            if status == 200 and declared.downloads:
+                answers["200"]["content"] = dict.fromkeys(declared.downloads, _FILE)
+            elif answer_type is not None:
                 answers[str(status)]["content"] = {JSON: {"schema": self._ref(answer_type)}}
         if declared.etag and self.method == "GET":
             answers["304"] = {
@@ -121,10 +130,15 @@ class Schema(AutoSchema):
         self, declared: Operation, requirement: Requirement
     ) -> Iterable[type[DomainError]]:
         yield from declared.errors
-        yield from (InvalidParameters, errors.NotAcceptable, errors.RateLimited)
+        yield from (InvalidParameters, errors.RateLimited)
+        if not declared.downloads:
+            yield errors.NotAcceptable
         yield from (errors.InternalError, errors.Unavailable)
-        if declared.body is not None:
+        if declared.body is not None or declared.uploads:
             yield from (InvalidJson, InvalidBody, errors.LengthRequired)
+            yield from (errors.BodyTooLarge, errors.UnsupportedMediaType)
+        elif declared.form is not None:
+            yield from (errors.BadRequest, InvalidBody, errors.LengthRequired)
             yield from (errors.BodyTooLarge, errors.UnsupportedMediaType)
         if declared.idempotency:
             yield from (errors.InvalidHeader, errors.IdempotencyKeyReused, idempotency.Duplicate)
@@ -295,6 +309,29 @@ def _security(requirement: Requirement) -> list[Json]:
     return [{SECURITY_SCHEME: [] if requirement is AUTHENTICATED else [requirement]}]
 
 
+def _form(form: type[msgspec.Struct]) -> Json:
+    """A multipart form: the fields of the type, and one file."""
+    schema, components = schema_of(form)
+    fields = components.pop(schema["$ref"].removeprefix(_REF))
+    if components:
+        raise ValueError(f"{form.__qualname__} has a field that is no plain value.")
+    properties = {name: _without_null(dict(field)) for name, field in fields["properties"].items()}
+    file = {"type": "string", "format": "binary"}
+    return {
+        "required": True,
+        "content": {
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": [FILE, *fields.get("required", ())],
+                    "properties": {FILE: file, **properties},
+                    "additionalProperties": False,
+                }
+            }
+        },
+    }
+
+
 def _parameters(declared: Operation, method: str) -> Iterable[Json]:
     if declared.query is not None:
         yield from _query_parameters(declared.query)
@@ -374,6 +411,10 @@ def _answer_headers(declared: Operation, method: str, status: int) -> Iterable[s
         yield "Idempotency-Replayed"
     if declared.respond_async and status == 202:
         yield "Preference-Applied"
+    if declared.downloads and status == 200:
+        yield "Content-Disposition"
+    if declared.retry_after and status in (200, 202):
+        yield "Retry-After"
     if declared.query is not None and "cursor" in declared.query.__struct_fields__:
         yield "Link"
 
@@ -388,6 +429,7 @@ def _header(description: str, **schema: Any) -> Json:
 
 _HEADERS: dict[str, Json] = {
     "X-Request-ID": _header("Names this request in the logs; a caller may send its own."),
+    "Content-Disposition": _header("The name to save the file under."),
     "ETag": _header("The version of the resource, for If-Match and If-None-Match."),
     "Location": _header("The address of what was made or accepted.", format="uri-reference"),
     "Link": _header('The next page, as `rel="next"` (RFC 8288).'),

@@ -19,6 +19,7 @@ class Operation:
     summary: str
     description: str = ""
     body: type[Body] | None = None
+    form: type[Body] | None = None
     query: type[Query] | None = None
     responses: Mapping[int, Any] = field(default_factory=dict)
     errors: Sequence[type[DomainError]] = ()
@@ -27,6 +28,9 @@ class Operation:
     etag: bool = False
     respond_async: bool = False
     examples: Mapping[str, Any] = field(default_factory=dict)
+    uploads: Sequence[str] = ()
+    downloads: Sequence[str] = ()
+    retry_after: bool = False
 
 
 def operation(
@@ -34,6 +38,7 @@ def operation(
     summary: str,
     description: str = "",
     body: type[Body] | None = None,
+    form: type[Body] | None = None,
     query: type[Query] | None = None,
     responses: Mapping[int, Any],
     errors: Sequence[type[DomainError]] = (),
@@ -42,18 +47,25 @@ def operation(
     etag: bool = False,
     respond_async: bool = False,
     examples: Mapping[str, Any] | None = None,
+    uploads: Sequence[str] = (),
+    downloads: Sequence[str] = (),
+    retry_after: bool = False,
 ) -> Callable[[View], View]:
     """Declare a view method.
 
     body, query: their types; without them a body with fields, or any parameter, is refused.
+    form: the fields beside the one file of a multipart form, for uploads, instead of a body.
     responses: status -> type of the answer, None for one without a body.
     errors: the refusals that the context adds; those of HTTP itself are known.
     idempotency, if_match: whether the header is demanded or only understood.
     etag: the answer carries one, and a GET understands If-None-Match.
     respond_async: `Prefer: respond-async` is honoured.
     examples: name -> request body.
+    uploads: media types of a body that is a file and no JSON; the view reads it by `upload`.
+    downloads: media types of an answer (200) that is a file and no JSON.
+    retry_after: the answer (200 or 202) may say when to ask again.
     """
-    for decoded in (body, query):
+    for decoded in (body, form, query):
         if decoded is not None:
             # msgspec looks at a type when it is first decoded, and crashes the process if two
             # threads do that at once. Modules are imported by one thread.
@@ -62,6 +74,7 @@ def operation(
         summary=summary,
         description=description,
         body=body,
+        form=form,
         query=query,
         responses=responses,
         errors=errors,
@@ -70,6 +83,9 @@ def operation(
         etag=etag,
         respond_async=respond_async,
         examples=examples or {},
+        uploads=uploads,
+        downloads=downloads,
+        retry_after=retry_after,
     )
 
     def declare(view: View) -> View:

@@ -26,7 +26,7 @@ from infrastructure.auth.permissions import PUBLIC, Requirement, authorise
 from infrastructure.database import consistency, replicas
 from infrastructure.database.contexts import noting_writes
 from infrastructure.http import idempotency, limits
-from infrastructure.http.decoding import InvalidJson, decode_body, decode_query
+from infrastructure.http.decoding import InvalidBody, InvalidJson, decode_body, decode_query
 from infrastructure.http.errors import (
     IdempotencyKeyRequired,
     IfMatchRequired,
@@ -163,7 +163,8 @@ class APIView(RestFrameworkView):
                 return _without_body(204, {"Allow": self.allow})
             raise MethodNotAllowed(method, self.allow)
         meta = request.META
-        if not accepts_json(meta.get("HTTP_ACCEPT") or "*/*"):
+        # Whoever downloads a file gets it as it is, and problems always come as JSON.
+        if not endpoint.operation.downloads and not accepts_json(meta.get("HTTP_ACCEPT") or "*/*"):
             raise NotAcceptable("Only application/json is served.")
         actor = None if self.ignores_credentials else authenticate(request)
         request.user = actor  # type: ignore[assignment]
@@ -173,8 +174,9 @@ class APIView(RestFrameworkView):
         self.operation = endpoint.operation
         if endpoint.operation.query is None and meta.get("QUERY_STRING"):
             self.query(_NoQuery)
-        takes_body = endpoint.operation.body or endpoint.operation.form
-        if takes_body is None and not endpoint.is_read and _has_body(request):
+        declared = endpoint.operation
+        takes_body = declared.body or declared.form or declared.uploads
+        if not takes_body and not endpoint.is_read and _has_body(request):
             self.body(_NoBody)
         if endpoint.is_read:
             response = self._read(endpoint, request, args, kwargs)
@@ -246,6 +248,23 @@ class APIView(RestFrameworkView):
     def form(self, form_type: type[T], *, max_bytes: int) -> tuple[T, Upload]:
         """The fields and the file of a multipart form. Raises as `uploads.read_form`."""
         return read_form(self.request, form_type, max_bytes=max_bytes)  # type: ignore[arg-type]
+
+    def upload(self) -> HttpRequest:
+        """The body as a file: a stream with `read(size)`, of one of the operation's `uploads`.
+
+        It is not held in memory, and has no limit but the caller's. Raises UnsupportedMediaType,
+        LengthRequired, InvalidBody for an empty one.
+        """
+        request: HttpRequest = self.request
+        sent, wanted = media_type(request.META.get("CONTENT_TYPE", "")), self.operation.uploads
+        if sent not in wanted:
+            names = ", ".join(wanted)
+            raise UnsupportedMediaType(f"Send one of {names}.", headers={"Accept": names})
+        if not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META:
+            raise LengthRequired("Send the body with a Content-Length.")
+        if not _has_body(request):
+            raise InvalidBody("The body is empty.")
+        return request
 
     def query(self, query_type: type[T]) -> T:
         """The decoded query parameters. Raises InvalidParameters."""

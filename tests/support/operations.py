@@ -1,4 +1,4 @@
-"""A kind of operation of the tests' own: packs a parcel per number, in batches, and refuses some."""
+"""A kind of operation of the tests' own: packs a parcel per number, in batches."""
 
 from __future__ import annotations
 
