@@ -1,0 +1,107 @@
+"""Requests that are made up from the API's description: each answer is one that it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
+
+from tests.support.factories import products, users
+
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
+
+# What the routes of the catalogue begin with.
+AREAS = (
+    "categories",
+    "channels",
+    "exports",
+    "imports",
+    "inventory",
+    "media",
+    "operations",
+    "price-lists",
+    "product-types",
+    "products",
+    "variants",
+    "warehouses",
+)
+CASES, MANY_CASES = 200, 2000
+
+load_all_checks()
+CHECKED = [
+    CHECKS.get_one(name)
+    for name in (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_schema_conformance",
+        "response_headers_conformance",
+    )
+]
+
+
+@pytest.fixture(autouse=True)
+def _kept_connections() -> Iterator[None]:
+    """A request ends by closing connections that are old; here the test's transaction is on them."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.parametrize("cases", [CASES, pytest.param(MANY_CASES, marks=pytest.mark.long)])
+def test_whatever_the_catalogue_is_asked_it_answers_as_described(cases: int, now: datetime) -> None:
+    token = users.access_token(users.staff())
+    existing = _goods(now=now)
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
+    of_catalogue = schema.include(path_regex=f"^/api/v1/({'|'.join(AREAS)})(/|$)")
+    operations = [found.ok() for found in of_catalogue.get_all_operations()]
+    asked = 0
+    for number, operation in enumerate(operations):
+        right, wrong = (
+            operation.as_strategy(mode)
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+        )
+
+        @seed(number)
+        @settings(
+            max_examples=cases // len(operations) + 5,  # some have few distinct requests
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=st.one_of(right, right, wrong), data=st.data())
+        def ask(case: Any, data: Any) -> None:
+            nonlocal asked
+            asked += 1
+            # Left alone, nearly every made up name would be nobody's.
+            for name in case.path_parameters:
+                if name in existing and data.draw(st.booleans()):
+                    case.path_parameters[name] = data.draw(st.sampled_from(existing[name]))
+            case.call_and_validate(headers={"Authorization": f"Bearer {token}"}, checks=CHECKED)
+
+        ask()
+    assert asked >= cases
+
+
+def _goods(*, now: datetime) -> dict[str, list[str]]:
+    """What there is for a made up request to hit, by the name of a path's parameter."""
+    skus = ["S1", "S2", "S3"]
+    ids = [products.product(name=f"Cup {sku}", sku=sku, stock=5, now=now) for sku in skus]
+    return {
+        "sku": skus,
+        "id_or_slug": [*(str(product_id) for product_id in ids), "cup-s1"],
+        "product_id": [str(product_id) for product_id in ids],
+    }
