@@ -54,6 +54,7 @@ class User(AggregateRoot, AbstractBaseUser):
     is_staff = models.BooleanField(default=False)
     is_superuser = models.BooleanField(default=False)
     roles = ArrayField(models.TextField(), default=list, blank=True)
+    customer_group = models.CharField(max_length=40, blank=True)
     auth_generation = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
 

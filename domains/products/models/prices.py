@@ -1,129 +1,541 @@
-"""What a variant costs, and what it cost before."""
+"""What a variant costs, for whom and when, and what it cost before."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Self
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Coalesce, Least
 
-from domains.products.errors import NegativePrice
-from domains.products.events import PriceChanged
+from domains.products.errors import (
+    EntryEnded,
+    EntryNotFound,
+    InvalidQuantity,
+    InvalidValidity,
+    NegativePrice,
+    TooManyPrices,
+)
+from domains.products.events import (
+    PriceChanged,
+    PriceListChanged,
+    PricesFromQuantity,
+    PriceWithdrawn,
+)
+from domains.products.models.channels import Channel
 from domains.products.models.products import Variant
+from domains.products.rules import prices as rules
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
+from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
+# Entries of one price that are in force or scheduled. All are looked at whenever it changes.
+MAX_LIVE_ENTRIES = 500
+
+# (variant, currency, price list or None for the base)
+PriceKey = tuple[UUID, str, UUID | None]
+
+
+class PriceList(AggregateRoot):
+    """Prices of their own for a channel, a group of customers, or a time.
+
+    channel, customer_group: for whom it holds; None and empty: for everybody.
+    priority: of the lists that hold for somebody the highest is asked first. What it has no price
+    for costs what the next one says, and at last what the base says.
+    code, currency: never change, since prices are kept in its currency.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    code = models.CharField(max_length=40)
+    name = models.CharField(max_length=200)
+    currency = models.CharField(max_length=3)
+    channel = models.ForeignKey(Channel, null=True, on_delete=models.PROTECT, related_name="+")
+    customer_group = models.CharField(max_length=40, blank=True)
+    priority = models.IntegerField(default=0)
+    valid_from = models.DateTimeField(null=True)
+    valid_until = models.DateTimeField(null=True)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects = AggregateQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["code"], name="products_pricelist_code_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    # Factories
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        code: str,
+        name: str,
+        currency: str,
+        channel: str | None = None,
+        customer_group: str = "",
+        priority: int = 0,
+        valid_from: datetime | None = None,
+        valid_until: datetime | None = None,
+        active: bool = True,
+        now: datetime,
+    ) -> Self:
+        """Raises InvalidValidity."""
+        price_list = cls(code=code, currency=currency, created_at=now)
+        price_list._become(
+            name=name,
+            channel_id=channel,
+            customer_group=customer_group,
+            priority=priority,
+            valid_from=valid_from,
+            valid_until=valid_until,
+            active=active,
+            now=now,
+        )
+        return price_list
+
+    # Commands
+
+    def edit(self, *, now: datetime, **changes: Any) -> None:
+        """Change what is given: name, channel, customer_group, priority, valid_from, valid_until,
+        active. Raises InvalidValidity."""
+        if "channel" in changes:
+            changes["channel_id"] = changes.pop("channel")
+        if any(getattr(self, name) != value for name, value in changes.items()):
+            self._become(now=now, **changes)
+
+    def _become(self, *, now: datetime, **values: Any) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+        _refuse_empty_window(self.valid_from, self.valid_until)
+        self.updated_at = now
+        self.record(
+            PriceListChanged(
+                price_list_id=self.id,
+                price_list=self.code,
+                currency=self.currency,
+                channel=self.channel_id,
+                customer_group=self.customer_group or None,
+                priority=self.priority,
+                valid_from=self.valid_from,
+                valid_until=self.valid_until,
+                active=self.active,
+                occurred_at=now,
+            )
+        )
+
+    # Questions
+
+    @property
+    def terms(self) -> rules.ListTerms:
+        return rules.ListTerms(
+            id=self.id,
+            code=self.code,
+            currency=self.currency,
+            priority=self.priority,
+            channel=self.channel_id,
+            customer_group=self.customer_group or None,
+            valid_from=self.valid_from,
+            valid_until=self.valid_until,
+        )
+
 
 class PriceQuerySet(AggregateQuerySet):
-    def locked(self, *, variant_id: UUID, currency: str) -> Price | None:
-        found: Price | None = (
-            self.select_for_update(no_key=True, of=("self",))
-            .filter(variant_id=variant_id, currency=currency)
-            .first()
+    def locked(self, keys: Iterable[PriceKey], *, now: datetime) -> dict[PriceKey, Price]:
+        """Those of these prices that exist, with the entries that still matter, in two statements.
+
+        Everybody locks them in the order of their ids, so nobody waits in a circle.
+        """
+        wanted = list(keys)
+        return _with_entries(self._run(_LOCK_KEYS, list(zip(*wanted, strict=True))), now)
+
+    def locked_by_id(self, ids: Sequence[UUID], *, now: datetime) -> dict[PriceKey, Price]:
+        """The same by their ids."""
+        return _with_entries(self._run(_LOCK_IDS, [list(ids)]), now)
+
+    def due(self, *, now: datetime, at_most: int) -> dict[PriceKey, Price]:
+        """Prices whose time has come, the longest overdue first; not those that another worker
+        or a command has in hand."""
+        return _with_entries(self._run(_LOCK_DUE, [now, at_most]), now)
+
+    def _run(self, sql: str, params: Sequence[Any]) -> list[Price]:
+        rows: Any = self.using(alias_of("products")).raw(
+            sql, [list(p) if isinstance(p, tuple) else p for p in params]
         )
-        return found
+        return list(rows)
+
+
+_LOCK_KEYS = """
+    SELECT pr.* FROM products_price pr
+    WHERE pr.id = ANY(ARRAY(
+        SELECT p.id FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) k (variant_id, currency, list)
+        JOIN products_price p ON p.variant_id = k.variant_id AND p.currency = k.currency
+            AND p.price_list_id IS NOT DISTINCT FROM k.list
+    ))
+    ORDER BY pr.id FOR NO KEY UPDATE OF pr
+"""
+_LOCK_IDS = """
+    SELECT pr.* FROM products_price pr WHERE pr.id = ANY(%s::uuid[])
+    ORDER BY pr.id FOR NO KEY UPDATE OF pr
+"""
+_LOCK_DUE = """
+    SELECT pr.* FROM products_price pr WHERE pr.changes_at <= %s
+    ORDER BY pr.changes_at, pr.id LIMIT %s FOR NO KEY UPDATE OF pr SKIP LOCKED
+"""
 
 
 class Price(AggregateRoot):
-    """The price of one variant in one currency, the same for everybody.
+    """What one variant costs in one currency and one price list; None there: the base.
 
     Its own aggregate, so that a change of price and a change of the product do not collide.
+
+    amount_minor, tiers, regular_minor, lowest_30d_minor: what its entries came to at `updated_at`,
+    and what is asked until `changes_at`. From then on only the entries tell, until the price is
+    brought up to date. amount_minor is of one piece, None where there is no price;
+    regular_minor and lowest_30d_minor are set while a reduction is announced.
+    reduced_since: when the sale began that is on; set also where there is nothing to announce.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="price_rows")
     sku = models.CharField(max_length=64)
     currency = models.CharField(max_length=3)
-    amount_minor = models.BigIntegerField()
+    price_list = models.ForeignKey(
+        PriceList, null=True, on_delete=models.PROTECT, related_name="price_rows"
+    )
+    list_code = models.CharField(max_length=40, blank=True)
+    amount_minor = models.BigIntegerField(null=True)
+    tiers = ArrayField(models.BigIntegerField(), default=list)
+    regular_minor = models.BigIntegerField(null=True)
+    lowest_30d_minor = models.BigIntegerField(null=True)
+    reduced_since = models.DateTimeField(null=True)
+    changes_at = models.DateTimeField(null=True)
+    entries_recorded = models.PositiveIntegerField(default=0)
     updated_at = models.DateTimeField()
 
-    periods = Owned("period_rows")
+    entries = Owned("entry_rows")
 
     objects = PriceQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["variant", "currency"], name="products_price_variant_currency_unique"
+                fields=["variant", "currency", "price_list"],
+                nulls_distinct=False,
+                name="products_price_unique",
             ),
             models.CheckConstraint(
                 condition=models.Q(amount_minor__gte=0), name="products_price_not_negative"
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["changes_at", "id"],
+                condition=models.Q(changes_at__isnull=False),
+                name="products_price_due",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.sku}: {self.money}"
+        where = f" in {self.list_code}" if self.list_code else ""
+        return f"{self.sku}{where}: {self.money or 'no price'}"
 
     # Factories
 
     @classmethod
-    def first(
+    def empty(
         cls,
         *,
         variant_id: UUID,
         sku: str,
-        money: Money,
-        actor_id: UUID | None,
+        currency: str,
+        price_list: PriceList | None = None,
         now: datetime,
     ) -> Self:
-        price = cls(variant_id=variant_id, sku=sku, currency=money.currency, updated_at=now)
-        period = price._take(money, previous=None, actor_id=actor_id, now=now)
-        price.periods = [period]
+        """A price that nothing was set for yet."""
+        return cls(
+            variant_id=variant_id,
+            sku=sku,
+            currency=currency,
+            price_list_id=None if price_list is None else price_list.id,
+            list_code="" if price_list is None else price_list.code,
+            updated_at=now,
+        )
+
+    @classmethod
+    def first(
+        cls, *, variant_id: UUID, sku: str, money: Money, actor_id: UUID | None, now: datetime
+    ) -> Self:
+        """The base price of a variant, from now on. Raises NegativePrice."""
+        price = cls.empty(variant_id=variant_id, sku=sku, currency=money.currency, now=now)
+        price.set(amount_minor=money.amount_minor, actor_id=actor_id, now=now)
         return price
 
-    # Commands
+    # Commands. Called on a locked price: they look at its entries.
 
-    def change(self, *, money: Money, actor_id: UUID | None, now: datetime) -> None:
-        """Cost something else from now on; a price that is the same already stays untouched.
+    def set(
+        self,
+        *,
+        amount_minor: int,
+        kind: str = rules.Kind.REGULAR,
+        min_quantity: int = 1,
+        from_at: datetime | None = None,
+        until_at: datetime | None = None,
+        actor_id: UUID | None,
+        now: datetime,
+    ) -> None:
+        """Ask this amount from now or from `from_at` on; what is asked already is left alone.
 
-        Raises NegativePrice.
+        Raises NegativePrice, InvalidQuantity, InvalidValidity for a window that is empty or begins
+        in the past, TooManyPrices.
         """
-        if money == self.money:
+        if amount_minor < 0:
+            raise NegativePrice(f"{Money(amount_minor, self.currency)} is no price.")
+        if min_quantity < 1:
+            raise InvalidQuantity("A price holds from a quantity of one, or of more.")
+        if from_at is not None and from_at < now:
+            raise InvalidValidity("A price cannot begin in the past.")
+        at = self.advance(now=now)
+        begins = at if from_at is None else max(from_at, at)
+        _refuse_empty_window(begins, until_at)
+        slot = (rules.Kind(kind).value, min_quantity)
+        if from_at is None and until_at is None and self._asks_for_good(slot, amount_minor, at):
             return
-        period = self._take(money, previous=self.amount_minor, actor_id=actor_id, now=now)
-        # Written beside the root: loading the whole history to append to it would be a waste.
-        self.write_along(period)
+        if sum(1 for entry in self.entries if entry.is_live(at)) >= MAX_LIVE_ENTRIES:
+            raise TooManyPrices(f"{self.sku} has {MAX_LIVE_ENTRIES} prices already.")
+        self.entries_recorded += 1
+        self.entries.append(
+            PriceEntry(
+                price_id=self.id,
+                number=self.entries_recorded,
+                kind=slot[0],
+                min_quantity=min_quantity,
+                amount_minor=amount_minor,
+                from_at=begins,
+                until_at=until_at,
+                recorded_at=at,
+                actor_id=actor_id,
+            )
+        )
+        self._turn_to(at)
 
-    def _take(
-        self, money: Money, *, previous: int | None, actor_id: UUID | None, now: datetime
-    ) -> PricePeriod:
-        if money.amount_minor < 0:
-            raise NegativePrice(f"{money} is no price.")
-        self.amount_minor, self.updated_at = money.amount_minor, now
+    def cancel(self, *, number: int, actor_id: UUID | None, now: datetime) -> None:
+        """Take an entry back: one that is scheduled never comes, one in force ends now.
+
+        Raises EntryNotFound, and EntryEnded for one that is over.
+        """
+        at = self.advance(now=now)
+        entry = next((entry for entry in self.entries if entry.number == number), None)
+        if entry is None:
+            raise EntryNotFound(f"{self.sku} has no entry {number} that could be cancelled.")
+        if not entry.is_live(at):
+            raise EntryEnded(f"Entry {number} of {self.sku} is over.")
+        entry.end(PriceEntry.Ending.CANCELLED, at=at, actor_id=actor_id)
+        self._turn_to(at)
+
+    def withdraw(self, *, actor_id: UUID | None, now: datetime) -> None:
+        """Ask for nothing any more: everything that is in force or scheduled ends now."""
+        at = self.advance(now=now)
+        for entry in self.entries:
+            if entry.is_live(at):
+                entry.end(PriceEntry.Ending.WITHDRAWN, at=at, actor_id=actor_id)
+        self._turn_to(at)
+
+    def advance(self, *, now: datetime) -> datetime:
+        """Bring it up to date, turn by turn, each with its fact at its own instant.
+
+        Returns the instant at which a command acts: now, but never before what has happened. So
+        whoever got the lock last also has the last word when clocks differ.
+        """
+        at = max(now, self.updated_at)
+        while self.changes_at is not None and self.changes_at <= at:
+            self._turn_to(self.changes_at)
+        return at
+
+    def _turn_to(self, at: datetime) -> None:
+        facts = self.facts
+        by_number = {entry.number: entry for entry in self.entries}
+        for fact, ended_at in rules.superseded(facts, at):
+            by_number[fact.number].end(PriceEntry.Ending.SUPERSEDED, at=ended_at, actor_id=None)
+        before = self.snapshot
+        after = rules.snapshot_at(self.facts, at)
+        reduction = after.reduction
+        announced = reduction is not None and reduction.lowest_30d_minor is not None
+        self.amount_minor = after.amount_minor
+        self.tiers = [number for t in after.tiers for number in (t.min_quantity, t.amount_minor)]
+        self.regular_minor = reduction.regular_minor if reduction and announced else None
+        self.lowest_30d_minor = reduction.lowest_30d_minor if reduction and announced else None
+        self.reduced_since = None if reduction is None else reduction.since
+        self.changes_at = after.changes_at
+        self.updated_at = at
+        self._tell(before, at)
+
+    def _tell(self, before: rules.Snapshot, at: datetime) -> None:
+        after = self.snapshot
+        if _shown(before) == _shown(after):
+            return
+        tiers = tuple(
+            PricesFromQuantity(min_quantity=t.min_quantity, amount_minor=t.amount_minor)
+            for t in after.tiers
+        )
+        if after.amount_minor is None:
+            self.record(
+                PriceWithdrawn(
+                    price_id=self.id,
+                    variant_id=self.variant_id,
+                    sku=self.sku,
+                    currency=self.currency,
+                    previous_amount_minor=before.amount_minor,
+                    price_list=self.list_code or None,
+                    tiers=tiers,
+                    occurred_at=at,
+                )
+            )
+            return
         self.record(
             PriceChanged(
                 price_id=self.id,
                 variant_id=self.variant_id,
                 sku=self.sku,
-                amount_minor=money.amount_minor,
-                currency=money.currency,
-                previous_amount_minor=previous,
-                occurred_at=now,
+                amount_minor=after.amount_minor,
+                currency=self.currency,
+                previous_amount_minor=before.amount_minor,
+                price_list=self.list_code or None,
+                regular_amount_minor=self.regular_minor,
+                lowest_30d_amount_minor=self.lowest_30d_minor,
+                tiers=tiers,
+                occurred_at=at,
             )
         )
-        return PricePeriod(
-            price_id=self.id, amount_minor=money.amount_minor, from_at=now, actor_id=actor_id
-        )
+
+    def _asks_for_good(self, slot: tuple[str, int], amount_minor: int, at: datetime) -> bool:
+        latest = rules.latest(self.facts, at).get(slot)
+        return latest is not None and latest.end_at is None and latest.amount_minor == amount_minor
 
     # Questions
 
     @property
-    def money(self) -> Money:
-        return Money(self.amount_minor, self.currency)
+    def money(self) -> Money | None:
+        """What one piece cost when the price was brought up to date last."""
+        return None if self.amount_minor is None else Money(self.amount_minor, self.currency)
+
+    @property
+    def snapshot(self) -> rules.Snapshot:
+        return rules.snapshot_of(
+            amount_minor=self.amount_minor,
+            tiers=self.tiers,
+            regular_minor=self.regular_minor,
+            lowest_30d_minor=self.lowest_30d_minor,
+            reduced_since=self.reduced_since,
+            changes_at=self.changes_at,
+        )
+
+    @property
+    def facts(self) -> list[rules.Entry]:
+        return [entry.fact for entry in self.entries]
+
+    @property
+    def key(self) -> PriceKey:
+        return self.variant_id, self.currency, self.price_list_id
 
 
-class PricePeriod(OwnedModel):
-    """From when a price was asked. It lasted until the next one's beginning."""
+class PriceEntry(OwnedModel):
+    """An amount that was set once. Nothing of it ever changes but its end."""
 
-    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="period_rows")
+    class Ending(models.TextChoices):
+        NONE = "", "has not been ended"
+        CANCELLED = "cancelled"
+        WITHDRAWN = "withdrawn"
+        SUPERSEDED = "superseded"
+
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="entry_rows")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8)
+    min_quantity = models.PositiveIntegerField(default=1)
     amount_minor = models.BigIntegerField()
     from_at = models.DateTimeField()
+    until_at = models.DateTimeField(null=True)
+    recorded_at = models.DateTimeField()
     actor_id = models.UUIDField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ending = models.CharField(max_length=10, choices=Ending, blank=True)
+    ended_by_id = models.UUIDField(null=True)
 
     class Meta(OwnedModel.Meta):
-        indexes = [models.Index(fields=["price", "from_at"], name="products_price_history")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["price", "number"], name="products_priceentry_number_unique"
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.price_id} from {self.from_at}"
+        return f"{self.kind} from {self.min_quantity} from {self.from_at}"
+
+    def end(self, ending: str, *, at: datetime, actor_id: UUID | None) -> None:
+        self.ended_at, self.ending, self.ended_by_id = at, ending, actor_id
+
+    def is_live(self, at: datetime) -> bool:
+        """In force at this instant, or going to be."""
+        end = self.fact.end_at
+        return end is None or end > at
+
+    @property
+    def fact(self) -> rules.Entry:
+        return rules.Entry(
+            number=self.number,
+            kind=self.kind,
+            min_quantity=self.min_quantity,
+            amount_minor=self.amount_minor,
+            from_at=self.from_at,
+            until_at=self.until_at,
+            ended_at=self.ended_at,
+        )
+
+
+def entries_that_matter(now: datetime) -> models.QuerySet[Any]:
+    """Entries without those that were over before any instant that a price may still ask about:
+    the 30 days before the reduction that is on, or before one that may begin at the next turn."""
+    begin = Coalesce(
+        "price__reduced_since",
+        Least("price__changes_at", models.Value(now, output_field=models.DateTimeField())),
+    )
+    oldest = models.ExpressionWrapper(
+        begin - models.Value(rules.PRIOR_PERIOD + timedelta(seconds=1)),
+        output_field=models.DateTimeField(),
+    )
+    return PriceEntry.objects.using(alias_of("products")).filter(
+        models.Q(ended_at=None) | models.Q(ended_at__gt=oldest),
+        models.Q(until_at=None) | models.Q(until_at__gt=oldest),
+    )
+
+
+def _with_entries(prices: list[Price], now: datetime) -> dict[PriceKey, Price]:
+    entries: dict[UUID, list[PriceEntry]] = {price.id: [] for price in prices}
+    if prices:
+        found = entries_that_matter(now).filter(price_id__in=list(entries))
+        for entry in found.order_by("price_id", "number"):
+            entries[entry.price_id].append(entry)
+    for price in prices:
+        Price.entries.fill(price, entries[price.id])
+    return {price.key: price for price in prices}
+
+
+def _shown(snapshot: rules.Snapshot) -> tuple[Any, ...]:
+    """What a buyer sees of a price."""
+    reduction = snapshot.reduction
+    prior = None if reduction is None else (reduction.regular_minor, reduction.lowest_30d_minor)
+    return snapshot.amount_minor, snapshot.tiers, prior
+
+
+def _refuse_empty_window(begin: datetime | None, end: datetime | None) -> None:
+    if begin is not None and end is not None and end <= begin:
+        raise InvalidValidity("It would end before it begins.")

@@ -20,15 +20,17 @@ def set_price(*, sku: str, money: Money, actor_id: UUID | None, now: datetime) -
             variant_id = Variant.objects.filter(sku=sku).values_list("pk", flat=True).first()
             if variant_id is None:
                 raise VariantNotFound(f"There is no SKU {sku}.")
-            price = Price.objects.locked(variant_id=variant_id, currency=money.currency)
+            key = (variant_id, money.currency, None)
+            price = Price.objects.locked([key], now=now).get(key)
             if price is None:
                 price = Price.first(
                     variant_id=variant_id, sku=sku, money=money, actor_id=actor_id, now=now
                 )
                 price.save()
-            elif price.money != money:
-                price.change(money=money, actor_id=actor_id, now=now)
-                price.save()
+            else:
+                price.set(amount_minor=money.amount_minor, actor_id=actor_id, now=now)
+                if price.has_changes:
+                    price.save()
             return price
 
-    return again_if_taken(change, "products_price_variant_currency_unique")
+    return again_if_taken(change, "products_price_unique")
