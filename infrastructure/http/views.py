@@ -99,6 +99,8 @@ class APIView(RestFrameworkView):
 
     shows_in_caches: ClassVar[bool] = False
     """Whether it is a view of a context whose reads are cached."""
+    is_cached: ClassVar[bool] = False
+    """Whether its reads go through `answer_cached`, which loads from the primary."""
     positions: consistency.Positions | None = None
     """What a read must show at least, from the caller's Consistency-Token."""
 
@@ -182,7 +184,8 @@ class APIView(RestFrameworkView):
             response = self._read(endpoint, request, args, kwargs)
         else:
             response = self._write(endpoint, request, args, kwargs)
-        if decision is not None:
+        # What caches may hand on to others says nothing about one caller's budget.
+        if decision is not None and not _is_public(response):
             for name, value in decision.headers.items():
                 response.headers[name] = value
         return response
@@ -198,7 +201,7 @@ class APIView(RestFrameworkView):
         self.positions = positions = _positions(request)
         actor = self.actor
         is_for_all = endpoint.requirement is PUBLIC and not (actor and actor.is_staff)
-        if not settings.REPLICAS or (positions is None and not is_for_all):
+        if not settings.REPLICAS or self.is_cached or (positions is None and not is_for_all):
             return endpoint.call(self, request, *args, **kwargs)
         try:
             with replicas.reading(positions or {}) as standbys:
@@ -362,6 +365,10 @@ def _positions(request: HttpRequest) -> consistency.Positions | None:
 def _has_body(request: HttpRequest) -> bool:
     meta = request.META
     return meta.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in meta
+
+
+def _is_public(response: HttpResponse) -> bool:
+    return response.headers.get("Cache-Control", "").startswith("public")
 
 
 def _without_body(status: int, headers: Mapping[str, str]) -> HttpResponse:

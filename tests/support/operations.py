@@ -1,11 +1,27 @@
-"""A kind of operation of the tests' own: packs a parcel per number, in batches."""
+"""Operations of the tests' own: one packs a parcel per number in batches, the other one per row of
+a request."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from msgspec import Meta
+
+from infrastructure import clock
+from infrastructure.auth.permissions import AUTHENTICATED
 from infrastructure.database.contexts import alias_of, connection_at
-from infrastructure.errors import DomainError, Transient
+from infrastructure.errors import DomainError, FieldError, Transient
+from infrastructure.http.types import Body
+from infrastructure.http.views import APIView, operation
+from infrastructure.operations.api import serializers
+from infrastructure.operations.bulk import Bulk, BulkAnswer, Call, RowResult, each, respond
 from infrastructure.operations.registry import runs
 from infrastructure.operations.work import Fault, Work
+from infrastructure.storage import imports
 from tests.support.sample.models import Parcel
 
 KIND = "orders.pack_parcels"
@@ -69,3 +85,71 @@ def fail_if_told(work: Work) -> None:
 def packed() -> list[int]:
     labels = Parcel.objects.using(alias_of(CONTEXT)).values_list("label", flat=True)
     return sorted(int(label.removeprefix("p")) for label in labels)
+
+
+class NewParcel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of the bulk request below."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=20)]
+
+
+class LabelTaken(DomainError):
+    """Another parcel has this label."""
+
+    code, status, title = "label_taken", 409, "Label taken"
+
+
+def pack_one(row: NewParcel, call: Call) -> RowResult:
+    parcel = Parcel.pack(label=row.label, names=["string"], now=call.now)
+    parcel.save()
+    if row.label.startswith("taken"):
+        raise LabelTaken(
+            f"{row.label} is taken.", errors=[FieldError("/label", "taken", "It is taken.")]
+        )
+    return RowResult(status="created", id=parcel.id)
+
+
+def pack_rows(rows: Sequence[NewParcel], call: Call) -> list[RowResult]:
+    if rows[0].label == "no paper":
+        raise NoPaper("The paper is used up.")
+    return each(rows, lambda row: pack_one(row, call), context=CONTEXT)
+
+
+BULK = Bulk("orders.pack_rows", scope=SCOPE, row=NewParcel, apply=pack_rows)
+
+
+class PackParcels(Body, frozen=True, kw_only=True):
+    items: Annotated[list[NewParcel], Meta(min_length=1, max_length=1000)]
+    dry_run: bool = False
+
+
+class ParcelsInBulk(APIView):
+    scopes = {"POST": AUTHENTICATED}
+
+    @operation(
+        summary="Pack many parcels",
+        body=PackParcels,
+        responses={200: BulkAnswer, 202: serializers.Operation},
+        errors=[NoPaper],
+        idempotency="accepted",
+        respond_async=True,
+    )
+    def post(self, request: HttpRequest) -> HttpResponse:
+        body = self.body(PackParcels)
+        return respond(self, request, BULK, body.items, body=body, dry_run=body.dry_run)
+
+
+class Uploads(APIView):
+    scopes = {"POST": AUTHENTICATED}
+
+    @operation(summary="Bring a file", uploads=("text/csv",), responses={200: None})
+    def post(self, request: HttpRequest) -> HttpResponse:
+        key = imports.save(self.upload(), suffix=".csv", now=clock.now(), limit=1_000)
+        return self.answer({"key": key})
+
+
+urlpatterns = [
+    path("api/v1/parcels/bulk", ParcelsInBulk.as_view()),
+    path("api/v1/uploads", Uploads.as_view()),
+    path("", include("infrastructure.operations.api.urls")),
+]
