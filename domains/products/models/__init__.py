@@ -1,25 +1,57 @@
 """The aggregates of products. Django wants to find all models here."""
 
-from domains.products.models.categories import Category
-from domains.products.models.prices import Price, PricePeriod
-from domains.products.models.products import Product, ProductCategory, Variant
+from domains.products.models.categories import Category, CategorySlug, CategoryText
+from domains.products.models.channels import Channel
+from domains.products.models.listing import (
+    Listing,
+    ListingDemand,
+    ListingNumber,
+    ListingOption,
+    ListingPrice,
+    ListingWord,
+)
+from domains.products.models.movements import StockMovement
+from domains.products.models.media import MediaFile, ProductMedia
+from domains.products.models.prices import Price, PriceEntry, PriceList
+from domains.products.models.products import (
+    Product,
+    ProductCategory,
+    ProductSlug,
+    ProductText,
+    Variant,
+)
 from domains.products.models.reservations import Reservation, ReservationLine
-from domains.products.models.stock import (
+from domains.products.models.stock import StockItem, StockLevel
+from domains.products.models.types import Attribute, ProductType
+from domains.products.models.warehouses import (
     MAIN_WAREHOUSE,
-    StockItem,
-    StockLevel,
-    StockMovement,
     Warehouse,
     connect_reference_rows,
 )
 
 __all__ = [
     "MAIN_WAREHOUSE",
+    "Attribute",
     "Category",
+    "CategorySlug",
+    "CategoryText",
+    "Channel",
+    "Listing",
+    "ListingDemand",
+    "ListingNumber",
+    "ListingOption",
+    "ListingPrice",
+    "ListingWord",
+    "MediaFile",
     "Price",
-    "PricePeriod",
+    "PriceEntry",
+    "PriceList",
     "Product",
     "ProductCategory",
+    "ProductMedia",
+    "ProductSlug",
+    "ProductText",
+    "ProductType",
     "Reservation",
     "ReservationLine",
     "StockItem",

@@ -1,13 +1,139 @@
-"""What is searched, and what for."""
+"""What somebody typed, as words to look for."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+MAX_WORDS = 8
+# Shorter words have too many neighbours to guess which one was meant.
+SHORTEST_CORRECTED = 4
+# From this length on a word may have two slips, below it one.
+TWO_SLIPS_FROM = 6
+MAX_CORRECTIONS = 5
+# A last word of one letter is looked for as it is: half of the catalogue begins with it.
+SHORTEST_PREFIX = 2
+
+# Postgres' text search configurations by language; "simple", without stems, for any other.
+_CONFIGURATIONS = {
+    "ar": "arabic",
+    "ca": "catalan",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "eu": "basque",
+    "fi": "finnish",
+    "fr": "french",
+    "ga": "irish",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "hy": "armenian",
+    "id": "indonesian",
+    "it": "italian",
+    "lt": "lithuanian",
+    "ne": "nepali",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+    "yi": "yiddish",
+}
+
+_APOSTROPHE = re.compile("['’`]")
+_WORD = re.compile(r"[^\W_]+")
+
+
+def configuration_of(locale: str) -> str:
+    """The text search configuration of a locale: `german` for `de` and `de-AT`."""
+    return _CONFIGURATIONS.get(locale.split("-")[0].lower(), "simple")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a search, at most MAX_WORDS. An apostrophe is no end of a word: women's."""
+    text = _APOSTROPHE.sub("", unicodedata.normalize("NFKC", text))
+    return [word.lower() for word in _WORD.findall(text)[:MAX_WORDS]]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWord:
+    """What the catalogue makes of a word.
+
+    lexemes: its stems, none for a word that says nothing, such as "the".
+    known: whether any product has it, or for the last word something that begins with it.
+    similar: for one that is not known, lexemes of the catalogue that look like it.
+    """
+
+    word: str
+    lexemes: tuple[str, ...]
+    known: bool
+    similar: tuple[str, ...] = ()
+
+
+def tsquery_of(words: Sequence[KnownWord]) -> str | None:
+    """The words as a tsquery: all must occur, the last one maybe as a beginning.
+
+    A word that nothing in the catalogue has is replaced by those that it may be a slip of. None
+    where nothing can be found.
+    """
+    telling = [word for word in words if word.lexemes] or list(words[-1:])
+    parts = []
+    for word in telling:
+        last = word is words[-1]
+        if word.known:
+            prefix = ":*" if last and len(word.word) >= SHORTEST_PREFIX else ""
+            found = dict.fromkeys((*word.lexemes, word.word))
+        else:
+            prefix = ""
+            found = dict.fromkeys(corrections(word.word, word.similar))
+        if not found:
+            return None
+        parts.append("(" + " | ".join(f"'{lexeme}'{prefix}" for lexeme in found) + ")")
+    return " & ".join(parts) or None
+
+
+def corrections(word: str, similar: Iterable[str]) -> list[str]:
+    """Those of these lexemes that the word is a slip or two away from, the nearest ones only."""
+    if len(word) < SHORTEST_CORRECTED:
+        return []
+    allowed = 2 if len(word) >= TWO_SLIPS_FROM else 1
+    distances = [(slips(word, lexeme, allowed), lexeme) for lexeme in similar]
+    near = sorted(pair for pair in distances if pair[0] <= allowed)
+    return [lexeme for distance, lexeme in near if distance == near[0][0]][:MAX_CORRECTIONS]
+
+
+def slips(typed: str, meant: str, most: int) -> int:
+    """How many letters were left out, added, replaced, or swapped with their neighbour.
+
+    Optimal string alignment distance (Damerau 1964, without edits inside a swapped pair); where it
+    is more than `most`, any number above that.
+    """
+    if abs(len(typed) - len(meant)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(meant) + 1))
+    for i, letter in enumerate(typed, 1):
+        above, before_above, row = row, before, [i]
+        for j, other in enumerate(meant, 1):
+            best = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == meant[j - 2] and typed[i - 2] == other:
+                best = min(best, before_above[j - 2] + 1)
+            row.append(best)
+        before = above
+    return row[-1]
+
 
 MAX_SEARCH_WORDS = 8
 
-_WORD = re.compile(r"\w+")
+_WORDS = re.compile(r"\w+")
 
 
 def search_words(text: str) -> str:
@@ -15,7 +141,7 @@ def search_words(text: str) -> str:
 
     Empty where the text has no word in it.
     """
-    words = _WORD.findall(text)[:MAX_SEARCH_WORDS]
+    words = _WORDS.findall(text)[:MAX_SEARCH_WORDS]
     return " & ".join(f"'{word}':*" for word in words)
 
 

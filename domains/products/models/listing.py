@@ -1,0 +1,417 @@
+"""What lists are made from: a read model, written beside the aggregates and never instead of them.
+
+It decides which products a list has, in which order, and what the facets count. What is shown of
+them is read from the aggregates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+
+from domains.products.models.products import Product
+from domains.products.rules.search import configuration_of
+from infrastructure.database.contexts import connection_of
+
+
+class ListingQuerySet(models.QuerySet["Listing"]):
+    def refresh(self, product_ids: Sequence[UUID]) -> None:
+        """Make the listing of these products what their rows say now; two statements.
+
+        Called in the transaction of whoever changed something of them. The products' rows are
+        locked first, in the order of their ids, and read by a statement of its own: so of two who
+        change the prices of two variants at once, the second sees what the first one did.
+        """
+        if product_ids:
+            ids = list(product_ids)
+            connection_of("products").fetch(_LOCK, [ids])
+            connection_of("products").fetch(_refresh_text(), [ids])
+
+    def refresh_availability(self, variant_ids: Sequence[UUID]) -> None:
+        """The same for nothing but whether there is anything left of them."""
+        if variant_ids:
+            ids = list(variant_ids)
+            connection_of("products").fetch(_LOCK_OF_VARIANTS, [ids])
+            connection_of("products").fetch(_AVAILABILITY, [ids])
+
+
+class Listing(models.Model):
+    """One product on sale.
+
+    sort_name: its name in lower case and without accents; lists are sorted by it.
+    popularity: how many of it orders asked for lately.
+    available: whether there is something left of any of its variants, or was a moment ago.
+    identifiers: its names, SKUs and barcodes, in the form of sort_name.
+    tokens: `<code>=<value>` of every attribute and option that can be filtered by.
+    names: the words of its names in all locales. document: all words; those of names, SKUs and
+    barcodes have weight A, of attributes B, of categories C.
+    """
+
+    product = models.OneToOneField(
+        Product, primary_key=True, on_delete=models.PROTECT, related_name="+"
+    )
+    sort_name = models.TextField(db_collation="C")
+    created_at = models.DateTimeField()
+    popularity = models.BigIntegerField(default=0)
+    available = models.BooleanField()
+    category_ids = ArrayField(models.UUIDField())
+    tokens = ArrayField(models.TextField())
+    identifiers = ArrayField(models.TextField())
+    names = SearchVectorField()
+    document = SearchVectorField()
+
+    objects = ListingQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["sort_name", "product"], name="products_listed_by_name"),
+            models.Index(fields=["created_at", "product"], name="products_listed_by_age"),
+            models.Index(fields=["popularity", "product"], name="products_listed_by_sales"),
+            # One index for all: what several of them ask for together is found in one go.
+            GinIndex(fields=["document", "tokens", "category_ids"], name="products_listed_with"),
+        ]
+
+    def __str__(self) -> str:
+        return self.sort_name
+
+
+class ListingPrice(models.Model):
+    """What the cheapest variant of a product on sale costs everybody, per currency."""
+
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "currency"], name="products_listingprice_unique"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["currency", "amount_minor", "product"], name="products_listed_by_price"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.amount_minor} {self.currency}"
+
+
+class ListingNumber(models.Model):
+    """A number, or a date as the days since 1970, that products can be filtered by."""
+
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    code = models.CharField(max_length=64)
+    value = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "code", "value"], name="products_listingnumber_unique"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["code", "value", "product"], name="products_listed_by_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.code} {self.value}"
+
+
+class ListingDemand(models.Model):
+    """How many units of a product orders asked for on a day (UTC). Popularity sums them up."""
+
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    day = models.DateField()
+    units = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "product"], name="products_listingdemand_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.units} on {self.day}"
+
+
+class ListingOption(models.Model):
+    """A name that variants' options have, such as "Colour", and the code to filter by it."""
+
+    code = models.TextField(primary_key=True)
+    name = models.TextField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListingWord(models.Model):
+    """A lexeme that occurs in products on sale, or did.
+
+    head: also outside of descriptions; slips of the pen are only corrected to these.
+    """
+
+    lexeme = models.TextField(primary_key=True, db_collation="C")
+    head = models.BooleanField()
+
+    class Meta:
+        indexes = [
+            GinIndex(
+                fields=["lexeme"],
+                opclasses=["gin_trgm_ops"],
+                condition=models.Q(head=True),
+                name="products_similar_words",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.lexeme
+
+
+_LOCK = """
+    SELECT 1 FROM products_product WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
+"""
+_LOCK_OF_VARIANTS = """
+    SELECT 1 FROM products_product
+    WHERE id IN (SELECT product_id FROM products_variant WHERE id = ANY(%s::uuid[]))
+    ORDER BY id FOR NO KEY UPDATE
+"""
+_AVAILABILITY = """
+    WITH now AS MATERIALIZED (
+        SELECT p.product_id, EXISTS (
+            SELECT FROM products_variant v JOIN products_stockitem s ON s.variant_id = v.id
+            WHERE v.product_id = p.product_id AND v.retired_at IS NULL
+                AND s.on_hand + s.backorder_limit - s.held > 0
+        ) AS available
+        FROM (
+            SELECT DISTINCT product_id FROM products_variant WHERE id = ANY(%s::uuid[])
+        ) p
+    )
+    UPDATE products_listing l SET available = now.available FROM now
+    WHERE l.product_id = now.product_id AND l.available <> now.available
+    RETURNING 1
+"""
+
+
+def folded(text: str) -> str:
+    """SQL: a text in lower case, without accents and apostrophes, words apart by one space."""
+    letters = f"translate(lower(unaccent({text})), '''`', '')"
+    return f"btrim(regexp_replace({letters}, '[^[:alnum:]]+', ' ', 'g'))"
+
+
+@cache
+def _refresh_text() -> str:
+    """The statement for the locales of this installation."""
+    default = settings.DEFAULT_LOCALE
+    others = [locale for locale in settings.LOCALES if locale != default]
+    texts = {default: ("p.name", "p.description")} | {
+        locale: (f"t{n}.name", f"t{n}.description") for n, locale in enumerate(others)
+    }
+    joins = "".join(
+        f" LEFT JOIN products_producttext t{n} ON t{n}.product_id = p.id AND t{n}.locale = '{code}'"
+        for n, code in enumerate(others)
+    )
+    names = ", ".join(folded(f"coalesce({name}, '')") for name, _ in texts.values())
+    told = ", ".join(folded(f"coalesce({story}, '')") for _, story in texts.values())
+    configurations = [configuration_of(locale) for locale in texts]
+    stemmed = " || ".join(
+        f"to_tsvector('{configuration}'::regconfig, w.names[{n}])"
+        for n, configuration in enumerate(configurations, 1)
+    )
+    stories = " || ".join(
+        f"to_tsvector('{configuration}'::regconfig, w.stories[{n}])"
+        for n, configuration in enumerate(configurations, 1)
+    )
+    own = configurations[0]
+    columns = (
+        "sort_name, created_at, available, category_ids, tokens, identifiers, names, document"
+    )
+    return f"""
+    WITH asked AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id),
+    shown AS MATERIALIZED (
+        SELECT p.id, p.product_type_id, p.attributes, p.created_at,
+            ARRAY[{names}] AS names, ARRAY[{told}] AS stories
+        FROM products_product p{joins}
+        WHERE p.id = ANY(ARRAY(SELECT id FROM asked)) AND p.status = 'active'
+    ), sold AS MATERIALIZED (
+        SELECT v.product_id, v.id, v.sku, v.barcode, v.name, v.options, v.attributes,
+            s.on_hand + s.backorder_limit - s.held > 0 AS available
+        FROM shown JOIN products_variant v ON v.product_id = shown.id AND v.retired_at IS NULL
+        JOIN products_stockitem s ON s.variant_id = v.id
+    ), told AS MATERIALIZED (
+        SELECT p.id AS product_id, a.code, a.kind, a.filterable, e.value, (
+            SELECT concat_ws(' ', c.choice ->> 'name', n.names)
+            FROM jsonb_array_elements(a.choices) c (choice), LATERAL (
+                SELECT string_agg(x.name, ' ') AS names
+                FROM jsonb_each_text(coalesce(c.choice -> 'names', '{{}}')) x (locale, name)
+            ) n
+            WHERE c.choice ->> 'code' = e.value
+        ) AS choice
+        FROM shown p JOIN products_attribute a ON a.product_type_id = p.product_type_id
+        CROSS JOIN LATERAL (
+            SELECT p.attributes -> a.code AS stored WHERE a.level = 'product'
+            UNION ALL
+            SELECT v.attributes -> a.code FROM sold v
+            WHERE a.level = 'variant' AND v.product_id = p.id
+        ) x
+        CROSS JOIN LATERAL jsonb_array_elements_text(
+            CASE jsonb_typeof(x.stored) WHEN 'array' THEN x.stored
+            ELSE jsonb_build_array(x.stored) END
+        ) e (value)
+        WHERE x.stored IS NOT NULL
+    ), options AS MATERIALIZED (
+        SELECT DISTINCT v.product_id, replace({folded("o.name")}, ' ', '_') AS code, o.name, o.value
+        FROM sold v CROSS JOIN LATERAL jsonb_each_text(v.options) o (name, value)
+    ), tokens AS (
+        SELECT product_id, code || '=' || value AS token FROM told
+        WHERE filterable AND kind IN ('text', 'choice', 'multi_choice', 'boolean')
+        UNION
+        SELECT o.product_id, o.code || '=' || coalesce(c.code, o.value)
+        FROM options o JOIN shown p ON p.id = o.product_id
+        LEFT JOIN LATERAL (
+            SELECT x.choice ->> 'code' AS code
+            FROM products_attribute a
+            CROSS JOIN LATERAL jsonb_array_elements(a.choices) x (choice)
+            WHERE a.product_type_id = p.product_type_id AND a.code = o.code AND a.filterable
+                AND lower(o.value) IN (lower(x.choice ->> 'code'), lower(x.choice ->> 'name'))
+            LIMIT 1
+        ) c ON true
+        WHERE o.code <> ''
+    ), linked AS (
+        SELECT l.product_id, array_agg(l.category_id ORDER BY l.category_id) AS ids,
+            string_agg(concat_ws(' ', c.name, t.names), ' ') AS names
+        FROM shown JOIN products_productcategory l ON l.product_id = shown.id
+        JOIN products_category c ON c.id = l.category_id
+        LEFT JOIN LATERAL (
+            SELECT string_agg(t.name, ' ' ORDER BY t.locale) AS names
+            FROM products_categorytext t WHERE t.category_id = c.id
+        ) t ON true
+        GROUP BY l.product_id
+    ), w AS MATERIALIZED (
+        SELECT p.id, p.created_at, p.names, p.stories, coalesce(v.available, false) AS available,
+            coalesce(l.ids, '{{}}') AS category_ids,
+            ARRAY(
+                SELECT t.token FROM tokens t WHERE t.product_id = p.id ORDER BY t.token
+            ) AS tokens,
+            ARRAY(
+                SELECT DISTINCT i FROM unnest(p.names || v.codes) i WHERE i <> '' ORDER BY i
+            ) AS identifiers,
+            coalesce(v.codes, '{{}}') AS codes,
+            {folded("coalesce(l.names, '')")} AS categories,
+            {folded("concat_ws(' ', v.names, f.values, o.values)")} AS traits
+        FROM shown p
+        LEFT JOIN linked l ON l.product_id = p.id
+        LEFT JOIN LATERAL (
+            SELECT bool_or(v.available) AS available,
+                string_agg(v.name, ' ' ORDER BY v.sku) AS names,
+                array_agg({folded("v.sku")} ORDER BY v.sku)
+                    || array_agg({folded("v.barcode")} ORDER BY v.sku) AS codes
+            FROM sold v WHERE v.product_id = p.id
+        ) v ON true
+        LEFT JOIN LATERAL (
+            SELECT string_agg(DISTINCT coalesce(f.choice, f.value), ' ') AS values
+            FROM told f
+            WHERE f.product_id = p.id AND f.kind IN ('text', 'choice', 'multi_choice')
+        ) f ON true
+        LEFT JOIN LATERAL (
+            SELECT string_agg(DISTINCT o.value, ' ') AS values
+            FROM options o WHERE o.product_id = p.id
+        ) o ON true
+    ), d AS MATERIALIZED (
+        SELECT w.*, {stemmed} || to_tsvector('simple'::regconfig, array_to_string(w.names, ' '))
+            AS name_words
+        FROM w
+    ), documents AS MATERIALIZED (
+        SELECT d.*, setweight(d.name_words, 'A')
+            || setweight(to_tsvector('simple'::regconfig, array_to_string(d.codes, ' ')), 'A')
+            || setweight(to_tsvector('{own}'::regconfig, d.traits), 'B')
+            || setweight(to_tsvector('simple'::regconfig, d.traits), 'B')
+            || setweight(to_tsvector('{own}'::regconfig, d.categories), 'C')
+            || setweight(to_tsvector('simple'::regconfig, d.categories), 'C')
+            || strip({stories.replace("w.", "d.")}) AS document
+        FROM d
+    ), gone AS (
+        DELETE FROM products_listing l
+        WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked))
+            AND NOT EXISTS (SELECT FROM shown WHERE shown.id = l.product_id)
+    ), listed AS (
+        INSERT INTO products_listing AS l (product_id, popularity, {columns})
+        SELECT d.id, 0, d.names[1], d.created_at, d.available, d.category_ids, d.tokens,
+            d.identifiers, strip(d.name_words), d.document
+        FROM documents d ORDER BY d.id
+        ON CONFLICT (product_id) DO UPDATE SET ({columns}) = ROW(
+            {", ".join(f"excluded.{column}" for column in columns.split(", "))}
+        )
+        WHERE ({", ".join(f"l.{column}" for column in columns.split(", "))}) IS DISTINCT FROM
+            ({", ".join(f"excluded.{column}" for column in columns.split(", "))})
+    ), prices AS MATERIALIZED (
+        SELECT v.product_id, pr.currency, min(pr.amount_minor) AS amount_minor
+        FROM sold v JOIN products_price pr ON pr.variant_id = v.id
+        WHERE pr.price_list_id IS NULL AND pr.amount_minor IS NOT NULL
+        GROUP BY v.product_id, pr.currency
+    ), prices_gone AS (
+        DELETE FROM products_listingprice l
+        WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked)) AND NOT EXISTS (
+            SELECT FROM prices p WHERE p.product_id = l.product_id AND p.currency = l.currency
+        )
+    ), priced AS (
+        INSERT INTO products_listingprice AS l (product_id, currency, amount_minor)
+        SELECT product_id, currency, amount_minor FROM prices ORDER BY product_id, currency
+        ON CONFLICT (product_id, currency) DO UPDATE SET amount_minor = excluded.amount_minor
+        WHERE l.amount_minor <> excluded.amount_minor
+    ), numbers AS MATERIALIZED (
+        SELECT DISTINCT product_id, code, CASE
+            WHEN kind = 'date' AND value ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'
+                THEN value::date - date '1970-01-01'
+            WHEN kind = 'number' AND value ~ '^-?[0-9]' THEN value::double precision
+            END AS value
+        FROM told WHERE filterable AND kind IN ('number', 'date')
+    ), numbers_gone AS (
+        DELETE FROM products_listingnumber l
+        WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked)) AND NOT EXISTS (
+            SELECT FROM numbers n
+            WHERE n.product_id = l.product_id AND n.code = l.code AND n.value = l.value
+        )
+    ), numbered AS (
+        INSERT INTO products_listingnumber (product_id, code, value)
+        SELECT product_id, code, value FROM numbers WHERE value IS NOT NULL
+        ORDER BY product_id, code, value
+        ON CONFLICT (product_id, code, value) DO NOTHING
+    ), named AS (
+        INSERT INTO products_listingoption (code, name)
+        SELECT o.code, min(o.name) FROM options o
+        WHERE o.code <> '' AND NOT EXISTS (
+            SELECT FROM products_listingoption k WHERE k.code = o.code
+        )
+        GROUP BY o.code ORDER BY o.code
+        ON CONFLICT (code) DO NOTHING
+    ), words AS (
+        INSERT INTO products_listingword AS k (lexeme, head)
+        SELECT f.lexeme, f.head FROM (
+            SELECT u.lexeme, bool_or(u.weights IS NOT NULL) AS head
+            FROM documents d CROSS JOIN LATERAL unnest(d.document) u (lexeme, positions, weights)
+            GROUP BY u.lexeme
+        ) f
+        WHERE NOT EXISTS (
+            SELECT FROM products_listingword k WHERE k.lexeme = f.lexeme AND k.head >= f.head
+        )
+        ORDER BY f.lexeme
+        ON CONFLICT (lexeme) DO UPDATE SET head = true WHERE excluded.head AND NOT k.head
+    )
+    SELECT count(*) FROM shown
+    """
