@@ -27,6 +27,10 @@ SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
 PUBLIC_URL = env.text("PUBLIC_URL")
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "GBP")
+# In which languages goods are told of; texts of the default one stand in for those that lack.
+DEFAULT_LOCALE = env.text("DEFAULT_LOCALE", "en")
+LOCALES = env.items("LOCALES", ["en", "de", "es", "fr", "ru"])
+env.require(DEFAULT_LOCALE in LOCALES, "DEFAULT_LOCALE is not one of LOCALES")
 
 # --- Databases -------------------------------------------------------------------------------
 
@@ -84,6 +88,19 @@ CACHES = {
         "KEY_PREFIX": "kontor",
     }
 }
+
+# Answers of public reads, in the memory of each web process and in Redis; see docs/caching.md.
+CACHE_ENABLED = env.flag("CACHE_ENABLED", True)
+# Whether what is in memory is answered before Django.
+CACHE_FRONT = env.flag("CACHE_FRONT", True)
+# How long an answer is kept, if nobody says that it changed.
+CACHE_SECONDS = env.integer("CACHE_SECONDS", 30)
+CACHE_L1_ENTRIES = env.integer("CACHE_L1_ENTRIES", 20_000)
+CACHE_L1_BYTES = env.integer("CACHE_L1_BYTES", 64 * 1024 * 1024)
+CACHE_REDIS_TIMEOUT_SECONDS = env.number("CACHE_REDIS_TIMEOUT_SECONDS", 0.1)
+# Apart installations may share a Redis.
+CACHE_PREFIX = env.text("CACHE_PREFIX", "kontor")
+env.require(CACHE_SECONDS > 0, "CACHE_SECONDS must be at least 1")
 
 KAFKA_BOOTSTRAP_SERVERS = env.text("KAFKA_BOOTSTRAP_SERVERS")
 # Further librdkafka settings for every client, such as security.protocol and sasl.*.
@@ -286,6 +303,8 @@ RATE_LIMITS: dict[str, str | None] = {
     "refresh": "30/min",
     "checkout": "10/min",
     "search": "120/min",
+    # What is answered from memory before Django, per address and process.
+    "cached": "6000/min",
     "webhooks": "6000/min",
 }
 CHOSEN_RATE_LIMITS = {

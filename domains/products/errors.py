@@ -45,8 +45,116 @@ class NothingToSell(DomainError):
     code, status, title = "nothing_to_sell", 400, "The product has no variant to sell"
 
 
+class InvalidProduct(DomainError):
+    """Something about it is not as its type or its other variants demand; `errors` has it all."""
+
+    code, status, title = "invalid_product", 400, "The product is not valid"
+
+
+class LastVariant(DomainError):
+    code, status, title = "last_variant", 409, "A product on sale keeps at least one variant"
+
+
+class SlugTaken(DomainError):
+    """Another one has it, or had it, so that it still leads there."""
+
+    code, status, title = "slug_taken", 409, "The slug leads to something else"
+
+
+class ExternalIdTaken(DomainError):
+    code, status, title = "external_id_taken", 409, "The external id belongs to something else"
+
+
+class UnknownProduct(DomainError):
+    """The input names a product that does not exist, or is archived."""
+
+    code, status, title = "unknown_product", 400, "Unknown product"
+
+
+class UnknownLocale(DomainError):
+    """Texts are kept in the locales of the shop; those of the default one are the fields."""
+
+    code, status, title = "unknown_locale", 400, "The shop has no such locale"
+
+
+class ProductTypeNotFound(DomainError):
+    code, status, title = "product_type_not_found", 404, "No such product type"
+
+
+class UnknownProductType(DomainError):
+    """The input names a product type that does not exist."""
+
+    code, status, title = "unknown_product_type", 400, "Unknown product type"
+
+
+class InvalidProductType(DomainError):
+    """Its attributes do not go together; `errors` names every fault."""
+
+    code, status, title = "invalid_product_type", 400, "The product type is not valid"
+
+
+class ProductTypeTaken(DomainError):
+    code, status, title = "product_type_taken", 409, "There is a product type with this code"
+
+
+class ProductTypeInUse(DomainError):
+    """Products have values that the change would leave without a meaning."""
+
+    code, status, title = "product_type_in_use", 409, "Products use what would be taken away"
+
+
+class CategoryNotEmpty(DomainError):
+    code, status, title = "category_not_empty", 409, "Something lies in the category"
+
+
 class NegativePrice(DomainError):
     code, status, title = "negative_price", 400, "A price cannot be negative"
+
+
+class InvalidValidity(DomainError):
+    """Of a price or a price list: it would be over before it begins, or begin in the past."""
+
+    code, status, title = "invalid_validity", 400, "No such time can be"
+
+
+class TooManyPrices(DomainError):
+    code, status, title = "too_many_prices", 409, "The variant has too many prices"
+
+
+class EntryNotFound(DomainError):
+    code, status, title = "price_entry_not_found", 404, "No such price entry"
+
+
+class EntryEnded(DomainError):
+    code, status, title = "price_entry_ended", 409, "The price entry is over"
+
+
+class PriceNotFound(DomainError):
+    code, status, title = "price_not_found", 404, "The SKU has no such price"
+
+
+class PriceListNotFound(DomainError):
+    code, status, title = "price_list_not_found", 404, "No such price list"
+
+
+class UnknownPriceList(DomainError):
+    """The input names a price list that does not exist, or one of another currency."""
+
+    code, status, title = "unknown_price_list", 400, "Unknown price list"
+
+
+class PriceListTaken(DomainError):
+    code, status, title = "price_list_taken", 409, "The code belongs to another price list"
+
+
+class ChannelNotFound(DomainError):
+    code, status, title = "channel_not_found", 404, "No such channel"
+
+
+class UnknownChannel(DomainError):
+    """The input names a channel that does not exist."""
+
+    code, status, title = "unknown_channel", 400, "Unknown channel"
 
 
 class InvalidQuantity(DomainError):
@@ -60,6 +168,88 @@ class NegativeStock(DomainError):
 
 
 class StockChanged(DomainError):
-    """The stock is not what the caller believed it to be; the detail has the current value."""
+    """The stock is not what the caller believed it to be; `errors` have the current values."""
 
     code, status, title = "stock_changed", 409, "The stock was changed by someone else"
+
+
+class WarehouseNotFound(DomainError):
+    code, status, title = "warehouse_not_found", 404, "No such warehouse"
+
+
+class UnknownWarehouse(DomainError):
+    """The input names a warehouse that does not exist."""
+
+    code, status, title = "unknown_warehouse", 400, "Unknown warehouse"
+
+
+class WarehouseExists(DomainError):
+    code, status, title = "warehouse_exists", 409, "The code belongs to another warehouse"
+
+
+class WarehouseInactive(DomainError):
+    code, status, title = "warehouse_inactive", 409, "The warehouse is closed"
+
+
+class WarehouseNotEmpty(DomainError):
+    code, status, title = "warehouse_not_empty", 409, "There still is stock in the warehouse"
+
+
+class MainWarehouseNeeded(DomainError):
+    code, status, title = "main_warehouse_needed", 409, "The main warehouse cannot be closed"
+
+
+class SeveralWarehouses(DomainError):
+    """A count of the total cannot say which of several warehouses it is about."""
+
+    code, status, title = "several_warehouses", 409, "The stock lies in several warehouses"
+
+
+class SameWarehouse(DomainError):
+    code, status, title = "same_warehouse", 400, "A transfer needs two warehouses"
+
+
+class NotHeld(DomainError):
+    """More is taken out for an order than is held for it."""
+
+    code, status, title = "not_held", 409, "That much is not held for the order"
+
+
+class MediaNotFound(DomainError):
+    code, status, title = "media_not_found", 404, "No such picture"
+
+
+class UnsupportedImage(DomainError):
+    """The bytes of the file are none of the kinds of pictures that are accepted."""
+
+    code, status, title = "unsupported_image", 415, "The file is no picture that is accepted"
+
+
+class BrokenImage(DomainError):
+    code, status, title = "broken_image", 400, "The picture cannot be decoded"
+
+
+class TooManyPixels(DomainError):
+    code, status, title = "too_many_pixels", 400, "The picture is too large"
+
+
+class TooManyMedia(DomainError):
+    code, status, title = "too_many_media", 409, "The product has too many pictures"
+
+
+class MediaExists(DomainError):
+    """The product shows this very picture already, for the same variant."""
+
+    code, status, title = "media_exists", 409, "The product has this picture already"
+
+
+class InvalidHeader(DomainError):
+    """The first line of a CSV file names columns that do not exist, or not those it needs."""
+
+    code, status, title = "invalid_header", 400, "The file has other columns"
+
+
+class UnknownKind(DomainError):
+    """There are files of products, categories, product types, prices and stock."""
+
+    code, status, title = "unknown_kind", 404, "No such kind of file"

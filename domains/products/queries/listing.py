@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Literal
 from uuid import UUID
 
+from domains.products.queries.prices import PricesFor
 from domains.products.queries.variants import VARIANTS, ListedVariant, variants_of
 from domains.products.rules.search import search_words
 from infrastructure.database.contexts import connection_of
@@ -40,10 +41,10 @@ _DOCUMENT = (
     " || to_tsvector('simple'::regconfig, COALESCE(p.search_text, '')))"
 )
 _SUBTREE = """
-    WITH subtree AS MATERIALIZED (
-        SELECT c.id FROM products_category top
-        JOIN products_category c ON starts_with(c.path, top.path)
-        WHERE top.slug = %s
+    WITH RECURSIVE subtree AS (
+        SELECT id FROM products_category WHERE slug = %s
+        UNION ALL
+        SELECT c.id FROM products_category c JOIN subtree ON c.parent_id = subtree.id
     )
     SELECT (SELECT array_agg(id) FROM subtree), (
         SELECT count(*) FROM (
@@ -70,7 +71,7 @@ def products_listed(
     *,
     q: str | None,
     category: str | None,
-    currency: str,
+    prices: PricesFor,
     sort: str,
     after: Sequence[Any] | None,
     limit: int,
@@ -94,7 +95,7 @@ def products_listed(
             return []
         within = "small" if linked < SMALL_CATEGORY else "large"
         params.append(subtree)
-    params += [*(after or ()), limit, currency]
+    params += [*(after or ()), limit, *prices.params]
     fetch = connection_of("products").fetch
     sql = _list_text(searched=searched, within=within, sort=sort, continued=after is not None)
     return [
@@ -103,7 +104,7 @@ def products_listed(
             slug=slug,
             name=name,
             created_at=created_at,
-            variants=variants_of(variants, currency),
+            variants=variants_of(variants, prices),
         )
         for product_id, slug, name, created_at, variants in fetch(sql, params)
     ]

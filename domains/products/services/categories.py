@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypedDict, Unpack
 from uuid import UUID
 
-from domains.products.errors import CategoryNotFound, UnknownCategory
-from domains.products.models import Category
+from domains.products.errors import (
+    CategoryCycle,
+    CategoryNotEmpty,
+    CategoryNotFound,
+    UnknownCategory,
+)
+from domains.products.models import Category, Product
+from domains.products.queries import categories as queries
 from domains.products.rules import slugs
-from domains.products.services.writing import again_if_taken, expect
+from domains.products.rules.ranks import rank_between
+from domains.products.rules.texts import Texts
+from domains.products.services.writing import again_if_taken, expect, known_locales, refusals
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 from infrastructure.ids import new_id
+
+SLUGS = ("products_category_slug_unique", "products_categoryslug_unique")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewCategory:
+    """parent: as everywhere here a slug, or `external:` and an external id. slug: made from the
+    name where it is None."""
+
+    name: str
+    parent: str | None = None
+    slug: str | None = None
+    external_id: str | None = None
+    description: str = ""
+    seo_title: str = ""
+    seo_description: str = ""
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+
+
+class CategoryEdit(TypedDict, total=False):
+    """What can be changed of a category.
+
+    parent: None for the top of the tree. before, after: the sibling that it goes next to; without
+    one of them, and with a new parent, it goes to the end.
+    """
+
+    name: str
+    description: str
+    seo_title: str
+    seo_description: str
+    texts: Mapping[str, Texts | None]
+    slug: str
+    external_id: str | None
+    parent: str | None
+    before: str
+    after: str
 
 
 def create_category(
@@ -23,84 +69,185 @@ def create_category(
     now: datetime,
     idempotency: IdempotencyKey | None = None,
 ) -> UUID:
-    """Add a category below another one, which `parent` is the slug of, or at the root.
+    """Add a category behind the others below `parent`. Raises as `add_category`."""
+    return add_category(
+        category=NewCategory(name=name, parent=parent), now=now, idempotency=idempotency
+    )
 
-    Raises UnknownCategory, CategoryTooDeep; Duplicate for a key that was used before.
+
+def add_category(
+    *, category: NewCategory, now: datetime, idempotency: IdempotencyKey | None = None
+) -> UUID:
+    """Add a category behind its siblings.
+
+    Raises UnknownCategory, CategoryTooDeep, SlugTaken, ExternalIdTaken, UnknownLocale; Duplicate
+    for a key that was used before.
     """
+    known_locales(category.texts)
+    retried = SLUGS if category.slug is None else ()
 
     def create() -> UUID:
-        with atomic("products"), duplicates():
-            above = None
-            if parent is not None:
-                # Locked, so that it cannot be moved while its path is being continued.
-                above = Category.objects.locked().filter(slug=parent).first()
-                if above is None:
-                    raise unknown_category([parent], "/parent")
-            base = slugs.slug_of(name)
-            candidates = [base, *slugs.numbered_slugs(base)]
-            taken = set(Category.objects.filter(slug__in=candidates).values_list("slug", flat=True))
-            slug = slugs.free_slug(base, taken, otherwise=new_id().hex[-11:])
-            category = Category.create(name=name, slug=slug, parent=above, now=now)
-            category.save(also=[idempotency.record(category.id, now)] if idempotency else ())
-            return category.id
+        with atomic("products"), duplicates(), refusals(but=retried):
+            Category.objects.lock_tree()
+            above = category_ids([category.parent] if category.parent else [], "/parent")
+            parent_id = above.get(category.parent or "")
+            place = queries.place_below(parent_id)
+            created = Category.create(
+                name=category.name,
+                slug=_free_slug(category),
+                parent_id=parent_id,
+                parent_depth=place.depth,
+                position=rank_between(place.previous, None),
+                now=now,
+                description=category.description,
+                seo_title=category.seo_title,
+                seo_description=category.seo_description,
+                external_id=category.external_id,
+                texts=category.texts,
+            )
+            created.save(also=[idempotency.record(created.id, now)] if idempotency else ())
+            return created.id
 
-    return again_if_taken(create, "products_category_slug_unique")
+    return again_if_taken(create, *retried)
 
 
 def edit_category(
-    *,
-    category_id: UUID,
-    version: int | None,
-    name: str | None = None,
-    parent: str | None = None,
-    to_root: bool = False,
+    *, category_id: UUID, version: int | None, now: datetime, **changes: Unpack[CategoryEdit]
 ) -> None:
-    """Rename a category, or hang it with all below it somewhere else. The slug stays.
+    """Change what is given, or hang the category with all below it somewhere else.
 
-    parent: slug of the new parent; to_root: no parent any more.
-    Raises CategoryNotFound, UnknownCategory, CategoryCycle, CategoryTooDeep,
-    ConcurrentModification.
+    Raises CategoryNotFound, UnknownCategory, CategoryCycle, CategoryTooDeep, SlugTaken,
+    ExternalIdTaken, UnknownLocale, ConcurrentModification.
+    """
+    known_locales(changes.get("texts", ()))
+    moves = bool(_MOVES & changes.keys())
+    with atomic("products"), refusals():
+        if moves:
+            Category.objects.lock_tree()
+        category = _locked(category_id)
+        expect(category.version, version, category)
+        if moves:
+            _move(category, changes)
+        if "external_id" in changes:
+            category.identify(changes["external_id"])
+        category.edit(
+            name=changes.get("name"),
+            description=changes.get("description"),
+            seo_title=changes.get("seo_title"),
+            seo_description=changes.get("seo_description"),
+            texts=changes.get("texts"),
+            slug=changes.get("slug"),
+            now=now,
+        )
+        category.save()
+
+
+def remove_category(*, category_id: UUID, version: int | None) -> None:
+    """Remove a category that nothing lies in; its slugs are free again.
+
+    Raises CategoryNotFound, CategoryNotEmpty, ConcurrentModification.
     """
     with atomic("products"):
-        if parent is None and not to_root:
-            category = Category.objects.locked().filter(pk=category_id).first()
-            above = None
-        else:
-            # Two moves at once could make a circle that neither of them sees: one at a time.
-            tree = {found.id: found for found in Category.objects.locked()}
-            category = tree.get(category_id)
-            above = next((c for c in tree.values() if c.slug == parent), None)
-            if parent is not None and above is None:
-                raise unknown_category([parent], "/parent")
-        if category is None:
-            raise CategoryNotFound(f"There is no category {category_id}.")
+        Category.objects.lock_tree()
+        # Whoever puts a product into it holds it, until the product is there to be seen.
+        category = _locked(category_id, against_links=True)
         expect(category.version, version, category)
-        old_path = category.path
-        if name is not None:
-            category.rename(name=name)
-        if above is not None or to_root:
-            below = max(found.depth for found in tree.values() if found.lies_in(category))
-            category.move(parent=above, levels_below=below - category.depth)
-        category.save()
-        if category.path != old_path:
-            Category.objects.move_subtree(old_path=old_path, new_path=category.path)
+        if not Category.objects.remove_empty(category_id):
+            raise CategoryNotEmpty(f"Something lies in {category}.")
 
 
-def category_ids(slugs: Sequence[str]) -> dict[str, UUID]:
-    """Category slugs and their ids. Raises UnknownCategory."""
-    if not slugs:
+def assign_products(
+    *, category_id: UUID, product_ids: Sequence[UUID], now: datetime
+) -> int:
+    """List products in a category, behind those they are in already; one statement.
+
+    Returns how many were not in it before. Products that are archived, or do not exist, are left
+    out. Raises CategoryNotFound.
+    """
+    with atomic("products"):
+        _locked(category_id)
+        return Product.objects.put_into(category_id, product_ids, now=now)
+
+
+def withdraw_products(
+    *, category_id: UUID, product_ids: Sequence[UUID], now: datetime
+) -> int:
+    """List products no more in a category; one statement. Returns how many were in it."""
+    return Product.objects.take_out_of(category_id, product_ids, now=now)
+
+
+def category_ids(names: Sequence[str], pointer: str = "/categories") -> dict[str, UUID]:
+    """Categories by slug, or by `external:` and their external id; they stay where the caller is
+    in a transaction. Raises UnknownCategory."""
+    if not names:
         return {}
-    found = dict(Category.objects.filter(slug__in=set(slugs)).values_list("slug", "pk"))
-    missing = [slug for slug in dict.fromkeys(slugs) if slug not in found]
+    found = queries.ids_of(names)
+    missing = [name for name in dict.fromkeys(names) if name not in found]
     if missing:
-        raise unknown_category(missing, "/categories")
+        raise unknown_category(missing, pointer)
     return found
 
 
-def unknown_category(slugs: Sequence[str], pointer: str) -> UnknownCategory:
+def unknown_category(names: Sequence[str], pointer: str) -> UnknownCategory:
     return UnknownCategory(
         errors=[
-            FieldError(pointer, UnknownCategory.code, f"There is no category {slug}.")
-            for slug in slugs
+            FieldError(pointer, UnknownCategory.code, f"There is no category {name}.")
+            for name in names
         ]
     )
+
+
+_MOVES = {"parent", "before", "after"}
+
+
+def _move(category: Category, changes: CategoryEdit) -> None:
+    """The caller has locked the tree."""
+    parent_id = category.parent_id
+    if "parent" in changes:
+        parent = changes["parent"]
+        parent_id = None if parent is None else category_ids([parent], "/parent")[parent]
+    side = "before" if "before" in changes else "after" if "after" in changes else None
+    beside = None
+    if side is not None:
+        anchor = changes[side]  # type: ignore[literal-required]
+        beside = Category.objects.get(pk=category_ids([anchor], f"/{side}")[anchor])
+        if "parent" not in changes:
+            parent_id = beside.parent_id
+        if beside == category or beside.parent_id != parent_id:
+            detail = f"{beside} is no other category below the same parent."
+            raise UnknownCategory(errors=[FieldError(f"/{side}", "not_a_sibling", detail)])
+    elif parent_id == category.parent_id:
+        return
+    place = queries.place_below(
+        parent_id,
+        moved=category.id,
+        before=beside.position if beside and side == "before" else None,
+        after=beside.position if beside and side == "after" else None,
+    )
+    if place.inside:
+        raise CategoryCycle(f"The new place lies below {category}.")
+    category.move(
+        parent_id=parent_id,
+        depth=place.depth + 1,
+        levels_below=place.levels_below,
+        position=rank_between(place.previous, place.next),
+    )
+
+
+def _locked(category_id: UUID, *, against_links: bool = False) -> Category:
+    category: Category | None = (
+        Category.objects.select_for_update(no_key=not against_links, of=("self",))
+        .filter(pk=category_id)
+        .first()
+    )
+    if category is None:
+        raise CategoryNotFound(f"There is no category {category_id}.")
+    return category
+
+
+def _free_slug(category: NewCategory) -> str:
+    if category.slug is not None:
+        return category.slug
+    base = slugs.slug_of(category.name)
+    taken = queries.slugs_among([base, *slugs.numbered_slugs(base)])
+    return slugs.free_slug(base, taken, otherwise=new_id().hex[-11:])

@@ -3,48 +3,81 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from django.db import IntegrityError
-
-from domains.products.errors import ProductNotFound, SkuTaken
-from domains.products.models import Price, Product, StockItem, Variant
+from domains.products.errors import SlugTaken, UnknownProductType
+from domains.products.models import Product, ProductType
+from domains.products.models.products import VariantChanges
 from domains.products.rules import slugs as slug_rules
+from domains.products.rules.texts import Texts
 from domains.products.services.categories import category_ids
-from domains.products.services.writing import again_if_taken, constraint_of, expect
+from domains.products.services.variants import (
+    NewVariant,
+    hold_type,
+    locked_product,
+    refused_skus,
+    sell,
+    variant_of,
+)
+from domains.products.services.writing import again_if_taken, known_locales, refusals
 from infrastructure.database.contexts import atomic
+from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 from infrastructure.ids import new_id
-from infrastructure.money import Money
 
 BATCH = 500
+SLUGS = ("products_product_slug_unique", "products_productslug_unique")
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewVariant:
-    """prices: at most one per currency. backorder_limit: how much may be sold beyond the stock."""
-
-    sku: str
-    prices: tuple[Money, ...] = ()
-    name: str = ""
-    options: dict[str, str] = field(default_factory=dict)
-    unit: str = "piece"
-    backorder_limit: int = 0
+__all__ = [
+    "NewProduct",
+    "NewVariant",
+    "ProductEdit",
+    "archive_product",
+    "create_product",
+    "create_products",
+    "edit_product",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewProduct:
+    """slug: made from the name where it is None. product_type: its code. texts: per locale."""
+
     name: str
     variants: tuple[NewVariant, ...]
     description: str = ""
     status: str = "draft"
     categories: tuple[str, ...] = ()
-    """Slugs of categories."""
+    """Slugs of categories, or `external:` and their external ids; the first is the main one."""
+    slug: str | None = None
+    external_id: str | None = None
+    product_type: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    seo_title: str = ""
+    seo_description: str = ""
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+
+
+class ProductEdit(TypedDict, total=False):
+    """What can be changed of a product; `ProductChanges`, with codes and slugs for ids."""
+
+    slug: str
+    external_id: str | None
+    product_type: str | None
+    name: str
+    description: str
+    seo_title: str
+    seo_description: str
+    texts: Mapping[str, Texts | None]
+    attributes: Mapping[str, Any]
+    categories: Sequence[str]
+    status: str
+    variants: Mapping[str, VariantChanges]
 
 
 def create_product(
@@ -56,8 +89,8 @@ def create_product(
 ) -> UUID:
     """Put a product into the catalogue, with its prices and an empty stock item per variant.
 
-    Raises NothingToSell, SkuTaken, UnknownCategory, NegativePrice; Duplicate for a key that was
-    used before.
+    Raises NothingToSell, InvalidProduct, SkuTaken, SlugTaken, ExternalIdTaken, UnknownCategory,
+    UnknownProductType, UnknownLocale, NegativePrice; Duplicate for a key that was used before.
     """
     return _create([product], actor_id=actor_id, now=now, idempotency=idempotency)[0]
 
@@ -77,29 +110,35 @@ def edit_product(
     *,
     product_id: UUID,
     version: int | None,
-    name: str | None = None,
-    description: str | None = None,
-    status: str | None = None,
-    categories: Sequence[str] | None = None,
     now: datetime,
-) -> None:
+    pointers: Mapping[str, str] | None = None,
+    **changes: Unpack[ProductEdit],
+) -> tuple[str, ...]:
     """Change what is given. `version`: the one the change is based on, None for whatever it is.
 
-    Raises ProductNotFound, ProductArchived, UnknownCategory, ConcurrentModification.
+    Returns the names of what is different now; where there are none nothing is written.
+    pointers: where the input tells of a SKU, for the faults of its variants.
+    Raises ProductNotFound, ProductArchived, VariantNotFound, LastVariant, InvalidProduct,
+    SlugTaken, ExternalIdTaken, UnknownCategory, UnknownProductType, UnknownLocale,
+    ConcurrentModification.
     """
-    listed_in = None
-    if categories is not None:
-        found = category_ids(categories)
-        listed_in = [found[slug] for slug in categories]
-    product = _product(product_id, version)
-    product.edit(
-        name=name,
-        description=description,
-        status=status,
-        category_ids=listed_in,
-        now=now,
-    )
-    product.save()
+    known_locales(changes.get("texts", ()))
+    wanted: Any = dict(changes)
+    with atomic("products"), refusals():
+        product = locked_product(product_id, version)
+        if "categories" in wanted:
+            names = wanted.pop("categories")
+            found = category_ids(names)
+            wanted["category_ids"] = [found[name] for name in names]
+        if "product_type" in wanted:
+            code = wanted["product_type"]
+            wanted["product_type"] = _types([code])[code]
+        elif _CHECKED_BY_TYPE & wanted.keys():
+            hold_type(product)
+        changed = product.edit(now=now, pointers=pointers, **wanted)
+        if changed:
+            product.save()
+        return changed
 
 
 def archive_product(*, product_id: UUID, version: int | None, now: datetime) -> None:
@@ -107,10 +146,15 @@ def archive_product(*, product_id: UUID, version: int | None, now: datetime) -> 
 
     Raises ProductNotFound, ConcurrentModification.
     """
-    product = _product(product_id, version)
-    if product.status != Product.Status.ARCHIVED:
-        product.archive(now=now)
-        product.save()
+    with atomic("products"):
+        product = locked_product(product_id, version)
+        if product.status != Product.Status.ARCHIVED:
+            product.archive(now=now)
+            product.save()
+
+
+# A change of one of these is checked by the type, which therefore has to stay as it is.
+_CHECKED_BY_TYPE = {"attributes", "status", "variants"}
 
 
 def _create(
@@ -120,88 +164,87 @@ def _create(
     now: datetime,
     idempotency: IdempotencyKey | None,
 ) -> list[UUID]:
-    categories = category_ids([slug for new in news for slug in new.categories])
+    for new in news:
+        known_locales(new.texts)
+    skus = [variant.sku for new in news for variant in new.variants]
 
     def create() -> list[UUID]:
-        slugs = _free_slugs([new.name for new in news])
-        products = [
-            _product_of(new, slug, categories, now) for new, slug in zip(news, slugs, strict=True)
-        ]
-        pairs = [
-            (variant, sold)
-            for product, new in zip(products, news, strict=True)
-            for variant, sold in zip(product.variants, new.variants, strict=True)
-        ]
-        prices = [
-            Price.first(
-                variant_id=variant.id, sku=variant.sku, money=money, actor_id=actor_id, now=now
-            )
-            for variant, sold in pairs
-            for money in sold.prices
-        ]
-        stock = [
-            StockItem.empty(
-                variant_id=variant.id, sku=variant.sku, backorder_limit=sold.backorder_limit
-            )
-            for variant, sold in pairs
-        ]
-        with atomic("products"), duplicates(), _sku_refusals([v.sku for v, _ in pairs]):
+        with atomic("products"), duplicates(), refusals(but=SLUGS), refused_skus(skus):
+            categories = category_ids([name for new in news for name in new.categories])
+            types = _types({new.product_type for new in news})
+            slugs = _free_slugs(news)
+            products = [
+                _product_of(new, slug, categories, types, now)
+                for new, slug in zip(news, slugs, strict=True)
+            ]
             if idempotency is not None:
                 products[0].save(also=[idempotency.record(products[0].id, now)])
             else:
                 Product.objects.add_all(products)
-            Price.objects.add_all(prices)
-            StockItem.objects.add_all(stock)
+            pairs = [
+                (variant, sold)
+                for product, new in zip(products, news, strict=True)
+                for variant, sold in zip(product.variants, new.variants, strict=True)
+            ]
+            sell(pairs, actor_id=actor_id, now=now)
         return [product.id for product in products]
 
-    return again_if_taken(create, "products_product_slug_unique")
+    return again_if_taken(create, *SLUGS)
 
 
-def _product_of(new: NewProduct, slug: str, categories: dict[str, UUID], now: datetime) -> Product:
+def _types(codes: Collection[str | None]) -> dict[str | None, ProductType | None]:
+    """Product types by their codes, None for None; they stay as they are until the transaction
+    ends. Raises UnknownProductType."""
+    wanted = {code for code in codes if code is not None}
+    found = ProductType.objects.staying(codes=wanted) if wanted else {}
+    if missing := sorted(wanted - found.keys()):
+        detail = f"There is no product type {', '.join(missing)}."
+        fault = FieldError("/product_type", UnknownProductType.code, detail)
+        raise UnknownProductType(detail, errors=[fault])
+    return {None: None, **found}
+
+
+def _product_of(
+    new: NewProduct,
+    slug: str,
+    categories: Mapping[str, UUID],
+    types: Mapping[str | None, ProductType | None],
+    now: datetime,
+) -> Product:
     return Product.create(
         name=new.name,
         slug=slug,
         description=new.description,
         status=new.status,
-        variants=[
-            Variant(sku=v.sku, name=v.name, options=v.options, unit=Variant.Unit(v.unit).value)
-            for v in new.variants
-        ],
-        category_ids=[categories[slug] for slug in new.categories],
+        variants=[variant_of(variant) for variant in new.variants],
+        category_ids=[categories[name] for name in new.categories],
         now=now,
+        seo_title=new.seo_title,
+        seo_description=new.seo_description,
+        external_id=new.external_id,
+        product_type=types[new.product_type],
+        attributes=new.attributes,
+        texts=new.texts,
     )
 
 
-def _product(product_id: UUID, version: int | None) -> Product:
-    product = Product.objects.filter(pk=product_id).first()
-    if product is None:
-        raise ProductNotFound(f"There is no product {product_id}.")
-    expect(product.version, version, product)
-    return product
+def _free_slugs(news: Sequence[NewProduct]) -> list[str]:
+    """A slug per product that is free now; the unique index decides who really gets it.
 
-
-def _free_slugs(names: Sequence[str]) -> list[str]:
-    """A slug per name that is free now; the unique index decides who really gets it."""
-    bases = [slug_rules.slug_of(name) for name in names]
+    Raises SlugTaken where one that was asked for is not free.
+    """
+    bases = [new.slug or slug_rules.slug_of(new.name) for new in news]
     taken = Product.objects.slugs_among(set(bases))
+    for new in news:
+        if new.slug is not None and new.slug in taken:
+            raise SlugTaken(f"{new.slug} leads to another product.")
     crowded = [base for base, n in Counter(bases).items() if n > 1 or base in taken]
     numbered = [slug for base in crowded for slug in slug_rules.numbered_slugs(base)]
     taken |= Product.objects.slugs_among(numbered)
+    taken |= {new.slug for new in news if new.slug is not None}
     slugs = []
-    for base in bases:
-        slug = slug_rules.free_slug(base, taken, otherwise=new_id().hex[-11:])
+    for new, base in zip(news, bases, strict=True):
+        slug = new.slug or slug_rules.free_slug(base, taken, otherwise=new_id().hex[-11:])
         taken.add(slug)
         slugs.append(slug)
     return slugs
-
-
-@contextmanager
-def _sku_refusals(skus: Sequence[str]) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        if constraint_of(error) == "products_variant_sku_unique":
-            detail = error.__cause__.diag.message_detail or ""  # type: ignore[union-attr]
-            taken = next((sku for sku in skus if f"=({sku}) " in detail), "")
-            raise SkuTaken(f"The SKU {taken} exists already.") from error
-        raise

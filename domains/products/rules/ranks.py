@@ -1,0 +1,81 @@
+"""Ranks: texts that order siblings, with room for another one between any two.
+
+A rank is a whole number of five digits of base 62 and, where two neighbours leave no whole number
+between them, a fraction behind it. Adding at either end counts on, so ranks stay short; each
+insertion into one and the same gap costs about a sixth of a digit. Digits are in the order of
+their ASCII codes: ranks are compared byte by byte (`COLLATE "C"`).
+"""
+
+from __future__ import annotations
+
+from string import ascii_lowercase, ascii_uppercase, digits
+
+_DIGITS = digits + ascii_uppercase + ascii_lowercase
+_BASE = len(_DIGITS)
+_VALUE = {digit: value for value, digit in enumerate(_DIGITS)}
+_WHOLE = 5
+_END = _BASE**_WHOLE
+
+FIRST = "V0000"
+"""The rank of an only child, in the middle of all there are."""
+
+
+def rank_between(before: str | None, after: str | None) -> str:
+    """A rank behind `before` and ahead of `after`; None for the end of the row.
+
+    Raises ValueError where `before` does not come before `after`.
+    """
+    if before is not None and after is not None and before >= after:
+        raise ValueError(f"{before!r} does not come before {after!r}.")
+    if before is None and after is None:
+        return FIRST
+    low = -1 if before is None else _whole(before)
+    high = _END if after is None else _whole(after)
+    if before is None:
+        between = high - 1
+    elif after is None:
+        between = low + 1
+    else:
+        between = (low + high) // 2
+    # 0 without a fraction would leave no room ahead of it.
+    if max(low, 0) < between < high:
+        return _text(between)
+    fraction_after = after[_WHOLE:] if after is not None else ""
+    if low < high and fraction_after and high > 0:
+        return _text(high)
+    if low < high:
+        low = max(low, 0)
+        return _text(low) + _fraction_between(before[_WHOLE:] if before else "", None)
+    return _text(low) + _fraction_between(before[_WHOLE:] if before else "", fraction_after)
+
+
+def _fraction_between(low: str, high: str | None) -> str:
+    """Digits behind the point, strictly between; never with a 0 at the end, which would leave no
+    room ahead of it. `high` None: 1."""
+    shared = 0
+    while high is not None and (low[shared] if shared < len(low) else "0") == high[shared]:
+        shared += 1
+    if high is not None and shared:
+        return high[:shared] + _fraction_between(low[shared:], high[shared:])
+    lowest = _VALUE[low[0]] if low else 0
+    highest = _BASE if high is None else _VALUE[high[0]]
+    if highest - lowest > 1:
+        return _DIGITS[(lowest + highest) // 2]
+    if high is not None and len(high) > 1:
+        return high[0]
+    return _DIGITS[lowest] + _fraction_between(low[1:], None)
+
+
+def _whole(rank: str) -> int:
+    value = 0
+    for digit in rank[:_WHOLE]:
+        value = value * _BASE + _VALUE[digit]
+    return value
+
+
+def _text(value: int) -> str:
+    text = ""
+    for _ in range(_WHOLE):
+        value, digit = divmod(value, _BASE)
+        text = _DIGITS[digit] + text
+    return text
