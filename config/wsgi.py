@@ -1,4 +1,4 @@
-"""The entry point of the web role."""
+"""The entry point of the web role: what is in memory is answered in front of Django."""
 
 from __future__ import annotations
 
@@ -8,4 +8,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+from infrastructure.http.front import fronted  # noqa: E402  (once Django is set up)
+
+application = fronted(_django)

@@ -32,6 +32,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Tests of rate limits switch on those that they are about.
 RATE_LIMITS = dict.fromkeys(RATE_LIMITS)
 
+# Tests are rolled back, and what is cached is not. Those of the cache have one each.
+CACHE_ENABLED = False
+
 env.check()
 
 INSTALLED_APPS = [*INSTALLED_APPS, "demo", "tests.support.sample"]  # noqa: F405

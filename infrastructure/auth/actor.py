@@ -11,13 +11,15 @@ from uuid import UUID
 class Actor:
     """The caller of a request, read from a verified token. Never a model.
 
-    `scopes` are those the person holds now, not those written into the token when it was issued.
+    `scopes` are those the person holds now, not those written into the token when it was issued;
+    so is `customer_group`, the code of the group of customers whose prices hold for them.
     """
 
     id: UUID
     scopes: frozenset[str] = frozenset()
     is_staff: bool = False
     session_id: UUID | None = None
+    customer_group: str | None = None
 
     # Django REST framework and Django's own code ask these of `request.user`.
     is_authenticated: ClassVar[bool] = True

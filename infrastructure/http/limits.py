@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from ipaddress import IPv6Address, ip_network
@@ -107,7 +107,11 @@ def identity_of(request: HttpRequest, actor: Actor | None) -> str:
     """Whose budget a request is charged to: the caller's, or that of the caller's address."""
     if actor is not None:
         return f"actor:{actor.id}"
-    address = client_ip(request)
+    return identity_of_address(request.META)
+
+
+def identity_of_address(meta: Mapping[str, Any]) -> str:
+    address = client_ip(meta)
     if isinstance(address, IPv6Address):
         # A subscriber owns a /64 at least, so single addresses in it are free to change.
         return f"ip:{ip_network((address, 64), strict=False)}"
@@ -125,11 +129,15 @@ def charge(identity: str, *names: str) -> Decision | None:
         return None
     decision = _limiter().charge(identity, policies)
     if decision is not None and not decision.allowed:
-        raise RateLimited(
-            f"At most {decision.policy.limit} requests in {decision.policy.window_s} s.",
-            headers=decision.headers,
-        )
+        raise refusal(decision)
     return decision
+
+
+def refusal(decision: Decision) -> RateLimited:
+    return RateLimited(
+        f"At most {decision.policy.limit} requests in {decision.policy.window_s} s.",
+        headers=decision.headers,
+    )
 
 
 class RedisLimiter:

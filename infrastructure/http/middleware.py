@@ -38,7 +38,7 @@ _EVERYWHERE = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-_API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self';"
@@ -67,11 +67,7 @@ class Edge:
             "/metrics": _metrics,
         }
         self._pages = (settings.ADMIN_PATH, settings.API_DOCS_PATH)
-        self._headers = dict(_EVERYWHERE)
-        if settings.SECURE_HSTS_SECONDS:
-            self._headers["Strict-Transport-Security"] = (
-                f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
-            )
+        self._headers = security_headers()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         probe = self._probes.get(request.path_info)
@@ -108,7 +104,7 @@ class Edge:
             headers[name] = value
         if "Content-Security-Policy" not in headers:
             page = request.path_info.startswith(self._pages)
-            headers["Content-Security-Policy"] = _PAGE_POLICY if page else _API_POLICY
+            headers["Content-Security-Policy"] = _PAGE_POLICY if page else API_POLICY
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"
         return response
@@ -129,11 +125,25 @@ class Edge:
         )
 
 
+def security_headers() -> dict[str, str]:
+    """The headers of every answer, whoever gives it."""
+    headers = dict(_EVERYWHERE)
+    if settings.SECURE_HSTS_SECONDS:
+        headers["Strict-Transport-Security"] = (
+            f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
+        )
+    return headers
+
+
+def request_id_of(meta: Mapping[str, str], traceparent: str) -> str:
+    """The id that the caller gave to the request, or that of its trace."""
+    given = meta.get("HTTP_X_REQUEST_ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else traceparent[3:35]
+
+
 def _identity(meta: Mapping[str, str]) -> correlation.Correlation:
     traceparent = correlation.next_traceparent(meta.get("HTTP_TRACEPARENT"))
-    request_id = meta.get("HTTP_X_REQUEST_ID", "")
-    if not _REQUEST_ID.fullmatch(request_id):
-        request_id = traceparent[3:35]
+    request_id = request_id_of(meta, traceparent)
     return correlation.Correlation(
         request_id=request_id, correlation_id=request_id, traceparent=traceparent
     )

@@ -17,6 +17,7 @@ from django.core.exceptions import (
 )
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from msgspec import UNSET, UnsetType
 from rest_framework.exceptions import APIException
 
 from infrastructure.errors import DomainError
@@ -31,11 +32,12 @@ MEDIA_TYPE = "application/problem+json"
 
 class ProblemField(Out, frozen=True, kw_only=True):
     """One fault of the input. `pointer` is a JSON pointer into the body, or `?name` for a query
-    parameter."""
+    parameter. `current`, where a comparison failed: what the value is."""
 
     pointer: str
     code: str
     detail: str
+    current: int | str | UnsetType | None = UNSET
 
 
 class Problem(Out, frozen=True, kw_only=True):
@@ -55,22 +57,35 @@ _encode = msgspec.json.Encoder().encode
 
 
 def problem(request: HttpRequest, error: DomainError) -> HttpResponse:
+    return HttpResponse(
+        document(error, instance=request.path, trace_id=current().request_id),
+        content_type=MEDIA_TYPE,
+        status=error.status,
+        headers=error.headers,
+    )
+
+
+def document(error: DomainError, *, instance: str, trace_id: str | None) -> bytes:
+    """The body that says why the request for `instance` was refused."""
     body = Problem(
         type=f"/problems/{error.code}",
         title=error.title,
         status=error.status,
         detail=error.detail,
-        instance=request.path,
+        instance=instance,
         code=error.code,
-        trace_id=current().request_id,
+        trace_id=trace_id,
         errors=[
-            ProblemField(pointer=fault.pointer, code=fault.code, detail=fault.detail)
+            ProblemField(
+                pointer=fault.pointer,
+                code=fault.code,
+                detail=fault.detail,
+                current=fault.current,
+            )
             for fault in error.errors
         ],
     )
-    return HttpResponse(
-        _encode(body), content_type=MEDIA_TYPE, status=error.status, headers=error.headers
-    )
+    return _encode(body)
 
 
 def refusal(error: Exception) -> DomainError | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 
 from infrastructure.http.errors import InvalidHeader, StaleVersion
 
@@ -18,15 +19,15 @@ MERGE_PATCH = "application/merge-patch+json"
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
-def client_ip(request: HttpRequest) -> IPv4Address | IPv6Address | None:
-    """The address of the client, as far as trusted proxies vouch for it.
+def client_ip(meta: Mapping[str, Any]) -> IPv4Address | IPv6Address | None:
+    """The address of the client of a WSGI request, as far as trusted proxies vouch for it.
 
     TRUSTED_PROXIES is how many proxies of ours stand in front: each appends to X-Forwarded-For
     the address it was called from, so what a client wrote in there itself is never looked at.
     """
-    address = request.META.get("REMOTE_ADDR", "")
+    address = meta.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES:
-        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        hops = [hop.strip() for hop in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         hops = [hop for hop in hops if hop]
         if hops:
             address = hops[-min(settings.TRUSTED_PROXIES, len(hops))]

@@ -1,0 +1,1 @@
+"""Answers that are the same for many callers, kept near them. See README.md."""

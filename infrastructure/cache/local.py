@@ -1,0 +1,185 @@
+"""The first tier: entries in the memory of this process.
+
+It is trusted only while the listener hears of every invalidation. Whatever was loaded before an
+invalidation of one of its tags is refused when it comes to be stored, however late that is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from infrastructure.cache.entries import Entry
+
+# Invalidations that are remembered for loads still under way; older loads are refused as a whole.
+REMEMBERED_DROPS = 20_000
+# Who began to load an entry anew and has not come back is not waited for.
+CLAIM_SECONDS = 5.0
+
+Answer = tuple[str, list[tuple[str, str]], list[bytes]]
+
+
+class Held:
+    """An entry in this process. `answers` is the front's: finished ones, gzip or not."""
+
+    __slots__ = ("answers", "claimed_until", "entry", "route", "touched", "url")
+
+    def __init__(self, entry: Entry, url: str | None, route: str) -> None:
+        self.entry, self.url, self.route = entry, url, route
+        self.touched = False
+        self.claimed_until = 0.0
+        self.answers: dict[bool, Answer] = {}
+
+
+class LocalCache:
+    """Bounded by entries and by bytes; who was not asked for since the last round goes first.
+
+    Reads take no lock: they are single dictionary look-ups.
+    """
+
+    def __init__(
+        self,
+        *,
+        most_entries: int,
+        most_bytes: int,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most_entries, self._most_bytes = most_entries, most_bytes
+        self._clock, self._monotonic = clock, monotonic
+        self._lock = threading.Lock()
+        self._entries: dict[str, Held] = {}
+        self._by_url: dict[str, Held] = {}
+        self._by_tag: dict[str, set[str]] = {}
+        self._bytes = 0
+        self._trusted_until = 0.0
+        self._sequence = 0
+        self._floor = 1
+        self._dropped: dict[str, int] = {}
+
+    # Reading
+
+    @property
+    def is_live(self) -> bool:
+        """Whether every invalidation of the last moments was heard."""
+        return self._monotonic() < self._trusted_until
+
+    def get(self, key: str) -> Held | None:
+        return self._fresh(self._entries.get(key))
+
+    def at(self, url: str) -> Held | None:
+        """What an anonymous caller is shown at this canonical URL."""
+        return self._fresh(self._by_url.get(url))
+
+    def needs_refresh(self, held: Held) -> bool:
+        """Whether it is time to load this entry anew, and nobody does."""
+        now = self._clock()
+        return now >= held.entry.refresh_at and now >= held.claimed_until
+
+    def claim(self, held: Held) -> bool:
+        """Whether the caller is the one to load it anew; everybody else goes on with the old."""
+        with self._lock:
+            if not self.needs_refresh(held):
+                return False
+            held.claimed_until = self._clock() + CLAIM_SECONDS
+            return True
+
+    def _fresh(self, held: Held | None) -> Held | None:
+        if held is None or self._clock() >= held.entry.expires_at or not self.is_live:
+            return None
+        held.touched = True
+        return held
+
+    # Writing
+
+    @property
+    def sequence(self) -> int:
+        """To be read before a load and handed to `store` after it."""
+        return self._sequence
+
+    def store(self, entry: Entry, *, since: int, url: str | None = None, route: str = "") -> bool:
+        """Keep an entry whose load began at `since`; False where that would not be right."""
+        if entry.size > self._most_bytes or not self.is_live:
+            return False
+        with self._lock:
+            if since < self._floor or any(self._dropped.get(tag, 0) > since for tag in entry.tags):
+                return False
+            self._remove(entry.key)
+            held = Held(entry, url, route)
+            self._entries[entry.key] = held
+            if url is not None:
+                self._by_url[url] = held
+            for tag in entry.tags:
+                self._by_tag.setdefault(tag, set()).add(entry.key)
+            self._bytes += entry.size
+            self._shrink()
+        return True
+
+    def show_at(self, held: Held, url: str, route: str) -> None:
+        """Show an entry to anonymous callers too, if it still is there."""
+        with self._lock:
+            if self._entries.get(held.entry.key) is held:
+                held.url, held.route = url, route
+                self._by_url[url] = held
+
+    def drop(self, tags: Iterable[str]) -> int:
+        """Forget what carries one of these tags. Returns how many entries that were."""
+        with self._lock:
+            self._sequence += 1
+            dropped = 0
+            for tag in tags:
+                self._dropped.pop(tag, None)
+                self._dropped[tag] = self._sequence
+                for key in tuple(self._by_tag.get(tag, ())):
+                    self._remove(key)
+                    dropped += 1
+            while len(self._dropped) > REMEMBERED_DROPS:
+                oldest = next(iter(self._dropped))
+                self._floor = max(self._floor, self._dropped.pop(oldest))
+            return dropped
+
+    def clear(self) -> None:
+        """Forget everything, and refuse what is being loaded: something may have been missed."""
+        with self._lock:
+            self._sequence += 1
+            self._floor = self._sequence
+            self._dropped.clear()
+            self._entries.clear()
+            self._by_url.clear()
+            self._by_tag.clear()
+            self._bytes = 0
+
+    def trust(self, seconds: float) -> None:
+        """The listener heard from Redis just now. With 0: it knows that it hears nothing."""
+        self._trusted_until = self._monotonic() + seconds
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    def _remove(self, key: str) -> None:
+        held = self._entries.pop(key, None)
+        if held is None:
+            return
+        if held.url is not None and self._by_url.get(held.url) is held:
+            del self._by_url[held.url]
+        for tag in held.entry.tags:
+            keys = self._by_tag[tag]
+            keys.discard(key)
+            if not keys:
+                del self._by_tag[tag]
+        self._bytes -= held.entry.size
+
+    def _shrink(self) -> None:
+        while len(self._entries) > self._most_entries or self._bytes > self._most_bytes:
+            key, held = next(iter(self._entries.items()))
+            if held.touched:
+                # A second chance, at the end of the line.
+                held.touched = False
+                self._entries[key] = self._entries.pop(key)
+            else:
+                self._remove(key)

@@ -1,0 +1,147 @@
+"""Answers what this process has in memory, before Django wakes up.
+
+Only for a GET or HEAD of anybody's, for an entry that is fresh, of a host of ours; everything else,
+and whatever is unusual, goes to Django, which would give the same answer: bytes, headers, tags. The
+front refuses nothing but more requests of one address than the policy `cached` allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from random import getrandbits
+from typing import Any
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from prometheus_client import Counter
+
+from infrastructure.cache.installed import installed
+from infrastructure.cache.local import Answer, Held
+from infrastructure.http import limits
+from infrastructure.http.canonical import plain_url
+from infrastructure.http.middleware import API_POLICY, request_id_of, security_headers
+from infrastructure.http.problems import MEDIA_TYPE, document
+from infrastructure.http.representations import (
+    accepts_gzip,
+    changes_late,
+    public,
+    represented,
+)
+from infrastructure.http.requests import accepts_json
+from infrastructure.observability.correlation import next_traceparent
+from infrastructure.observability.metrics import rate_limit_decision
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+POLICY = "cached"
+
+_ANSWERS = Counter(
+    "http_front_answers_total", "Requests answered before Django, by route.", ["route", "code"]
+)
+
+
+def fronted(application: Application) -> Application:
+    """The application behind the front, or as it is where CACHE_FRONT is off."""
+    return Front(application) if settings.CACHE_ENABLED and settings.CACHE_FRONT else application
+
+
+class Front:
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._headers = [
+            *security_headers().items(),
+            ("Content-Security-Policy", API_POLICY),
+        ]
+        self._is_ours = lru_cache(maxsize=256)(_is_ours)
+        self._limiter = limits.LocalLimiter()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        url = plain_url(environ)
+        if url is None:
+            return self._application(environ, start_response)
+        cache = installed()
+        held = cache.local.at(url)
+        if (
+            held is None
+            or cache.local.needs_refresh(held)
+            or not self._is_ours(environ.get("HTTP_HOST", ""))
+            or not accepts_json(environ.get("HTTP_ACCEPT") or "*/*")
+            or (settings.HTTPS_ONLY and not _is_secure(environ))
+        ):
+            return self._application(environ, start_response)
+        given = environ.get("HTTP_X_REQUEST_ID") or environ.get("HTTP_TRACEPARENT")
+        request_id = _request_id(environ) if given else f"{getrandbits(128):032x}"
+        policy = limits.policy_named(POLICY)
+        if policy is not None:
+            decision = self._limiter.charge(limits.identity_of_address(environ), [policy])
+            if not decision.allowed:
+                return self._refuse(decision, environ, request_id, start_response)
+        status, headers, body = self._answer(held, environ, cache.now())
+        start_response(status, [*headers, ("X-Request-ID", request_id)])
+        _answers(held.route, status[:3]).inc()
+        return body if environ["REQUEST_METHOD"] == "GET" else []
+
+    def _answer(self, held: Held, environ: Environ, now: float) -> Answer:
+        zipped = accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        condition = environ.get("HTTP_IF_NONE_MATCH")
+        lasts = changes_late(held.entry, now)
+        if condition is None and lasts:
+            answer = held.answers.get(zipped)
+            if answer is not None:
+                return answer
+        found = represented(
+            held.entry, zipped=zipped, condition=condition, cache_control=public(held.entry, now)
+        )
+        status = f"{found.status} {HTTPStatus(found.status).phrase}"
+        answer = (status, [*found.headers, *self._headers], [found.body])
+        if condition is None and lasts:
+            held.answers[zipped] = answer
+        return answer
+
+    def _refuse(
+        self,
+        decision: limits.Decision,
+        environ: Environ,
+        request_id: str,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        rate_limit_decision(POLICY, "refused")
+        error = limits.refusal(decision)
+        body = document(error, instance=environ["PATH_INFO"], trace_id=request_id)
+        headers = [
+            ("Content-Type", MEDIA_TYPE),
+            *error.headers.items(),
+            ("Cache-Control", "no-store"),
+            *self._headers,
+            ("X-Request-ID", request_id),
+        ]
+        start_response("429 Too Many Requests", headers)
+        return [body] if environ["REQUEST_METHOD"] == "GET" else []
+
+
+def _request_id(environ: Environ) -> str:
+    return request_id_of(environ, next_traceparent(environ.get("HTTP_TRACEPARENT")))
+
+
+def _is_ours(host: str) -> bool:
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+
+
+def _is_secure(environ: Mapping[str, Any]) -> bool:
+    """As Django's `request.is_secure()`."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        name, wanted = settings.SECURE_PROXY_SSL_HEADER
+        given = environ.get(name)
+        if given is not None:
+            return bool(given.split(",", 1)[0].strip() == wanted)
+    return bool(environ.get("wsgi.url_scheme") == "https")
+
+
+@lru_cache(maxsize=256)
+def _answers(route: str, code: str) -> Counter:
+    return _ANSWERS.labels(route, code)

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import redis
+from django.conf import settings
+
+from infrastructure.cache.entries import Loaded
+from infrastructure.cache.tiers import Cache, Read
+from infrastructure.errors import DomainError
+from tests.integration.infrastructure.cache.conftest import MakeCache
+from tests.support.caches import invalidate, listening, loaded, until
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Source:
+    """What is cached: `value`, and how often it was loaded."""
+
+    def __init__(self, *tags: str) -> None:
+        self.tags = tags or ("lists",)
+        self.value = 1
+        self.loads = 0
+        self.position = 100
+        self.while_loading: Callable[[], None] = lambda: None
+        self.changes_at: float | None = None
+
+    def load(self) -> Loaded:
+        self.loads += 1
+        value = self.value
+        self.while_loading()
+        return loaded(value, *self.tags, changes_at=self.changes_at)
+
+    def seen_by(self, cache: Cache, *, needed: int = 0, url: str | None = None) -> int:
+        read = Read(
+            key="/things", load=self.load, position=lambda: self.position, needed=needed, url=url
+        )
+        return int(cache.read(read).body)
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+def test_a_load_serves_this_process_and_every_other(make_cache: MakeCache, source: Source) -> None:
+    one, other = listening(make_cache()), listening(make_cache())
+    assert [source.seen_by(cache) for cache in (one, one, other, other)] == [1, 1, 1, 1]
+    assert source.loads == 1
+    assert one.local.get("/things") is not None
+    assert other.local.get("/things") is not None
+
+
+def test_an_invalidation_reaches_every_process(make_cache: MakeCache, source: Source) -> None:
+    one, other = listening(make_cache()), listening(make_cache())
+    assert [source.seen_by(one), source.seen_by(other)] == [1, 1]
+    source.value = 2
+    invalidate(one, ["lists"])
+    until(lambda: not len(one.local) and not len(other.local))
+    assert [source.seen_by(one), source.seen_by(other)] == [2, 2]
+    assert source.loads == 2
+
+
+def test_other_tags_keep_their_entries(make_cache: MakeCache, source: Source) -> None:
+    one, other = listening(make_cache()), make_cache()
+    source.seen_by(one)
+    invalidate(one, [f"product:{number}" for number in range(1_200)])
+    assert [source.seen_by(one), source.seen_by(other)] == [1, 1]
+    assert source.loads == 1
+
+
+def test_what_was_loaded_before_an_invalidation_is_never_shown_again(
+    make_cache: MakeCache, source: Source
+) -> None:
+    one, other = listening(make_cache()), listening(make_cache())
+
+    def change() -> None:
+        source.value = 2
+        source.while_loading = lambda: None
+        invalidate(other, ["lists"])
+        until(lambda: one.local.sequence > 1 and other.local.sequence > 1)
+
+    source.while_loading = change
+    assert source.seen_by(one) == 1
+    assert len(one.local) == 0
+    assert [source.seen_by(other), source.seen_by(one)] == [2, 2]
+
+
+def test_a_late_store_of_an_old_load_takes_nobodys_place(
+    make_cache: MakeCache, source: Source
+) -> None:
+    slow, fast = make_cache(), make_cache()
+
+    def meanwhile() -> None:
+        source.value = 2
+        source.while_loading = lambda: None
+        invalidate(fast, ["lists"])
+        # The lock of the slow one has run out.
+        token = "0" * 32
+        fresh = fast._load(Read(key="/things", load=source.load), _mark_of(fast), token)
+        assert fresh.body == b"2"
+
+    source.while_loading = meanwhile
+    assert source.seen_by(slow) == 1
+    assert source.seen_by(make_cache()) == 2
+    assert source.loads == 2
+
+
+def _mark_of(cache: Cache) -> int | None:
+    return cache.shared.take("another", "token").mark
+
+
+def test_an_entry_ends_with_its_time_in_both_tiers(make_cache: MakeCache, source: Source) -> None:
+    clock = Clock()
+    one, other = listening(make_cache(clock=clock)), listening(make_cache(clock=clock))
+    source.seen_by(one)
+    source.value = 2
+    clock.now += 30
+    assert [source.seen_by(one), source.seen_by(other)] == [2, 2]
+    assert source.loads == 2
+
+
+def test_no_tier_keeps_a_body_beyond_the_moment_when_it_becomes_untrue(
+    make_cache: MakeCache, source: Source
+) -> None:
+    clock = Clock()
+    one, other = listening(make_cache(clock=clock)), listening(make_cache(clock=clock))
+    source.changes_at = clock.now + 10
+    source.seen_by(one)
+    source.value, source.changes_at = 2, None
+    clock.now += 10
+    assert [source.seen_by(other), source.seen_by(one)] == [2, 2]
+
+
+def test_what_was_untrue_when_it_came_is_kept_nowhere(
+    make_cache: MakeCache, source: Source
+) -> None:
+    one = listening(make_cache())
+    source.changes_at = time.time() - 1
+    assert source.seen_by(one) == 1
+    assert len(one.local) == 0
+    assert source.seen_by(make_cache()) == 1
+    assert source.loads == 2
+
+
+def test_one_reader_refreshes_what_grows_old(make_cache: MakeCache, source: Source) -> None:
+    clock = Clock()
+    one, other = listening(make_cache(clock=clock)), listening(make_cache(clock=clock))
+    assert [source.seen_by(one), source.seen_by(other)] == [1, 1]
+    source.value = 2
+    clock.now += 28
+    seen_meanwhile: list[int] = []
+    source.while_loading = lambda: seen_meanwhile.append(source.seen_by(one))
+    assert source.seen_by(one) == 2
+    assert seen_meanwhile == [1]
+    source.while_loading = lambda: None
+    assert [source.seen_by(one), source.seen_by(other)] == [2, 2]
+    assert source.loads == 2
+
+
+def test_a_refresh_that_fails_leaves_the_old_entry(make_cache: MakeCache, source: Source) -> None:
+    clock = Clock()
+    one = listening(make_cache(clock=clock))
+    source.seen_by(one)
+    clock.now += 28
+
+    def break_down() -> None:
+        raise RuntimeError("the database is away")
+
+    source.while_loading = break_down
+    assert source.seen_by(one) == 1
+    assert source.loads == 2
+
+
+def test_a_refresh_that_finds_nothing_any_more_says_so(
+    make_cache: MakeCache, source: Source
+) -> None:
+    clock = Clock()
+    one = listening(make_cache(clock=clock))
+    source.seen_by(one)
+    clock.now += 28
+
+    def refuse() -> None:
+        raise DomainError("Gone.")
+
+    source.while_loading = refuse
+    with pytest.raises(DomainError):
+        source.seen_by(one)
+
+
+def test_a_load_that_fails_gives_the_lock_back(make_cache: MakeCache, source: Source) -> None:
+    one, other = listening(make_cache()), make_cache()
+
+    def refuse() -> None:
+        source.while_loading = lambda: None
+        raise DomainError("Not now.")
+
+    source.while_loading = refuse
+    with pytest.raises(DomainError):
+        source.seen_by(one)
+    assert source.seen_by(other) == 1
+    assert source.loads == 2
+
+
+def test_who_must_see_more_gets_what_was_loaded_later(
+    make_cache: MakeCache, source: Source
+) -> None:
+    one, other = listening(make_cache()), listening(make_cache())
+    assert [source.seen_by(one), source.seen_by(one, needed=100)] == [1, 1]
+    source.value, source.position = 2, 101
+    assert source.seen_by(one) == 1
+    assert source.seen_by(one, needed=101) == 2
+    assert source.seen_by(one) == 2
+    assert source.seen_by(other, needed=101) == 2
+    assert source.loads == 2
+
+
+def test_who_must_see_more_is_not_given_the_shared_entry_either(
+    make_cache: MakeCache, source: Source
+) -> None:
+    source.seen_by(make_cache())
+    source.value, source.position = 2, 101
+    assert source.seen_by(make_cache(), needed=101) == 2
+
+
+def test_without_the_numbers_of_the_tags_no_entry_is_believed(
+    make_cache: MakeCache, source: Source, prefix: str
+) -> None:
+    source.seen_by(make_cache())
+    source.value = 2
+    client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
+    assert client.delete(f"{prefix}:{{tags}}") == 1
+    invalidate(make_cache(), ["something else"])
+    assert source.seen_by(make_cache()) == 2
+
+
+def test_tags_that_were_forgotten_take_older_entries_with_them(
+    make_cache: MakeCache, source: Source, prefix: str
+) -> None:
+    cache = make_cache(most_tags=3)
+    old = Source("old")
+    assert old.seen_by(cache) == 1
+    old.value = 2
+    invalidate(cache, ["old"])
+    invalidate(cache, ["a", "b"])
+    client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
+    assert client.zcard(f"{prefix}:{{tags}}") == 5
+    assert old.seen_by(make_cache(most_tags=3)) == 2
+    invalidate(cache, ["c"])
+    assert client.zscore(f"{prefix}:{{tags}}", "old") is None
+    # Loaded since, so it is believed still; what was loaded before would not be.
+    assert old.seen_by(make_cache(most_tags=3)) == 2
+    assert old.loads == 2
+
+
+def test_entries_of_before_the_last_forgotten_tag_are_not_believed(
+    make_cache: MakeCache, source: Source
+) -> None:
+    cache = make_cache(most_tags=2)
+    source.seen_by(cache)
+    source.value = 2
+    invalidate(cache, ["lists"])
+    invalidate(cache, ["a"])
+    invalidate(cache, ["b"])
+    assert source.seen_by(make_cache(most_tags=2)) == 2
+
+
+def test_bytes_that_are_no_entry_are_loaded_anew(
+    make_cache: MakeCache, source: Source, prefix: str
+) -> None:
+    source.seen_by(make_cache())
+    client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
+    [page] = client.keys(f"{prefix}:*:page")
+    client.hset(page, "entry", b"of another release")
+    assert source.seen_by(make_cache()) == 1
+    assert source.loads == 2
+
+
+def test_keys_of_an_entry_share_a_slot_and_expire(
+    make_cache: MakeCache, source: Source, prefix: str
+) -> None:
+    client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
+    seen: list[str] = []
+    source.while_loading = lambda: seen.extend(
+        key.decode() for key in client.keys(f"{prefix}:*:lock")
+    )
+    source.seen_by(make_cache())
+    [page] = [key.decode() for key in client.keys(f"{prefix}:*:page")]
+    [lock] = seen
+    assert lock.removesuffix(":lock") == page.removesuffix(":page")
+    assert "{" in page
+    assert client.exists(lock) == 0
+    assert 0 < client.pttl(page) <= 30_000

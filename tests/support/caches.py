@@ -1,0 +1,57 @@
+"""Caches as processes have them, for tests that look inside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from infrastructure.cache import messages
+from infrastructure.cache.entries import Loaded
+from infrastructure.cache.local import LocalCache
+from infrastructure.cache.shared import REMEMBERED_TAGS, SharedCache
+from infrastructure.cache.tiers import Cache
+
+PATIENCE_S = 30.0
+
+
+def new_cache(
+    url: str,
+    prefix: str,
+    *,
+    seconds: float = 30,
+    clock: Callable[[], float] = time.time,
+    timeout_s: float = 10.0,
+    most_tags: int = REMEMBERED_TAGS,
+) -> Cache:
+    """With a time-out that hundreds of threads on few cores do not run into."""
+    return Cache(
+        LocalCache(most_entries=1_000, most_bytes=10_000_000, clock=clock),
+        SharedCache(url, prefix=prefix, timeout_s=timeout_s, most_tags=most_tags),
+        seconds=seconds,
+        wait_s=20.0,
+        clock=clock,
+    )
+
+
+def listening(cache: Cache) -> Cache:
+    cache.listener.start()
+    until(lambda: cache.local.is_live)
+    return cache
+
+
+def loaded(value: object, *tags: str, changes_at: float | None = None) -> Loaded:
+    return Loaded(body=msgspec.json.encode(value), tags=frozenset(tags), changes_at=changes_at)
+
+
+def invalidate(cache: Cache, tags: Iterable[str]) -> None:
+    """As another process would."""
+    cache.shared.invalidate(tags, messages.written)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.005)
