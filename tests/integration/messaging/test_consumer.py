@@ -91,8 +91,8 @@ def test_an_event_nobody_can_handle_goes_to_the_dead_letters_and_the_other_keys_
     wait_until(lambda: DeadLetter.objects.using(ALIAS).count() == 3)
     wait_until(lambda: effects("record", good) == [1, 2, 3])
     assert effects("record", bad) == [1]
-    for handler in ("record_batch", "record_outside"):
-        wait_until(lambda handler=handler: effects(handler, bad) == [1, 2, 3, 4])
+    wait_until(lambda: effects("record_outside", bad) == [1, 2, 3, 4])
+    assert effects("record_batch", bad) == [1, 2, 3, 4]
     letters = DeadLetter.objects.using(ALIAS).order_by("id")
     assert [(letter.handler, letter.error_class) for letter in letters] == [
         ("tests.record", "ValueError"),
@@ -193,8 +193,8 @@ def test_what_nobody_can_read_goes_to_the_dead_letters_of_each_handler(
     send(happenings(new_id(), ["b"]))
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: len(effects("record_outside")) == 1)
     letters = DeadLetter.objects.using(ALIAS).order_by("handler")
+    wait_until(lambda: len(effects("record_outside")) == 1 and letters.count() == 3)
     assert [(letter.handler, letter.error_class) for letter in letters] == [
         ("tests.record", error_class),
         ("tests.record_batch", error_class),
@@ -211,7 +211,8 @@ def test_messages_that_nobody_listens_to_are_passed_over(running: Callable[..., 
 
     wait_until(lambda: effects("record_outside") == [1])
     assert not DeadLetter.objects.using(ALIAS).exists()
-    assert InboxMark.objects.using(ALIAS).count() == 3
+    # The mark of the handler outside transactions follows its effect.
+    wait_until(lambda: InboxMark.objects.using(ALIAS).count() == 3)
 
 
 def test_two_consumers_share_the_partitions_and_nothing_is_handled_twice(
@@ -222,7 +223,7 @@ def test_two_consumers_share_the_partitions_and_nothing_is_handled_twice(
     running(GroupConsumer(CONTEXT))
     with thing_process("consume"):
         send(message for thing_id in some[30:] for message in happenings(thing_id, ["a"] * 5))
-        wait_until(lambda: len(effects("record_outside")) >= 300, seconds=20)
+        wait_until(lambda: len(effects("record")) == len(effects("record_batch")) == 300)
 
     for thing_id in some:
         assert effects("record", thing_id) == effects("record_batch", thing_id) == [1, 2, 3, 4, 5]
@@ -280,8 +281,8 @@ def test_a_consumer_whose_database_session_is_cut_goes_on(running: Callable[...,
         )
     send(happenings(new_id(), ["b", "c"]))
 
-    wait_until(lambda: len(effects("record_outside")) == 3)
-    assert sorted(effects("record")) == [1, 1, 2]
+    wait_until(lambda: len(effects("record_outside")) >= 3)
+    wait_until(lambda: sorted(effects("record")) == [1, 1, 2])
     assert not DeadLetter.objects.using(ALIAS).exists()
 
 
