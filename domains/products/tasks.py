@@ -1,0 +1,47 @@
+"""Celery entry points of products."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from celery import shared_task
+
+from domains.products.services import inventory, media
+from infrastructure import clock
+
+# Then the next run goes on; a worker is kept by no task for long.
+_SIZING_SECONDS = 60
+
+
+@shared_task(name="products.make_sizes")
+def make_sizes(file_id: str) -> None:
+    """Make the sizes of a picture that has just been uploaded."""
+    media.make_sizes(file_id=UUID(file_id), now=clock.now())
+
+
+@shared_task(name="products.make_due_sizes")
+def make_due_sizes() -> None:
+    """Every few seconds: make the sizes that no task was heard of, or whose worker died."""
+    until = time.monotonic() + _SIZING_SECONDS
+    while time.monotonic() < until and media.make_sizes(now=clock.now()):
+        pass
+
+
+@shared_task(name="products.sweep_pictures")
+def sweep_pictures() -> None:
+    """Every hour: delete the files that no product has shown for the grace period."""
+    media.sweep(now=clock.now())
+
+
+@shared_task(name="products.free_expired_holds")
+def free_expired_holds() -> None:
+    """Every few seconds: free what carts hold beyond their time."""
+    inventory.free_expired_holds(now=clock.now())
+
+
+@shared_task(name="products.turn_due_prices")
+def turn_due_prices() -> None:
+    """Every few seconds: tell of prices that have turned by themselves, and of reductions."""
+    while prices.turn_due_prices(now=clock.now()) == prices.BATCH:
+        pass
