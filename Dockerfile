@@ -16,7 +16,7 @@ RUN /opt/venv/bin/python -m compileall -q /app /opt/venv/lib
 FROM python:3.13-slim-bookworm
 RUN groupadd --gid 10001 kontor \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin kontor \
-    && install -d -o 10001 -g 10001 /secrets /state
+    && install -d -o 10001 -g 10001 /secrets /state /files
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 # Nothing but /tmp, /dev/shm and mounted volumes is written to, so the root file system may be

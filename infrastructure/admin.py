@@ -8,30 +8,18 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+import infrastructure.operations.admin  # noqa: F401  (registers its screens)
 from infrastructure.database.contexts import aliases
 from infrastructure.errors import DomainError
 from infrastructure.inbox.models import DeadLetter
 from infrastructure.inbox.redrive import redrive
 from infrastructure.outbox import parking
 from infrastructure.outbox.models import OutboxMessage, ParkedMessage
-from infrastructure.screens import ReadOnlyAdmin
+from infrastructure.screens import DatabaseFilter, ReadOnlyAdmin
 
 admin.site.site_header = admin.site.site_title = "Kontor"
 admin.site.index_title = "What would you like to look at?"
 admin.site.site_url = "/api/docs/"
-
-
-class DatabaseFilter(admin.SimpleListFilter):
-    """Every database has its own outbox; shown where there is more than one."""
-
-    title = "database"
-    parameter_name = "database"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(alias, alias) for alias in aliases()] if len(aliases()) > 1 else []
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.using(self.value()) if self.value() in aliases() else queryset
 
 
 class PlatformAdmin(ReadOnlyAdmin):

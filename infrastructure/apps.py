@@ -14,6 +14,10 @@ class PlatformConfig(AppConfig):
     verbose_name = "Platform"
     default = True
 
+    def ready(self) -> None:
+        # It cannot be imported before the models are.
+        import_module("infrastructure.operations.metrics")
+
 
 class ContextConfig(AppConfig):
     """Loads what a context publishes, what it listens to, and the long work it can do."""

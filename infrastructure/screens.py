@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from infrastructure.database.contexts import aliases
 from infrastructure.errors import DomainError
 
 # What one click may do: each takes a command of its own, some a call to a provider.
@@ -19,6 +20,19 @@ MOST_AT_ONCE = 100
 # What an action does with one selected object, given the reason that staff wrote; what it says
 # afterwards, as the end of a sentence.
 Command = Callable[[Any, str], str]
+
+
+class DatabaseFilter(admin.SimpleListFilter):
+    """Every database has tables of the platform of its own; shown where there is more than one."""
+
+    title = "database"
+    parameter_name = "database"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(alias, alias) for alias in aliases()] if len(aliases()) > 1 else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.using(self.value()) if self.value() in aliases() else queryset
 
 
 class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]

@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import generate_latest
 
 from infrastructure.auth.actor import Actor
 from infrastructure.errors import DomainError
@@ -25,7 +26,7 @@ from infrastructure.http import errors, health
 from infrastructure.http.problems import MEDIA_TYPE, problem
 from infrastructure.observability import correlation
 from infrastructure.observability.logging import log_request
-from infrastructure.observability.metrics import request_finished
+from infrastructure.observability.metrics import ASKED, request_finished
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -180,6 +181,7 @@ def _metrics(request: HttpRequest) -> HttpResponse | None:
     if not any(address in network for network in _networks(tuple(settings.METRICS_NETWORKS))):
         return None
     found: HttpResponse = ExportToDjangoView(request)
+    found.content += generate_latest(ASKED)
     return found
 
 

@@ -1,6 +1,7 @@
 import django.db.models.deletion
-import infrastructure.ids
 from django.db import migrations, models
+
+import infrastructure.ids
 
 
 class Migration(migrations.Migration):

@@ -22,6 +22,7 @@ from django.conf import settings
         ("payments.resolve_unfinished", "payments"),
         ("users.purge_sessions", "users"),
         ("platform.forget_old_rows", "platform"),
+        ("platform.sweep_operations", "platform"),
     ],
 )
 def test_a_task_waits_in_the_queue_of_its_context_and_nowhere_else(task: str, queue: str) -> None:

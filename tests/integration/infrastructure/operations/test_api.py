@@ -197,7 +197,6 @@ def test_a_result_is_downloaded_in_a_stream(
     assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
     assert int(answer["Content-Length"]) == len(content)
     assert b"".join(answer.streaming_content) == content  # type: ignore[attr-defined]
-    answer.close()
 
 
 def test_without_a_file_there_is_nothing_to_download(owner: Any, now: datetime) -> None:
