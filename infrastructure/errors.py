@@ -10,17 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import UNSET, UnsetType
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """What is wrong with one part of the input.
 
     `pointer` is a JSON pointer into the body (`/lines/0/sku`), or `?name` for a query parameter.
+    `current`: where a comparison failed, what the value is.
     """
 
     pointer: str
     code: str
     detail: str
+    current: int | str | UnsetType | None = UNSET
 
 
 class DomainError(Exception):

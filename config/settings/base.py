@@ -427,8 +427,18 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 30},
     },
+    "turn due prices": {
+        "task": "products.turn_due_prices",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
     "purge sessions": {"task": "users.purge_sessions", "schedule": 3600.0},
     "forget old rows": {"task": "platform.forget_old_rows", "schedule": 3600.0},
+    "free expired holds of carts": {
+        "task": "products.free_expired_holds",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
     "make due picture sizes": {
         "task": "products.make_due_sizes",
         "schedule": 10.0,

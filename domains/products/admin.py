@@ -14,7 +14,8 @@ from django.urls import reverse
 from domains.products.models import (
     Category,
     Price,
-    PricePeriod,
+    PriceEntry,
+    PriceList,
     Product,
     ProductCategory,
     Reservation,
@@ -40,8 +41,8 @@ class VariantInline(ReadOnlyInline):
 
     @admin.display
     def prices(self, variant: Variant) -> str:
-        found = Price.objects.filter(sku=variant.sku).order_by("currency")
-        return ", ".join(str(price.money) for price in found)
+        found = Price.objects.filter(sku=variant.sku, price_list=None).order_by("currency")
+        return ", ".join(str(price.money or "none") for price in found)
 
     @admin.display(description="left to promise")
     def stock(self, variant: Variant) -> int | None:
@@ -99,36 +100,69 @@ class CategoryAdmin(ReadOnlyAdmin):
     list_display = ("name", "slug", "parent")
     list_select_related = ("parent",)
     search_fields = ("name", "=slug")
-    ordering = ("path",)
+    ordering = ("name", "id")
     fields = ("id", "name", "slug", "parent", "created_at", "version")
 
 
-class PricePeriodInline(ReadOnlyInline):
-    model = PricePeriod
-    fields = readonly_fields = ("from_at", "price_then", "actor_id")
-    ordering = ("-from_at", "-id")
+class PriceEntryInline(ReadOnlyInline):
+    model = PriceEntry
+    fields = readonly_fields = (
+        "number",
+        "amount",
+        "kind",
+        "min_quantity",
+        "from_at",
+        "until_at",
+        "ended_at",
+        "ending",
+        "recorded_at",
+        "actor_id",
+    )
+    ordering = ("-number",)
 
     @admin.display(description="price")
-    def price_then(self, period: PricePeriod) -> str:
-        return str(Money(period.amount_minor, period.price.currency))
+    def amount(self, entry: PriceEntry) -> str:
+        return str(Money(entry.amount_minor, entry.price.currency))
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[PricePeriod]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PriceEntry]:
         return super().get_queryset(request).select_related("price")
 
 
 @admin.register(Price)
 class PriceAdmin(ReadOnlyAdmin):
-    list_display = ("sku", "money", "updated_at")
-    list_filter = ("currency",)
+    list_display = ("sku", "list_code", "money", "changes_at", "updated_at")
+    list_filter = ("currency", "list_code")
     search_fields = ("=sku",)
     search_help_text = "A whole SKU."
-    ordering = ("sku", "currency")
-    fields = ("id", "sku", "money", "updated_at", "version")
-    inlines = (PricePeriodInline,)
+    ordering = ("sku", "currency", "list_code")
+    fields = ("id", "sku", "list_code", "money", "changes_at", "updated_at", "version")
+    inlines = (PriceEntryInline,)
 
     @admin.display(description="price", ordering="amount_minor")
     def money(self, price: Price) -> str:
-        return str(price.money)
+        return str(price.money or "none")
+
+
+@admin.register(PriceList)
+class PriceListAdmin(ReadOnlyAdmin):
+    list_display = ("code", "name", "currency", "channel", "customer_group", "priority", "active")
+    list_filter = ("active", "currency", "channel")
+    list_select_related = ("channel",)
+    search_fields = ("=code", "name")
+    ordering = ("-priority", "code")
+    fields = (
+        "id",
+        "code",
+        "name",
+        "currency",
+        "channel",
+        "customer_group",
+        "priority",
+        "valid_from",
+        "valid_until",
+        "active",
+        "version",
+    )
 
 
 class StockLevelInline(ReadOnlyInline):
@@ -173,12 +207,21 @@ class AdjustmentForm(forms.Form):
 
 @admin.register(StockItem)
 class StockItemAdmin(ReadOnlyAdmin):
-    list_display = ("sku", "on_hand", "held", "left", "backorder_limit")
+    list_display = ("sku", "on_hand", "held", "left", "backorder_limit", "low_stock_threshold")
     list_filter = (Availability,)
     search_fields = ("=sku", "^sku")
     search_help_text = "A SKU or its beginning."
     ordering = ("sku",)
-    fields = ("variant_id", "sku", "on_hand", "held", "left", "backorder_limit", "version")
+    fields = (
+        "variant_id",
+        "sku",
+        "on_hand",
+        "held",
+        "left",
+        "backorder_limit",
+        "low_stock_threshold",
+        "version",
+    )
     readonly_fields = ("left",)
     inlines = (StockLevelInline,)
     actions = ("adjust",)
@@ -237,6 +280,7 @@ class StockMovementAdmin(ReadOnlyAdmin):
         "held_delta",
         "warehouse",
         "order_id",
+        "cart_id",
         "reason",
     )
     list_filter = ("kind",)
@@ -253,15 +297,15 @@ class ReservationLineInline(ReadOnlyInline):
 
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnlyAdmin):
-    list_display = ("order_id", "status", "created_at", "released_at")
-    list_filter = ("status",)
-    search_fields = ("=order_id",)
-    search_help_text = "The id of an order."
-    ordering = ("-order_id",)
-    fields = ("order_id", "status", "created_at", "released_at", "version")
+    list_display = ("id", "holder", "status", "created_at", "expires_at", "released_at")
+    list_filter = ("holder", "status")
+    search_fields = ("=id",)
+    search_help_text = "The id of an order or a cart."
+    ordering = ("-id",)
+    fields = ("id", "holder", "status", "created_at", "expires_at", "released_at", "version")
     inlines = (ReservationLineInline,)
 
 
 @admin.register(Warehouse)
 class WarehouseAdmin(ReadOnlyAdmin):
-    list_display = ("code", "name")
+    list_display = ("code", "name", "active")

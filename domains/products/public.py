@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from domains.products.queries import stock as stock_queries
@@ -12,6 +12,7 @@ from domains.products.queries.audit import (
     StockAudit,
     active_reservations,
     event_counts,
+    overdue_cart_holds,
     stock_audit,
 )
 from domains.products.queries.stock import Offer
@@ -48,13 +49,18 @@ __all__ = [
     "create_category",
     "create_products",
     "event_counts",
+    "extend_cart_hold",
     "hold",
+    "hold_for_cart",
     "hold_many",
     "hold_state",
     "offers",
+    "overdue_cart_holds",
     "release",
+    "release_cart_hold",
     "set_stock",
     "stock_audit",
+    "take_out",
 ]
 
 
@@ -64,17 +70,27 @@ def offers(skus: Sequence[str], *, currency: str, now: datetime) -> dict[str, Of
     A SKU that does not exist, or has no price in the currency, is not in the answer. What is
     available can be gone a moment later: only `hold` promises it.
     """
-    return stock_queries.offers(skus, currency=currency)
+    return stock_queries.offers(skus, currency=currency, now=now)
 
 
-def hold(*, order_id: UUID, lines: Sequence[HoldLine], now: datetime) -> HoldOutcome:
+def hold(
+    *,
+    order_id: UUID,
+    lines: Sequence[HoldLine],
+    now: datetime,
+    instead_of: UUID | None = None,
+) -> HoldOutcome:
     """Hold all lines of an order, or none of them, in one statement.
+
+    instead_of: a cart whose hold the order takes over: what the cart holds is free for this order
+    alone, and the cart's hold ends in the same moment. Where the order is refused the cart keeps
+    it. What carts hold beyond their time is freed before it makes an order fail.
 
     Repeatable: for an order that holds already the answer is Held, whatever the lines; for one
     whose stock was released it is Released. Refused leaves nothing behind and may be tried again.
     Raises InvalidQuantity for a quantity below one and for no lines at all.
     """
-    return inventory.hold_stock(order_id=order_id, lines=lines, now=now)
+    return inventory.hold_stock(order_id=order_id, lines=lines, now=now, instead_of=instead_of)
 
 
 def hold_many(*, requests: Sequence[HoldRequest], now: datetime) -> dict[UUID, HoldOutcome]:
@@ -91,6 +107,48 @@ def release(*, order_id: UUID, now: datetime) -> bool:
     return inventory.release_stock(order_id=order_id, now=now)
 
 
+def hold_for_cart(
+    *, cart_id: UUID, lines: Sequence[HoldLine], now: datetime, ttl: timedelta
+) -> HoldOutcome:
+    """Hold these lines for a cart until now + ttl, in place of whatever it held: all or nothing.
+
+    Held or Refused; refused, the cart keeps what it held before, for as long as that lasts.
+    Repeatable: the same lines again only last longer. Locks nothing of the cart but its own row.
+    Raises InvalidQuantity for a quantity below one, for no lines at all and for no time.
+    """
+    return inventory.hold_stock_for_cart(cart_id=cart_id, lines=lines, now=now, ttl=ttl)
+
+
+def extend_cart_hold(*, cart_id: UUID, now: datetime, ttl: timedelta) -> bool:
+    """Let what a cart holds last until now + ttl at least. False where it holds nothing (more)."""
+    return inventory.extend_cart_hold(cart_id=cart_id, now=now, ttl=ttl)
+
+
+def release_cart_hold(*, cart_id: UUID, now: datetime) -> bool:
+    """Free what a cart holds. True if this call freed it; the cart may hold again."""
+    return inventory.release_cart_hold(cart_id=cart_id, now=now)
+
+
+def take_out(
+    *,
+    order_id: UUID,
+    fulfilment_id: UUID,
+    lines: Sequence[HoldLine],
+    warehouse: str,
+    now: datetime,
+) -> bool:
+    """Goods that are held for an order leave a warehouse: all these lines or none.
+
+    What is on hand and what is held fall together, so nothing changes for other buyers. When
+    nothing is held any more the order's hold is FULFILLED. Repeatable under the fulfilment's id:
+    True if this call took them out. Raises NotHeld where less is held for the order, NegativeStock
+    where less lies in the warehouse, UnknownWarehouse, WarehouseInactive, InvalidQuantity.
+    """
+    return inventory.take_out(
+        order_id=order_id, fulfilment_id=fulfilment_id, lines=lines, warehouse=warehouse, now=now
+    )
+
+
 def hold_state(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:
-    """HELD or RELEASED per order; an order that never held anything is not in the answer."""
+    """HELD, RELEASED or FULFILLED per order; one that never held anything is not in the answer."""
     return stock_queries.hold_states(order_ids)

@@ -45,3 +45,9 @@ def turn_due_prices() -> None:
     """Every few seconds: tell of prices that have turned by themselves, and of reductions."""
     while prices.turn_due_prices(now=clock.now()) == prices.BATCH:
         pass
+
+
+@runs("products.import", scope="catalogue.write")
+def import_file(work: Work) -> None:
+    """What a file says of the catalogue; see docs/import.md."""
+    running.run(work)

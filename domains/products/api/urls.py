@@ -1,17 +1,46 @@
 from django.urls import path
 
-from domains.products.api.views import categories, inventory, prices, products
+from domains.products.api.views import (
+    categories,
+    inventory,
+    media,
+    price_lists,
+    prices,
+    products,
+    warehouses,
+)
 
 urlpatterns = [
     path("products", products.Products.as_view(), name="products"),
     path("products/<str:id_or_slug>", products.ProductDetail.as_view(), name="product"),
+    path("products/<str:id_or_slug>/media", media.ProductMedia.as_view(), name="product-media"),
+    path("media/<uuid:media_id>", media.MediaDetail.as_view(), name="media"),
     path("categories", categories.Categories.as_view(), name="categories"),
     path("categories/<uuid:category_id>", categories.CategoryDetail.as_view(), name="category"),
     path("variants/<str:sku>/price", prices.VariantPrice.as_view(), name="variant-price"),
+    path("variants/<str:sku>/prices", prices.VariantPrices.as_view(), name="variant-prices"),
+    path(
+        "variants/<str:sku>/prices/<uuid:entry_id>",
+        prices.PriceEntry.as_view(),
+        name="price-entry",
+    ),
+    path(
+        "variants/<str:sku>/price-timeline", prices.PriceTimeline.as_view(), name="price-timeline"
+    ),
+    path("price-lists", price_lists.PriceLists.as_view(), name="price-lists"),
+    path("price-lists/<str:code>", price_lists.PriceListDetail.as_view(), name="price-list"),
+    path("channels", price_lists.Channels.as_view(), name="channels"),
+    path("channels/<str:code>", price_lists.Channel.as_view(), name="channel"),
     path("variants/<str:sku>/price-history", prices.PriceHistory.as_view(), name="price-history"),
+    path("inventory", inventory.InventoryList.as_view(), name="inventory-list"),
+    # Before the SKUs: one of this name is read in the list.
+    path("inventory/shortages", inventory.Shortages.as_view(), name="shortages"),
     path("inventory/<str:sku>", inventory.Inventory.as_view(), name="inventory"),
     path(
         "inventory/<str:sku>/adjustments", inventory.StockAdjustments.as_view(), name="adjustments"
     ),
+    path("inventory/<str:sku>/transfers", inventory.StockTransfers.as_view(), name="transfers"),
     path("inventory/<str:sku>/movements", inventory.StockMovements.as_view(), name="movements"),
+    path("warehouses", warehouses.Warehouses.as_view(), name="warehouses"),
+    path("warehouses/<str:code>", warehouses.WarehouseDetail.as_view(), name="warehouse"),
 ]

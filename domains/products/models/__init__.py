@@ -10,8 +10,8 @@ from domains.products.models.listing import (
     ListingPrice,
     ListingWord,
 )
-from domains.products.models.movements import StockMovement
 from domains.products.models.media import MediaFile, ProductMedia
+from domains.products.models.movements import StockMovement
 from domains.products.models.prices import Price, PriceEntry, PriceList
 from domains.products.models.products import (
     Product,

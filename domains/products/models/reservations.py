@@ -1,53 +1,86 @@
-"""What is held for orders: all lines of an order or none, decided inside one statement."""
+"""What is held for orders and carts: all lines of one or none, decided inside one statement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from uuid import UUID
 
 import msgspec
 from django.db import connections, models, router
 
+from domains.products.errors import NotHeld
 from domains.products.events import (
     ReservedLine,
     StockAvailabilityChanged,
     StockReleased,
     StockReserved,
 )
+from domains.products.models import holding
 from domains.products.models.stock import StockItem
 from domains.products.rules import stock as rules
 from domains.products.rules.stock import (
     Held,
+    Holder,
+    HoldLine,
     HoldOutcome,
     HoldRequest,
     Refused,
     Released,
     Shortage,
 )
-from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, OwnedModel
-from infrastructure.database.statement import as_json_rows, insertable_fields
+from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
+from infrastructure.database.statement import as_json_rows
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
 from infrastructure.observability import correlation
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
+# Carts' holds that one statement frees: no stock row is locked for long.
+EXPIRY_BATCH = 200
+# How often a hold looks again when others seem to be freeing what it lacks.
+PATIENCE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """A reservation as it was read: the statement that changes it says which version it means."""
+
+    id: UUID
+    holder: str
+    status: str
+    version: int
+    quantities: dict[UUID, int]
+    skus: dict[UUID, str]
+
+    @property
+    def is_held(self) -> bool:
+        return self.status == Reservation.Status.HELD
+
 
 class ReservationQuerySet(AggregateQuerySet):
     def hold(self, requests: Sequence[HoldRequest], *, now: datetime) -> dict[UUID, HoldOutcome]:
         """Hold the stock of these orders: each wholly or not at all, those that come first first.
 
-        Repeatable: an order that was held or released before gets that answer again. One statement;
-        a second one looks again before anything is refused, and orders that were only crowded out
-        by others of the same call get another round.
+        Repeatable: an order that was held or released before gets that answer again. One statement
+        (two with carts whose holds are taken over); a second one looks again before anything is
+        refused, and orders that were only crowded out by others of the same call get another
+        round. What carts hold beyond their time is freed before it makes an order fail.
         """
         outcomes: dict[UUID, HoldOutcome] = {}
-        waiting = {r.order_id: replace(r, lines=rules.summed(r.lines)) for r in requests}
+        asked = {r.order_id: replace(r, lines=rules.summed(r.lines)) for r in requests}
+        waiting = dict(asked)
+        idle = 0
         while waiting:
-            decided = dict(self._hold_round(list(waiting.values()), now=now))
+            decided, overdue = self._hold_round(list(waiting.values()), now=now)
+            if overdue and idle < PATIENCE:
+                found, freed = self._free_for(decided.values(), now=now)
+                if found:
+                    # Those that are held will say so again.
+                    idle += freed == 0
+                    continue
             outcomes.update(decided)
             for order_id in decided:
                 del waiting[order_id]
@@ -61,25 +94,30 @@ class ReservationQuerySet(AggregateQuerySet):
 
     def _hold_round(
         self, requests: list[HoldRequest], *, now: datetime
-    ) -> Iterator[tuple[UUID, HoldOutcome]]:
-        """The outcomes that one statement could decide."""
-        alias = router.db_for_write(self.model)
+    ) -> tuple[dict[UUID, HoldOutcome], bool]:
+        """The outcomes that one statement could decide; and whether something lacked while some
+        cart's hold was over."""
+        carts = self._carts_of(requests)
         lines = [(request, line) for request in requests for line in request.lines]
-        reserved: list[OutboxRow] = []
+        skus = {line.variant_id: line.sku for _, line in lines}
+        facts: list[OutboxRow] = []
         for request in requests:
-            event = StockReserved(
-                order_id=request.order_id,
-                lines=tuple(
-                    ReservedLine(variant_id=i.variant_id, sku=i.sku, quantity=i.quantity)
-                    for i in request.lines
-                ),
-                occurred_at=now,
+            reserved = StockReserved(
+                order_id=request.order_id, lines=_told(request.lines), occurred_at=now
             )
             with correlation.entered(request.cause or correlation.current()):
-                reserved += outbox_rows([event], key=request.order_id, first_sequence=1)
-        skus = {line.variant_id: line.sku for _, line in lines}
+                facts += outbox_rows([reserved], key=request.order_id, first_sequence=1)
+                if cart := carts.get(request.order_id):
+                    facts += outbox_rows([_released(cart, now=now)], key=cart.id, first_sequence=0)
+        for cart in carts.values():
+            skus.update(cart.skus)
+        credit = [
+            (order_id, variant_id, quantity)
+            for order_id, cart in carts.items()
+            for variant_id, quantity in cart.quantities.items()
+        ]
         rows = self.command(
-            _hold_text(),
+            holding.hold_text(with_carts=bool(carts)),
             [
                 _array(request.order_id for request in requests),
                 _array(request.order_id for request, _ in lines),
@@ -87,97 +125,338 @@ class ReservationQuerySet(AggregateQuerySet):
                 _array(line.quantity for _, line in lines),
                 _array(new_id() for _ in lines),
                 _array(sorted(skus)),
+                *(
+                    (
+                        _array(carts),
+                        _array(cart.id for cart in carts.values()),
+                        _array(cart.version for cart in carts.values()),
+                        *(_array(column) for column in zip(*credit, strict=True)),
+                        _array(cart.id for cart in carts.values()),
+                        now,
+                    )
+                    if carts
+                    else ()
+                ),
                 now,
                 now,
-                as_json_rows(OutboxMessage, reserved, connections[alias]),
-                _availability_rows(skus, available=False, now=now, alias=alias),
+                self._carriers(skus, directions=(False, True) if carts else (False,), now=now),
+                self._as_rows(facts),
+                now,
             ],
         )
-        for order_id, held, status, shortages in rows:
+        outcomes: dict[UUID, HoldOutcome] = {}
+        overdue = False
+        for order_id, held, status, shortages, expired in rows:
+            overdue = overdue or expired
             if held:
-                yield order_id, Held()
+                outcomes[order_id] = Held()
             elif status is not None:
-                yield order_id, _outcome_of(status)
+                outcomes[order_id] = _outcome_of(status)
             elif shortages is not None:
-                yield (
-                    order_id,
-                    Refused(
-                        tuple(
-                            Shortage(
-                                variant_id=UUID(variant_id),
-                                sku=skus[UUID(variant_id)],
-                                requested=requested,
-                                available=available,
-                            )
-                            for variant_id, requested, available in msgspec.json.decode(shortages)
+                outcomes[order_id] = Refused(
+                    tuple(
+                        Shortage(
+                            variant_id=UUID(variant_id),
+                            sku=skus[UUID(variant_id)],
+                            requested=requested,
+                            available=available,
                         )
-                    ),
+                        for variant_id, requested, available in msgspec.json.decode(shortages)
+                    )
                 )
+        return outcomes, overdue
 
-    def release(self, order_id: UUID, *, now: datetime) -> bool:
-        """Free what is held for an order. Whether this call freed anything.
+    def _carts_of(self, requests: Iterable[HoldRequest]) -> dict[UUID, _Promise]:
+        """The hold that each order takes over. A cart's goes to the first order that names it."""
+        order_of: dict[UUID, UUID] = {}
+        for request in requests:
+            if request.instead_of is not None:
+                order_of.setdefault(request.instead_of, request.order_id)
+        return {
+            order_of[found.id]: found
+            for found in self._read(order_of)
+            if found.is_held and found.holder == Holder.CART
+        }
 
-        Whatever was the case before, the order can never be held again afterwards.
+    def hold_for_cart(
+        self, cart_id: UUID, lines: Iterable[HoldLine], *, now: datetime, expires_at: datetime
+    ) -> HoldOutcome:
+        """Hold these lines for a cart until then, in place of whatever it held; or leave that.
+
+        What the cart holds already counts as free for it. Repeatable: the same lines again only
+        last longer.
         """
-        alias = router.db_for_write(self.model)
+        lines = rules.summed(lines)
+        wanted = {line.variant_id: line.quantity for line in lines}
+        idle = 0
         while True:
-            lines = list(
-                ReservationLine.objects.using(alias)
-                .filter(reservation_id=order_id)
-                .values_list("stock_item_id", "quantity", "stock_item__sku")
+            found = next(iter(self._read([cart_id])), None)
+            if found is not None and found.holder != Holder.CART:
+                raise NotHeld(f"{cart_id} is an order's.")
+            before = found.quantities if found is not None and found.is_held else {}
+            deltas = rules.changes(before, wanted)
+            if not deltas:
+                if self.extend(cart_id, expires_at=expires_at):
+                    return Held()
+                continue
+            skus = {line.variant_id: line.sku for line in lines}
+            if found is not None:
+                skus |= found.skus
+            reserved = StockReserved(
+                order_id=cart_id,
+                lines=_told(lines),
+                holder=Holder.CART.value,
+                expires_at=expires_at,
+                occurred_at=now,
             )
-            if not lines:
+            [(made, short, expired)] = self.command(
+                holding.hold_for_cart_text(),
+                [
+                    _array(deltas),
+                    _array(deltas.values()),
+                    _array(deltas),
+                    cart_id,
+                    now,
+                    expires_at,
+                    str(found.version if found is not None else 0),
+                    _array(wanted),
+                    _array(new_id() for _ in wanted),
+                    _array(wanted),
+                    _array(wanted.values()),
+                    now,
+                    self._carriers(
+                        {variant_id: skus[variant_id] for variant_id in deltas},
+                        directions=(False, True),
+                        now=now,
+                    ),
+                    self._as_rows(outbox_rows([reserved], key=cart_id, first_sequence=0)),
+                    now,
+                ],
+            )
+            if made:
+                return Held()
+            if short is None:
+                continue  # somebody changed the cart's hold since it was read
+            refused = Refused(
+                tuple(
+                    Shortage(
+                        variant_id=variant_id,
+                        sku=skus[variant_id],
+                        requested=wanted[variant_id],
+                        available=max(remaining, 0) + before.get(variant_id, 0),
+                    )
+                    for variant_id, remaining in sorted(
+                        (UUID(text), left) for text, left in msgspec.json.decode(short)
+                    )
+                )
+            )
+            if not expired or idle == PATIENCE:
+                return refused
+            overdue, freed = self._free_for([refused], now=now)
+            if not overdue:
+                return refused
+            idle += freed == 0
+
+    def extend(self, cart_id: UUID, *, expires_at: datetime) -> bool:
+        """Let what a cart holds last until then at least. Whether it holds anything."""
+        return bool(self.command(holding.EXTEND, [expires_at, cart_id]))
+
+    def release(self, holder_id: UUID, *, holder: Holder, now: datetime) -> bool:
+        """Free what is held for an order or a cart. Whether this call freed anything.
+
+        Whatever was the case before, an order can never be held again afterwards; a cart can.
+        """
+        while True:
+            found = next(iter(self._read([holder_id])), None)
+            if found is None and holder == Holder.ORDER:
                 # Never held: a tombstone refuses a hold that comes late. If the order is being
                 # held at this moment the tombstone waits for it, is not written, and the lines
                 # are there in the next round.
-                if self.command(_TOMBSTONE, [order_id, now, now]):
-                    return False
-                if self.filter(pk=order_id, status=Reservation.Status.RELEASED).exists():
+                if self.command(holding.TOMBSTONE, [holder_id, now, now]):
                     return False
                 continue
-            skus = {variant_id: sku for variant_id, _, sku in lines}
-            event = StockReleased(order_id=order_id, occurred_at=now)
-            freed = self.command(
-                _release_text(),
-                [
-                    _array(variant_id for variant_id, _, _ in lines),
-                    _array(quantity for _, quantity, _ in lines),
-                    _array(sorted(skus)),
-                    now,
-                    order_id,
-                    now,
-                    as_json_rows(
-                        OutboxMessage,
-                        outbox_rows([event], key=order_id, first_sequence=2),
-                        connections[alias],
-                    ),
-                    _availability_rows(skus, available=True, now=now, alias=alias),
-                ],
+            if found is None or not found.is_held:
+                return False
+            if found.holder != holder:
+                raise NotHeld(f"{holder_id} is no {holder}'s.")
+            if self._free([found], now=now, waiting=True):
+                return True
+
+    def free_expired(
+        self, *, now: datetime, of: Iterable[UUID] | None = None, limit: int = EXPIRY_BATCH
+    ) -> tuple[int, int]:
+        """Free what carts hold beyond their time, at most so many of them, the oldest first.
+
+        of: only of carts that hold some of these variants. Who is being changed by somebody else
+        is left out. Returns how many were due, and how many of them this call freed.
+        """
+        due = Reservation.objects.using(self._alias).filter(
+            status=Reservation.Status.HELD, expires_at__lte=now
+        )
+        if of is not None:
+            lines = ReservationLine.objects.using(self._alias).filter(stock_item_id__in=list(of))
+            due = due.filter(models.Exists(lines.filter(reservation_id=models.OuterRef("pk"))))
+        ids = list(due.order_by("expires_at").values_list("pk", flat=True)[:limit])
+        found = [f for f in self._read(ids) if f.is_held] if ids else []
+        return len(found), self._free(found, now=now, expired=True) if found else 0
+
+    def _free_for(self, outcomes: Iterable[HoldOutcome], *, now: datetime) -> tuple[int, int]:
+        """Free expired holds of what these outcomes lack: how many were due, how many freed."""
+        lacking = {
+            shortage.variant_id
+            for outcome in outcomes
+            if isinstance(outcome, Refused)
+            for shortage in outcome.shortages
+        }
+        return self.free_expired(now=now, of=lacking) if lacking else (0, 0)
+
+    def _free(
+        self,
+        found: Sequence[_Promise],
+        *,
+        now: datetime,
+        expired: bool = False,
+        waiting: bool = False,
+    ) -> int:
+        lines = [
+            (promise.id, variant_id, quantity)
+            for promise in found
+            for variant_id, quantity in promise.quantities.items()
+        ]
+        skus = {v: sku for promise in found for v, sku in promise.skus.items()}
+        facts: list[OutboxRow] = []
+        for promise in found:
+            event = _released(promise, now=now, expired=expired)
+            facts += outbox_rows([event], key=promise.id, first_sequence=0)
+        ids = _array(promise.id for promise in found)
+        freed = self.command(
+            holding.free_text(waiting=waiting),
+            [
+                *(_array(column) for column in zip(*lines, strict=True)),
+                _array(sorted(skus)),
+                ids,
+                _array(promise.version for promise in found),
+                ids,
+                now,
+                "expired" if expired else "",
+                now,
+                self._carriers(skus, directions=(True,), now=now),
+                self._as_rows(facts),
+            ],
+        )
+        return len(freed)
+
+    def _read(self, ids: Iterable[UUID]) -> list[_Promise]:
+        """These reservations, with their lines, as of one moment."""
+        wanted = list(ids)
+        if not wanted:
+            return []
+        rows = (
+            Reservation.objects.using(self._alias)
+            .filter(pk__in=wanted)
+            .values_list(
+                "pk",
+                "holder",
+                "status",
+                "version",
+                "line_rows__stock_item_id",
+                "line_rows__quantity",
+                "line_rows__stock_item__sku",
             )
-            return bool(freed)
+        )
+        found: dict[UUID, _Promise] = {}
+        for reservation_id, holder, status, version, variant_id, quantity, sku in rows:
+            promise = found.setdefault(
+                reservation_id, _Promise(reservation_id, holder, status, version, {}, {})
+            )
+            if variant_id is not None:
+                promise.quantities[variant_id] = quantity
+                promise.skus[variant_id] = sku
+        return list(found.values())
+
+    @property
+    def _alias(self) -> str:
+        return router.db_for_write(self.model)
+
+    def _as_rows(self, rows: list[OutboxRow]) -> str:
+        return as_json_rows(OutboxMessage, rows, connections[self._alias])
+
+    def _carriers(
+        self, skus: Mapping[UUID, str], *, directions: Sequence[bool], now: datetime
+    ) -> str:
+        """Per SKU an outbox row for each direction in which its availability may turn, of which
+        the statement takes those that happen."""
+        rows: list[OutboxRow] = []
+        for variant_id, sku in skus.items():
+            for available in directions:
+                event: Event = StockAvailabilityChanged(
+                    variant_id=variant_id, sku=sku, available=available, occurred_at=now
+                )
+                rows += outbox_rows([event], key=variant_id, first_sequence=int(available))
+        return self._as_rows(rows)
 
 
 class Reservation(AggregateRoot):
-    """What is held for one order; its id is the order's.
+    """What is held for one order or one cart; its id is the order's or the cart's.
 
-    Held once and released once. A placement's hold does not expire by the clock: it ends by a
+    An order's is held once and released once. It does not expire by the clock: it ends by a
     decision, and is the allocation until fulfilment. A released row stays for ever, so that
-    nothing can be held for an order that has ended.
+    nothing can be held for an order that has ended. A cart's may be held again and again.
     """
 
     class Status(models.TextChoices):
         HELD = "HELD"
         RELEASED = "RELEASED"
+        FULFILLED = "FULFILLED"
 
-    order_id = models.UUIDField(primary_key=True)
-    status = models.CharField(max_length=8, choices=Status)
+    id = models.UUIDField(primary_key=True)
+    holder = models.CharField(max_length=5)
+    status = models.CharField(max_length=9, choices=Status)
     created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
+
+    lines = Owned("line_rows")
 
     objects = ReservationQuerySet.as_manager()
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(holder=Holder.ORDER.value) | models.Q(holder=Holder.CART.value),
+                name="products_reservation_holder",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(holder="cart", status="HELD", expires_at__isnull=False)
+                | (~models.Q(holder="cart", status="HELD") & models.Q(expires_at__isnull=True)),
+                name="products_reservation_expires",
+            ),
+        ]
+        indexes = [
+            # Orders' holds are not in it, and cost nothing.
+            models.Index(
+                fields=["expires_at"],
+                name="products_reservation_due",
+                condition=models.Q(status="HELD", expires_at__isnull=False),
+            )
+        ]
+
     def __str__(self) -> str:
-        return f"{self.status} for {self.order_id}"
+        return f"{self.status} for {self.holder} {self.id}"
+
+    # Commands
+
+    def fulfil(self, quantities: Mapping[UUID, int]) -> None:
+        """So much of each variant leaves. Called with the stock rows locked. Raises NotHeld."""
+        held = {line.stock_item_id: line for line in self.lines}
+        for variant_id, quantity in quantities.items():
+            line = held.get(variant_id)
+            if self.status != self.Status.HELD or line is None or line.quantity < quantity:
+                raise NotHeld(f"{quantity} of {variant_id} are not held for order {self.id}.")
+            line.quantity -= quantity
+        self.lines = [line for line in self.lines if line.quantity]
+        if not self.lines:
+            self.status = self.Status.FULFILLED
 
 
 class ReservationLine(OwnedModel):
@@ -203,188 +482,23 @@ class ReservationLine(OwnedModel):
         return f"{self.quantity} of {self.stock_item_id}"
 
 
-# Everybody locks stock rows before reservations, and stock rows in the order of their ids: so
-# holds, releases and counts cannot wait for each other in a circle.
-
-# asked      the orders, and what was decided on them before; each is looked up by itself, since
-#            a join that is planned while there are few reservations reads all of them for ever
-# wanted     the lines of orders that were not decided before
-# locked     what is left of each SKU; read again after the lock was granted, so always the newest
-# tried      would the line fit, if all orders before it in this call got theirs?
-# made       the orders of which all lines fit; empty where the same order won elsewhere meanwhile
-# good       their lines, from which everything else is written
-_HOLD = """
-WITH asked AS MATERIALIZED (
-    SELECT a.*, (
-        SELECT r.status FROM products_reservation r WHERE r.order_id = a.order_id
-    ) AS status
-    FROM unnest(%s::uuid[]) WITH ORDINALITY AS a (order_id, place)
-), wanted AS MATERIALIZED (
-    SELECT w.*, asked.place
-    FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::uuid[])
-        AS w (order_id, variant_id, quantity, line_id)
-    JOIN asked ON asked.order_id = w.order_id
-    WHERE asked.status IS NULL
-), locked AS MATERIALIZED (
-    SELECT s.variant_id, s.on_hand + s.backorder_limit - s.held AS remaining
-    FROM products_stockitem s
-    WHERE s.variant_id = ANY(%s::uuid[]) AND EXISTS (SELECT 1 FROM wanted)
-    ORDER BY s.variant_id
-    FOR NO KEY UPDATE
-), tried AS MATERIALIZED (
-    SELECT wanted.*, locked.remaining, coalesce(
-        sum(wanted.quantity) OVER (PARTITION BY wanted.variant_id ORDER BY wanted.place)
-            <= locked.remaining,
-        false
-    ) AS fits
-    FROM wanted LEFT JOIN locked ON locked.variant_id = wanted.variant_id
-), made AS (
-    INSERT INTO products_reservation
-        (order_id, status, created_at, released_at, version, events_recorded)
-    SELECT order_id, 'HELD', %s::timestamptz, NULL, 1, 1
-    FROM tried GROUP BY order_id HAVING bool_and(fits) ORDER BY order_id
-    ON CONFLICT (order_id) DO NOTHING
-    RETURNING order_id
-), good AS MATERIALIZED (
-    SELECT tried.* FROM tried JOIN made ON made.order_id = tried.order_id
-), taken AS MATERIALIZED (
-    SELECT variant_id, sum(quantity)::int AS quantity FROM good GROUP BY variant_id
-), lines AS (
-    INSERT INTO products_reservationline (id, reservation_id, stock_item_id, quantity)
-    SELECT line_id, order_id, variant_id, quantity FROM good
-), stock AS (
-    UPDATE products_stockitem s
-    SET held = s.held + taken.quantity,
-        version = s.version + 1,
-        events_recorded = s.events_recorded
-            + (s.on_hand + s.backorder_limit - s.held = taken.quantity)::int
-    FROM taken
-    WHERE s.variant_id = taken.variant_id
-    RETURNING s.variant_id, s.events_recorded,
-        s.on_hand + s.backorder_limit - s.held = 0 AS ran_out
-), ledger AS (
-    INSERT INTO products_stockmovement
-        (stock_item_id, warehouse_id, kind, on_hand_delta, held_delta, order_id, reason, actor_id,
-         created_at)
-    SELECT variant_id, NULL, 'HOLD', 0, quantity, order_id, '', NULL, %s::timestamptz FROM good
-), facts AS (
-    {outbox}
-    SELECT {columns}, r.sequence
-    FROM json_populate_recordset(NULL::platform_outboxmessage, %s) r
-    JOIN made ON made.order_id::text = r.key
-    UNION ALL
-    SELECT {columns}, stock.events_recorded
-    FROM json_populate_recordset(NULL::platform_outboxmessage, %s) r
-    JOIN stock ON stock.variant_id::text = r.key
-    WHERE stock.ran_out
-)
-SELECT asked.order_id, made.order_id IS NOT NULL, asked.status, (
-    SELECT json_agg(json_build_array(
-        tried.variant_id,
-        tried.quantity,
-        greatest(coalesce(tried.remaining - coalesce(taken.quantity, 0), 0), 0)
-    ) ORDER BY tried.variant_id)::text
-    FROM tried LEFT JOIN taken ON taken.variant_id = tried.variant_id
-    WHERE tried.order_id = asked.order_id AND made.order_id IS NULL
-        AND tried.quantity > coalesce(tried.remaining - coalesce(taken.quantity, 0), 0)
-)
-FROM asked
-LEFT JOIN made ON made.order_id = asked.order_id
-"""
-
-_RELEASE = """
-WITH lines AS MATERIALIZED (
-    SELECT * FROM unnest(%s::uuid[], %s::int[]) AS l (variant_id, quantity)
-), locked AS MATERIALIZED (
-    SELECT s.variant_id FROM products_stockitem s
-    WHERE s.variant_id = ANY(%s::uuid[])
-    ORDER BY s.variant_id
-    FOR NO KEY UPDATE
-), freed AS (
-    UPDATE products_reservation
-    SET status = 'RELEASED', released_at = %s::timestamptz, version = version + 1,
-        events_recorded = events_recorded + 1
-    WHERE order_id = %s AND status = 'HELD' AND (SELECT count(*) FROM locked) > 0
-    RETURNING order_id
-), stock AS (
-    UPDATE products_stockitem s
-    SET held = s.held - lines.quantity,
-        version = s.version + 1,
-        events_recorded = s.events_recorded + (
-            s.on_hand + s.backorder_limit - s.held <= 0
-            AND s.on_hand + s.backorder_limit - s.held + lines.quantity > 0
-        )::int
-    FROM lines, freed
-    WHERE s.variant_id = lines.variant_id
-    RETURNING s.variant_id, s.events_recorded,
-        s.on_hand + s.backorder_limit - s.held > 0
-            AND s.on_hand + s.backorder_limit - s.held - lines.quantity <= 0 AS came_back
-), ledger AS (
-    INSERT INTO products_stockmovement
-        (stock_item_id, warehouse_id, kind, on_hand_delta, held_delta, order_id, reason, actor_id,
-         created_at)
-    SELECT lines.variant_id, NULL, 'RELEASE', 0, -lines.quantity, freed.order_id, '', NULL,
-        %s::timestamptz
-    FROM lines, freed
-), facts AS (
-    {outbox}
-    SELECT {columns}, r.sequence
-    FROM json_populate_recordset(NULL::platform_outboxmessage, %s) r
-    JOIN freed ON freed.order_id::text = r.key
-    UNION ALL
-    SELECT {columns}, stock.events_recorded
-    FROM json_populate_recordset(NULL::platform_outboxmessage, %s) r
-    JOIN stock ON stock.variant_id::text = r.key
-    WHERE stock.came_back
-)
-SELECT order_id FROM freed
-"""
-
-_TOMBSTONE = """
-INSERT INTO products_reservation
-    (order_id, status, created_at, released_at, version, events_recorded)
-VALUES (%s, 'RELEASED', %s::timestamptz, %s::timestamptz, 1, 0)
-ON CONFLICT (order_id) DO NOTHING
-RETURNING order_id
-"""
-
-
-@cache
-def _hold_text() -> str:
-    return _with_outbox(_HOLD)
-
-
-@cache
-def _release_text() -> str:
-    return _with_outbox(_RELEASE)
-
-
-def _with_outbox(sql: str) -> str:
-    """Outbox rows come as JSON; only the sequence is known to nobody but the statement."""
-    names = [
-        f.column for f in insertable_fields(OutboxMessage) if f.column and f.column != "sequence"
-    ]
-    return sql.format(
-        outbox=f"INSERT INTO platform_outboxmessage ({', '.join(names)}, sequence)",
-        columns=", ".join(f"r.{name}" for name in names),
+def _told(lines: Iterable[HoldLine]) -> tuple[ReservedLine, ...]:
+    return tuple(
+        ReservedLine(variant_id=line.variant_id, sku=line.sku, quantity=line.quantity)
+        for line in lines
     )
 
 
-def _availability_rows(skus: dict[UUID, str], *, available: bool, now: datetime, alias: str) -> str:
-    """An outbox row per SKU, of which the statement takes those whose availability changes."""
-    rows: list[OutboxRow] = []
-    for variant_id, sku in skus.items():
-        event: Event = StockAvailabilityChanged(
-            variant_id=variant_id, sku=sku, available=available, occurred_at=now
-        )
-        rows += outbox_rows([event], key=variant_id, first_sequence=0)
-    return as_json_rows(OutboxMessage, rows, connections[alias])
+def _released(promise: _Promise, *, now: datetime, expired: bool = False) -> StockReleased:
+    return StockReleased(
+        order_id=promise.id, holder=promise.holder, expired=expired, occurred_at=now
+    )
 
 
 def _outcome_of(status: str) -> HoldOutcome:
-    return Held() if status == Reservation.Status.HELD else Released()
+    return Released() if status == Reservation.Status.RELEASED else Held()
 
 
-def _array(values: Iterator[object] | list[UUID]) -> str:
+def _array(values: Iterable[object]) -> str:
     """An array as text, so that the parameter's type, and with it the plan, is always the same."""
     return "{" + ",".join(map(str, values)) + "}"

@@ -1,52 +1,39 @@
-"""What is in stock, and the ledger of how it came to be so."""
+"""What is in stock."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 from uuid import UUID
 
-from django.apps import AppConfig
 from django.db import models
-from django.db.models.signals import post_migrate
 
-from domains.products.errors import InvalidQuantity, NegativeStock, StockChanged
-from domains.products.events import StockAvailabilityChanged, StockShort, StockUpdated
+from domains.products.errors import (
+    InvalidQuantity,
+    NegativeStock,
+    SameWarehouse,
+    SeveralWarehouses,
+    StockChanged,
+)
+from domains.products.events import (
+    StockAvailabilityChanged,
+    StockLow,
+    StockShort,
+    StockUpdated,
+)
+from domains.products.models.movements import StockMovement
 from domains.products.models.products import Variant
+from domains.products.models.warehouses import MAIN_WAREHOUSE, Warehouse
 from domains.products.rules import stock as rules
 from infrastructure.aggregates import (
     AggregateQuerySet,
     AggregateRoot,
     Owned,
     OwnedModel,
-    OwnedQuerySet,
 )
-from infrastructure.database.contexts import alias_of
-
-MAIN_WAREHOUSE = "main"
-
-
-class Warehouse(models.Model):
-    """A place that goods lie in. The main one always exists."""
-
-    code = models.CharField(primary_key=True, max_length=32)
-    name = models.CharField(max_length=200)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def ensure_main_warehouse(sender: AppConfig, using: str, **kwargs: Any) -> None:
-    # After `migrate`, and after every flush of a test: no code relies on rows made by migrations.
-    if using == alias_of("products"):
-        Warehouse.objects.bulk_create(
-            [Warehouse(code=MAIN_WAREHOUSE, name="Main warehouse")], ignore_conflicts=True
-        )
-
-
-def connect_reference_rows(config: AppConfig) -> None:
-    post_migrate.connect(ensure_main_warehouse, sender=config)
+from infrastructure.errors import FieldError
+from infrastructure.ids import new_id
 
 
 class StockItemQuerySet(AggregateQuerySet):
@@ -65,8 +52,10 @@ class StockItem(AggregateRoot):
     """The stock of one variant.
 
     on_hand: what lies in all warehouses; the sum of its levels, written in the same statement.
-    held: what is promised to orders. Changed by `Reservation.objects.hold` and `release` only.
+    held: what is promised to orders and carts. Changed by the commands of `Reservation.objects`,
+    and by taking goods out for an order.
     backorder_limit: how much more may be promised than there is.
+    low_stock_threshold: staff are told when no more than this can be promised. None: never.
 
     Its id is the variant's. Commands are called on a locked item: holds change the row as well.
     """
@@ -78,6 +67,7 @@ class StockItem(AggregateRoot):
     on_hand = models.IntegerField(default=0)
     held = models.IntegerField(default=0)
     backorder_limit = models.IntegerField(default=0)
+    low_stock_threshold = models.IntegerField(null=True)
 
     levels = Owned("level_rows")
 
@@ -90,6 +80,14 @@ class StockItem(AggregateRoot):
                 condition=models.Q(on_hand__gte=0, held__gte=0, backorder_limit__gte=0),
                 name="products_stockitem_not_negative",
             ),
+        ]
+        indexes = [
+            # Lists by the beginning of a SKU, in whatever language the database sorts.
+            models.Index(
+                fields=["sku"],
+                name="products_stockitem_sku_like",
+                opclasses=["varchar_pattern_ops"],
+            )
         ]
 
     def __str__(self) -> str:
@@ -115,14 +113,17 @@ class StockItem(AggregateRoot):
         """Add to what lies in a warehouse, or take away. Raises NegativeStock, InvalidQuantity."""
         if delta == 0:
             raise InvalidQuantity("An adjustment by nothing is none.")
-        return self._move(
+        before = self.left
+        movement = self._move(
             StockMovement.Kind.ADJUSTMENT,
+            warehouse,
             delta,
             reason=reason,
             actor_id=actor_id,
             now=now,
-            warehouse=warehouse,
         )
+        self._tell_what_is_left(before, now=now)
+        return movement
 
     def count(
         self,
@@ -132,56 +133,165 @@ class StockItem(AggregateRoot):
         reason: str,
         actor_id: UUID | None,
         now: datetime,
-        warehouse: str = MAIN_WAREHOUSE,
+        warehouse: str | None = None,
     ) -> StockMovement | None:
-        """Somebody counted. The total becomes `on_hand`; nothing happens where it is that already.
+        """Somebody counted; nothing happens where it is that already.
 
+        warehouse: where they counted; None for the total, which says enough only as long as all of
+        it lies in one place.
         change_from: what the caller believes it to be, or None where the count stands by itself.
         The count is believed even below what is held: that is a shortage, and is published.
-        Raises StockChanged, NegativeStock, InvalidQuantity.
+        Raises StockChanged, SeveralWarehouses, InvalidQuantity.
         """
         if on_hand < 0:
             raise InvalidQuantity("Less than nothing cannot be counted.")
-        if change_from is not None and change_from != self.on_hand:
-            raise StockChanged(f"There are {self.on_hand} of {self.sku}, not {change_from}.")
-        if on_hand == self.on_hand:
+        place = self._only_place() if warehouse is None else warehouse
+        current = self.in_warehouse(place)
+        if change_from is not None and change_from != current:
+            wrong = f"There are {current} of {self.sku}, not {change_from}."
+            raise StockChanged(
+                wrong, errors=[FieldError("/change_from", "stock_changed", wrong, current)]
+            )
+        if on_hand == current:
             return None
-        return self._move(
+        before = self.left
+        movement = self._move(
             StockMovement.Kind.COUNT,
-            on_hand - self.on_hand,
+            place,
+            on_hand - current,
             reason=reason,
             actor_id=actor_id,
             now=now,
-            warehouse=warehouse,
         )
+        self._tell_what_is_left(before, now=now)
+        return movement
 
-    def _move(
+    def transfer(
         self,
-        kind: StockMovement.Kind,
-        delta: int,
         *,
+        quantity: int,
+        from_warehouse: str,
+        to_warehouse: str,
         reason: str,
         actor_id: UUID | None,
         now: datetime,
+    ) -> UUID:
+        """Carry goods from one warehouse to another; what can be promised stays as it is.
+
+        Two movements under one transfer's id, which is returned. Raises NegativeStock,
+        InvalidQuantity, SameWarehouse.
+        """
+        if quantity < 1:
+            raise InvalidQuantity("A transfer carries at least one.")
+        if from_warehouse == to_warehouse:
+            raise SameWarehouse(f"The goods are in {from_warehouse} already.")
+        transfer_id = new_id()
+        self._take_from_level(from_warehouse, quantity)
+        self._level(to_warehouse).on_hand += quantity
+        for place, delta in ((from_warehouse, -quantity), (to_warehouse, quantity)):
+            self._note(
+                StockMovement.Kind.TRANSFER,
+                place,
+                delta,
+                reason=reason,
+                actor_id=actor_id,
+                transfer_id=transfer_id,
+                now=now,
+            )
+        return transfer_id
+
+    def take_out(
+        self,
+        *,
+        quantity: int,
         warehouse: str,
+        order_id: UUID,
+        fulfilment_id: UUID,
+        now: datetime,
+    ) -> None:
+        """Goods that were held for an order leave: there are fewer, and fewer are promised.
+
+        Raises NegativeStock where the warehouse has less.
+        """
+        self.held -= quantity
+        self._move(
+            StockMovement.Kind.SHIPMENT,
+            warehouse,
+            -quantity,
+            held_delta=-quantity,
+            order_id=order_id,
+            fulfilment_id=fulfilment_id,
+            now=now,
+        )
+
+    def configure(
+        self,
+        *,
+        backorder_limit: int,
+        low_stock_threshold: int | None,
+        reason: str,
+        actor_id: UUID | None,
+        now: datetime,
+    ) -> None:
+        """Set what staff decide about the SKU. A lower limit may make a shortage of what is held.
+
+        Raises InvalidQuantity.
+        """
+        if not 0 <= backorder_limit <= rules.MAX_QUANTITY:
+            raise InvalidQuantity(f"{backorder_limit} is no backorder limit.")
+        before, was_low = self.left, self.is_low
+        delta = backorder_limit - self.backorder_limit
+        self.backorder_limit = backorder_limit
+        self.low_stock_threshold = low_stock_threshold
+        if delta:
+            self.write_along(
+                StockMovement(
+                    stock_item_id=self.pk,
+                    kind=StockMovement.Kind.LIMIT.value,
+                    on_hand_delta=0,
+                    held_delta=0,
+                    backorder_delta=delta,
+                    reason=reason,
+                    actor_id=actor_id,
+                    created_at=now,
+                )
+            )
+        self._tell_what_is_left(before, was_low=was_low, now=now)
+
+    def _move(
+        self, kind: StockMovement.Kind, warehouse: str, delta: int, *, now: datetime, **cause: Any
     ) -> StockMovement:
-        was_available = self.available
-        level = self._level(warehouse)
-        if level.on_hand + delta < 0:
-            raise NegativeStock(f"There are {level.on_hand} of {self.sku} in {warehouse}.")
         if self.on_hand + delta > rules.MAX_QUANTITY:
             raise InvalidQuantity(f"More than {rules.MAX_QUANTITY} of {self.sku} cannot be kept.")
-        level.on_hand += delta
+        if delta < 0:
+            self._take_from_level(warehouse, -delta)
+        else:
+            self._level(warehouse).on_hand += delta
         self.on_hand += delta
+        return self._note(kind, warehouse, delta, now=now, **cause)
+
+    def _note(
+        self,
+        kind: StockMovement.Kind,
+        warehouse: str,
+        delta: int,
+        *,
+        now: datetime,
+        held_delta: int = 0,
+        fulfilment_id: UUID | None = None,
+        **cause: Any,
+    ) -> StockMovement:
+        """Into the ledger, and to whoever listens."""
         movement = StockMovement(
             stock_item_id=self.pk,
             warehouse_id=warehouse,
             kind=kind.value,
             on_hand_delta=delta,
-            held_delta=0,
-            reason=reason,
-            actor_id=actor_id,
+            held_delta=held_delta,
+            backorder_delta=0,
+            fulfilment_id=fulfilment_id,
             created_at=now,
+            **cause,
         )
         self.write_along(movement)
         self.record(
@@ -191,27 +301,34 @@ class StockItem(AggregateRoot):
                 on_hand=self.on_hand,
                 on_hand_delta=delta,
                 kind=kind.value,
+                warehouse=warehouse,
+                fulfilment_id=fulfilment_id,
                 occurred_at=now,
             )
         )
-        if self.available != was_available:
-            self.record(
-                StockAvailabilityChanged(
-                    variant_id=self.pk, sku=self.sku, available=self.available, occurred_at=now
-                )
-            )
-        if self.left < 0 and delta < 0:
-            self.record(
-                StockShort(
-                    variant_id=self.pk,
-                    sku=self.sku,
-                    on_hand=self.on_hand,
-                    held=self.held,
-                    missing=-self.left,
-                    occurred_at=now,
-                )
-            )
         return movement
+
+    def _tell_what_is_left(
+        self, before: int, *, was_low: bool | None = None, now: datetime
+    ) -> None:
+        """Publish what buyers and staff have to know, given what was left before."""
+        if was_low is None:
+            was_low = rules.is_low(before, threshold=self.low_stock_threshold)
+        known = {"variant_id": self.pk, "sku": self.sku, "occurred_at": now}
+        if self.available != (before > 0):
+            self.record(StockAvailabilityChanged(available=self.available, **known))
+        if self.low_stock_threshold is not None and self.is_low and not was_low:
+            self.record(StockLow(available=self.left, threshold=self.low_stock_threshold, **known))
+        if self.left < 0 and self.left < before:
+            self.record(
+                StockShort(on_hand=self.on_hand, held=self.held, missing=-self.left, **known)
+            )
+
+    def _take_from_level(self, warehouse: str, quantity: int) -> None:
+        level = self._level(warehouse)
+        if level.on_hand < quantity:
+            raise NegativeStock(f"There are {level.on_hand} of {self.sku} in {warehouse}.")
+        level.on_hand -= quantity
 
     def _level(self, warehouse: str) -> StockLevel:
         for level in self.levels:
@@ -220,6 +337,14 @@ class StockItem(AggregateRoot):
         level = StockLevel(warehouse_id=warehouse, on_hand=0)
         self.levels.append(level)
         return level
+
+    def _only_place(self) -> str:
+        places = [level.warehouse_id for level in self.levels if level.on_hand]
+        if len(places) > 1:
+            raise SeveralWarehouses(
+                f"{self.sku} lies in {', '.join(sorted(places))}; say which of them was counted."
+            )
+        return places[0] if places else MAIN_WAREHOUSE
 
     # Questions
 
@@ -233,6 +358,13 @@ class StockItem(AggregateRoot):
     @property
     def available(self) -> bool:
         return self.left > 0
+
+    @property
+    def is_low(self) -> bool:
+        return rules.is_low(self.left, threshold=self.low_stock_threshold)
+
+    def in_warehouse(self, code: str) -> int:
+        return sum(level.on_hand for level in self.levels if level.warehouse_id == code)
 
 
 class StockLevel(OwnedModel):
@@ -254,46 +386,3 @@ class StockLevel(OwnedModel):
 
     def __str__(self) -> str:
         return f"{self.on_hand} in {self.warehouse_id}"
-
-
-class StockMovement(models.Model):
-    """One line of the ledger: what changed in a stock item, and why. Never changed, never deleted.
-
-    The sums of its deltas are the item's counters. Drawn under the item's row lock, ids of one item
-    rise in the order of its changes.
-    """
-
-    class Kind(models.TextChoices):
-        ADJUSTMENT = "ADJUSTMENT"
-        COUNT = "COUNT"
-        HOLD = "HOLD"
-        RELEASE = "RELEASE"
-
-    id = models.BigAutoField(primary_key=True)
-    stock_item = models.ForeignKey(
-        StockItem, on_delete=models.PROTECT, related_name="movement_rows", db_index=False
-    )
-    warehouse = models.ForeignKey(
-        Warehouse, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    kind = models.CharField(max_length=10, choices=Kind)
-    on_hand_delta = models.IntegerField()
-    held_delta = models.IntegerField()
-    order_id = models.UUIDField(null=True)
-    reason = models.CharField(max_length=200, blank=True)
-    actor_id = models.UUIDField(null=True)
-    created_at = models.DateTimeField()
-
-    objects = OwnedQuerySet.as_manager()
-
-    class Meta:
-        indexes = [models.Index(fields=["stock_item", "id"], name="products_movements_of_item")]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.on_hand_delta:+} {self.held_delta:+}"
-
-    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError("The ledger is written together with the stock it tells of.")
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError("The ledger keeps everything.")

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from domains.products.events import TOPIC
+from domains.products.models import Reservation
 from infrastructure.database.contexts import connection_of
 
 
@@ -50,12 +51,15 @@ def stock_audit() -> Iterator[StockAudit]:
         LEFT JOIN (
             SELECT moved.stock_item_id, sum(on_hand_delta) AS on_hand, sum(held_delta) AS held,
                 count(*) FILTER (
-                    WHERE kind = 'HOLD' AND held_then > on_hand_then + i.backorder_limit
+                    WHERE kind IN ('HOLD', 'TAKE_OVER') AND held_delta > 0
+                        AND held_then > on_hand_then + i.backorder_limit - limit_since
                 ) AS oversold
             FROM (
                 SELECT stock_item_id, kind, on_hand_delta, held_delta,
                     sum(on_hand_delta) OVER so_far AS on_hand_then,
-                    sum(held_delta) OVER so_far AS held_then
+                    sum(held_delta) OVER so_far AS held_then,
+                    sum(backorder_delta) OVER (PARTITION BY stock_item_id)
+                        - sum(backorder_delta) OVER so_far AS limit_since
                 FROM products_stockmovement
                 WINDOW so_far AS (PARTITION BY stock_item_id ORDER BY id ROWS UNBOUNDED PRECEDING)
             ) moved
@@ -69,7 +73,7 @@ def stock_audit() -> Iterator[StockAudit]:
         LEFT JOIN (
             SELECT l.stock_item_id, sum(l.quantity) AS quantity
             FROM products_reservationline l
-            JOIN products_reservation r ON r.order_id = l.reservation_id AND r.status = 'HELD'
+            JOIN products_reservation r ON r.id = l.reservation_id AND r.status = 'HELD'
             GROUP BY l.stock_item_id
         ) promised ON promised.stock_item_id = s.variant_id
         ORDER BY s.variant_id
@@ -91,14 +95,15 @@ def stock_audit() -> Iterator[StockAudit]:
 
 
 def active_reservations() -> Iterator[ReservationAudit]:
+    """What is held for orders."""
     # The time comes as a number: Django reads timestamps slowly, and here is one per line.
     rows = _stream("""
-        SELECT r.order_id, r.status, extract(epoch FROM r.created_at)::float8,
+        SELECT r.id, r.status, extract(epoch FROM r.created_at)::float8,
             l.stock_item_id, l.quantity
         FROM products_reservation r
-        LEFT JOIN products_reservationline l ON l.reservation_id = r.order_id
-        WHERE r.status = 'HELD'
-        ORDER BY r.order_id
+        LEFT JOIN products_reservationline l ON l.reservation_id = r.id
+        WHERE r.status = 'HELD' AND r.holder = 'order'
+        ORDER BY r.id
     """)
     for order_id, found in groupby(rows, itemgetter(0)):
         lines = list(found)
@@ -111,6 +116,16 @@ def active_reservations() -> Iterator[ReservationAudit]:
         )
 
 
+def overdue_cart_holds(*, due: datetime) -> Iterator[tuple[UUID, datetime]]:
+    """Carts that hold something though their time was over before `due`, and since when."""
+    yield from (
+        Reservation.objects.filter(status=Reservation.Status.HELD, expires_at__lt=due)
+        .order_by("expires_at")
+        .values_list("pk", "expires_at")
+        .iterator()
+    )
+
+
 def event_counts() -> Iterator[tuple[UUID, str, int]]:
     """Every aggregate that published something: its id, its topic, how many events it recorded."""
     for aggregate_id, events_recorded in _stream("""
@@ -118,7 +133,7 @@ def event_counts() -> Iterator[tuple[UUID, str, int]]:
             SELECT id, events_recorded FROM products_product
             UNION ALL SELECT id, events_recorded FROM products_price
             UNION ALL SELECT variant_id, events_recorded FROM products_stockitem
-            UNION ALL SELECT order_id, events_recorded FROM products_reservation
+            UNION ALL SELECT id, events_recorded FROM products_reservation
         ) aggregates
         WHERE events_recorded > 0
         ORDER BY id

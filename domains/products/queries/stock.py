@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
-from domains.products.errors import VariantNotFound
-from domains.products.models import Reservation, StockItem, StockMovement
-from domains.products.rules.stock import HoldState
+from domains.products.errors import VariantNotFound, WarehouseNotFound
+from domains.products.models import (
+    Reservation,
+    StockItem,
+    StockLevel,
+    StockMovement,
+    Warehouse,
+)
+from domains.products.rules.stock import Holder, HoldState
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import Money
 
@@ -48,12 +55,40 @@ class Inventory:
     held: int
     available: int
     backorder_limit: int
+    low_stock_threshold: int | None
+    low: bool
     warehouses: tuple[WarehouseLevel, ...]
 
+    @classmethod
+    def of(cls, item: StockItem) -> Inventory:
+        return cls(
+            sku=item.sku,
+            variant_id=item.pk,
+            on_hand=item.on_hand,
+            held=item.held,
+            available=item.left,
+            backorder_limit=item.backorder_limit,
+            low_stock_threshold=item.low_stock_threshold,
+            low=item.is_low,
+            warehouses=tuple(
+                WarehouseLevel(warehouse=level.warehouse_id, on_hand=level.on_hand)
+                for level in sorted(item.levels, key=lambda level: level.warehouse_id)
+            ),
+        )
 
-_OFFERS = """
-SELECT v.id, v.sku, p.name, v.name, pr.amount_minor,
-    s.on_hand + s.backorder_limit - s.held, p.status = 'active'
+
+# What a buyer may be promised of stock item `s`. What carts hold beyond their time is free for
+# whoever asks, even before the job has come to it: a hold that lacks it frees it. Takes now.
+PROMISABLE = """s.on_hand + s.backorder_limit - s.held + coalesce((
+        SELECT sum(l.quantity)
+        FROM products_reservation r
+        JOIN products_reservationline l
+            ON l.reservation_id = r.id AND l.stock_item_id = s.variant_id
+        WHERE r.status = 'HELD' AND r.expires_at <= %s
+    ), 0)::int"""
+
+_OFFERS = f"""
+SELECT v.id, v.sku, p.name, v.name, pr.amount_minor, {PROMISABLE}, p.status = 'active'
 FROM products_variant v
 JOIN products_product p ON p.id = v.product_id
 JOIN products_price pr ON pr.variant_id = v.id AND pr.currency = %s
@@ -62,10 +97,10 @@ WHERE v.sku = ANY(%s::text[])
 """
 
 
-def offers(skus: Sequence[str], *, currency: str) -> dict[str, Offer]:
+def offers(skus: Sequence[str], *, currency: str, now: datetime) -> dict[str, Offer]:
     """What these SKUs cost now and how many are left. A SKU that does not exist, or has no price
     in the currency, is not in the answer."""
-    rows = connection_of("products").fetch(_OFFERS, [currency, list(skus)])
+    rows = connection_of("products").fetch(_OFFERS, [now, currency, list(skus)])
     return {
         sku: Offer(
             variant_id=variant_id,
@@ -81,7 +116,7 @@ def offers(skus: Sequence[str], *, currency: str) -> dict[str, Offer]:
 
 def hold_states(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:
     """What became of these orders' holds; one that never held anything is not in the answer."""
-    found = Reservation.objects.filter(pk__in=list(order_ids))
+    found = Reservation.objects.filter(pk__in=list(order_ids), holder=Holder.ORDER)
     return {order_id: HoldState(status) for order_id, status in found.values_list("pk", "status")}
 
 
@@ -90,18 +125,49 @@ def inventory_of(sku: str) -> Inventory:
     item = StockItem.objects.filter(sku=sku).prefetch_related("level_rows").first()
     if item is None:
         raise VariantNotFound(f"There is no SKU {sku}.")
-    return Inventory(
-        sku=item.sku,
-        variant_id=item.pk,
-        on_hand=item.on_hand,
-        held=item.held,
-        available=item.left,
-        backorder_limit=item.backorder_limit,
-        warehouses=tuple(
-            WarehouseLevel(warehouse=level.warehouse_id, on_hand=level.on_hand)
-            for level in sorted(item.levels, key=lambda level: level.warehouse_id)
-        ),
-    )
+    return Inventory.of(item)
+
+
+def inventory(
+    *,
+    prefix: str | None = None,
+    warehouse: str | None = None,
+    low: bool | None = None,
+    short: bool | None = None,
+) -> QuerySet[StockItem]:
+    """Stock items to be read in pages by SKU; `Inventory.of` makes the answer of each.
+
+    prefix: what the SKU begins with. warehouse: only what lies there. low: at or below its
+    threshold, or not. short: more held than there is, backorders included, or not. None: whichever.
+    """
+    found = StockItem.objects.prefetch_related("level_rows")
+    left = F("on_hand") + F("backorder_limit") - F("held")
+    if prefix:
+        found = found.filter(sku__startswith=prefix)
+    if warehouse is not None:
+        there = StockLevel.objects.filter(stock_item_id=OuterRef("pk"), warehouse_id=warehouse)
+        found = found.filter(Exists(there.filter(on_hand__gt=0)))
+    if low is not None:
+        found = found.annotate(left_=left)
+        is_low = {"low_stock_threshold__isnull": False, "left___lte": F("low_stock_threshold")}
+        found = found.filter(**is_low) if low else found.exclude(**is_low)
+    if short is not None:
+        beyond = F("on_hand") + F("backorder_limit")
+        found = found.filter(held__gt=beyond) if short else found.filter(held__lte=beyond)
+    return found
+
+
+def warehouses() -> QuerySet[Warehouse]:
+    """All of them, to be read in pages by code."""
+    return Warehouse.objects.all()
+
+
+def warehouse_of(code: str) -> Warehouse:
+    """Raises WarehouseNotFound."""
+    found: Warehouse | None = Warehouse.objects.filter(pk=code).first()
+    if found is None:
+        raise WarehouseNotFound(f"There is no warehouse {code}.")
+    return found
 
 
 def movements_of(sku: str) -> QuerySet[StockMovement, Any]:
@@ -115,7 +181,11 @@ def movements_of(sku: str) -> QuerySet[StockMovement, Any]:
         "warehouse_id",
         "on_hand_delta",
         "held_delta",
+        "backorder_delta",
         "order_id",
+        "cart_id",
+        "fulfilment_id",
+        "transfer_id",
         "reason",
         "actor_id",
         "created_at",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -18,6 +18,18 @@ def left(*, on_hand: int, backorder_limit: int, held: int) -> int:
     return on_hand + backorder_limit - held
 
 
+def is_low(left: int, *, threshold: int | None) -> bool:
+    """Whether staff want to know. Nobody does without a threshold."""
+    return threshold is not None and left <= threshold
+
+
+class Holder(StrEnum):
+    """Whose hold it is: an order's ends by a decision, a cart's by the clock as well."""
+
+    ORDER = "order"
+    CART = "cart"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldLine:
     variant_id: UUID
@@ -27,10 +39,14 @@ class HoldLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldRequest:
-    """`cause`: whose correlation the order's event carries, where that is not the caller's."""
+    """instead_of: a cart whose hold goes over to the order. What the cart holds counts as free for
+    this order alone, and the cart's hold ends in the moment in which the order's begins.
+    cause: whose correlation the order's event carries, where that is not the caller's.
+    """
 
     order_id: UUID
     lines: tuple[HoldLine, ...]
+    instead_of: UUID | None = None
     cause: Correlation | None = None
 
 
@@ -69,6 +85,7 @@ class HoldState(StrEnum):
 
     HELD = "HELD"
     RELEASED = "RELEASED"
+    FULFILLED = "FULFILLED"
 
 
 def summed(lines: Iterable[HoldLine]) -> tuple[HoldLine, ...]:
@@ -86,3 +103,12 @@ def summed(lines: Iterable[HoldLine]) -> tuple[HoldLine, ...]:
     if not by_variant:
         raise InvalidQuantity("There is nothing to hold.")
     return tuple(by_variant[variant_id] for variant_id in sorted(by_variant))
+
+
+def changes(before: Mapping[UUID, int], after: Mapping[UUID, int]) -> dict[UUID, int]:
+    """By how much each variant's quantity differs, in the order of their ids; without the equal."""
+    return {
+        variant_id: delta
+        for variant_id in sorted(before.keys() | after.keys())
+        if (delta := after.get(variant_id, 0) - before.get(variant_id, 0))
+    }

@@ -1,19 +1,30 @@
-"""Commands of the stock: corrections by staff, holds and releases for orders."""
+"""Commands of the stock: what staff correct and decide, and what is held for orders and carts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from domains.products.errors import VariantNotFound
-from domains.products.models import Reservation, StockItem
-from domains.products.rules.stock import HoldLine, HoldOutcome, HoldRequest
+from domains.products.errors import InvalidQuantity, NotHeld, StockChanged, VariantNotFound
+from domains.products.models import (
+    MAIN_WAREHOUSE,
+    Reservation,
+    StockItem,
+    StockMovement,
+    Warehouse,
+)
+from domains.products.models.reservations import EXPIRY_BATCH
+from domains.products.rules import stock as rules
+from domains.products.rules.stock import Holder, HoldLine, HoldOutcome, HoldRequest
 from infrastructure.database.contexts import atomic
+from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 
 BATCH = 500
+# Statements of one run of the job that frees expired holds; what is left waits for the next.
+EXPIRY_ROUNDS = 50
 
 
 def adjust_stock(
@@ -23,15 +34,18 @@ def adjust_stock(
     reason: str,
     actor_id: UUID | None,
     now: datetime,
+    warehouse: str = MAIN_WAREHOUSE,
     idempotency: IdempotencyKey | None = None,
 ) -> StockItem:
-    """Goods came, went or broke: add to the stock or take away.
+    """Goods came, went or broke: add to the stock of a warehouse or take away.
 
-    Raises VariantNotFound, NegativeStock, InvalidQuantity; Duplicate for a key used before.
+    Raises VariantNotFound, NegativeStock, InvalidQuantity, UnknownWarehouse, WarehouseInactive;
+    Duplicate for a key used before.
     """
     with atomic("products"), duplicates():
+        Warehouse.objects.keep_open([warehouse])
         item = _locked(sku)
-        item.adjust(delta=delta, reason=reason, actor_id=actor_id, now=now)
+        item.adjust(delta=delta, reason=reason, actor_id=actor_id, now=now, warehouse=warehouse)
         item.save(also=[idempotency.record(item.pk, now)] if idempotency else ())
     return item
 
@@ -40,20 +54,99 @@ def count_stock(
     *,
     sku: str,
     on_hand: int,
-    change_from: int | None,
+    change_from: int,
+    reason: str,
+    actor_id: UUID | None,
+    now: datetime,
+    warehouse: str | None = None,
+) -> StockItem:
+    """Somebody counted, in a warehouse or all there is. `change_from`: what they thought it was.
+
+    Raises VariantNotFound, StockChanged, SeveralWarehouses, InvalidQuantity, UnknownWarehouse,
+    WarehouseInactive.
+    """
+    with atomic("products"):
+        if warehouse is not None:
+            Warehouse.objects.keep_open([warehouse])
+        item = _locked(sku)
+        if item.count(
+            on_hand=on_hand,
+            change_from=change_from,
+            reason=reason,
+            actor_id=actor_id,
+            now=now,
+            warehouse=warehouse,
+        ):
+            item.save()
+    return item
+
+
+def transfer_stock(
+    *,
+    sku: str,
+    quantity: int,
+    from_warehouse: str,
+    to_warehouse: str,
+    reason: str,
+    actor_id: UUID | None,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+) -> StockItem:
+    """Carry goods from one warehouse to another.
+
+    Raises VariantNotFound, NegativeStock, InvalidQuantity, SameWarehouse, UnknownWarehouse,
+    WarehouseInactive; Duplicate for a key used before.
+    """
+    with atomic("products"), duplicates():
+        Warehouse.objects.keep_open([from_warehouse, to_warehouse])
+        item = _locked(sku)
+        item.transfer(
+            quantity=quantity,
+            from_warehouse=from_warehouse,
+            to_warehouse=to_warehouse,
+            reason=reason,
+            actor_id=actor_id,
+            now=now,
+        )
+        item.save(also=[idempotency.record(item.pk, now)] if idempotency else ())
+    return item
+
+
+def configure_stock(
+    *,
+    sku: str,
+    settings: Mapping[str, int | None],
+    change_from: Mapping[str, int | None],
     reason: str,
     actor_id: UUID | None,
     now: datetime,
 ) -> StockItem:
-    """Somebody counted. `change_from`: what they thought it was, None if that does not matter.
+    """Set `backorder_limit`, `low_stock_threshold` or both, each only from what it was believed.
 
-    Raises VariantNotFound, StockChanged, InvalidQuantity.
+    Holds change a stock item all the time, so its version would refuse staff for nothing; what
+    they set is compared itself. Raises VariantNotFound, StockChanged, InvalidQuantity.
     """
     with atomic("products"):
         item = _locked(sku)
-        if item.count(
-            on_hand=on_hand, change_from=change_from, reason=reason, actor_id=actor_id, now=now
-        ):
+        before: dict[str, int | None] = {
+            "backorder_limit": item.backorder_limit,
+            "low_stock_threshold": item.low_stock_threshold,
+        }
+        wrong = [
+            FieldError(
+                f"/change_from/{name}",
+                "stock_changed",
+                f"It is {before[name]}, not {change_from.get(name)}.",
+                before[name],
+            )
+            for name in sorted(settings)
+            if before[name] != change_from.get(name)
+        ]
+        if wrong:
+            raise StockChanged(f"The settings of {sku} are not what was believed.", errors=wrong)
+        after = before | dict(settings)
+        if after != before:
+            item.configure(**after, reason=reason, actor_id=actor_id, now=now)  # type: ignore[arg-type]
             item.save()
     return item
 
@@ -83,9 +176,15 @@ def set_stock(
                     item.save()
 
 
-def hold_stock(*, order_id: UUID, lines: Sequence[HoldLine], now: datetime) -> HoldOutcome:
+def hold_stock(
+    *,
+    order_id: UUID,
+    lines: Sequence[HoldLine],
+    now: datetime,
+    instead_of: UUID | None = None,
+) -> HoldOutcome:
     """Hold all lines of an order or none. Repeatable under the order's id."""
-    request = HoldRequest(order_id=order_id, lines=tuple(lines))
+    request = HoldRequest(order_id=order_id, lines=tuple(lines), instead_of=instead_of)
     return Reservation.objects.hold([request], now=now)[order_id]
 
 
@@ -98,7 +197,82 @@ def hold_stock_of_many(
 
 def release_stock(*, order_id: UUID, now: datetime) -> bool:
     """Free what an order holds; afterwards nothing can be held for it. True if this freed it."""
-    return Reservation.objects.release(order_id, now=now)
+    return Reservation.objects.release(order_id, holder=Holder.ORDER, now=now)
+
+
+def hold_stock_for_cart(
+    *, cart_id: UUID, lines: Sequence[HoldLine], now: datetime, ttl: timedelta
+) -> HoldOutcome:
+    """Hold all lines for a cart in place of what it held, or leave that. Raises InvalidQuantity."""
+    if ttl <= timedelta(0):
+        raise InvalidQuantity("A cart's hold has to last for some time.")
+    return Reservation.objects.hold_for_cart(cart_id, lines, now=now, expires_at=now + ttl)
+
+
+def extend_cart_hold(*, cart_id: UUID, now: datetime, ttl: timedelta) -> bool:
+    """Let what a cart holds last longer; never shorter. False where it holds nothing any more."""
+    return Reservation.objects.extend(cart_id, expires_at=now + ttl)
+
+
+def release_cart_hold(*, cart_id: UUID, now: datetime) -> bool:
+    """Free what a cart holds; it may hold again. True if this freed it."""
+    return Reservation.objects.release(cart_id, holder=Holder.CART, now=now)
+
+
+def free_expired_holds(*, now: datetime) -> int:
+    """Free what carts hold beyond their time, some at a time. Returns how many were freed.
+
+    Whatever dies in it has freed whole holds, each with its movements and facts.
+    """
+    total = 0
+    for _ in range(EXPIRY_ROUNDS):
+        due, freed = Reservation.objects.free_expired(now=now)
+        total += freed
+        if freed == 0 or due < EXPIRY_BATCH:
+            break
+    return total
+
+
+def take_out(
+    *,
+    order_id: UUID,
+    fulfilment_id: UUID,
+    lines: Sequence[HoldLine],
+    warehouse: str,
+    now: datetime,
+) -> bool:
+    """Goods held for an order leave the warehouse. True if this call took them out.
+
+    Repeatable under the fulfilment's id. All lines or none. Raises NotHeld, NegativeStock,
+    InvalidQuantity, UnknownWarehouse, WarehouseInactive.
+    """
+    lines = rules.summed(lines)
+    with atomic("products"):
+        Warehouse.objects.keep_open([warehouse])
+        items = {item.pk: item for item in StockItem.objects.locked(line.sku for line in lines)}
+        # Under the locks of its stock rows, so that its twin has either finished or not begun.
+        if StockMovement.objects.filter(fulfilment_id=fulfilment_id).exists():
+            return False
+        reservation = (
+            Reservation.objects.select_for_update(no_key=True)
+            .filter(pk=order_id, holder=Holder.ORDER)
+            .first()
+        )
+        if reservation is None:
+            raise NotHeld(f"Nothing is held for order {order_id}.")
+        reservation.fulfil({line.variant_id: line.quantity for line in lines})
+        for line in lines:
+            item = items[line.variant_id]
+            item.take_out(
+                quantity=line.quantity,
+                warehouse=warehouse,
+                order_id=order_id,
+                fulfilment_id=fulfilment_id,
+                now=now,
+            )
+            item.save()
+        reservation.save()
+    return True
 
 
 def _locked(sku: str) -> StockItem:

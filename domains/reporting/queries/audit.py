@@ -107,7 +107,7 @@ def _look_twice(
 def _look(events: EventBooks | None, clock: Clock) -> list[Check]:
     now = clock()
     due = now - TIME_ALLOWED
-    checks = compare_books(due=due)
+    checks = compare_books(now=now, due=due)
     if events is not None:
         checks += events.compare(now=now, due=due)
     # Last: an event may be without its mark because its letter is named here.

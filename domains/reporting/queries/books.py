@@ -29,6 +29,9 @@ MONEY = {
     payments.PaymentStatus.AUTHORISED: books.Money.SECURED,
     payments.PaymentStatus.PARTIALLY_CAPTURED: books.Money.SECURED,
     payments.PaymentStatus.CAPTURED: books.Money.SECURED,
+    # Money that was given back had been secured: the refund was somebody's decision.
+    payments.PaymentStatus.PARTIALLY_REFUNDED: books.Money.SECURED,
+    payments.PaymentStatus.REFUNDED: books.Money.SECURED,
     payments.PaymentStatus.DECLINED: books.Money.RELEASED,
     payments.PaymentStatus.VOIDED: books.Money.RELEASED,
 }
@@ -38,7 +41,7 @@ GUARANTEES = {
 }
 
 
-def compare_books(*, due: datetime) -> list[Check]:
+def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     """Stock, holds, payments, settling and journal. What is younger than `due` is in flight.
 
     Each context's rows are streams of their own moments; what moves between them has to be
@@ -46,7 +49,7 @@ def compare_books(*, due: datetime) -> list[Check]:
     """
     stock = Check(name="stock", about="SKUs: counters = ledger = warehouses = reservations")
     stock.take_all(books.stock_findings(stock.count(_stock())))
-    journal = Check(name="journal", about="payments: counter = journal = captures")
+    journal = Check(name="journal", about="payments: counters = journal = captures and refunds")
     holds = Check(name="holds", about="orders: lines = what is held for them")
     paid = Check(name="payments", about="orders: total = guarantee of the payment method")
     settling = Check(name="settling", about="orders: decided and finished in their time")
@@ -63,12 +66,20 @@ def compare_books(*, due: datetime) -> list[Check]:
     journal.take_all(
         Finding(
             subject=f"payment {row.payment_id}",
-            detail=f"taken in minor units of {row.currency}: counter {row.captured_minor},"
-            f" journal {row.journal_minor}, captures {row.operations_minor}",
+            detail=f"{row.what} in minor units of {row.currency}: counter {row.counter_minor},"
+            f" journal {row.journal_minor}, operations {row.operations_minor}",
         )
         for row in payments.journal_differences()
     )
-    return [stock, holds, paid, settling, journal]
+    carts = Check(name="cart holds", about="carts: holds freed when their time is over")
+    carts.take_all(
+        books.overdue_finding(row)
+        for row in carts.count(
+            books.OverdueHold(cart_id=cart_id, expired_at=expired_at)
+            for cart_id, expired_at in products.overdue_cart_holds(due=now - books.EXPIRY_ALLOWED)
+        )
+    )
+    return [stock, holds, carts, paid, settling, journal]
 
 
 def _stock() -> Iterator[books.Stock]:

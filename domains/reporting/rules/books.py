@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
 from operator import itemgetter
@@ -79,6 +79,18 @@ class Hold:
     created_at: datetime
 
 
+# The job that frees them comes every few seconds; a worker may be away for some minutes.
+EXPIRY_ALLOWED = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OverdueHold:
+    """What a cart holds though its time is over."""
+
+    cart_id: UUID
+    expired_at: datetime
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payment:
     """`secured_minor`: what is authorised, or granted on account.
@@ -126,6 +138,13 @@ def joined(
         books: dict[str, Any] = {"order": None, "hold": None, "payment": None}
         books.update((book, row) for _, book, row in found)
         yield Placement(order_id=order_id, **books)
+
+
+def overdue_finding(hold: OverdueHold) -> Finding:
+    return Finding(
+        subject=f"cart {hold.cart_id}",
+        detail=f"still holds, though its time was over at {hold.expired_at:%Y-%m-%d %H:%M:%S} UTC",
+    )
 
 
 def stock_findings(stock: Iterable[Stock]) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ SILENT = PaymentChoice(method="card", token="tok_timeout")
 
 def differences(now: datetime) -> dict[str, list[str]]:
     """Check -> what differs, an hour later."""
-    checks = compare_books(due=now + timedelta(hours=1))
+    checks = compare_books(now=now, due=now + timedelta(hours=1))
     return {
         check.name: [f"{f.subject}: {f.detail}" for f in check.differences]
         for check in checks
@@ -50,7 +50,7 @@ def test_a_shop_with_orders_of_all_kinds_has_no_differences(order: Order, now: d
     cancel_order(order_id=cancelled.id, reason="customer_request", now=now)
 
     assert differences(now) == {}
-    checks = compare_books(due=now + timedelta(hours=1))
+    checks = compare_books(now=now, due=now + timedelta(hours=1))
     assert {check.name: (check.rows, check.in_flight) for check in checks} == {
         "stock": (2, 0),
         "holds": (1, 0),
@@ -65,7 +65,7 @@ def test_an_order_that_is_being_placed_is_in_flight(
 ) -> None:
     orders.placed({"A": 1}, now=now, asynchronous=True)
 
-    checks = {check.name: check for check in compare_books(due=now - timedelta(seconds=1))}
+    checks = {check.name: check for check in compare_books(now=now, due=now - timedelta(seconds=1))}
 
     assert checks["settling"].in_flight == 1
     assert not any(check.differences for check in checks.values())
@@ -88,7 +88,7 @@ def test_an_order_whose_gateway_is_silent_for_too_long_is_a_difference(
     variants: dict[str, UUID], now: datetime
 ) -> None:
     order = orders.placed({"A": 1}, now=now, payment=SILENT)
-    while_young = compare_books(due=now - timedelta(seconds=1))
+    while_young = compare_books(now=now, due=now - timedelta(seconds=1))
 
     assert {check.name: check.in_flight for check in while_young if check.in_flight} == {
         "settling": 1

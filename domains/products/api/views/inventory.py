@@ -16,8 +16,58 @@ from infrastructure.http.types import PageOf
 from infrastructure.http.views import APIView, operation
 
 
+class InventoryList(APIView):
+    scopes = {"GET": "inventory.read"}
+
+    @operation(
+        summary="List the stock, by SKU",
+        description=(
+            "`sku` is the beginning of the SKU. `warehouse` leaves what lies there, `low` what is "
+            "at its threshold or below, `short` what is promised beyond what there is."
+        ),
+        query=serializers.InventoryQuery,
+        responses={200: PageOf[serializers.Inventory]},
+    )
+    def get(self, request: HttpRequest) -> HttpResponse:
+        query = self.query(serializers.InventoryQuery)
+        found = page(
+            queries.inventory(
+                prefix=query.sku, warehouse=query.warehouse, low=query.low, short=query.short
+            ),
+            query.cursor,
+            query.limit,
+            order=("sku",),
+            filters=query,
+        )
+        return self.answer_page(found, serializers.Inventory.of_item)
+
+
+class Shortages(APIView):
+    scopes = {"GET": "inventory.read"}
+
+    @operation(
+        summary="List what is promised beyond what there is",
+        description=(
+            "An honest count may fall below what is held. Nothing is taken from anybody by "
+            "itself: staff buy more, or disappoint somebody."
+        ),
+        query=serializers.ShortagesQuery,
+        responses={200: PageOf[serializers.ShortItem]},
+    )
+    def get(self, request: HttpRequest) -> HttpResponse:
+        query = self.query(serializers.ShortagesQuery)
+        found = page(
+            queries.inventory(short=True),
+            query.cursor,
+            query.limit,
+            order=("sku",),
+            filters=query,
+        )
+        return self.answer_page(found, serializers.ShortItem.of)
+
+
 class Inventory(APIView):
-    scopes = {"GET": "inventory.read", "PUT": "inventory.write"}
+    scopes = {"GET": "inventory.read", "PUT": "inventory.write", "PATCH": "inventory.write"}
 
     @operation(
         summary="Read the stock of a SKU",
@@ -30,12 +80,26 @@ class Inventory(APIView):
     @operation(
         summary="Record a count",
         description=(
-            "The stock becomes `on_hand` if it still is `change_from`. An honest count may be less "
-            "than what is held: the missing is reported and nothing is taken from anybody."
+            "The stock becomes `on_hand` if it still is `change_from`; else 409 `stock_changed`, "
+            "with the current value in `errors[].current`. With `warehouse` both are about that "
+            "place. Without, about the total, which is refused where it lies in several places. "
+            "An honest count may be less than what is held: the missing is reported and nothing "
+            "is taken from anybody."
         ),
         body=serializers.CountStock,
         responses={200: serializers.Inventory},
-        errors=[errors.VariantNotFound, errors.StockChanged, errors.NegativeStock],
+        errors=[
+            errors.VariantNotFound,
+            errors.StockChanged,
+            errors.SeveralWarehouses,
+            errors.UnknownWarehouse,
+            errors.WarehouseInactive,
+            errors.InvalidQuantity,
+        ],
+        examples={
+            "all there is": {"on_hand": 47, "change_from": 50, "reason": "stocktaking"},
+            "in one place": {"on_hand": 12, "change_from": 10, "warehouse": "main"},
+        },
     )
     def put(self, request: HttpRequest, sku: str) -> HttpResponse:
         body = self.body(serializers.CountStock)
@@ -43,6 +107,39 @@ class Inventory(APIView):
             sku=sku,
             on_hand=body.on_hand,
             change_from=body.change_from,
+            reason=body.reason,
+            warehouse=body.warehouse,
+            actor_id=self.actor.id,
+            now=clock.now(),
+        )
+        return self.answer(serializers.Inventory.of(queries.inventory_of(sku)))
+
+    @operation(
+        summary="Set the backorder limit or the threshold of low stock",
+        description=(
+            "Of every setting that is sent, `change_from` says what the caller believes it to be. "
+            "What differs is refused with 409 `stock_changed` and the current value."
+        ),
+        body=serializers.ConfigureStock,
+        responses={200: serializers.Inventory},
+        errors=[errors.VariantNotFound, errors.StockChanged],
+        examples={
+            "sell ten more than there are": {
+                "backorder_limit": 10,
+                "change_from": {"backorder_limit": 0},
+            },
+            "tell when five are left": {
+                "low_stock_threshold": 5,
+                "change_from": {"low_stock_threshold": None},
+            },
+        },
+    )
+    def patch(self, request: HttpRequest, sku: str) -> HttpResponse:
+        body = self.body(serializers.ConfigureStock)
+        services.configure_stock(
+            sku=sku,
+            settings=serializers.settings_of(body),
+            change_from=serializers.settings_of(body.change_from),
             reason=body.reason,
             actor_id=self.actor.id,
             now=clock.now(),
@@ -55,11 +152,21 @@ class StockAdjustments(APIView):
 
     @operation(
         summary="Add to the stock of a SKU, or take away",
+        description="In the main warehouse, unless `warehouse` names another one.",
         body=serializers.AdjustStock,
         responses={201: serializers.Inventory},
-        errors=[errors.VariantNotFound, errors.NegativeStock, errors.InvalidQuantity],
+        errors=[
+            errors.VariantNotFound,
+            errors.NegativeStock,
+            errors.InvalidQuantity,
+            errors.UnknownWarehouse,
+            errors.WarehouseInactive,
+        ],
         idempotency="accepted",
-        examples={"a delivery": {"delta": 50, "reason": "delivery"}},
+        examples={
+            "a delivery": {"delta": 50, "reason": "delivery"},
+            "breakage elsewhere": {"delta": -2, "reason": "broken", "warehouse": "main"},
+        },
     )
     def post(self, request: HttpRequest, sku: str) -> HttpResponse:
         body = self.body(serializers.AdjustStock)
@@ -70,17 +177,55 @@ class StockAdjustments(APIView):
                     sku=sku,
                     delta=body.delta,
                     reason=body.reason,
+                    warehouse=body.warehouse,
                     actor_id=self.actor.id,
                     now=clock.now(),
                     idempotency=key,
                 ).pk
             ),
         )
-        return self.answer(
-            serializers.Inventory.of(queries.inventory_of(sku)),
-            status=201,
-            headers={"Location": reverse("inventory", kwargs={"sku": sku}), **headers},
+        return _created(self, sku, headers)
+
+
+class StockTransfers(APIView):
+    scopes = {"POST": "inventory.write"}
+
+    @operation(
+        summary="Carry goods from one warehouse to another",
+        description="What can be promised stays as it is.",
+        body=serializers.TransferStock,
+        responses={201: serializers.Inventory},
+        errors=[
+            errors.VariantNotFound,
+            errors.NegativeStock,
+            errors.InvalidQuantity,
+            errors.SameWarehouse,
+            errors.UnknownWarehouse,
+            errors.WarehouseInactive,
+        ],
+        idempotency="accepted",
+        examples={
+            "to the shop": {"quantity": 6, "from_warehouse": "main", "to_warehouse": "leeds"}
+        },
+    )
+    def post(self, request: HttpRequest, sku: str) -> HttpResponse:
+        body = self.body(serializers.TransferStock)
+        _, headers = once(
+            self.idempotency(request, body),
+            lambda key: (
+                services.transfer_stock(
+                    sku=sku,
+                    quantity=body.quantity,
+                    from_warehouse=body.from_warehouse,
+                    to_warehouse=body.to_warehouse,
+                    reason=body.reason,
+                    actor_id=self.actor.id,
+                    now=clock.now(),
+                    idempotency=key,
+                ).pk
+            ),
         )
+        return _created(self, sku, headers)
 
 
 class StockMovements(APIView):
@@ -102,3 +247,11 @@ class StockMovements(APIView):
             filters=query,
         )
         return self.answer_page(found, serializers.Movement.of)
+
+
+def _created(view: APIView, sku: str, headers: dict[str, str]) -> HttpResponse:
+    return view.answer(
+        serializers.Inventory.of(queries.inventory_of(sku)),
+        status=201,
+        headers={"Location": reverse("inventory", kwargs={"sku": sku}), **headers},
+    )
