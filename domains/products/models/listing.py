@@ -6,7 +6,8 @@ them is read from the aggregates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from functools import cache
 from uuid import UUID
 
@@ -40,6 +41,26 @@ class ListingQuerySet(models.QuerySet["Listing"]):
             ids = list(variant_ids)
             connection_of("products").fetch(_LOCK_OF_VARIANTS, [ids])
             connection_of("products").fetch(_AVAILABILITY, [ids])
+
+    def refresh_popularity(self, *, today: date) -> int:
+        """Sum up the demand of the last days. Returns of how many products it was different."""
+        params = [today - timedelta(days=POPULAR_DAYS)]
+        return len(connection_of("products").fetch(_POPULARITY, params))
+
+    def add_demand(self, units: Mapping[tuple[UUID, date], int]) -> None:
+        """units: by variant and day."""
+        rows = sorted((day, variant_id, n) for (variant_id, day), n in units.items())
+        if rows:
+            days, variant_ids, counts = zip(*rows, strict=True)
+            params = [list(variant_ids), list(days), list(counts)]
+            connection_of("products").fetch(_DEMAND, params)
+
+    def forget_demand(self, *, since: date | None, until: date | None) -> None:
+        connection_of("products").fetch(_FORGET_DEMAND, [since, until])
+
+    def forget_words(self) -> None:
+        """Drop the words and options that no product on sale has any more."""
+        connection_of("products").fetch(_FORGET_WORDS, [])
 
 
 class Listing(models.Model):
@@ -85,9 +106,7 @@ class Listing(models.Model):
 class ListingPrice(models.Model):
     """What the cheapest variant of a product on sale costs everybody, per currency."""
 
-    product = models.ForeignKey(
-        Product, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
 
@@ -110,9 +129,7 @@ class ListingPrice(models.Model):
 class ListingNumber(models.Model):
     """A number, or a date as the days since 1970, that products can be filtered by."""
 
-    product = models.ForeignKey(
-        Product, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
     code = models.CharField(max_length=64)
     value = models.FloatField()
 
@@ -133,9 +150,7 @@ class ListingNumber(models.Model):
 class ListingDemand(models.Model):
     """How many units of a product orders asked for on a day (UTC). Popularity sums them up."""
 
-    product = models.ForeignKey(
-        Product, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
     day = models.DateField()
     units = models.BigIntegerField()
 
@@ -183,6 +198,54 @@ class ListingWord(models.Model):
         return self.lexeme
 
 
+# Popularity is how many units orders asked for in so many days.
+POPULAR_DAYS = 90
+
+_POPULARITY = """
+    WITH wanted AS (
+        SELECT product_id, sum(units)::bigint AS units FROM products_listingdemand
+        WHERE day > %s GROUP BY product_id
+    ), changed AS MATERIALIZED (
+        SELECT l.product_id, coalesce(w.units, 0) AS units
+        FROM products_listing l LEFT JOIN wanted w ON w.product_id = l.product_id
+        WHERE l.popularity <> coalesce(w.units, 0)
+        ORDER BY l.product_id FOR UPDATE OF l
+    )
+    UPDATE products_listing l SET popularity = c.units FROM changed c
+    WHERE l.product_id = c.product_id RETURNING 1
+"""
+_DEMAND = """
+    INSERT INTO products_listingdemand AS d (product_id, day, units)
+    SELECT v.product_id, a.day, sum(a.units)
+    FROM unnest(%s::uuid[], %s::date[], %s::bigint[]) a (variant_id, day, units)
+    JOIN products_variant v ON v.id = a.variant_id
+    GROUP BY a.day, v.product_id ORDER BY a.day, v.product_id
+    ON CONFLICT (day, product_id) DO UPDATE SET units = d.units + excluded.units
+    RETURNING 1
+"""
+_FORGET_DEMAND = """
+    DELETE FROM products_listingdemand
+    WHERE day >= coalesce(%s::date, '-infinity') AND day < coalesce(%s::date, 'infinity')
+    RETURNING 1
+"""
+_FORGET_WORDS = """
+    WITH used AS MATERIALIZED (
+        SELECT u.lexeme, bool_or(u.weights IS NOT NULL) AS head
+        FROM products_listing l CROSS JOIN LATERAL unnest(l.document) u (lexeme, positions, weights)
+        GROUP BY u.lexeme
+    ), words AS (
+        DELETE FROM products_listingword w
+        WHERE NOT EXISTS (SELECT FROM used u WHERE u.lexeme = w.lexeme)
+    ), demoted AS (
+        UPDATE products_listingword w SET head = false FROM used u
+        WHERE u.lexeme = w.lexeme AND w.head AND NOT u.head
+    )
+    DELETE FROM products_listingoption o WHERE NOT EXISTS (
+        SELECT FROM products_listing l CROSS JOIN LATERAL unnest(l.tokens) t (token)
+        WHERE starts_with(t.token, o.code || '=')
+    )
+    RETURNING 1
+"""
 _LOCK = """
     SELECT 1 FROM products_product WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
@@ -238,9 +301,7 @@ def _refresh_text() -> str:
         for n, configuration in enumerate(configurations, 1)
     )
     own = configurations[0]
-    columns = (
-        "sort_name, created_at, available, category_ids, tokens, identifiers, names, document"
-    )
+    columns = "sort_name, created_at, available, category_ids, tokens, identifiers, names, document"
     return f"""
     WITH asked AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id),
     shown AS MATERIALIZED (

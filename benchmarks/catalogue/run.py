@@ -1,0 +1,232 @@
+"""The run: which measurements, in which order, and what is written down of them."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import httpx
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.catalogue import load
+from benchmarks.catalogue.load import Load
+from benchmarks.environment import HOST
+from benchmarks.processes import serving
+from benchmarks.results import table
+from infrastructure.database.contexts import alias_of
+
+API = "/api/v1"
+# Enough that an uncached answer is not the one before it, few enough for a cache.
+PATHS = 500
+PRICE_CHANGES_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """What there is to ask for."""
+
+    slugs: Sequence[str]
+    skus: Sequence[str]
+    categories: Sequence[str]
+    words: Sequence[str]
+
+    def lists(self) -> list[str]:
+        return [
+            f"{API}/products?category={slug}&limit=20&sort={sort}"
+            for slug in self.categories
+            for sort in ("name", "price", "newest")
+        ]
+
+    def details(self) -> list[str]:
+        return [f"{API}/products/{slug}" for slug in self.slugs]
+
+    def searches(self) -> list[str]:
+        return [f"{API}/products?q={word}&limit=20&facets=all" for word in self.words]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One way to be answered, measured round by round."""
+
+    name: str
+    loads: list[Load]
+    beside: str = ""
+
+    def cells(self, yardsticks: Mapping[str, Sequence[Load]]) -> list[str]:
+        ratios = [
+            f"{median(a.per_second / b.per_second for a, b in zip(self.loads, other, strict=True)):.2f}"
+            for other in yardsticks.values()
+        ]
+        return [
+            self.name,
+            f"{median(one.per_second for one in self.loads):,.0f}",
+            *ratios,
+            f"{median(one.p50 for one in self.loads):.2f}",
+            f"{median(one.p99 for one in self.loads):.2f}",
+        ]
+
+
+class Run:
+    def __init__(self, *, seconds: float, rounds: int, logs: Path) -> None:
+        self._seconds, self._rounds, self._logs = seconds, rounds, logs
+
+    def cached(self, catalogue: Catalogue, *, token: Callable[[int], str]) -> str:
+        """A list and a product from the cache, beside servers that answer as many fixed bytes."""
+        path = next(iter(catalogue.lists()))
+        with serving("config.wsgi:application", logs=self._logs) as (_, shop):
+            signed_in = {"Authorization": f"Bearer {token(shop)}"}
+            body = self._logs / "body.json"
+            body.write_bytes(httpx.get(f"http://{HOST}:{shop}{path}").raise_for_status().content)
+            fixed = {"FIXED_BODY": str(body), "SECRET_KEY": secrets.token_hex(32)}
+            with (
+                self._fixed("bare", fixed) as bare,
+                self._fixed("django", fixed) as django,
+                self._fixed("django_common", fixed) as common,
+            ):
+                ways: dict[str, Callable[[], Load]] = {
+                    "granian, fixed bytes": lambda: self._load(bare, [path]),
+                    "Django, fixed bytes": lambda: self._load(django, [path]),
+                    "Django and its middleware, fixed bytes": lambda: self._load(common, [path]),
+                    "list, anonymous": lambda: self._load(shop, [path]),
+                    "product, anonymous": lambda: self._load(shop, catalogue.details()[:1]),
+                    f"{PATHS} different, anonymous": lambda: self._load(
+                        shop, catalogue.details()[:PATHS]
+                    ),
+                    "list, signed in": lambda: self._load(shop, [path], headers=signed_in),
+                }
+                loads = self._in_turns(ways)
+        yardsticks = dict(list(loads.items())[:2])
+        rows = [Row(name=name, loads=found).cells(yardsticks) for name, found in loads.items()]
+        header = ["answered", "per second", "of granian's", "of Django's", "p50 ms", "p99"]
+        size = body.stat().st_size
+        return f"### From the cache, {size:,} bytes\n\n{table(header, rows)}"
+
+    def uncached(self, catalogue: Catalogue) -> list[list[str]]:
+        """Each answer made anew; the cells without the number of products."""
+        kinds = {
+            "list of 20": catalogue.lists(),
+            "product": catalogue.details(),
+            "search, 20 with facets": catalogue.searches(),
+        }
+        with serving("config.wsgi:application", logs=self._logs, CACHE_ENABLED="off") as (_, port):
+            ways = {
+                name: (lambda paths=paths: self._load(port, paths))  # type: ignore[misc]
+                for name, paths in kinds.items()
+            }
+            loads = self._in_turns(ways)
+        return [
+            [*Row(name=name, loads=found).cells({}), str(statements(kinds[name][:5]))]
+            for name, found in loads.items()
+        ]
+
+    def changing(self, catalogue: Catalogue, *, token: Callable[[int], str]) -> str:
+        """What one change of a price per second does to the share of cached answers."""
+        paths = catalogue.lists() + catalogue.details()
+        random.Random(1).shuffle(paths)
+        rows = []
+        with serving("config.wsgi:application", logs=self._logs) as (_, port):
+            self._load(port, paths)
+            for name, changes in (("no change", False), ("one price a second", True)):
+                before = reads(port)
+                with prices_changing(port, catalogue.skus, token(port), on=changes):
+                    found = self._load(port, paths, seconds=max(10.0, self._seconds))
+                after = reads(port)
+                asked = sum(after.values()) - sum(before.values())
+                loaded = after["load"] - before["load"]
+                rows.append(
+                    [
+                        name,
+                        f"{found.per_second:,.0f}",
+                        f"{100 * (1 - loaded / asked):.2f} %" if asked else "–",
+                        f"{found.p50:.2f}",
+                        f"{found.p99:.2f}",
+                    ]
+                )
+        header = ["while", "per second", "from the cache", "p50 ms", "p99"]
+        return f"### {len(paths):,} cached pages under changes\n\n{table(header, rows)}"
+
+    @contextmanager
+    def _fixed(self, name: str, environment: Mapping[str, str]) -> Iterator[int]:
+        application = f"benchmarks.catalogue.fixed:{name}"
+        with serving(application, logs=self._logs, **environment) as (_, port):
+            yield port
+
+    def _in_turns(self, ways: Mapping[str, Callable[[], Load]]) -> dict[str, list[Load]]:
+        """By turns, so that all of them meet the same machine; a first turn does not count."""
+        loads: dict[str, list[Load]] = {name: [] for name in ways}
+        for number in range(self._rounds + 1):
+            for name, measure in ways.items():
+                found = measure()
+                if number:
+                    loads[name].append(found)
+                    print(f"{name}: {found.per_second:,.0f}/s, p99 {found.p99:.1f} ms", flush=True)
+        return loads
+
+    def _load(
+        self,
+        port: int,
+        paths: Sequence[str],
+        *,
+        seconds: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Load:
+        return load.of(
+            port, paths, folder=self._logs, seconds=seconds or self._seconds, headers=headers
+        )
+
+
+def statements(paths: Sequence[str]) -> int:
+    """The most statements that answering one of these takes."""
+    client = Client(HTTP_HOST=HOST)
+    most = 0
+    for path in paths:
+        with CaptureQueriesContext(connections[alias_of("products")]) as captured:
+            if client.get(path).status_code != 200:
+                raise RuntimeError(f"{path} is not answered.")
+        most = max(most, len(captured))
+    return most
+
+
+@contextmanager
+def prices_changing(port: int, skus: Sequence[str], token: str, *, on: bool) -> Iterator[None]:
+    """Set the price of one SKU after the other, each second, while the block runs."""
+    done = threading.Event()
+
+    def change() -> None:
+        chosen = random.Random(2)
+        with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
+            while not done.wait(PRICE_CHANGES_SECONDS):
+                price = {"amount": f"{chosen.randint(100, 9999) / 100:.2f}", "currency": "GBP"}
+                sku = chosen.choice(skus)
+                client.put(
+                    f"http://{HOST}:{port}{API}/variants/{sku}/price", json=price
+                ).raise_for_status()
+
+    thread = threading.Thread(target=change)
+    if on:
+        thread.start()
+    yield
+    done.set()
+    if on:
+        thread.join()
+
+
+def reads(port: int) -> dict[str, float]:
+    """Reads through the cache by what answered them, in all processes of the server."""
+    time.sleep(0.5)
+    found = {"local": 0.0, "shared": 0.0, "load": 0.0}
+    for family in text_string_to_metric_families(httpx.get(f"http://{HOST}:{port}/metrics").text):
+        for sample in family.samples:
+            if sample.name == "cache_reads_total":
+                found[sample.labels["tier"]] += sample.value
+    return found

@@ -1,0 +1,236 @@
+"""How many products there are per value, as SQL: exact, under all that was chosen.
+
+What is chosen in a facet does not narrow that facet, or nobody could choose a second value of it.
+So each is counted under all conditions but its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from domains.products.queries.search.conditions import Condition, Kind, params_of, where
+from domains.products.queries.search.port import (
+    CountedAttribute,
+    CountedPrices,
+    CountedRange,
+    CountedValue,
+    Facets,
+    FacetsWanted,
+)
+
+# The most values of one attribute that are told; those that most products have.
+MOST_VALUES = 100
+
+_BOUNDS = tuple(step * 10**power for power in range(8) for step in (1, 2, 5))
+
+Chosen = tuple[tuple[Kind, str], ...]
+
+
+def facets_text(conditions: Sequence[Condition], wanted: FacetsWanted) -> str:
+    """A scalar subquery of one JSON object, as text. Takes `facets_params`."""
+    return _text(tuple((c.kind, c.code) for c in conditions), wanted)
+
+
+def facets_params(
+    conditions: Sequence[Condition],
+    wanted: FacetsWanted,
+    *,
+    category: str | None,
+    currency: str,
+    digits: int,
+    locale: str,
+) -> list[Any]:
+    every = params_of(conditions)
+    params = [*every]
+    if wanted.categories:
+        params += [category, *every, locale]
+    if wanted.price:
+        bounds = [bound * 10**digits for bound in _BOUNDS]
+        params += [bounds, currency, *params_of(_without(conditions, "price"))]
+    if wanted.available:
+        params += params_of(_without(conditions, "available"))
+    if wanted.attributes:
+        codes = None if wanted.attributes is True else sorted(wanted.attributes)
+        chosen = [c.code for c in conditions if c.kind == "choice"]
+        params += [*every, chosen, codes]
+        for code in chosen:
+            params += [*params_of([c for c in conditions if c.code != code]), code, codes]
+        params += [MOST_VALUES, locale, locale]
+    return params
+
+
+def facets_of(text: str, *, digits: int) -> Facets:
+    """What the subquery found."""
+    found = msgspec.json.decode(text)
+    attributes = found.get("attributes")
+    return Facets(
+        count=found["count"],
+        categories=_values(found.get("categories")),
+        price=_prices(found["price"], digits) if found.get("price") else None,
+        available=None if "available" not in found else {k: n for k, n in found["available"]},
+        attributes=None
+        if attributes is None
+        else tuple(
+            CountedAttribute(code=code, name=name, values=_values(values) or ())
+            for code, name, values in attributes
+        ),
+    )
+
+
+def _values(rows: Sequence[Any] | None) -> tuple[CountedValue, ...] | None:
+    if rows is None:
+        return None
+    return tuple(CountedValue(value=value, name=name, count=n) for value, name, n in rows)
+
+
+def _prices(found: Sequence[Any], digits: int) -> CountedPrices:
+    lowest, highest, buckets = found
+    bounds = [0, *(bound * 10**digits for bound in _BOUNDS), None]
+    return CountedPrices(
+        lowest_minor=lowest,
+        highest_minor=highest,
+        ranges=tuple(
+            CountedRange(least_minor=bounds[b] or 0, most_minor=bounds[b + 1], count=n)
+            for b, n in buckets
+        ),
+    )
+
+
+def _without(conditions: Sequence[Condition], kind: Kind) -> list[Condition]:
+    return [condition for condition in conditions if condition.kind != kind]
+
+
+@cache
+def _text(chosen: Chosen, wanted: FacetsWanted) -> str:
+    every = where([kind for kind, _ in chosen], by="index")
+    parts = [f"'count', (SELECT count(*) FROM products_listing l WHERE {every})"]
+    if wanted.categories:
+        parts.append(f"'categories', ({_categories(every)})")
+    if wanted.price:
+        parts.append(f"'price', ({_price(_others(chosen, 'price'))})")
+    if wanted.available:
+        parts.append(f"'available', ({_available(_others(chosen, 'available'))})")
+    if wanted.attributes:
+        parts.append(f"'attributes', ({_attributes(chosen, every)})")
+    return f"SELECT json_build_object({', '.join(parts)})::text"
+
+
+def _others(chosen: Chosen, kind: Kind) -> str:
+    return where([other for other, _ in chosen if other != kind], by="index")
+
+
+def _categories(conditions: str) -> str:
+    """Takes the slug of the chosen category, the conditions' parameters and the locale."""
+    return f"""
+        WITH RECURSIVE branch AS (
+            SELECT c.id AS top, c.id FROM products_category c
+            WHERE c.parent_id IS NOT DISTINCT FROM (
+                SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text
+            )
+            UNION ALL
+            SELECT b.top, c.id FROM products_category c JOIN branch b ON c.parent_id = b.id
+        ), counted AS MATERIALIZED (
+            SELECT top, count(*) AS n FROM (
+                SELECT DISTINCT b.top, d.product_id FROM (
+                    SELECT l.product_id, unnest(l.category_ids) AS id FROM products_listing l
+                    WHERE {conditions}
+                ) d JOIN branch b ON b.id = d.id
+            ) each_once GROUP BY top
+        )
+        SELECT coalesce(json_agg(
+            json_build_array(c.slug, coalesce(nullif(t.name, ''), c.name), k.n)
+            ORDER BY c.position, c.id
+        ), '[]'::json)
+        FROM counted k JOIN products_category c ON c.id = k.top
+        LEFT JOIN products_categorytext t ON t.category_id = c.id AND t.locale = %s
+    """
+
+
+def _price(conditions: str) -> str:
+    return f"""
+        SELECT CASE WHEN count(*) > 0 THEN json_build_array(
+            min(k.lowest), max(k.highest), json_agg(json_build_array(k.bucket, k.n) ORDER BY k.bucket)
+        ) END
+        FROM (
+            SELECT width_bucket(o.amount_minor, %s::bigint[]) AS bucket, count(*) AS n,
+                min(o.amount_minor) AS lowest, max(o.amount_minor) AS highest
+            FROM products_listing l JOIN products_listingprice o ON o.product_id = l.product_id
+                AND o.currency = %s
+            WHERE {conditions} GROUP BY 1
+        ) k
+    """
+
+
+def _available(conditions: str) -> str:
+    return f"""
+        SELECT coalesce(json_agg(json_build_array(k.available, k.n)), '[]'::json) FROM (
+            SELECT l.available, count(*) AS n FROM products_listing l
+            WHERE {conditions} GROUP BY l.available
+        ) k
+    """
+
+
+def _attributes(chosen: Chosen, every: str) -> str:
+    """Values of all attributes under all conditions; those of a chosen one without its own.
+
+    Takes the parameters of `every`, the chosen codes and those that are asked for; per chosen one
+    the parameters of the others, its code and those that are asked for; MOST_VALUES; the locale
+    twice.
+    """
+    own = [code for kind, code in chosen if kind == "choice"]
+    parts = [_counted(every, "<> ALL(%s::text[])")]
+    for code in own:
+        others = where([kind for kind, other in chosen if other != code], by="index")
+        parts.append(_counted(others, "= %s"))
+    return f"""
+        WITH counted AS MATERIALIZED ({" UNION ALL ".join(parts)}),
+        ranked AS (
+            SELECT code, value, n,
+                row_number() OVER (PARTITION BY code ORDER BY n DESC, value) AS place
+            FROM counted
+        ), shown AS MATERIALIZED (
+            SELECT code, value, n, place FROM ranked WHERE place <= %s
+        ), labels AS MATERIALIZED (
+            SELECT DISTINCT ON (a.code, c.choice ->> 'code') a.code, c.choice ->> 'code' AS value,
+                coalesce(c.choice -> 'names' ->> %s::text, c.choice ->> 'name') AS name
+            FROM products_attribute a
+            CROSS JOIN LATERAL jsonb_array_elements(a.choices) c (choice)
+            WHERE a.filterable AND a.code = ANY(ARRAY(SELECT code FROM shown))
+            ORDER BY a.code, c.choice ->> 'code', a.id
+        ), grouped AS MATERIALIZED (
+            SELECT s.code, json_agg(
+                json_build_array(s.value, coalesce(l.name, s.value), s.n) ORDER BY s.place
+            ) AS found
+            FROM shown s LEFT JOIN labels l ON l.code = s.code AND l.value = s.value
+            GROUP BY s.code
+        )
+        SELECT coalesce(json_agg(
+            json_build_array(g.code, coalesce(a.name, o.name, g.code), g.found)
+            ORDER BY a.position, g.code
+        ), '[]'::json)
+        FROM grouped g
+        LEFT JOIN LATERAL (
+            SELECT coalesce(a.names ->> %s::text, a.name) AS name, a.position
+            FROM products_attribute a WHERE a.code = g.code AND a.filterable ORDER BY a.id LIMIT 1
+        ) a ON true
+        LEFT JOIN products_listingoption o ON o.code = g.code
+    """
+
+
+def _counted(conditions: str, codes: str) -> str:
+    return f"""
+        SELECT code, value, n FROM (
+            SELECT split_part(t.token, '=', 1) AS code,
+                substr(t.token, strpos(t.token, '=') + 1) AS value, t.n
+            FROM (
+                SELECT token, count(*) AS n FROM (
+                    SELECT unnest(l.tokens) AS token FROM products_listing l WHERE {conditions}
+                ) u GROUP BY token
+            ) t
+        ) k
+        WHERE code {codes} AND coalesce(code = ANY(%s::text[]), true)
+    """

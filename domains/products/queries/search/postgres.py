@@ -1,0 +1,122 @@
+"""The search engine that needs no other server: two statements at most, whatever is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from domains.products.queries.media import image_of
+from domains.products.queries.prices import PricesFor
+from domains.products.queries.search.conditions import Kind, conditions_of
+from domains.products.queries.search.facets import facets_of, facets_params, facets_text
+from domains.products.queries.search.pages import SHOWN, page_params, page_text
+from domains.products.queries.search.port import (
+    ORDERS,
+    Criteria,
+    Facets,
+    FacetsWanted,
+    Found,
+    ListedProduct,
+    Sort,
+)
+from domains.products.queries.search.understanding import understood
+from domains.products.queries.variants import variants_of
+from infrastructure.database.contexts import connection_of
+from infrastructure.money import minor_digits
+
+_NO_WORDS: Sort = "popularity"
+
+
+class PostgresSearch:
+    """See `port.SearchEngine`."""
+
+    def search(
+        self,
+        criteria: Criteria,
+        *,
+        sort: Sort,
+        after: Sequence[Any] | None,
+        limit: int,
+        prices: PricesFor,
+        facets: FacetsWanted | None,
+    ) -> Found:
+        codes = facets.attributes if facets and not isinstance(facets.attributes, bool) else ()
+        meant = understood(criteria, codes=sorted(codes))
+        if meant.hopeless:
+            return Found(products=(), facets=facets and _nothing(facets))
+        by = _NO_WORDS if sort == "relevance" and meant.words is None else sort
+        conditions = conditions_of(criteria, meant)
+        params = page_params(
+            conditions,
+            sort=by,
+            after=after,
+            limit=limit,
+            currency=criteria.currency,
+            typed=meant.typed,
+            words=meant.words,
+        )
+        digits = minor_digits(criteria.currency)
+        if facets is not None:
+            params += facets_params(
+                conditions,
+                facets,
+                category=criteria.category,
+                currency=criteria.currency,
+                digits=digits,
+                locale=criteria.locale,
+            )
+        params += [criteria.locale, *prices.params, criteria.locale]
+        text = _text(
+            tuple(condition.kind for condition in conditions),
+            by,
+            after is not None,
+            None if facets is None else facets_text(conditions, facets),
+        )
+        rows = connection_of("products").fetch(text, params)
+        counted = None
+        if facets is not None:
+            counted = facets_of(rows.pop(0)[2], digits=digits)
+        return Found(products=[_product(row, by, prices) for row in rows], facets=counted)
+
+
+@cache
+def _text(kinds: tuple[Kind, ...], sort: Sort, continued: bool, facets: str | None) -> str:
+    page = page_text(kinds=kinds, sort=sort, continued=continued)
+    if facets is None:
+        return f"WITH {page} {SHOWN} ORDER BY 1"
+    # The facets are the first row, in the place of a slug.
+    return f"""
+        WITH {page}, facets AS MATERIALIZED ({facets})
+        SELECT * FROM (
+            SELECT 0::bigint AS n, NULL::uuid, f.*, NULL::text, NULL::text, NULL::text, g.a, g.b
+            FROM facets f LEFT JOIN page g ON false
+            UNION ALL
+            {SHOWN}
+        ) shown ORDER BY 1
+    """
+
+
+def _product(row: Sequence[Any], sort: Sort, prices: PricesFor) -> ListedProduct:
+    _, product_id, slug, name, image, variants, a, b = row
+    if sort == "relevance":
+        sorted_by = {"rank": a, "popularity": b}
+    else:
+        sorted_by = {ORDERS[sort][0].lstrip("-"): a}
+    return ListedProduct(
+        id=product_id,
+        slug=slug,
+        name=name,
+        image=image_of(image),
+        variants=variants_of(variants, prices),
+        **sorted_by,
+    )
+
+
+def _nothing(wanted: FacetsWanted) -> Facets:
+    return Facets(
+        count=0,
+        categories=() if wanted.categories else None,
+        available={} if wanted.available else None,
+        attributes=() if wanted.attributes else None,
+    )

@@ -1,0 +1,119 @@
+"""The first statement of a search: what its words, its category and its filters mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+
+from domains.products.queries.search.port import Criteria, UnknownFilters
+from domains.products.rules.search import KnownWord, configuration_of, tsquery_of, words_of
+from infrastructure.database.contexts import connection_of
+
+# How many lexemes that look like an unknown word are compared with it letter by letter.
+SIMILAR = 20
+
+# Takes two configurations, the words, a category's slug and the codes of filters.
+_UNDERSTOOD = """
+    WITH RECURSIVE subtree AS (
+        SELECT category_id AS id FROM products_categoryslug WHERE slug = %s::text
+        UNION ALL
+        SELECT c.id FROM products_category c JOIN subtree ON c.parent_id = subtree.id
+    ), word AS MATERIALIZED (
+        SELECT a.place, a.place = max(a.place) OVER () AS last, f.folded,
+            tsvector_to_array(to_tsvector(c.own::regconfig, f.folded)) AS own,
+            tsvector_to_array(to_tsvector(c.shop::regconfig, f.folded)) AS shop
+        FROM unnest(%s::text[]) WITH ORDINALITY a (word, place)
+        CROSS JOIN (SELECT %s::text AS own, %s::text AS shop) c
+        CROSS JOIN LATERAL (
+            SELECT regexp_replace(lower(unaccent(a.word)), '[^[:alnum:]]+', '', 'g') AS folded
+        ) f
+        WHERE f.folded <> ''
+    )
+    SELECT
+        ARRAY(SELECT id FROM subtree),
+        (
+            SELECT json_agg(
+                json_build_array(w.folded, w.own, w.shop, k.known, s.lexemes) ORDER BY w.place
+            )::text
+            FROM word w
+            CROSS JOIN LATERAL (
+                SELECT EXISTS (
+                    SELECT FROM products_listingword l
+                    WHERE l.lexeme = ANY(w.own || w.shop || w.folded)
+                ) OR w.last AND EXISTS (
+                    SELECT FROM products_listingword l
+                    WHERE l.lexeme >= w.folded AND l.lexeme < w.folded || chr(1114111)
+                ) AS known
+            ) k
+            CROSS JOIN LATERAL (
+                SELECT ARRAY(
+                    SELECT l.lexeme FROM products_listingword l
+                    WHERE l.head AND l.lexeme %% w.folded AND NOT k.known
+                    ORDER BY similarity(l.lexeme, w.folded) DESC, l.lexeme LIMIT %s
+                ) AS lexemes
+            ) s
+        ),
+        ARRAY(
+            SELECT code FROM unnest(%s::text[]) a (code)
+            WHERE NOT EXISTS (
+                SELECT FROM products_attribute t
+                WHERE t.code = a.code AND t.filterable AND t.kind NOT IN ('number', 'date')
+            ) AND NOT EXISTS (SELECT FROM products_listingoption o WHERE o.code = a.code)
+        ) || ARRAY(
+            SELECT code FROM unnest(%s::text[]) a (code)
+            WHERE NOT EXISTS (
+                SELECT FROM products_attribute t
+                WHERE t.code = a.code AND t.filterable AND t.kind IN ('number', 'date')
+            )
+        )
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Understood:
+    """words: a tsquery, None where no words were asked for. subtree: ids of categories, None for
+    all. hopeless: whether a word or the category says that nothing can be found."""
+
+    words: str | None = None
+    subtree: tuple[UUID, ...] | None = None
+    typed: str = ""
+    hopeless: bool = False
+
+
+def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
+    """One statement, none for criteria that need no explanation. codes: of facets that are asked
+    for by their names. Raises UnknownFilters."""
+    words = None if criteria.q is None else words_of(criteria.q)
+    choices = [*criteria.choices, *codes]
+    if words is None and criteria.category is None and not choices and not criteria.ranges:
+        return Understood()
+    [(subtree, told, unknown)] = connection_of("products").fetch(
+        _UNDERSTOOD,
+        [
+            criteria.category,
+            words or [],
+            configuration_of(criteria.locale),
+            configuration_of(settings.DEFAULT_LOCALE),
+            SIMILAR,
+            choices,
+            list(criteria.ranges),
+        ],
+    )
+    if unknown:
+        raise UnknownFilters(unknown)
+    known = [
+        KnownWord(folded, tuple(dict.fromkeys((*own, *shop))) if own else (), is_known, (*similar,))
+        for folded, own, shop, is_known, similar in (msgspec.json.decode(told) if told else ())
+    ]
+    query = tsquery_of(known)
+    return Understood(
+        words=query,
+        subtree=None if criteria.category is None else tuple(subtree),
+        typed=" ".join(word.word for word in known),
+        hopeless=(words is not None and query is None)
+        or (criteria.category is not None and not subtree),
+    )

@@ -1,0 +1,64 @@
+"""The read model behind lists, kept in step where no command does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from domains.products.models import Listing, Product
+from infrastructure.database.contexts import alias_of, atomic
+
+BATCH = 500
+
+
+def rebuild_listing(*, now: datetime, progress: Callable[[int, int], None] | None = None) -> int:
+    """Make the listing of all products anew, in batches of one transaction each.
+
+    Lists can be read meanwhile, and products edited. progress: called with how many are done and
+    how many there are. Returns how many.
+    """
+    ids = list(
+        Product.objects.using(alias_of("products")).order_by("pk").values_list("pk", flat=True)
+    )
+    for start in range(0, len(ids), BATCH):
+        with atomic("products"):
+            Listing.objects.refresh(ids[start : start + BATCH])
+        if progress is not None:
+            progress(min(start + BATCH, len(ids)), len(ids))
+    with atomic("products"):
+        Listing.objects.forget_words()
+    refresh_popularity(now=now)
+    return len(ids)
+
+
+def refresh_popularity(*, now: datetime) -> int:
+    """Bring popularity up to date with the demand of the last days. Returns how many changed."""
+    with atomic("products"):
+        return Listing.objects.refresh_popularity(today=now.date())
+
+
+def refresh_availability(*, variant_ids: Iterable[UUID]) -> None:
+    """The availability of some variants turned."""
+    with atomic("products"):
+        Listing.objects.refresh_availability(sorted(set(variant_ids)))
+
+
+def add_demand(*, units: Mapping[tuple[UUID, date], int]) -> None:
+    """Orders asked for so many more units of these variants on these days."""
+    with atomic("products"):
+        Listing.objects.add_demand(units)
+
+
+def forget_demand(*, since: date | None, until: date | None) -> None:
+    """Of the days from `since` to before `until`, None for an open end."""
+    with atomic("products"):
+        Listing.objects.forget_demand(since=since, until=until)
+
+
+def refresh_listing(*, product_ids: Sequence[UUID]) -> None:
+    """Make the listing of these products what their rows say now.
+
+    For the transaction of whoever changed products, their variants, categories or base prices.
+    """
+    Listing.objects.refresh(sorted(set(product_ids)))
