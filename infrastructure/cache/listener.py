@@ -6,10 +6,8 @@ subscription begins with an empty memory, since nobody knows what was said befor
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable
 
 import msgspec
 import redis
@@ -18,26 +16,27 @@ from redis.connection import ConnectionInterface
 
 from infrastructure.cache import messages, metrics
 from infrastructure.cache.local import LocalCache
+from infrastructure.cache.shared import SharedCache
 
 log = structlog.get_logger(__name__)
 
-# Redis is asked for a sign of life after so long a silence, and trusted so long after its last.
-ASK_SECONDS = 0.5
-TRUST_SECONDS = 2.0
+# Redis is asked for a sign of life after so long a silence, and trusted so long after its last;
+# after so many silences the connection is given up.
+ASK_SECONDS = 0.25
+TRUST_SECONDS = 1.0
+MOST_SILENCES = 10
 AGAIN_SECONDS = 0.2
 
 
 class Listener:
     """The thread starts with the first read of a process, so that it outlives no fork."""
 
-    def __init__(
-        self, local: LocalCache, connect: Callable[[], ConnectionInterface], channel: str
-    ) -> None:
-        self._local, self._connect, self._channel = local, connect, channel
+    def __init__(self, local: LocalCache, shared: SharedCache) -> None:
+        self._local, self._shared = local, shared
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
-        self._process = os.getpid()
+        self._has_listened = False
 
     def start(self) -> None:
         """Listen from now on; nothing if it does already."""
@@ -60,7 +59,7 @@ class Listener:
         while not self._stopping.is_set():
             connection = None
             try:
-                connection = self._connect()
+                connection = self._shared.connection()
                 self._listen(connection)
             except (redis.RedisError, OSError) as error:
                 if heard:
@@ -78,20 +77,21 @@ class Listener:
             self._stopping.wait(AGAIN_SECONDS)
 
     def _listen(self, connection: ConnectionInterface) -> None:
-        connection.send_command("SUBSCRIBE", self._channel, check_health=False)
-        asked = False
+        connection.send_command("SUBSCRIBE", self._shared.channel, check_health=False)
+        silences = 0
         while not self._stopping.is_set():
             if not connection.can_read(timeout=ASK_SECONDS):
-                if asked:
+                silences += 1
+                if silences > MOST_SILENCES:
                     raise redis.TimeoutError("No sign of life.")
-                connection.send_command("PING", check_health=False)
-                asked = True
+                if silences == 1:
+                    connection.send_command("PING", check_health=False)
                 continue
+            silences = 0
             answer = connection.read_response(disconnect_on_error=True)
-            asked = False
             kind = answer[0] if isinstance(answer, list) else answer
             if kind == b"subscribe":
-                self._local.clear()
+                self._subscribed()
                 metrics.LISTENER_STARTS.inc()
                 metrics.LISTENER_LIVE.set(1)
             elif kind == b"message":
@@ -100,6 +100,13 @@ class Listener:
             self._local.trust(TRUST_SECONDS)
             metrics.ENTRIES.set(len(self._local))
             metrics.BYTES.set(self._local.bytes)
+
+    def _subscribed(self) -> None:
+        self._local.clear()
+        if self._has_listened:
+            # Somebody may not have been able to say what changed, and Redis may have forgotten it.
+            self._shared.distrust(before=time.time())
+        self._has_listened = True
 
     def _hear(self, data: bytes) -> None:
         try:

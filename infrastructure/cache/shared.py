@@ -15,7 +15,7 @@ Keys are safe for a cluster: an entry and its lock share a slot, each script sta
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -128,7 +128,9 @@ class SharedCache:
         self._prefix = prefix
         self._tags = f"{prefix}:{{tags}}"
         self.channel = f"{prefix}:invalidated"
+        self.on_failure: Callable[[], None] = lambda: None
         self._most_tags = most_tags
+        self._distrusted_before = 0.0
         self._breaker = breaker or Breaker(rest_s=REST_SECONDS)
         self._take = self._redis.register_script(_TAKE)
         self._store = self._redis.register_script(_STORE)
@@ -193,6 +195,10 @@ class SharedCache:
                 raise
             self._breaker.succeeded()
 
+    def distrust(self, *, before: float) -> None:
+        """Believe no entry that was loaded before this instant."""
+        self._distrusted_before = before
+
     def connection(self) -> ConnectionInterface:
         """A connection of its own, for the listener."""
         return self._redis.connection_pool.make_connection()
@@ -212,7 +218,7 @@ class SharedCache:
         return int(self._start(keys=[self._tags])) if score is None else -int(score), found
 
     def _is_valid(self, entry: Entry) -> bool:
-        if entry.mark is None:
+        if entry.mark is None or entry.loaded_at < self._distrusted_before:
             return False
         floor, *numbers = self._redis.zmscore(self._tags, [_FLOOR, *entry.tags])
         if floor is None or -floor > entry.mark:
@@ -234,5 +240,6 @@ class SharedCache:
             self._breaker.succeeded()
 
     def _failed(self, error: redis.RedisError) -> None:
+        self.on_failure()
         if self._breaker.failed():
             log.warning("shared_cache_away", reason=type(error).__name__, seconds=REST_SECONDS)

@@ -63,7 +63,9 @@ class Cache:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.local, self.shared = local, shared
-        self.listener = Listener(local, shared.connection, shared.channel)
+        # Nobody knows what cannot be said meanwhile; a sign of life restores the trust.
+        shared.on_failure = lambda: local.trust(0)
+        self.listener = Listener(local, shared)
         self._seconds, self._wait_s, self._clock = seconds, wait_s, clock
         self._flights = Flights(wait_s=wait_s)
 

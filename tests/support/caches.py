@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from infrastructure.cache import messages
+from infrastructure.cache.breaker import Breaker
 from infrastructure.cache.entries import Loaded
 from infrastructure.cache.local import LocalCache
 from infrastructure.cache.shared import REMEMBERED_TAGS, SharedCache
@@ -24,11 +25,12 @@ def new_cache(
     clock: Callable[[], float] = time.time,
     timeout_s: float = 10.0,
     most_tags: int = REMEMBERED_TAGS,
+    breaker: Breaker | None = None,
 ) -> Cache:
     """With a time-out that hundreds of threads on few cores do not run into."""
     return Cache(
         LocalCache(most_entries=1_000, most_bytes=10_000_000, clock=clock),
-        SharedCache(url, prefix=prefix, timeout_s=timeout_s, most_tags=most_tags),
+        SharedCache(url, prefix=prefix, timeout_s=timeout_s, most_tags=most_tags, breaker=breaker),
         seconds=seconds,
         wait_s=20.0,
         clock=clock,
