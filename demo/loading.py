@@ -58,7 +58,7 @@ def _known(products: Sequence[Product], now: datetime) -> set[str]:
     return {
         sku
         for batch in _batches(products)
-        for sku in offers([product.sku for product in batch], currency=CURRENCY, now=now)
+        for sku in offers({product.sku: 1 for product in batch}, currency=CURRENCY, now=now)
     }
 
 

@@ -1,9 +1,20 @@
-"""Money: an integer of the currency's minor unit, and the currency."""
+"""Money: an integer of the currency's minor unit, and the currency.
+
+The one rounding rule. Amounts are integers, so rounding happens only where something is computed
+from them: a percentage, a tax, a share. Then it is half away from zero, `rounded`: 0.5 becomes 1
+and -0.5 becomes -1. That is what people and invoices expect (commercial rounding, DIN 1333), and a
+refund comes to exactly what was charged. It is done once, at the end of a calculation in exact
+fractions; never with floats. What is divided among several is divided by `allocate`, which loses
+and invents nothing.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from typing import Self
 
@@ -36,6 +47,38 @@ def minor_digits(currency: str) -> int:
     if exponent is None:
         raise InvalidMoney("unknown_currency", f"{currency!r} is not a currency of ISO 4217.")
     return int(exponent)
+
+
+def rounded(amount: Fraction | Decimal | int) -> int:
+    """The nearest integer; what lies halfway goes away from zero."""
+    exact = Fraction(amount)
+    whole = (2 * abs(exact.numerator) + exact.denominator) // (2 * exact.denominator)
+    return -whole if exact < 0 else whole
+
+
+def percent_of(amount_minor: int, percent: Fraction | Decimal | int) -> int:
+    """`percent_of(1999, 20)` is 400: so many hundredths of an amount, rounded."""
+    return rounded(amount_minor * Fraction(percent) / 100)
+
+
+def allocate(amount_minor: int, weights: Sequence[int]) -> list[int]:
+    """Divide an amount in proportion to weights, so that the parts add up to it exactly.
+
+    Each part is its exact share rounded toward zero, and the units left over go to those that lost
+    most by that, the first of equals first (the method of largest remainders). So no part is a
+    whole unit away from its share, and equal weights differ by one unit at most.
+    Weights are not negative and not all zero.
+    """
+    total = sum(weights)
+    if total <= 0 or min(weights) < 0:
+        raise ValueError("Weights are not negative, and one of them is positive.")
+    sign, amount = (-1, -amount_minor) if amount_minor < 0 else (1, amount_minor)
+    parts = [amount * weight // total for weight in weights]
+    left = amount - sum(parts)
+    by_loss = sorted(range(len(weights)), key=lambda i: (-(amount * weights[i] % total), i))
+    for position in by_loss[:left]:
+        parts[position] += 1
+    return [sign * part for part in parts]
 
 
 @dataclass(frozen=True, slots=True, order=False)

@@ -31,6 +31,10 @@ class PaymentDeclined(OrderError):
     code, status, title = "payment_declined", 402, "The payment was declined"
 
 
+class UnknownChannel(OrderError):
+    code, status, title = "unknown_channel", 400, "Unknown channel"
+
+
 class UnknownPaymentMethod(OrderError):
     code, status, title = "unknown_payment_method", 422, "The payment method is not offered"
 

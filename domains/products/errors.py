@@ -55,6 +55,12 @@ class LastVariant(DomainError):
     code, status, title = "last_variant", 409, "A product on sale keeps at least one variant"
 
 
+class InvalidSlug(DomainError):
+    """It would be taken for an id or an external id."""
+
+    code, status, title = "invalid_slug", 400, "The slug cannot be told from an id"
+
+
 class SlugTaken(DomainError):
     """Another one has it, or had it, so that it still leads there."""
 
@@ -117,6 +123,10 @@ class InvalidValidity(DomainError):
     code, status, title = "invalid_validity", 400, "No such time can be"
 
 
+class InvalidPercentage(DomainError):
+    code, status, title = "invalid_percentage", 400, "Prices cannot change by so many percent"
+
+
 class TooManyPrices(DomainError):
     code, status, title = "too_many_prices", 409, "The variant has too many prices"
 
@@ -147,8 +157,10 @@ class PriceListTaken(DomainError):
     code, status, title = "price_list_taken", 409, "The code belongs to another price list"
 
 
-class ChannelNotFound(DomainError):
-    code, status, title = "channel_not_found", 404, "No such channel"
+class InvalidCode(DomainError):
+    """Channels are named by codes of small letters, digits and hyphens, 40 at most."""
+
+    code, status, title = "invalid_code", 400, "Not a code"
 
 
 class UnknownChannel(DomainError):

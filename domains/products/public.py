@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from domains.products.errors import UnknownChannel
 from domains.products.queries import stock as stock_queries
 from domains.products.queries.audit import (
     ReservationAudit,
@@ -15,6 +16,7 @@ from domains.products.queries.audit import (
     overdue_cart_holds,
     stock_audit,
 )
+from domains.products.queries.prices import prices_for
 from domains.products.queries.stock import Offer
 from domains.products.rules.stock import (
     Held,
@@ -45,6 +47,7 @@ __all__ = [
     "ReservationAudit",
     "Shortage",
     "StockAudit",
+    "UnknownChannel",
     "active_reservations",
     "create_category",
     "create_products",
@@ -64,13 +67,23 @@ __all__ = [
 ]
 
 
-def offers(skus: Sequence[str], *, currency: str, now: datetime) -> dict[str, Offer]:
+def offers(
+    wanted: Mapping[str, int],
+    *,
+    currency: str,
+    channel: str | None = None,
+    customer_group: str | None = None,
+    now: datetime,
+) -> dict[str, Offer]:
     """Price and availability of SKUs, in one statement.
 
+    wanted: how many of each; what one costs may depend on it. channel, customer_group: whose price
+    lists hold besides those for everybody. Raises UnknownChannel.
     A SKU that does not exist, or has no price in the currency, is not in the answer. What is
     available can be gone a moment later: only `hold` promises it.
     """
-    return stock_queries.offers(skus, currency=currency, now=now)
+    prices = prices_for(currency=currency, channel=channel, customer_group=customer_group, now=now)
+    return stock_queries.offers(wanted, prices=prices)
 
 
 def hold(

@@ -8,7 +8,10 @@ from uuid import UUID
 from celery import shared_task
 
 from domains.products.services import inventory, media
+from domains.products.services.imports import running
 from infrastructure import clock
+from infrastructure.operations.registry import runs
+from infrastructure.operations.work import Work
 
 # Then the next run goes on; a worker is kept by no task for long.
 _SIZING_SECONDS = 60

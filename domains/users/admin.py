@@ -35,12 +35,22 @@ admin.site.login_form = SignInForm
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
     list_display = ("email", "name", "is_active", "is_staff", "created_at")
-    list_filter = ("is_active", "is_staff")
+    list_filter = ("is_active", "is_staff", "customer_group")
     search_fields = ("id",)
     search_help_text = "The whole e-mail address, or the id."
     ordering = ("-id",)
-    fields = ("id", "email", "name", "is_active", "is_staff", "is_superuser", "roles", "created_at")
-    actions = ("deactivate", "reactivate", "end_sessions")
+    fields = (
+        "id",
+        "email",
+        "name",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "roles",
+        "customer_group",
+        "created_at",
+    )
+    actions = ("deactivate", "reactivate", "end_sessions", "set_customer_group")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str

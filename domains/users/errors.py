@@ -66,6 +66,12 @@ class AlreadyActive(DomainError):
     code, status, title = "already_active", 409, "The account is active already"
 
 
+class InvalidCustomerGroup(DomainError):
+    """A group of customers is named by a code of small letters, digits and hyphens."""
+
+    code, status, title = "invalid_customer_group", 400, "Not a code of a group of customers"
+
+
 class UnknownRole(DomainError):
     """A role that the closed list of roles does not have."""
 

@@ -15,7 +15,7 @@ from django.db import models
 from django.utils.crypto import salted_hmac
 
 from domains.users import rules
-from domains.users.errors import AlreadyActive, AlreadyInactive, UnknownRole
+from domains.users.errors import AlreadyActive, AlreadyInactive, InvalidCustomerGroup, UnknownRole
 from domains.users.events import UserCreated, UserUpdated
 from infrastructure import clock
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
@@ -39,6 +39,7 @@ class UserQuerySet(AggregateQuerySet):
 class User(AggregateRoot, AbstractBaseUser):
     """A person who can sign in: a customer or a member of staff.
 
+    customer_group: a code; price lists of that group hold for whoever belongs to it.
     auth_generation is written into every access token and is part of every admin session; raising
     it makes all of them worthless at once.
     """
@@ -148,6 +149,17 @@ class User(AggregateRoot, AbstractBaseUser):
         if before == (self.is_staff, self.is_superuser, self.roles):
             return False
         self._updated("roles", now=now)
+        return True
+
+    def join_group(self, customer_group: str, *, now: datetime) -> bool:
+        """Belong to this group of customers from now on, whose prices hold then; empty: to none.
+        Returns whether that is a change. Raises InvalidCustomerGroup."""
+        if customer_group and not rules.is_group_code(customer_group):
+            raise InvalidCustomerGroup(f"{customer_group!r} is no code of a group.")
+        if customer_group == self.customer_group:
+            return False
+        self.customer_group = customer_group
+        self._updated("customer_group", now=now)
         return True
 
     def end_sessions(self) -> None:

@@ -18,18 +18,21 @@ def identity_of(user_id: UUID) -> Identity | None:
     """Who this is now, for authentication."""
     row = (
         User.objects.filter(pk=user_id)
-        .values_list("is_active", "is_staff", "is_superuser", "roles", "auth_generation")
+        .values_list(
+            "is_active", "is_staff", "is_superuser", "roles", "auth_generation", "customer_group"
+        )
         .first()
     )
     if row is None:
         return None
-    is_active, is_staff, is_superuser, roles, generation = row
+    is_active, is_staff, is_superuser, roles, generation, customer_group = row
     return Identity(
         id=user_id,
         is_active=is_active,
         is_staff=is_staff,
         generation=generation,
         scopes=rules.scopes_of(roles=roles, is_staff=is_staff, is_superuser=is_superuser),
+        customer_group=customer_group or None,
     )
 
 

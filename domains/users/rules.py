@@ -7,6 +7,7 @@ code, so a change of rights is reviewed and tested like any other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -20,6 +21,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "payments.read": "Read every payment.",
         "payments.capture": "Take authorised money.",
         "payments.void": "Give up an authorisation.",
+        "payments.refund": "Give captured money back.",
         "catalogue.read": "Read products that are not for sale (yet).",
         "catalogue.write": "Create and change products, categories and prices.",
         "inventory.read": "Read stock levels, holds and movements.",
@@ -49,7 +51,8 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             {"catalogue.read", "catalogue.write", "inventory.read", "inventory.write"}
         ),
         "finance": frozenset(
-            {"orders.read", "payments.read", "payments.capture", "payments.void", "reports.read"}
+            {"orders.read", "payments.read", "payments.capture", "payments.void"}
+            | {"payments.refund", "reports.read"}
         ),
     }
 )
@@ -70,6 +73,12 @@ EMAIL_MAX_LENGTH = 254
 NAME_MAX_LENGTH = 200
 PASSWORD_MIN_LENGTH = 8
 PASSWORD_MAX_LENGTH = 128
+
+_GROUP_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
+
+
+def is_group_code(text: str) -> bool:
+    return _GROUP_CODE.fullmatch(text) is not None
 
 
 def scopes_of(*, roles: Iterable[str], is_staff: bool, is_superuser: bool) -> frozenset[str]:

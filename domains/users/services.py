@@ -137,6 +137,15 @@ def rename(*, user_id: UUID, name: str, now: datetime, version: int | None = Non
     return user
 
 
+def set_customer_group(*, user_id: UUID, customer_group: str, now: datetime) -> User:
+    """Put somebody into a group of customers, or with an empty code into none.
+    Raises UserNotFound, InvalidCustomerGroup."""
+    user = _user(user_id)
+    if user.join_group(customer_group, now=now):
+        _save_and_forget(user)
+    return user
+
+
 def set_password(*, user_id: UUID, password: str, now: datetime) -> None:
     """Ends all sessions too. Raises UserNotFound, WeakPassword."""
     user = _user(user_id)

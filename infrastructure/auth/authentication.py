@@ -44,4 +44,5 @@ def actor_of(token: str, *, now: datetime) -> Actor:
         scopes=identity.scopes,
         is_staff=identity.is_staff,
         session_id=claims.session_id,
+        customer_group=identity.customer_group,
     )

@@ -1,4 +1,5 @@
-"""What is known about callers now: active or not, which generation, which scopes.
+"""What is known about callers now: active or not, which generation, which scopes,
+which group of customers.
 
 The context that knows people says how to look somebody up (`provide`); the answer is kept in the
 process for five seconds, so that a request costs no statement for it and a revocation still acts
@@ -26,6 +27,7 @@ class Identity:
     is_staff: bool
     generation: int
     scopes: frozenset[str]
+    customer_group: str | None = None
 
 
 class People(Protocol):

@@ -15,6 +15,7 @@ MAX_LINES = 2000
 MAX_QUANTITY = 1_000_000
 
 Sku = Annotated[str, Meta(min_length=1, max_length=64, examples=["85123A"])]
+Code = Annotated[str, Meta(min_length=1, max_length=40, examples=["web"])]
 OptionalText = Annotated[str, Meta(max_length=200)]
 OrderNumber = Annotated[str, Meta(min_length=9, max_length=9, examples=["7Q4M2XWJK"])]
 
@@ -50,6 +51,7 @@ class PlaceOrder(Body, frozen=True, kw_only=True):
     shipping_address: Address
     payment: PaymentChoice
     currency: Currency | UnsetType = UNSET
+    channel: Code | UnsetType = UNSET
 
 
 class CancelOrder(Body, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from infrastructure.http.views import APIView, operation
 
 _PLACE_REFUSALS = [
     errors.UnknownSku,
+    errors.UnknownChannel,
     errors.UnknownPaymentMethod,
     errors.TotalTooLarge,
     errors.OutOfStock,
@@ -92,6 +93,8 @@ class Orders(APIView):
                 placement.WantedLine(sku=line.sku, quantity=line.quantity) for line in body.lines
             ],
             currency=settings.DEFAULT_CURRENCY if body.currency is UNSET else body.currency,
+            channel=None if body.channel is UNSET else body.channel,
+            customer_group=self.actor.customer_group,
             shipping_address=msgspec.structs.asdict(body.shipping_address),
             payment=PaymentChoice(method=body.payment.method, token=body.payment.token),
             asynchronous=preference.respond_async,

@@ -15,6 +15,7 @@ from domains.orders.errors import (
     OutOfStock,
     PaymentCaptured,
     TotalTooLarge,
+    UnknownChannel,
     UnknownPaymentMethod,
     UnknownSku,
 )
@@ -58,17 +59,28 @@ def place_order(
     asynchronous: bool,
     key: IdempotencyKey,
     now: datetime,
+    channel: str | None = None,
+    customer_group: str | None = None,
 ) -> Placed:
     """Place an order, once per idempotency key however often it is sent.
 
+    channel, customer_group: whose price lists hold besides those for everybody. The price of one
+    depends on how many of its SKU all lines together want.
     Synchronous: the order comes back decided, or still PENDING if the gateway gave no answer in
     its time; recovery decides it then. Asynchronous: it comes back PENDING.
-    Raises UnknownSku, OutOfStock and UnknownPaymentMethod before anything is written, and
-    OrderInProgress while another request with the key is at work.
+    Raises UnknownChannel, UnknownSku, OutOfStock and UnknownPaymentMethod before anything is
+    written, and OrderInProgress while another request with the key is at work.
     """
-    offers = products.offers([line.sku for line in lines], currency=currency, now=now)
+    wanted = _wanted(lines)
     try:
-        _refuse_what_cannot_be_had(lines, offers)
+        offers = products.offers(
+            wanted, currency=currency, channel=channel, customer_group=customer_group, now=now
+        )
+    except products.UnknownChannel as error:
+        fault = FieldError("/channel", error.code, error.detail)
+        raise UnknownChannel(error.detail, errors=[fault]) from error
+    try:
+        _refuse_what_cannot_be_had(lines, wanted, offers)
         order_lines = _order_lines(lines, offers)
         total = Money(sum(line.amount_minor for line in order_lines), currency)
         if total.amount_minor > MAX_AMOUNT_MINOR:
@@ -161,8 +173,18 @@ def _refuse_method(method: str, total: Money) -> None:
         ) from error
 
 
+def _wanted(lines: Sequence[WantedLine]) -> dict[str, int]:
+    """How many of each SKU all lines together want."""
+    wanted: dict[str, int] = {}
+    for line in lines:
+        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+    return wanted
+
+
 def _refuse_what_cannot_be_had(
-    lines: Sequence[WantedLine], offers: Mapping[str, products.Offer]
+    lines: Sequence[WantedLine],
+    wanted: Mapping[str, int],
+    offers: Mapping[str, products.Offer],
 ) -> None:
     unknown = [
         FieldError(f"/lines/{position}/sku", "unknown_sku", f"{line.sku} is not sold here.")
@@ -171,9 +193,6 @@ def _refuse_what_cannot_be_had(
     ]
     if unknown:
         raise UnknownSku(errors=unknown)
-    wanted: dict[str, int] = {}
-    for line in lines:
-        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
     short = [
         FieldError(
             f"/lines/{position}/quantity",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.http import HttpResponse
 
+from domains.products.queries.prices import PricesFor, prices_for
+from infrastructure.auth.actor import Actor
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError, FieldError
 from infrastructure.http import idempotency
 from infrastructure.http.decoding import InvalidParameters
 from infrastructure.http.idempotency import IdempotencyKey
+from infrastructure.http.views import APIView
 from infrastructure.money import InvalidMoney, minor_digits
 
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -35,6 +40,40 @@ def once(
         if found is None:
             raise
         return found, REPLAYED
+
+
+def prices_of(
+    *, currency: str | None, channel: str | None = None, actor: Actor | None, now: datetime
+) -> PricesFor:
+    """The prices that the caller is shown: those of their group of customers, on this channel.
+
+    Raises InvalidParameters, UnknownChannel.
+    """
+    return prices_for(
+        currency=currency_of(currency),
+        channel=channel,
+        customer_group=None if actor is None else actor.customer_group,
+        now=now,
+    )
+
+
+def moved(view: APIView, path: str) -> HttpResponse:
+    """To where something has gone, with the same parameters."""
+    parameters = view.request.META.get("QUERY_STRING")
+    return view.answer(
+        status=301, headers={"Location": f"{path}?{parameters}" if parameters else path}
+    )
+
+
+def locale_of(asked_for: str | None) -> str:
+    """Raises InvalidParameters for what the shop has no texts in."""
+    if asked_for is None:
+        return settings.DEFAULT_LOCALE
+    if asked_for not in settings.LOCALES:
+        detail = f"There are {', '.join(settings.LOCALES)}."
+        fault = FieldError("?locale", "unknown_locale", detail)
+        raise InvalidParameters(errors=[fault])
+    return asked_for
 
 
 def currency_of(asked_for: str | None) -> str:

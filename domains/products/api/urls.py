@@ -13,10 +13,21 @@ from domains.products.api.views import (
 urlpatterns = [
     path("products", products.Products.as_view(), name="products"),
     path("products/<str:id_or_slug>", products.ProductDetail.as_view(), name="product"),
+    path(
+        "products/<str:id_or_slug>/variants",
+        products.ProductVariants.as_view(),
+        name="product-variants",
+    ),
     path("products/<str:id_or_slug>/media", media.ProductMedia.as_view(), name="product-media"),
     path("media/<uuid:media_id>", media.MediaDetail.as_view(), name="media"),
     path("categories", categories.Categories.as_view(), name="categories"),
-    path("categories/<uuid:category_id>", categories.CategoryDetail.as_view(), name="category"),
+    path("categories/<str:id_or_slug>", categories.CategoryDetail.as_view(), name="category"),
+    path(
+        "categories/<str:id_or_slug>/products",
+        categories.CategoryProducts.as_view(),
+        name="category-products",
+    ),
+    path("variants/<str:sku>", products.VariantDetail.as_view(), name="variant"),
     path("variants/<str:sku>/price", prices.VariantPrice.as_view(), name="variant-price"),
     path("variants/<str:sku>/prices", prices.VariantPrices.as_view(), name="variant-prices"),
     path(

@@ -13,7 +13,6 @@ from django.db.models.functions import Coalesce, Least
 
 from domains.products.errors import (
     EntryEnded,
-    EntryNotFound,
     InvalidQuantity,
     InvalidValidity,
     NegativePrice,
@@ -151,12 +150,15 @@ class PriceList(AggregateRoot):
 
 class PriceQuerySet(AggregateQuerySet):
     def locked(self, keys: Iterable[PriceKey], *, now: datetime) -> dict[PriceKey, Price]:
-        """Those of these prices that exist, with the entries that still matter, in two statements.
+        """Those of these prices that exist, with the entries that still matter: two statements.
+
+        keys: one at least.
 
         Everybody locks them in the order of their ids, so nobody waits in a circle.
         """
-        wanted = list(keys)
-        return _with_entries(self._run(_LOCK_KEYS, list(zip(*wanted, strict=True))), now)
+        variants, currencies, lists = zip(*keys, strict=True)
+        params = [list(variants), list(currencies), list(lists)]
+        return _with_entries(self._run(_LOCK_KEYS, params), now)
 
     def locked_by_id(self, ids: Sequence[UUID], *, now: datetime) -> dict[PriceKey, Price]:
         """The same by their ids."""
@@ -168,9 +170,7 @@ class PriceQuerySet(AggregateQuerySet):
         return _with_entries(self._run(_LOCK_DUE, [now, at_most]), now)
 
     def _run(self, sql: str, params: Sequence[Any]) -> list[Price]:
-        rows: Any = self.using(alias_of("products")).raw(
-            sql, [list(p) if isinstance(p, tuple) else p for p in params]
-        )
+        rows: Any = self.using(alias_of("products")).raw(sql, params)
         return list(rows)
 
 
@@ -181,15 +181,15 @@ _LOCK_KEYS = """
         JOIN products_price p ON p.variant_id = k.variant_id AND p.currency = k.currency
             AND p.price_list_id IS NOT DISTINCT FROM k.list
     ))
-    ORDER BY pr.id FOR NO KEY UPDATE OF pr
+    ORDER BY pr.id FOR NO KEY UPDATE
 """
 _LOCK_IDS = """
     SELECT pr.* FROM products_price pr WHERE pr.id = ANY(%s::uuid[])
-    ORDER BY pr.id FOR NO KEY UPDATE OF pr
+    ORDER BY pr.id FOR NO KEY UPDATE
 """
 _LOCK_DUE = """
     SELECT pr.* FROM products_price pr WHERE pr.changes_at <= %s
-    ORDER BY pr.changes_at, pr.id LIMIT %s FOR NO KEY UPDATE OF pr SKIP LOCKED
+    ORDER BY pr.changes_at, pr.id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 """
 
 
@@ -223,6 +223,9 @@ class Price(AggregateRoot):
     updated_at = models.DateTimeField()
 
     entries = Owned("entry_rows")
+
+    # Whether what is asked has turned since the price was loaded.
+    turned = False
 
     objects = PriceQuerySet.as_manager()
 
@@ -328,17 +331,15 @@ class Price(AggregateRoot):
         )
         self._turn_to(at)
 
-    def cancel(self, *, number: int, actor_id: UUID | None, now: datetime) -> None:
+    def cancel(self, *, entry_id: UUID, actor_id: UUID | None, now: datetime) -> None:
         """Take an entry back: one that is scheduled never comes, one in force ends now.
 
-        Raises EntryNotFound, and EntryEnded for one that is over.
+        Raises EntryEnded for one that is over.
         """
         at = self.advance(now=now)
-        entry = next((entry for entry in self.entries if entry.number == number), None)
-        if entry is None:
-            raise EntryNotFound(f"{self.sku} has no entry {number} that could be cancelled.")
-        if not entry.is_live(at):
-            raise EntryEnded(f"Entry {number} of {self.sku} is over.")
+        entry = next((entry for entry in self.entries if entry.id == entry_id), None)
+        if entry is None or not entry.is_live(at):
+            raise EntryEnded(f"That price of {self.sku} is over.")
         entry.end(PriceEntry.Ending.CANCELLED, at=at, actor_id=actor_id)
         self._turn_to(at)
 
@@ -383,6 +384,7 @@ class Price(AggregateRoot):
         after = self.snapshot
         if _shown(before) == _shown(after):
             return
+        self.turned = True
         tiers = tuple(
             PricesFromQuantity(min_quantity=t.min_quantity, amount_minor=t.amount_minor)
             for t in after.tiers

@@ -1,20 +1,384 @@
-"""What a SKU costs and what it cost."""
+"""What things cost: for whoever asks, in the statement that reads what they ask about; and for
+staff, with everything that was ever set.
+
+A statement that shows prices joins PRICES to its variants `v` and reads PRICE from it: a row per
+price list that matters, the base among them. `price_shown` makes one price of a variant's rows.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 
-from domains.products.errors import VariantNotFound
-from domains.products.models import PriceEntry, Variant
+from domains.products.errors import (
+    PriceListNotFound,
+    UnknownChannel,
+    VariantNotFound,
+)
+from domains.products.models import Channel, Price, PriceEntry, PriceList, Variant
+from domains.products.rules import prices as rules
+from infrastructure.errors import FieldError
+from infrastructure.money import Money
+
+# Channels are never taken away, so what was once found is known for good.
+_known_channels: set[str] = set()
 
 
-def price_history_of(sku: str, *, currency: str) -> QuerySet[PriceEntry, Any]:
-    """What a SKU cost from when on, to be read in pages. Raises VariantNotFound."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PricesFor:
+    """Whose prices are meant, and when. channel, customer_group: None for none."""
+
+    currency: str
+    now: datetime
+    channel: str | None = None
+    customer_group: str | None = None
+
+    @property
+    def params(self) -> list[Any]:
+        """The parameters of PRICE and PRICES, in this order."""
+        return [self.now, self.currency, self.channel, self.customer_group, self.now]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownReduction:
+    """lowest_price_30_days: of the 30 days before the reduction began."""
+
+    regular_price: Money
+    lowest_price_30_days: Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownTier:
+    min_quantity: int
+    price: Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownPrice:
+    """price: of one piece, None where it has none. changes_at: when something of this may turn."""
+
+    price: Money | None
+    reduction: ShownReduction | None = None
+    tiers: tuple[ShownTier, ...] = ()
+    changes_at: datetime | None = None
+
+
+NO_PRICE = ShownPrice(price=None)
+
+# The columns of a price tell what is asked until its time comes; from then on, until it is brought
+# up to date, its entries do. Takes now.
+PRICE = """
+    CASE WHEN pr.id IS NOT NULL THEN json_build_array(
+        pr.amount_minor, pr.tiers, pr.regular_minor, pr.lowest_30d_minor, pr.changes_at,
+        CASE WHEN pr.changes_at <= %s THEN (
+            SELECT coalesce(json_agg(json_build_array(e.number, e.kind, e.min_quantity,
+                e.amount_minor, e.from_at, e.until_at, e.ended_at)), '[]'::json)
+            FROM products_priceentry e, coalesce(pr.reduced_since, pr.changes_at) turned
+            WHERE e.price_id = pr.id
+                AND (e.ended_at IS NULL OR e.ended_at > turned - interval '30 days 1 second')
+                AND (e.until_at IS NULL OR e.until_at > turned - interval '30 days 1 second')
+        ) END,
+        pl.priority, pl.code, pl.valid_from, pl.valid_until
+    ) END
+"""
+PRICES = """
+    LEFT JOIN products_price pr ON pr.variant_id = v.id AND pr.currency = %s
+        AND (pr.price_list_id IS NULL OR pr.price_list_id = ANY(ARRAY(
+            SELECT l.id FROM products_pricelist l
+            WHERE l.active
+                AND (l.channel_id IS NULL OR l.channel_id = %s::text)
+                AND (l.customer_group = '' OR l.customer_group = %s::text)
+                AND (l.valid_until IS NULL OR l.valid_until > %s)
+        )))
+    LEFT JOIN products_pricelist pl ON pl.id = pr.price_list_id
+"""
+
+# For the read model of lists: what one piece of each product costs at least, per currency, in the
+# base. `refresh` is called whenever that turns, so the prices' own columns are enough.
+LOWEST_BASE_PRICES = """
+    SELECT v.product_id, pr.currency, min(pr.amount_minor) AS amount_minor
+    FROM products_variant v JOIN products_price pr ON pr.variant_id = v.id
+    WHERE pr.price_list_id IS NULL AND pr.amount_minor IS NOT NULL
+        AND v.product_id = ANY(%s::uuid[])
+    GROUP BY v.product_id, pr.currency
+"""
+
+
+def prices_for(
+    *, currency: str, channel: str | None, customer_group: str | None, now: datetime
+) -> PricesFor:
+    """Raises UnknownChannel."""
+    if channel is not None and channel not in _known_channels:
+        if not Channel.objects.filter(pk=channel).exists():
+            detail = f"There is no channel {channel}."
+            raise UnknownChannel(
+                detail, errors=[FieldError("?channel", UnknownChannel.code, detail)]
+            )
+        _known_channels.add(channel)
+    return PricesFor(
+        currency=currency, channel=channel, customer_group=customer_group or None, now=now
+    )
+
+
+def price_shown(rows: Sequence[Any], prices: PricesFor) -> ShownPrice:
+    """One price of the PRICE of each row of a variant; nulls among them are no price."""
+    found = [row for row in rows if row is not None]
+    if not found:
+        return NO_PRICE
+    if len(found) == 1 and found[0][7] is None and found[0][4] is None and not found[0][1]:
+        return _shown([_snapshot(found[0], prices.now)], prices.currency, None)
+    snapshots, turns = _asked_in_turn(found, prices.now)
+    return _shown(snapshots, prices.currency, min(turns, default=None))
+
+
+def unit_price_of(rows: Sequence[Any], quantity: int, prices: PricesFor) -> Money | None:
+    """What one costs for whoever takes so many; None where that has no price."""
+    snapshots, _ = _asked_in_turn([row for row in rows if row is not None], prices.now)
+    found = rules.first_price(snapshots, quantity)
+    return None if found is None else Money(found[1], prices.currency)
+
+
+def _asked_in_turn(
+    rows: Sequence[Any], now: datetime
+) -> tuple[list[rules.Snapshot], list[datetime]]:
+    """The snapshots of the lists that hold now, the base last; and when something may turn."""
+    turns: list[datetime] = []
+    holding: list[tuple[tuple[int, int, str], rules.Snapshot]] = []
+    for row in rows:
+        valid_from, valid_until = _instant(row[8]), _instant(row[9])
+        if valid_from is not None and now < valid_from:
+            turns.append(valid_from)
+            continue
+        if valid_until is not None:
+            turns.append(valid_until)
+        snapshot = _snapshot(row, now)
+        if snapshot.changes_at is not None:
+            turns.append(snapshot.changes_at)
+        rank = (1, 0, "") if row[7] is None else (0, -row[6], row[7])
+        holding.append((rank, snapshot))
+    holding.sort(key=lambda pair: pair[0])
+    return [snapshot for _, snapshot in holding], turns
+
+
+def _snapshot(row: Any, now: datetime) -> rules.Snapshot:
+    amount_minor, tiers, regular_minor, lowest_30d_minor, changes_at, entries, *_ = row
+    if entries is not None:
+        return rules.snapshot_at([_entry(*values) for values in entries], now)
+    return rules.snapshot_of(
+        amount_minor=amount_minor,
+        tiers=tiers,
+        regular_minor=regular_minor,
+        lowest_30d_minor=lowest_30d_minor,
+        changes_at=_instant(changes_at),
+    )
+
+
+def _entry(
+    number: int, kind: str, min_quantity: int, amount: int, start: str, *ends: str | None
+) -> rules.Entry:
+    until_at, ended_at = map(_instant, ends)
+    from_at = datetime.fromisoformat(start)
+    return rules.Entry(number, kind, min_quantity, amount, from_at, until_at, ended_at)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _shown(
+    snapshots: Sequence[rules.Snapshot], currency: str, changes_at: datetime | None
+) -> ShownPrice:
+    first = rules.first_price(snapshots, 1)
+    reduction = None
+    if first is not None:
+        told = snapshots[first[0]].reduction
+        if told is not None and told.lowest_30d_minor is not None:
+            reduction = ShownReduction(
+                regular_price=Money(told.regular_minor, currency),
+                lowest_price_30_days=Money(told.lowest_30d_minor, currency),
+            )
+    return ShownPrice(
+        price=None if first is None else Money(first[1], currency),
+        reduction=reduction,
+        tiers=tuple(
+            ShownTier(min_quantity=tier.min_quantity, price=Money(tier.amount_minor, currency))
+            for tier in rules.tiers_of(snapshots)
+        ),
+        changes_at=changes_at,
+    )
+
+
+# For staff
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceNow:
+    """What a SKU costs in one list; price_list: its code, None for the base."""
+
+    sku: str
+    price_list: str | None
+    shown: ShownPrice
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListExplained:
+    """A price list (code None: the base) and why it is asked, or is not."""
+
+    code: str | None
+    asked: bool
+    why: str
+    entries: tuple[tuple[PriceEntry, rules.Verdict], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """applied_list: the code of the list that the price is from, None for the base."""
+
+    sku: str
+    currency: str
+    quantity: int
+    at: datetime
+    applied: rules.Applied | None
+    applied_list: str | None
+    applied_entry_id: UUID | None
+    lists: tuple[ListExplained, ...]
+
+
+def price_explained(sku: str, *, quantity: int, prices: PricesFor) -> Explanation:
+    """Which price applies and why, and why not every other that there is. Three statements.
+
+    Raises VariantNotFound.
+    """
+    variant_id = _variant_id(sku)
+    lists = PriceList.objects.filter(currency=prices.currency)
+    found = Price.objects.filter(variant_id=variant_id, currency=prices.currency)
+    entries: dict[str, list[PriceEntry]] = {"": []}
+    for entry in (
+        PriceEntry.objects.filter(price__in=found).select_related("price").order_by("-number")
+    ):
+        entries.setdefault(entry.price.list_code, []).append(entry)
+    applied, applied_list, applied_entry_id = None, None, None
+    explained = []
+    for code, why in [*_in_turn(lists, prices), ("", "base")]:
+        rows = entries.get(code)
+        if rows is None:
+            continue
+        asked = why in ("holds", "base")
+        facts = [row.fact for row in rows]
+        if asked and applied is None:
+            applied = rules.price_at(facts, quantity, prices.now)
+            if applied is not None:
+                applied_list = code or None
+                applied_entry_id = next(r.id for r in rows if r.number == applied.entry.number)
+        judged = rules.verdicts(facts, quantity, prices.now)
+        explained.append(
+            ListExplained(
+                code=code or None,
+                asked=asked,
+                why=why,
+                entries=tuple(
+                    (row, verdict) for row, (_, verdict) in zip(rows, judged, strict=True)
+                ),
+            )
+        )
+    return Explanation(
+        sku=sku,
+        currency=prices.currency,
+        quantity=quantity,
+        at=prices.now,
+        applied=applied,
+        applied_list=applied_list,
+        applied_entry_id=applied_entry_id,
+        lists=tuple(explained),
+    )
+
+
+def _in_turn(lists: Iterable[PriceList], prices: PricesFor) -> list[tuple[str, str]]:
+    """The code of each list and why it is asked or is not; first those that are, in turn."""
+    by_code = {one.code: one for one in lists}
+    terms = [one.terms for one in by_code.values() if one.active]
+    asked = rules.lists_for(
+        terms,
+        currency=prices.currency,
+        channel=prices.channel,
+        customer_group=prices.customer_group,
+        now=prices.now,
+    )
+    codes = [one.code for one in asked]
+
+    def why(one: PriceList) -> str:
+        if not one.active:
+            return "inactive"
+        if one.channel_id not in (None, prices.channel):
+            return "other_channel"
+        if one.customer_group not in ("", prices.customer_group):
+            return "other_group"
+        return "other_time"
+
+    return [(code, "holds") for code in codes] + [
+        (code, why(one)) for code, one in sorted(by_code.items()) if code not in codes
+    ]
+
+
+def price_now(price: Price) -> PriceNow:
+    """What a price that was just brought up to date comes to."""
+    return PriceNow(
+        sku=price.sku,
+        price_list=price.list_code or None,
+        shown=_shown([price.snapshot], price.currency, price.changes_at),
+        updated_at=price.updated_at,
+    )
+
+
+def price_history_of(
+    sku: str, *, currency: str, price_list: str | None
+) -> QuerySet[PriceEntry, Any]:
+    """Everything that was ever set for a SKU in one list, to be read in pages.
+
+    Raises VariantNotFound.
+    """
+    return PriceEntry.objects.filter(
+        price__variant_id=_variant_id(sku),
+        price__currency=currency,
+        price__list_code=price_list or "",
+    )
+
+
+def price_timeline_of(
+    sku: str, *, currency: str, price_list: str | None, start: datetime, end: datetime
+) -> list[rules.Period]:
+    """What one piece was really asked for between two instants, and will be by what is scheduled.
+
+    Raises VariantNotFound.
+    """
+    entries = price_history_of(sku, currency=currency, price_list=price_list)
+    return rules.periods([entry.fact for entry in entries.order_by("number")], start, end)
+
+
+def price_lists() -> QuerySet[PriceList, Any]:
+    return PriceList.objects.all()
+
+
+def price_list_of(code: str) -> PriceList:
+    """Raises PriceListNotFound."""
+    found: PriceList | None = PriceList.objects.filter(code=code).first()
+    if found is None:
+        raise PriceListNotFound(f"There is no price list {code}.")
+    return found
+
+
+def channels() -> list[Channel]:
+    return list(Channel.objects.order_by("code"))
+
+
+def _variant_id(sku: str) -> UUID:
     variant_id = Variant.objects.filter(sku=sku).values_list("pk", flat=True).first()
     if variant_id is None:
         raise VariantNotFound(f"There is no SKU {sku}.")
-    return PriceEntry.objects.filter(
-        price__variant_id=variant_id, price__currency=currency, price__price_list=None
-    ).values("id", "number", "amount_minor", "from_at", "actor_id")
+    return variant_id

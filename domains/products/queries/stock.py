@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from domains.products.errors import VariantNotFound, WarehouseNotFound
@@ -18,6 +18,7 @@ from domains.products.models import (
     StockMovement,
     Warehouse,
 )
+from domains.products.queries.prices import PRICE, PRICES, PricesFor, unit_price_of
 from domains.products.rules.stock import Holder, HoldState
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import Money
@@ -25,9 +26,8 @@ from infrastructure.money import Money
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
-    """A SKU with its price. available: how many can be promised, backorders included.
-
-    active: whether its product is in the catalogue.
+    """A SKU. unit_price: of one of as many as were asked for. available: how many can be promised,
+    backorders included. active: whether its product is in the catalogue.
     """
 
     variant_id: UUID
@@ -88,30 +88,36 @@ PROMISABLE = """s.on_hand + s.backorder_limit - s.held + coalesce((
     ), 0)::int"""
 
 _OFFERS = f"""
-SELECT v.id, v.sku, p.name, v.name, pr.amount_minor, {PROMISABLE}, p.status = 'active'
+SELECT v.id, v.sku, p.name, v.name, {PROMISABLE}, p.status = 'active', ({PRICE})::text
 FROM products_variant v
 JOIN products_product p ON p.id = v.product_id
-JOIN products_price pr ON pr.variant_id = v.id AND pr.currency = %s
 JOIN products_stockitem s ON s.variant_id = v.id
+{PRICES}
 WHERE v.sku = ANY(%s::text[])
 """
 
 
-def offers(skus: Sequence[str], *, currency: str, now: datetime) -> dict[str, Offer]:
-    """What these SKUs cost now and how many are left. A SKU that does not exist, or has no price
-    in the currency, is not in the answer."""
-    rows = connection_of("products").fetch(_OFFERS, [now, currency, list(skus)])
-    return {
-        sku: Offer(
-            variant_id=variant_id,
-            sku=sku,
-            name=f"{name}, {variant}" if variant else name,
-            unit_price=Money(amount_minor, currency),
-            available=max(available, 0),
-            active=active,
-        )
-        for variant_id, sku, name, variant, amount_minor, available, active in rows
-    }
+def offers(wanted: Mapping[str, int], *, prices: PricesFor) -> dict[str, Offer]:
+    """What one of each SKU costs now for whoever takes so many, and how many are left. A SKU that
+    does not exist, or has no price for them, is not in the answer."""
+    rows = connection_of("products").fetch(_OFFERS, [prices.now, *prices.params, list(wanted)])
+    found: dict[str, tuple[Any, list[Any]]] = {}
+    for *rest, price in rows:  # a row per price list
+        _, its_prices = found.setdefault(rest[1], (rest, []))
+        its_prices.append(None if price is None else msgspec.json.decode(price))
+    priced: dict[str, Offer] = {}
+    for sku, ((variant_id, _, name, variant, available, active), its_prices) in found.items():
+        unit_price = unit_price_of(its_prices, wanted[sku], prices)
+        if unit_price is not None:
+            priced[sku] = Offer(
+                variant_id=variant_id,
+                sku=sku,
+                name=f"{name}, {variant}" if variant else name,
+                unit_price=unit_price,
+                available=max(available, 0),
+                active=active,
+            )
+    return priced
 
 
 def hold_states(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 
-from infrastructure.money import Money
+from domains.products.queries.prices import PRICE, PRICES, PricesFor, ShownPrice, price_shown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedVariant:
-    """price: None where the variant has none in the currency that was asked for."""
-
     sku: str
     name: str
     options: dict[str, str]
     unit: str
-    price: Money | None
+    price: ShownPrice
     available: bool
 
 
-# One JSON array per product `p`. Takes the currency.
-VARIANTS = """
-    SELECT json_agg(json_build_array(v.sku, v.name, v.options, v.unit, pr.amount_minor,
-        s.on_hand + s.backorder_limit - s.held > 0) ORDER BY v.position)::text
+# One JSON array per product `p`, with a variant as often as price lists have a price for it. Takes
+# the parameters of PricesFor.
+VARIANTS = f"""
+    SELECT json_agg(json_build_array(v.sku, v.name, v.options, v.unit,
+        s.on_hand + s.backorder_limit - s.held > 0, {PRICE}) ORDER BY v.position, v.id)::text
     FROM products_variant v
     JOIN products_stockitem s ON s.variant_id = v.id
-    LEFT JOIN products_price pr ON pr.variant_id = v.id AND pr.currency = %s
-    WHERE v.product_id = p.id
+    {PRICES}
+    WHERE v.product_id = p.id AND v.retired_at IS NULL
 """
 
 
-def variants_of(text: str | None, currency: str) -> tuple[ListedVariant, ...]:
+def variants_of(text: str | None, prices: PricesFor) -> tuple[ListedVariant, ...]:
     return tuple(
         ListedVariant(
-            sku=sku,
-            name=name,
-            options=options,
-            unit=unit,
-            price=None if amount_minor is None else Money(amount_minor, currency),
-            available=available,
+            sku=sku, name=name, options=options, unit=unit, available=available, price=price
         )
-        for sku, name, options, unit, amount_minor, available in (
-            msgspec.json.decode(text) if text else ()
-        )
+        for (sku, name, options, unit, available), price in priced(text, prices)
     )
+
+
+def priced(text: str | None, prices: PricesFor) -> Iterator[tuple[list[Any], ShownPrice]]:
+    """Each variant once: what it is without its price, and its price."""
+    rows = msgspec.json.decode(text) if text else ()
+    for _, same in groupby(rows, key=itemgetter(0)):
+        (*variant, price), *others = same
+        yield variant, price_shown([price, *(row[-1] for row in others)], prices)

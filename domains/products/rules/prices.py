@@ -84,11 +84,11 @@ class Reduction:
     """regular_minor: what one would cost without the sale.
     lowest_30d_minor: the lowest price asked in the 30 days before the reduction began; None where
     nothing was asked then, and so there is no reduction to announce.
-    since: when it began."""
+    since: when it began; None where that was not asked for."""
 
     regular_minor: int
     lowest_30d_minor: int | None
-    since: datetime
+    since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +180,12 @@ def snapshot_of(
     tiers: Sequence[int],
     regular_minor: int | None,
     lowest_30d_minor: int | None,
-    reduced_since: datetime | None,
     changes_at: datetime | None,
+    reduced_since: datetime | None = None,
 ) -> Snapshot:
     """The snapshot that these columns keep; tiers: quantity and amount in turn."""
     reduction = None
-    if regular_minor is not None and reduced_since is not None:
+    if regular_minor is not None:
         reduction = Reduction(regular_minor, lowest_30d_minor, reduced_since)
     return Snapshot(
         amount_minor=amount_minor,

@@ -1,36 +1,271 @@
-"""Commands of prices."""
+"""Commands of prices.
+
+Each locks the prices it changes in the order of their ids, brings them up to date, changes them
+and writes them in one statement. Lists follow in the same transaction where a base price turned.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
-from domains.products.errors import VariantNotFound
-from domains.products.models import Price, Variant
+from domains.products.errors import (
+    EntryNotFound,
+    InvalidPercentage,
+    PriceNotFound,
+    UnknownPriceList,
+    VariantNotFound,
+)
+from domains.products.models import Price, PriceEntry, PriceList, Variant
+from domains.products.models.listing import Listing
+from domains.products.models.prices import PriceKey
+from domains.products.rules import prices as rules
 from domains.products.services.writing import again_if_taken
 from infrastructure.database.contexts import atomic
-from infrastructure.money import Money
+from infrastructure.money import Money, percent_of
+
+T = TypeVar("T")
+
+BATCH = 500
 
 
-def set_price(*, sku: str, money: Money, actor_id: UUID | None, now: datetime) -> Price:
-    """What a variant costs in a currency from now on. Raises VariantNotFound, NegativePrice."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewPrice:
+    """What is asked for a SKU: from now on, or within the window that is given.
 
-    def change() -> Price:
+    money: of one piece, for whoever takes at least `min_quantity`.
+    price_list: a code; None for the base. A list takes its own currency only.
+    """
+
+    sku: str
+    money: Money
+    kind: str = rules.Kind.REGULAR
+    min_quantity: int = 1
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    price_list: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PercentChange:
+    """A regular price before and after a change by percent."""
+
+    sku: str
+    price_list: str | None
+    min_quantity: int
+    old: Money
+    new: Money
+
+
+def set_price(
+    *, sku: str, money: Money, actor_id: UUID | None, now: datetime, **more: Any
+) -> Price:
+    """Ask this for a SKU; more: what else a NewPrice has. An amount that is asked for good already
+    leaves everything as it is. Raises as `set_prices`."""
+    new = NewPrice(sku=sku, money=money, **more)
+    return set_prices(prices=[new], actor_id=actor_id, now=now)[0]
+
+
+def set_prices(*, prices: Sequence[NewPrice], actor_id: UUID | None, now: datetime) -> list[Price]:
+    """Set many, in batches: each batch wholly or not at all. The price that each belongs to.
+
+    Raises VariantNotFound, UnknownPriceList, NegativePrice, InvalidQuantity, InvalidValidity,
+    TooManyPrices.
+    """
+    changed: list[Price] = []
+    for batch in _batches(prices):
+        set_batch = partial(_set, batch, actor_id=actor_id, now=now)
+        changed += again_if_taken(set_batch, "products_price_unique")
+    return changed
+
+
+def cancel_price(*, sku: str, entry_id: UUID, actor_id: UUID | None, now: datetime) -> Price:
+    """Take an entry back: one that is scheduled never comes, one in force ends now.
+
+    Raises EntryNotFound, EntryEnded.
+    """
+    with atomic("products"):
+        price_id = _price_of_entry(sku, entry_id)
+        [price] = Price.objects.locked_by_id([price_id], now=now).values()
+        price.cancel(entry_id=entry_id, actor_id=actor_id, now=now)
+        _save([price])
+    return price
+
+
+def withdraw_price(
+    *, sku: str, currency: str, price_list: str | None, actor_id: UUID | None, now: datetime
+) -> None:
+    """Ask for nothing any more in a list, or in the base: what is in force and what is scheduled
+    ends now. What has ended already stays so. Raises VariantNotFound, UnknownPriceList,
+    PriceNotFound."""
+    with atomic("products"):
+        key = (_variant_ids([sku])[sku], currency, None)
+        if price_list is not None:
+            key = (*key[:2], _lists([(price_list, currency)])[price_list].id)
+        price = Price.objects.locked([key], now=now).get(key)
+        if price is None:
+            raise PriceNotFound(f"{sku} has no such price.")
+        price.withdraw(actor_id=actor_id, now=now)
+        _save([price])
+
+
+def turn_due_prices(*, now: datetime, at_most: int = BATCH) -> int:
+    """Bring prices up to date whose time has come, and tell of it; returns how many there were.
+
+    Readers do not wait for it: they see for themselves. Several may do this at once: each takes
+    prices that nobody else has in hand. Whoever dies leaves them due.
+    """
+    with atomic("products"):
+        due = Price.objects.due(now=now, at_most=at_most)
+        for price in due.values():
+            price.advance(now=now)
+        _save(due.values())
+    return len(due)
+
+
+def preview_percent_change(
+    *, price_ids: Sequence[UUID], percent: Decimal, now: datetime
+) -> list[PercentChange]:
+    """What `change_prices_by_percent` would come to now. Raises as that."""
+    with atomic("products"):
+        locked = Price.objects.locked_by_id(price_ids, now=now).values()
+        return [
+            change for price in _in_order(locked) for change in _by_percent(price, percent, now)
+        ]
+
+
+def change_prices_by_percent(
+    *, price_ids: Sequence[UUID], percent: Decimal, actor_id: UUID | None, now: datetime
+) -> list[PercentChange]:
+    """Raise the regular prices in force by so many percent, or lower them, from now on; those for
+    larger quantities too, sales not. Each is rounded by itself (infrastructure.money).
+
+    In batches: each wholly or not at all. Raises InvalidPercentage, TooManyPrices.
+    """
+    changes: list[PercentChange] = []
+    for batch in _batches(sorted(price_ids)):
         with atomic("products"):
-            variant_id = Variant.objects.filter(sku=sku).values_list("pk", flat=True).first()
-            if variant_id is None:
-                raise VariantNotFound(f"There is no SKU {sku}.")
-            key = (variant_id, money.currency, None)
-            price = Price.objects.locked([key], now=now).get(key)
-            if price is None:
-                price = Price.first(
-                    variant_id=variant_id, sku=sku, money=money, actor_id=actor_id, now=now
-                )
-                price.save()
-            else:
-                price.set(amount_minor=money.amount_minor, actor_id=actor_id, now=now)
-                if price.has_changes:
-                    price.save()
-            return price
+            locked = Price.objects.locked_by_id(batch, now=now).values()
+            for price in _in_order(locked):
+                for change in _by_percent(price, percent, now):
+                    changes.append(change)
+                    price.set(
+                        amount_minor=change.new.amount_minor,
+                        min_quantity=change.min_quantity,
+                        actor_id=actor_id,
+                        now=now,
+                    )
+            _save(locked)
+    return changes
 
-    return again_if_taken(change, "products_price_unique")
+
+# Steps
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+def _set(new: Sequence[NewPrice], *, actor_id: UUID | None, now: datetime) -> list[Price]:
+    with atomic("products"):
+        variant_ids = _variant_ids([price.sku for price in new])
+        lists = _lists([(p.price_list, p.money.currency) for p in new if p.price_list is not None])
+        keys = [_key(price, variant_ids, lists) for price in new]
+        prices = Price.objects.locked(set(keys), now=now)
+        for key, wanted in zip(keys, new, strict=True):
+            if key not in prices:
+                prices[key] = Price.empty(
+                    variant_id=key[0],
+                    sku=wanted.sku,
+                    currency=key[1],
+                    price_list=None if wanted.price_list is None else lists[wanted.price_list],
+                    now=now,
+                )
+            prices[key].set(
+                amount_minor=wanted.money.amount_minor,
+                kind=wanted.kind,
+                min_quantity=wanted.min_quantity,
+                from_at=wanted.valid_from,
+                until_at=wanted.valid_until,
+                actor_id=actor_id,
+                now=now,
+            )
+        _save(prices.values())
+    return [prices[key] for key in keys]
+
+
+def _key(new: NewPrice, variant_ids: dict[str, UUID], lists: dict[str, PriceList]) -> PriceKey:
+    list_id = None if new.price_list is None else lists[new.price_list].id
+    return variant_ids[new.sku], new.money.currency, list_id
+
+
+def _variant_ids(skus: Sequence[str]) -> dict[str, UUID]:
+    found = dict(Variant.objects.filter(sku__in=set(skus)).values_list("sku", "pk"))
+    for sku in skus:
+        if sku not in found:
+            raise VariantNotFound(f"There is no SKU {sku}.")
+    return found
+
+
+def _lists(wanted: Sequence[tuple[str, str]]) -> dict[str, PriceList]:
+    if not wanted:
+        return {}
+    found = {one.code: one for one in PriceList.objects.filter(code__in={c for c, _ in wanted})}
+    for code, currency in wanted:
+        if code not in found:
+            raise UnknownPriceList(f"There is no price list {code}.")
+        if found[code].currency != currency:
+            raise UnknownPriceList(f"The prices of {code} are in {found[code].currency}.")
+    return found
+
+
+def _price_of_entry(sku: str, entry_id: UUID) -> UUID:
+    found = PriceEntry.objects.filter(pk=entry_id, price__sku=sku)
+    price_id: UUID | None = found.values_list("price_id", flat=True).first()
+    if price_id is None:
+        raise EntryNotFound(f"{sku} has no such price.")
+    return price_id
+
+
+def _by_percent(price: Price, percent: Decimal, now: datetime) -> list[PercentChange]:
+    if not -100 <= percent <= 1000:
+        raise InvalidPercentage("A price can fall by 100 percent and rise by 1000.")
+    at = price.advance(now=now)
+    regular = [
+        entry
+        for (kind, _), entry in sorted(rules.latest(price.facts, at).items())
+        if kind == rules.Kind.REGULAR
+    ]
+    return [
+        PercentChange(
+            sku=price.sku,
+            price_list=price.list_code or None,
+            min_quantity=entry.min_quantity,
+            old=Money(entry.amount_minor, price.currency),
+            new=Money(entry.amount_minor + percent_of(entry.amount_minor, percent), price.currency),
+        )
+        for entry in regular
+    ]
+
+
+def _in_order(prices: Iterable[Price]) -> list[Price]:
+    return sorted(prices, key=lambda price: (price.sku, price.currency, price.list_code))
+
+
+def _save(prices: Iterable[Price]) -> None:
+    """Write those that changed, and let lists follow where what everybody pays has turned."""
+    changed = [price for price in prices if price.has_changes]
+    # In one order for everybody, so that nobody waits in a circle for the unique index either.
+    new = [price for price in changed if price._state.adding]
+    stored = [price for price in changed if not price._state.adding]
+    Price.objects.add_all(sorted(new, key=lambda price: (price.variant_id, price.currency)))
+    Price.objects.save_all(stored)
+    turned = {p.variant_id for p in changed if p.turned and p.price_list_id is None}
+    if turned:
+        products = Variant.objects.filter(pk__in=turned).values_list("product_id", flat=True)
+        Listing.objects.refresh(sorted(set(products)))

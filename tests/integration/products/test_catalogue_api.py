@@ -61,6 +61,8 @@ def test_staff_create_a_product_and_anybody_finds_it(
                         "options": {},
                         "unit": "piece",
                         "price": {"amount": "4.50", "currency": "GBP"},
+                        "reduction": None,
+                        "price_tiers": [],
                         "available": False,
                     }
                 ],

@@ -175,13 +175,13 @@ def test_a_price_remembers_what_it_was(now: datetime) -> None:
     price = Price.first(
         variant_id=new_id(), sku="A", money=Money(339, "GBP"), actor_id=None, now=now
     )
-    price.change(money=Money(339, "GBP"), actor_id=None, now=now)
+    price.set(amount_minor=339, actor_id=None, now=now)
     assert facts(price) == ["PriceChanged"]
-    price.change(money=Money(0, "GBP"), actor_id=None, now=now)
+    price.set(amount_minor=0, actor_id=None, now=now)
     before = [event.previous_amount_minor for event in price.__dict__["_events"]]
     assert before == [None, 339]
     with pytest.raises(NegativePrice):
-        price.change(money=Money(-1, "GBP"), actor_id=None, now=now)
+        price.set(amount_minor=-1, actor_id=None, now=now)
     assert price.money == Money(0, "GBP")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from domains.products.rules.stock import MAX_QUANTITY
-from infrastructure.http.types import Currency, Query
+from infrastructure.http.types import Body, Currency, LongText, Out, Query
 
 # Printable and without slashes, since it is a part of paths; letters in either case.
 Sku = Annotated[
@@ -23,14 +23,85 @@ Sku = Annotated[
 ]
 Slug = Annotated[str, Meta(min_length=1, max_length=MAX_SLUG_LENGTH)]
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
+Locale = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=16,
+        description="One of the shop's locales; texts that it lacks are in the default one.",
+        examples=["de"],
+    ),
+]
+# Part of paths, behind `external:`. Whatever other systems call their things.
+ExternalId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\s/]+( [^\s/]+)*$(?!\s)",
+        description="What another system calls it; `external:` in front of it names it in paths.",
+        examples=["erp-4711"],
+    ),
+]
+NewSlug = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_SLUG_LENGTH,
+        pattern=r"^[^\sA-Z/?#%:]+$(?!\s)",
+        description="Its part of the URL. Old ones are redirected to the new one.",
+        examples=["hanging-lantern"],
+    ),
+]
+SeoTitle = Annotated[str, Meta(max_length=200)]
+SeoDescription = Annotated[str, Meta(max_length=500)]
+
+
+class Texts(Body, frozen=True, kw_only=True):
+    """In one locale. An empty text is shown in the default one."""
+
+    name: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    description: LongText | UnsetType = UNSET
+    seo_title: SeoTitle | UnsetType = UNSET
+    seo_description: SeoDescription | UnsetType = UNSET
+
+
+class Seo(Out, frozen=True, kw_only=True):
+    """For search engines; empty where nothing special is to be said."""
+
+    title: str
+    description: str
+
+
+Code = Annotated[
+    str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_-]*$(?!\s)", examples=["web"])
+]
 
 
 class InCurrency(Query, frozen=True, kw_only=True):
+    """channel: whose price lists hold besides those for everybody."""
+
     currency: Currency | None = None
+    channel: Code | None = None
+
+
+class InLocale(Query, frozen=True, kw_only=True):
+    locale: Locale | None = None
 
 
 def given(body: msgspec.Struct) -> dict[str, Any]:
-    """The fields that the caller sent, of a body whose fields are all optional."""
+    """The fields that the caller sent, of a body whose fields are all optional; so are those of
+    the bodies in it."""
     return {
-        name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET
+        name: _plain(value)
+        for name in body.__struct_fields__
+        if (value := getattr(body, name)) is not UNSET
     }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return given(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from domains.products.api.serializers.fields import Slug
+from domains.products.api.serializers.fields import Code, Slug
 from domains.products.api.serializers.products import Variant
 from domains.products.queries import listing as queries
 from infrastructure.http.types import Currency, Out, PageQuery
@@ -20,6 +20,7 @@ class ListProducts(PageQuery, frozen=True, kw_only=True):
     category: Slug | None = None
     sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
     currency: Currency | None = None
+    channel: Code | None = None
 
 
 class ListedProduct(Out, frozen=True, kw_only=True):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from uuid import UUID
 from zlib import crc32
 
 import msgspec
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from domains.products import errors
-from domains.products.api.parameters import currency_of, once
+from domains.products.api.parameters import locale_of, moved, once, prices_of
 from domains.products.api.serializers import listing as listing_serializers
 from domains.products.api.serializers import products as serializers
-from domains.products.api.serializers.fields import InCurrency, given
+from domains.products.api.serializers.fields import given
 from domains.products.queries import listing as listing_queries
 from domains.products.queries import products as queries
+from domains.products.queries.categories import Moved
 from domains.products.services import products as services
+from domains.products.services import variants as variant_services
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
+from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.http.pagination import page
 from infrastructure.http.types import PageOf
 from infrastructure.http.views import APIView, operation
@@ -28,6 +31,35 @@ _NEW_PRODUCT = {
     "status": "active",
     "variants": [{"sku": "85123A", "price": {"amount": "2.55", "currency": "GBP"}}],
 }
+_NEW_PRODUCT_OF_A_TYPE = {
+    "name": "Travel mug",
+    "status": "active",
+    "product_type": "mug",
+    "attributes": {"material": "steel", "dishwasher_safe": True, "released": "2026-03-31"},
+    "categories": ["kitchen"],
+    "texts": {"de": {"name": "Reisebecher"}},
+    "variants": [
+        {
+            "sku": "MUG-RED",
+            "price": {"amount": "12.50", "currency": "GBP"},
+            "options": {"colour": "red"},
+            "barcode": "4006381333931",
+            "weight_g": 310,
+        },
+        {
+            "sku": "MUG-BLUE",
+            "price": {"amount": "12.50", "currency": "GBP"},
+            "options": {"colour": "blue"},
+        },
+    ],
+}
+_REFUSED_CHANGES = [
+    errors.ProductArchived,
+    errors.VariantNotFound,
+    errors.LastVariant,
+    errors.InvalidProduct,
+    errors.ExternalIdTaken,
+]
 
 
 class Products(APIView):
@@ -38,15 +70,18 @@ class Products(APIView):
         summary="List and search products on sale",
         query=listing_serializers.ListProducts,
         responses={200: PageOf[listing_serializers.ListedProduct]},
+        errors=[errors.UnknownChannel],
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         query = self.query(listing_serializers.ListProducts)
-        currency = currency_of(query.currency)
+        prices = prices_of(
+            currency=query.currency, channel=query.channel, actor=self.actor, now=clock.now()
+        )
         found = page(
             lambda after, limit: listing_queries.products_listed(
                 q=query.q,
                 category=query.category,
-                currency=currency,
+                prices=prices,
                 sort=query.sort,
                 after=after,
                 limit=limit,
@@ -60,18 +95,25 @@ class Products(APIView):
 
     @operation(
         summary="Create a product",
-        description="The slug is made from the name. Every SKU gets an empty stock item.",
+        description="Every SKU gets an empty stock item. All that is wrong with attributes and"
+        " options is told in one answer.",
         body=serializers.CreateProduct,
         responses={201: serializers.Product},
         errors=[
             errors.NothingToSell,
+            errors.InvalidProduct,
+            errors.InvalidSlug,
             errors.NegativePrice,
             errors.UnknownCategory,
+            errors.UnknownLocale,
+            errors.UnknownProductType,
             errors.SkuTaken,
+            errors.SlugTaken,
+            errors.ExternalIdTaken,
         ],
         idempotency="accepted",
         etag=True,
-        examples={"one variant": _NEW_PRODUCT},
+        examples={"one variant": _NEW_PRODUCT, "of a type": _NEW_PRODUCT_OF_A_TYPE},
     )
     def post(self, request: HttpRequest) -> HttpResponse:
         body = self.body(serializers.CreateProduct)
@@ -86,7 +128,7 @@ class Products(APIView):
         )
         location = reverse("product", kwargs={"id_or_slug": str(product_id)})
         return _answer_product(
-            self, str(product_id), status=201, headers={"Location": location, **headers}
+            self, product_id, status=201, headers={"Location": location, **headers}
         )
 
 
@@ -95,30 +137,56 @@ class ProductDetail(APIView):
 
     @operation(
         summary="Read a product by its id or its slug",
-        description="What is not on sale is shown to staff with `catalogue.read` only.",
-        query=InCurrency,
-        responses={200: serializers.Product},
-        errors=[errors.ProductNotFound],
+        description="Or by `external:` and its external id. A slug that it had before is"
+        " redirected to the one it has. What is not on sale is shown to staff with"
+        " `catalogue.read` only. Retired variants are not shown.",
+        query=serializers.ReadProduct,
+        responses={200: serializers.Product, 301: None},
+        errors=[errors.ProductNotFound, errors.UnknownChannel],
         etag=True,
     )
     def get(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
-        query = self.query(InCurrency)
+        query = self.query(serializers.ReadProduct)
         actor = self.actor
-        return _answer_product(
-            self,
+        prices = prices_of(
+            currency=query.currency, channel=query.channel, actor=actor, now=clock.now()
+        )
+        shown = queries.product_shown(
             id_or_slug,
-            currency=currency_of(query.currency),
+            prices=prices,
+            locale=locale_of(query.locale),
             hidden_too=actor is not None and actor.may("catalogue.read"),
         )
+        if isinstance(shown, Moved):
+            return moved(self, reverse("product", kwargs={"id_or_slug": shown.slug}))
+        return _answer(self, shown)
 
     @operation(
         summary="Change a product",
         description="The slug stays when the name changes. `archived` is final, as DELETE is.",
         body=serializers.EditProduct,
         responses={200: serializers.Product},
-        errors=[errors.ProductNotFound, errors.ProductArchived, errors.UnknownCategory],
+        errors=[
+            errors.ProductNotFound,
+            *_REFUSED_CHANGES,
+            errors.InvalidSlug,
+            errors.SlugTaken,
+            errors.UnknownCategory,
+            errors.UnknownLocale,
+            errors.UnknownProductType,
+        ],
         if_match="required",
         etag=True,
+        examples={
+            "name and attributes": {"name": "Mug", "attributes": {"material": "glass"}},
+            "another slug": {"slug": "travel-mug"},
+            "an option for all": {
+                "variants": {
+                    "MUG-RED": {"options": {"size": "0.3 l"}},
+                    "MUG-BLUE": {"options": {"size": "0.3 l"}},
+                }
+            },
+        },
     )
     def patch(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
         body = self.body(serializers.EditProduct)
@@ -129,7 +197,7 @@ class ProductDetail(APIView):
             now=clock.now(),
             **given(body),
         )
-        return _answer_product(self, str(product_id))
+        return _answer_product(self, product_id)
 
     @operation(
         summary="Archive a product",
@@ -147,19 +215,114 @@ class ProductDetail(APIView):
         return self.answer(status=204)
 
 
+class ProductVariants(APIView):
+    scopes = {"POST": "catalogue.write"}
+
+    @operation(
+        summary="Add variants to a product",
+        description="They are shown behind the others, and get an empty stock item each.",
+        body=serializers.AddVariants,
+        responses={201: serializers.Product},
+        errors=[
+            errors.ProductNotFound,
+            errors.ProductArchived,
+            errors.InvalidProduct,
+            errors.NegativePrice,
+            errors.NothingToSell,
+            errors.SkuTaken,
+            errors.ExternalIdTaken,
+        ],
+        idempotency="accepted",
+        if_match="accepted",
+        etag=True,
+        examples={
+            "another colour": {
+                "variants": [
+                    {
+                        "sku": "MUG-GREEN",
+                        "price": {"amount": "12.50", "currency": "GBP"},
+                        "options": {"colour": "green"},
+                    }
+                ]
+            }
+        },
+    )
+    def post(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
+        body = self.body(serializers.AddVariants)
+        product_id = queries.product_id_of(id_or_slug)
+        version = self.if_match(request)
+
+        def add(key: IdempotencyKey | None) -> UUID:
+            variant_services.add_variants(
+                product_id=product_id,
+                version=version,
+                variants=[variant.to_new() for variant in body.variants],
+                actor_id=self.actor.id,
+                now=clock.now(),
+                idempotency=key,
+            )
+            return product_id
+
+        _, headers = once(self.idempotency(request, body), add)
+        return _answer_product(self, product_id, status=201, headers=headers)
+
+
+class VariantDetail(APIView):
+    scopes = {"PATCH": "catalogue.write", "DELETE": "catalogue.write"}
+
+    @operation(
+        summary="Change a variant",
+        description="It is a part of its product: the ETag is the product's, and so is the answer.",
+        body=serializers.EditVariant,
+        responses={200: serializers.Product},
+        errors=_REFUSED_CHANGES,
+        if_match="required",
+        etag=True,
+        examples={"weight and barcode": {"weight_g": 320, "barcode": "4006381333931"}},
+    )
+    def patch(self, request: HttpRequest, sku: str) -> HttpResponse:
+        body = self.body(serializers.EditVariant)
+        product_id = variant_services.edit_variant(
+            sku=sku, version=self.if_match(request), now=clock.now(), **given(body)
+        )
+        return _answer_product(self, product_id)
+
+    @operation(
+        summary="Retire a variant",
+        description="It is neither sold nor shown any more; orders, stock and ledger keep it."
+        " PATCH with `retired` false brings it back.",
+        responses={204: None},
+        errors=_REFUSED_CHANGES,
+        if_match="accepted",
+    )
+    def delete(self, request: HttpRequest, sku: str) -> HttpResponse:
+        variant_services.retire_variant(sku=sku, version=self.if_match(request), now=clock.now())
+        return self.answer(status=204)
+
+
 def _answer_product(
+    view: APIView, product_id: UUID, *, status: int = 200, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    """The product as whoever changed it sees it."""
+    shown = queries.product_shown(
+        str(product_id),
+        prices=prices_of(currency=None, actor=view.actor, now=clock.now()),
+        locale=locale_of(None),
+        hidden_too=True,
+    )
+    assert not isinstance(shown, Moved)
+    return _answer(view, shown, status=status, headers=headers)
+
+
+def _answer(
     view: APIView,
-    id_or_slug: str,
+    shown: queries.ProductDetail,
     *,
-    currency: str | None = None,
-    hidden_too: bool = True,
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> HttpResponse:
-    shown = queries.product_shown(
-        id_or_slug, currency=currency or settings.DEFAULT_CURRENCY, hidden_too=hidden_too
-    )
     product = serializers.Product.of(shown)
-    # Prices and availability are other aggregates: the product's version alone would not tell.
-    rest = crc32(msgspec.json.encode((product.variants, product.categories)))
-    return view.answer(product, status=status, etag=f"{shown.version}-{rest:08x}", headers=headers)
+    # Prices, availability and categories are other aggregates, and locales differ: the product's
+    # version alone would not tell.
+    tag = f"{shown.product.version}-{crc32(msgspec.json.encode(product)):08x}"
+    return view.answer(product, status=status, etag=tag, headers=headers)

@@ -1,0 +1,465 @@
+"""Which price applies and why; what is told about a reduction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from domains.products.rules.prices import (
+    Entry,
+    Kind,
+    ListTerms,
+    Snapshot,
+    Tier,
+    Verdict,
+    changes_at,
+    first_price,
+    lists_change_at,
+    lists_for,
+    periods,
+    price_at,
+    reduction_at,
+    snapshot_at,
+    snapshot_of,
+    superseded,
+    tiers_of,
+    verdicts,
+)
+from infrastructure.ids import new_id
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def day(number: float) -> datetime:
+    return START + timedelta(days=number)
+
+
+def regular(amount: int, start: float, until: float | None = None, **more: Any) -> Entry:
+    return entry(Kind.REGULAR, amount, start, until, **more)
+
+
+def sale(amount: int, start: float, until: float | None = None, **more: Any) -> Entry:
+    return entry(Kind.SALE, amount, start, until, **more)
+
+
+def entry(
+    kind: str,
+    amount: int,
+    start: float,
+    until: float | None,
+    *,
+    number: int = 1,
+    min_quantity: int = 1,
+    ended: float | None = None,
+) -> Entry:
+    return Entry(
+        number=number,
+        kind=kind,
+        min_quantity=min_quantity,
+        amount_minor=amount,
+        from_at=day(start),
+        until_at=None if until is None else day(until),
+        ended_at=None if ended is None else day(ended),
+    )
+
+
+def amounts(entries: Sequence[Entry], quantity: int, *days: float) -> list[int | None]:
+    found = [price_at(entries, quantity, day(number)) for number in days]
+    return [None if applied is None else applied.amount_minor for applied in found]
+
+
+instants = st.integers(-60, 60)
+entries_of_a_price = st.lists(
+    st.builds(
+        lambda kind, amount, quantity, start, lasts, ended: (
+            kind,
+            amount,
+            quantity,
+            start,
+            lasts,
+            ended,
+        ),
+        st.sampled_from(list(Kind)),
+        st.integers(0, 30),
+        st.sampled_from([1, 1, 5, 10]),
+        instants,
+        st.none() | st.integers(1, 40),
+        st.none() | instants,
+    ),
+    max_size=8,
+).map(
+    lambda rows: [
+        Entry(
+            number=number,
+            kind=kind,
+            min_quantity=quantity,
+            amount_minor=amount,
+            from_at=day(start),
+            until_at=None if lasts is None else day(start + lasts),
+            ended_at=None if ended is None else day(ended),
+        )
+        for number, (kind, amount, quantity, start, lasts, ended) in enumerate(rows, start=1)
+    ]
+)
+
+
+# Which one applies
+
+
+def test_a_window_is_half_open() -> None:
+    entries = [regular(1000, 0, 10)]
+    assert amounts(entries, 1, -0.001, 0, 9.999, 10) == [None, 1000, 1000, None]
+
+
+def test_a_sale_goes_before_the_regular_price_and_gives_it_back() -> None:
+    entries = [regular(1000, 0), sale(800, 5, 10)]
+    assert amounts(entries, 1, 4, 5, 9, 10) == [1000, 800, 800, 1000]
+
+
+def test_a_forgotten_sale_costs_nobody_more() -> None:
+    entries = [regular(1000, 0), sale(800, 0), regular(700, 5, number=2)]
+    applied = price_at(entries, 1, day(6))
+    assert applied is not None
+    assert (applied.amount_minor, applied.why, applied.regular_minor) == (700, "regular", None)
+
+
+def test_a_later_price_goes_before_an_earlier_one_and_of_two_at_once_the_one_set_later() -> None:
+    entries = [regular(1000, 0), regular(1100, 5, number=2), regular(1200, 5, 6, number=3)]
+    assert amounts(entries, 1, 4, 5, 6) == [1000, 1200, 1100]
+
+
+def test_a_cancelled_price_never_comes_or_ends_at_once() -> None:
+    entries = [regular(1000, 0, ended=3), regular(900, 5, number=2, ended=2)]
+    assert amounts(entries, 1, 2, 3, 6) == [1000, None, None]
+    assert changes_at(entries, day(-1)) == day(0)
+    assert changes_at(entries, day(0)) == day(3)
+    assert changes_at(entries, day(3)) is None
+
+
+def test_the_cheapest_tier_that_the_quantity_reaches_applies() -> None:
+    entries = [
+        regular(1000, 0),
+        regular(900, 0, min_quantity=10, number=2),
+        regular(950, 0, min_quantity=50, number=3),
+        sale(850, 5, 6, number=4),
+    ]
+    assert [amounts(entries, quantity, 0)[0] for quantity in (1, 9, 10, 50)] == [
+        1000, 1000, 900, 900,
+    ]  # fmt: skip
+    assert amounts(entries, 10, 5) == [850]
+    assert snapshot_at(entries, day(0)).tiers == (Tier(10, 900),)
+    assert snapshot_at(entries, day(5)).tiers == ()
+
+
+def test_a_price_says_why_it_applies_and_every_other_why_not() -> None:
+    entries = [
+        regular(1000, 0, number=1, ended=1),
+        regular(990, 1, number=2),
+        regular(900, 0, min_quantity=10, number=3),
+        sale(950, 2, 4, number=4),
+        sale(700, 8, number=5),
+        sale(500, 0, 1, number=6),
+        sale(600, 9, number=7, ended=1),
+        regular(800, 0, min_quantity=20, number=8, ended=2),
+        sale(960, 1, number=9),
+    ]
+    assert [verdict for _, verdict in verdicts(entries, 1, day(3))] == [
+        Verdict.SUPERSEDED,
+        Verdict.NOT_THE_CHEAPEST,
+        Verdict.QUANTITY_NOT_REACHED,
+        Verdict.APPLIES,
+        Verdict.NOT_YET,
+        Verdict.OVER,
+        Verdict.CANCELLED,
+        Verdict.CANCELLED,
+        Verdict.SUPERSEDED,
+    ]
+    applied = price_at(entries, 10, day(3))
+    assert applied is not None
+    assert (applied.why, applied.entry.number, applied.changes_at) == ("regular_tier", 3, day(4))
+
+
+@given(entries_of_a_price, st.integers(1, 20), instants)
+def test_what_applies_is_in_force_reached_and_no_rival_of_its_slot_is_later(
+    entries: list[Entry], quantity: int, at: int
+) -> None:
+    applied = price_at(entries, quantity, day(at))
+    in_force = [e for e in entries if e.in_force(day(at)) and e.min_quantity <= quantity]
+    if applied is None:
+        assert in_force == []
+        return
+    assert applied.entry in in_force
+    assert all(e.rank <= applied.entry.rank for e in in_force if e.slot == applied.entry.slot)
+    assert [v for _, v in verdicts(entries, quantity, day(at))].count(Verdict.APPLIES) == 1
+
+
+@given(entries_of_a_price, instants)
+def test_a_larger_quantity_never_costs_more_a_piece(entries: list[Entry], at: int) -> None:
+    asked = [price_at(entries, quantity, day(at)) for quantity in range(1, 15)]
+    priced = [applied.amount_minor for applied in asked if applied is not None]
+    assert priced == sorted(priced, reverse=True)
+    assert None not in asked[len(asked) - len(priced) :]
+
+
+@given(entries_of_a_price, st.integers(1, 20), instants)
+def test_the_snapshot_says_what_the_entries_say_until_it_changes(
+    entries: list[Entry], quantity: int, at: int
+) -> None:
+    snapshot = snapshot_at(entries, day(at))
+    end = day(at + 20) if snapshot.changes_at is None else snapshot.changes_at
+    for instant in (day(at), day(at) + (end - day(at)) / 2, end - timedelta(microseconds=1)):
+        applied = price_at(entries, quantity, instant)
+        assert snapshot.unit_price_of(quantity) == (applied and applied.amount_minor)
+        now = snapshot_at(entries, instant)
+        assert (now.amount_minor, now.tiers, now.changes_at) == (
+            snapshot.amount_minor,
+            snapshot.tiers,
+            snapshot.changes_at,
+        )
+        assert now.reduction == snapshot.reduction
+
+
+@given(entries_of_a_price, instants)
+def test_what_makes_way_for_good_changes_no_price_from_then_on(
+    entries: list[Entry], at: int
+) -> None:
+    gone = {entry.number: when for entry, when in superseded(entries, day(at))}
+    without = [
+        Entry(
+            e.number, e.kind, e.min_quantity, e.amount_minor, e.from_at, e.until_at,
+            gone.get(e.number, e.ended_at),
+        )
+        for e in entries
+    ]  # fmt: skip
+    assert all(when <= day(at) for when in gone.values())
+    if all(e.ended_at is None or e.ended_at <= day(at) for e in entries):
+        for later in range(at, at + 100, 3):
+            assert amounts(without, 12, later) == amounts(entries, 12, later)
+
+
+@given(entries_of_a_price, instants, st.integers(0, 60))
+def test_periods_cover_the_time_without_gaps_and_tell_the_price_of_each_instant(
+    entries: list[Entry], start: int, lasts: int
+) -> None:
+    found = periods(entries, day(start), day(start + lasts))
+    if not lasts:
+        assert found == []
+        return
+    assert (found[0].from_at, found[-1].until_at) == (day(start), day(start + lasts))
+    for one, two in zip(found, found[1:], strict=False):
+        assert one.until_at == two.from_at
+        assert (one.amount_minor, one.kind) != (two.amount_minor, two.kind)
+    for period in found:
+        assert period.until_at is not None
+        middle = period.from_at + (period.until_at - period.from_at) / 2
+        for instant in (period.from_at, middle):
+            applied = price_at(entries, 1, instant)
+            assert period.amount_minor == (applied and applied.amount_minor)
+
+
+# Reductions
+
+
+def told(entries: Sequence[Entry], at: float) -> tuple[int | None, int | None]:
+    """(regular, lowest of 30 days before) as a buyer is told them."""
+    applied = price_at(entries, 1, day(at))
+    assert applied is not None
+    return applied.regular_minor, applied.lowest_30d_minor
+
+
+def test_a_reduction_tells_the_regular_price_and_the_lowest_of_the_30_days_before_it() -> None:
+    entries = [regular(1000, -100), sale(800, 0, 10)]
+    assert told(entries, -1) == (None, None)
+    assert told(entries, 0) == (1000, 1000)
+    assert told(entries, 10) == (None, None)
+
+
+def test_an_earlier_sale_within_the_30_days_is_the_lowest_price() -> None:
+    entries = [regular(1000, -100), sale(700, -20, -15, number=2), sale(800, 0, 10, number=3)]
+    assert told(entries, 0) == (1000, 700)
+
+
+@pytest.mark.parametrize(
+    ("ended", "lowest"),
+    [(-30.001, 1000), (-30, 1000), (-29.999, 700)],
+    ids=["before", "as they began", "within"],
+)
+def test_the_30_days_begin_where_the_earlier_sale_had_ended(ended: float, lowest: int) -> None:
+    entries = [regular(1000, -100), sale(700, -50, ended, number=2), sale(800, 0, number=3)]
+    assert told(entries, 5) == (1000, lowest)
+
+
+def test_the_price_that_was_asked_when_the_30_days_began_counts() -> None:
+    entries = [regular(900, -100, ended=-29), regular(1000, -29, number=2), sale(800, 0, number=3)]
+    assert told(entries, 5) == (1000, 900)
+
+
+def test_a_long_sale_goes_on_telling_the_price_before_it_began() -> None:
+    entries = [regular(1000, -100), sale(800, 0)]
+    assert told(entries, 400) == (1000, 1000)
+
+
+def test_a_reduction_that_grows_step_by_step_is_one() -> None:
+    entries = [
+        regular(1000, -100),
+        sale(900, 0, 10, number=2),
+        sale(800, 10, 20, number=3),
+        sale(700, 20, 30, number=4),
+    ]
+    assert [told(entries, at) for at in (0, 10, 25)] == [(1000, 1000)] * 3
+    reduction = reduction_at(entries, day(25))
+    assert reduction is not None
+    assert reduction.since == day(0)
+
+
+def test_when_the_price_rises_within_a_sale_a_new_reduction_begins() -> None:
+    entries = [regular(1000, -100), sale(900, 0), sale(700, 10, 20, number=3)]
+    assert told(entries, 15) == (1000, 1000)
+    assert told(entries, 20) == (1000, 700)
+
+
+def test_an_interrupted_sale_begins_anew() -> None:
+    entries = [regular(1000, -100), sale(700, -10, -5, number=2), sale(700, 0, number=3)]
+    assert told(entries, 1) == (1000, 700)
+
+
+def test_the_reduction_is_one_while_the_regular_price_changes_behind_it() -> None:
+    entries = [regular(1000, -100, ended=5), regular(1200, 5, number=2), sale(800, 0, number=3)]
+    assert told(entries, 6) == (1200, 1000)
+
+
+def test_times_without_a_price_do_not_count() -> None:
+    entries = [
+        regular(1000, -100, -20),
+        regular(1100, -10, number=2),
+        sale(900, 0, number=3),
+    ]
+    assert told(entries, 1) == (1100, 1000)
+    assert told(entries[1:], 1) == (1100, 1100)
+
+
+def test_a_price_younger_than_30_days_counts_for_as_long_as_it_was_asked() -> None:
+    entries = [regular(1000, -3), sale(800, 0)]
+    assert told(entries, 1) == (1000, 1000)
+
+
+def test_what_was_never_sold_at_another_price_is_not_reduced() -> None:
+    entries = [regular(1000, 0), sale(800, 0)]
+    assert told(entries, 0) == (None, None)
+    assert told(entries, 90) == (None, None)
+
+
+def test_a_sale_without_a_regular_price_is_not_a_reduction() -> None:
+    assert told([sale(800, 0), regular(900, -50, -1, number=2)], 1) == (None, None)
+
+
+def test_tiers_are_no_prior_price_of_one_piece() -> None:
+    entries = [
+        regular(1000, -100),
+        regular(500, -100, min_quantity=10, number=2),
+        sale(800, 0, number=3),
+    ]
+    assert told(entries, 1) == (1000, 1000)
+
+
+@given(entries_of_a_price, instants)
+@example([regular(10, -60), sale(5, -31, -30, number=2), sale(7, 0, number=3)], 0)
+def test_the_lowest_price_is_the_lowest_that_was_asked_on_any_moment_of_the_30_days(
+    entries: list[Entry], at: int
+) -> None:
+    """Against a plain reading of the law: every hour of the 30 days is asked for its price."""
+    reduction = reduction_at(entries, day(at))
+    if reduction is None:
+        return
+    assert reduction.since <= day(at)
+    hours = (reduction.since - timedelta(hours=hour) for hour in range(1, 30 * 24 + 1))
+    asked = [price_at(entries, 1, hour) for hour in hours]
+    assert reduction.lowest_30d_minor == min(
+        (applied.amount_minor for applied in asked if applied is not None), default=None
+    )
+
+
+@given(entries_of_a_price, instants)
+def test_within_a_reduction_the_price_is_always_a_sale_and_never_rises(
+    entries: list[Entry], at: int
+) -> None:
+    reduction = reduction_at(entries, day(at))
+    if reduction is None:
+        return
+    steps = periods(entries, reduction.since, day(at) + timedelta(microseconds=1))
+    asked = [step.amount_minor for step in steps]
+    assert {step.kind for step in steps} == {Kind.SALE}
+    assert None not in asked
+    assert asked == sorted(asked, reverse=True)  # type: ignore[type-var]
+
+
+def test_columns_and_snapshot_say_the_same() -> None:
+    entries = [regular(1000, -100), regular(900, 0, min_quantity=5, number=2), sale(950, 0)]
+    snapshot = snapshot_at(entries, day(1))
+    assert snapshot.reduction is not None
+    assert snapshot == snapshot_of(
+        amount_minor=950,
+        tiers=[5, 900],
+        regular_minor=1000,
+        lowest_30d_minor=1000,
+        reduced_since=day(0),
+        changes_at=None,
+    )
+
+
+# Lists
+
+
+def terms(code: str, priority: int = 0, **more: Any) -> ListTerms:
+    return ListTerms(id=new_id(), code=code, currency="GBP", priority=priority, **more)
+
+
+def asked(lists: Sequence[ListTerms], at: float = 0, **who: Any) -> list[str]:
+    caller = {"currency": "GBP", "channel": None, "customer_group": None} | who
+    return [one.code for one in lists_for(lists, now=day(at), **caller)]
+
+
+def test_lists_are_asked_by_priority_then_by_code() -> None:
+    assert asked([terms("b", 1), terms("c", 5), terms("a", 1)]) == ["c", "a", "b"]
+
+
+def test_a_list_holds_for_its_currency_channel_group_and_time() -> None:
+    lists = [
+        terms("all"),
+        terms("web", channel="web"),
+        terms("trade", customer_group="trade"),
+        terms("trade on web", channel="web", customer_group="trade"),
+        terms("march", valid_from=day(0), valid_until=day(30)),
+    ]
+    assert asked(lists, -1) == ["all"]
+    assert asked(lists, 0, channel="web") == ["all", "march", "web"]
+    assert asked(lists, 30, customer_group="trade") == ["all", "trade"]
+    assert asked(lists, 31, channel="web", customer_group="trade") == [
+        "all", "trade", "trade on web", "web",
+    ]  # fmt: skip
+    assert asked(lists, currency="EUR", channel="web") == []
+
+
+def test_the_next_turn_of_the_lists_is_known() -> None:
+    lists = [terms("a", valid_from=day(5), valid_until=day(9)), terms("b", valid_until=day(7))]
+    found = [lists_change_at(lists, currency="GBP", now=day(at)) for at in (0, 5, 7, 9)]
+    assert found == [day(5), day(7), day(9), None]
+    assert lists_change_at(lists, currency="EUR", now=day(0)) is None
+
+
+def test_what_a_list_has_no_price_for_costs_what_the_next_one_says() -> None:
+    only_ten = Snapshot(None, tiers=(Tier(10, 700),))
+    base = Snapshot(1000, tiers=(Tier(5, 900), Tier(20, 600)))
+    found = [first_price([only_ten, base], quantity) for quantity in (1, 5, 10, 20)]
+    assert found == [(1, 1000), (1, 900), (0, 700), (0, 700)]
+    assert tiers_of([only_ten, base]) == (Tier(5, 900), Tier(10, 700))
+    assert first_price([Snapshot(None)], 1) is None
+
+
+def test_a_list_with_a_price_hides_what_the_base_says() -> None:
+    assert tiers_of([Snapshot(950), Snapshot(1000, tiers=(Tier(5, 900),))]) == ()
