@@ -6,7 +6,9 @@ from importlib.util import find_spec
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from infrastructure.http.files import PATH, public_file
 
 # Django tries one after the other, so the busiest come first: those of the contexts at the top.
 urlpatterns = [
@@ -20,3 +22,5 @@ urlpatterns = [
     path("", include("infrastructure.auth.urls")),
     path(settings.ADMIN_PATH.lstrip("/"), admin.site.urls),
 ]
+if not settings.S3_MEDIA_BUCKET:
+    urlpatterns.append(re_path(PATH, public_file, name="public-file"))

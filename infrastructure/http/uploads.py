@@ -52,7 +52,7 @@ class _OneFile(TemporaryFileUploadHandler):
         self._seen = 0
         self._hash: Any = None
 
-    def new_file(self, field_name: str, *args: Any, **kwargs: Any) -> None:
+    def new_file(self, field_name: str, file_name: str, *args: Any, **kwargs: Any) -> None:
         if field_name != FILE:
             unknown = FieldError(f"/{field_name[:100]}", "unknown_field", "Unknown file.")
             raise InvalidBody("The form has a file of another name.", errors=[unknown])
@@ -60,7 +60,7 @@ class _OneFile(TemporaryFileUploadHandler):
             again = FieldError(f"/{FILE}", "repeated_field", "Send one file.")
             raise InvalidBody("The form has more than one file.", errors=[again])
         self._hash = hashlib.sha256()
-        super().new_file(field_name, *args, **kwargs)
+        super().new_file(field_name, FILE, *args, **kwargs)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self._seen += len(raw_data)
@@ -94,7 +94,11 @@ def read_form(request: HttpRequest, form_type: type[T], *, max_bytes: int) -> tu
     try:
         fields, file = request.POST, request.FILES.get(FILE)
     except MultiPartParserError as error:
+        handler.upload_interrupted()
         raise BadRequest("The body is no such form.") from error
+    except BaseException:
+        handler.upload_interrupted()
+        raise
     if file is None or not file.size:
         missing = FieldError(f"/{FILE}", "required", f"Send one file, as the part `{FILE}`.")
         raise InvalidBody("The form has no file.", errors=[missing])

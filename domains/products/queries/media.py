@@ -57,7 +57,7 @@ class StaffMedia:
 
 
 _ARRAY = """
-    json_build_array(m.id, coalesce(nullif(m.alts->>%s, ''), m.alt), f.sha256, f.suffix, f.width,
+    json_build_array(m.id, coalesce(nullif(m.alts ->> %s::text, ''), m.alt), f.sha256, f.suffix, f.width,
         f.height, f.renditions, mv.sku)
 """
 _FROM = """
