@@ -43,7 +43,13 @@ class Void(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     authorisation: str
 
 
-Request = Authorise | Capture | Void
+class Refund(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    key: Key
+    authorisation: str
+    amount_minor: Amount
+
+
+Request = Authorise | Capture | Void | Refund
 
 
 class Operation(msgspec.Struct, kw_only=True, frozen=True):
@@ -82,6 +88,7 @@ class Authorisation(msgspec.Struct, kw_only=True):
     amount_minor: int
     currency: str
     captured_minor: int = 0
+    refunded_minor: int = 0
     is_voided: bool = False
 
 
@@ -141,6 +148,8 @@ class Ledger:
                 return self._follow_up("capture", request.authorisation, request.amount_minor)
             case Void():
                 return self._follow_up("void", request.authorisation, 0)
+            case Refund():
+                return self._follow_up("refund", request.authorisation, request.amount_minor)
 
     def _follow_up(self, kind: str, reference: str, amount_minor: int) -> dict[str, Any]:
         authorisation = self._authorisations.get(reference)
@@ -148,6 +157,9 @@ class Ledger:
             code = "unknown_authorisation"
         elif kind == "void":
             code = "already_captured" if authorisation.captured_minor else ""
+        elif kind == "refund":
+            left = authorisation.captured_minor - authorisation.refunded_minor
+            code = "amount_too_large" if amount_minor > left else ""
         elif authorisation.is_voided:
             code = "already_voided"
         elif amount_minor > authorisation.amount_minor - authorisation.captured_minor:
@@ -182,6 +194,8 @@ class Ledger:
             self._in_order.append(authorisation)
         elif operation.kind == "capture":
             self._authorisations[operation.authorisation].captured_minor += operation.amount_minor
+        elif operation.kind == "refund":
+            self._authorisations[operation.authorisation].refunded_minor += operation.amount_minor
         else:
             self._authorisations[operation.authorisation].is_voided = True
 

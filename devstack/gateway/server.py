@@ -17,12 +17,18 @@ from devstack.gateway.ledger import (
     KeyReused,
     Ledger,
     Operation,
+    Refund,
     Request,
     Void,
 )
 from devstack.gateway.webhooks import Webhooks
 
-_COMMANDS = {"/authorisations": Authorise, "/captures": Capture, "/voids": Void}
+_COMMANDS = {
+    "/authorisations": Authorise,
+    "/captures": Capture,
+    "/voids": Void,
+    "/refunds": Refund,
+}
 _LARGEST_BODY = 64 * 1024
 _LARGEST_PAGE = 10_000
 # How long a call that "times out" is kept open: longer than any client waits.

@@ -23,6 +23,8 @@ class OperationInline(ReadOnlyInline):
         "kind",
         "amount_minor",
         "state",
+        "reason",
+        "actor_id",
         "decline_code",
         "gateway_reference",
         "attempts",
@@ -70,6 +72,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "money",
         "authorised",
         "captured",
+        "refunded",
         "method",
         "gateway",
         "decline_code",
@@ -81,13 +84,16 @@ class PaymentAdmin(ReadOnlyAdmin):
         "version",
     )
     inlines = (OperationInline, JournalInline)
-    actions = ("capture", "void", "ask_gateway")
+    actions = ("capture", "refund", "void", "ask_gateway")
 
     def has_capture_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "payments.capture")
 
     def has_void_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "payments.void")
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "payments.refund")
 
     @admin.display
     def authorised(self, payment: Payment) -> str:
@@ -96,6 +102,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     @admin.display
     def captured(self, payment: Payment) -> str:
         return str(Money(payment.captured_minor, payment.currency)) if payment.money else ""
+
+    @admin.display
+    def refunded(self, payment: Payment) -> str:
+        return str(Money(payment.refunded_minor, payment.currency)) if payment.money else ""
 
     def describe(self, selected: Payment) -> str:
         return f"{selected}: {selected.status}, {selected.money}"
@@ -112,6 +122,26 @@ class PaymentAdmin(ReadOnlyAdmin):
             _capture,
             title="Capture payments",
             question="Take all the money that is left of these?",
+        )
+
+    @admin.action(description="Refund selected payments", permissions=["refund"])
+    def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
+        actor_id = request.user.pk
+
+        def refund(payment: Payment, reason: str) -> str:
+            payment, refund = services.refund(
+                payment_id=payment.id, reason=reason, actor_id=actor_id, now=clock.now()
+            )
+            rules.refuse_failed(refund)
+            return payment.get_status_display()
+
+        return self.confirmed(
+            request,
+            queryset,
+            refund,
+            title="Refund payments",
+            question="Give back all the money that is left of these?",
+            wants_reason=True,
         )
 
     @admin.action(description="Void selected payments", permissions=["void"])

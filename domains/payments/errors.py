@@ -39,14 +39,24 @@ class CaptureTooLarge(PaymentError):
     code, status, title = "capture_too_large", 409, "More than is authorised"
 
 
+class PaymentNotCaptured(PaymentError):
+    """Nothing was taken, so nothing can be given back."""
+
+    code, status, title = "payment_not_captured", 409, "No money has been captured"
+
+
+class RefundTooLarge(PaymentError):
+    code, status, title = "refund_too_large", 409, "More than was captured and not given back"
+
+
 class PaymentOperationInProgress(PaymentError):
-    """Another capture or void of the payment has no outcome yet."""
+    """Another capture, void or refund of the payment has no outcome yet."""
 
     code, status, title = "payment_operation_in_progress", 409, "Another operation is unfinished"
 
 
 class GatewayRefused(PaymentError):
-    """The gateway said no to a capture or a void."""
+    """The gateway said no to a capture, a void or a refund."""
 
     code, status, title = "gateway_refused", 409, "The gateway refused"
 

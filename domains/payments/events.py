@@ -49,6 +49,20 @@ class PaymentProcessed(Event):
     currency: str
 
 
+@published("payments.payment_refunded", topic=TOPIC, version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentRefunded(Event):
+    """Captured money was given back: `amount_minor` now, `refunded_minor` in all."""
+
+    payment_id: UUID
+    reference: str
+    method: str
+    operation_id: UUID
+    amount_minor: int
+    refunded_minor: int
+    currency: str
+
+
 @published("payments.payment_voided", topic=TOPIC, version=1)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentVoided(Event):

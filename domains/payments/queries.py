@@ -31,6 +31,8 @@ class OperationView:
     kind: OperationKind
     state: OperationState
     amount: Money
+    reason: str
+    actor_id: UUID | None
     decline_code: str
     gateway_reference: str
     attempts: int
@@ -49,6 +51,7 @@ class PaymentView:
     amount: Money
     authorised: Money
     captured: Money
+    refunded: Money
     decline_code: str
     needs_attention_at: datetime | None
     created_at: datetime
@@ -89,11 +92,13 @@ class PaymentAudit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JournalDifference:
-    """A payment whose three ways of counting what was taken do not agree."""
+    """A payment whose three ways of counting do not agree on what was taken, or on what was given
+    back. what: `captured` or `refunded`."""
 
     payment_id: UUID
+    what: str
     currency: str
-    captured_minor: int
+    counter_minor: int
     journal_minor: int
     operations_minor: int
 
@@ -121,6 +126,7 @@ def view_of(row: Payment) -> PaymentView:
         amount=Money(row.amount_minor, row.currency),
         authorised=Money(row.authorised_minor, row.currency),
         captured=Money(row.captured_minor, row.currency),
+        refunded=Money(row.refunded_minor, row.currency),
         decline_code=row.decline_code,
         needs_attention_at=row.needs_attention_at,
         created_at=row.created_at,
@@ -131,6 +137,8 @@ def view_of(row: Payment) -> PaymentView:
                 kind=OperationKind(o.kind),
                 state=OperationState(o.state),
                 amount=Money(o.amount_minor, row.currency),
+                reason=o.reason,
+                actor_id=o.actor_id,
                 decline_code=o.decline_code,
                 gateway_reference=o.gateway_reference,
                 attempts=o.attempts,
@@ -223,32 +231,50 @@ def event_counts() -> Iterator[tuple[UUID, str, int]]:
 
 
 def journal_differences() -> Iterator[JournalDifference]:
-    """Payments where the counter, the journal and the succeeded captures differ, by id."""
+    """Payments where a counter, the journal and the succeeded operations differ, by id."""
+    accounts = JournalEntry.Account
     rows = (
         Payment.objects.annotate(
-            booked=_sum_of(
-                JournalEntry.objects.filter(
-                    debit_account=JournalEntry.Account.GATEWAY,
-                    credit_account=JournalEntry.Account.CUSTOMERS,
-                    currency=OuterRef("currency"),
-                )
-            ),
-            taken=_sum_of(
-                Operation.objects.filter(kind=OperationKind.CAPTURE, state=OperationState.SUCCEEDED)
-            ),
+            taken_booked=_booked(debit=accounts.GATEWAY, credit=accounts.CUSTOMERS),
+            taken=_succeeded(OperationKind.CAPTURE),
+            returned_booked=_booked(debit=accounts.CUSTOMERS, credit=accounts.GATEWAY),
+            returned=_succeeded(OperationKind.REFUND),
         )
-        .exclude(captured_minor=F("booked"), booked=F("taken"))
+        .exclude(
+            captured_minor=F("taken_booked"),
+            taken_booked=F("taken"),
+            refunded_minor=F("returned_booked"),
+            returned_booked=F("returned"),
+        )
         .order_by("id")
-        .values_list("id", "currency", "captured_minor", "booked", "taken")
     )
     for row in rows.iterator(chunk_size=_CHUNK):
-        yield JournalDifference(
-            payment_id=row[0],
-            currency=row[1],
-            captured_minor=row[2],
-            journal_minor=row[3],
-            operations_minor=row[4],
+        for what, counted in (
+            ("captured", (row.captured_minor, row.taken_booked, row.taken)),
+            ("refunded", (row.refunded_minor, row.returned_booked, row.returned)),
+        ):
+            if len(set(counted)) > 1:
+                counter, journal, operations = counted
+                yield JournalDifference(
+                    payment_id=row.id,
+                    what=what,
+                    currency=row.currency,
+                    counter_minor=counter,
+                    journal_minor=journal,
+                    operations_minor=operations,
+                )
+
+
+def _booked(*, debit: JournalEntry.Account, credit: JournalEntry.Account) -> Coalesce:
+    return _sum_of(
+        JournalEntry.objects.filter(
+            debit_account=debit, credit_account=credit, currency=OuterRef("currency")
         )
+    )
+
+
+def _succeeded(kind: OperationKind) -> Coalesce:
+    return _sum_of(Operation.objects.filter(kind=kind, state=OperationState.SUCCEEDED))
 
 
 def _sum_of(rows: QuerySet) -> Coalesce:

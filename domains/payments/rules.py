@@ -15,6 +15,7 @@ class OperationKind(StrEnum):
     AUTHORISE = "AUTHORISE"
     CAPTURE = "CAPTURE"
     VOID = "VOID"
+    REFUND = "REFUND"
 
 
 class OperationState(StrEnum):
@@ -35,6 +36,8 @@ class PaymentStatus(StrEnum):
     AUTHORISED = "AUTHORISED"
     PARTIALLY_CAPTURED = "PARTIALLY_CAPTURED"
     CAPTURED = "CAPTURED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
     DECLINED = "DECLINED"
     VOIDED = "VOIDED"
 
@@ -104,6 +107,8 @@ def status_of(
 
     It says what is certain. While a capture has no outcome the money is still held or already
     ours, so the payment stays AUTHORISED; while a void has none nobody may rely on it any more.
+    Once money was given back that shows, whatever else could still be taken; a refund without an
+    outcome does not show, since the money is still ours or on its way back.
     """
     operations = list(operations)
     authorisation = next((o for o in operations if o.kind == OperationKind.AUTHORISE), None)
@@ -118,9 +123,12 @@ def status_of(
         return PaymentStatus.DECLINED
 
     voids = {o.state for o in operations if o.kind == OperationKind.VOID}
-    captured = captured_by(operations)
+    captured, refunded = captured_by(operations), refunded_by(operations)
     if OperationState.SUCCEEDED in voids:
         return PaymentStatus.VOIDED
+    if refunded:
+        is_whole = refunded >= captured
+        return PaymentStatus.REFUNDED if is_whole else PaymentStatus.PARTIALLY_REFUNDED
     if captured:
         is_whole = captured >= authorisation.amount_minor
         return PaymentStatus.CAPTURED if is_whole else PaymentStatus.PARTIALLY_CAPTURED
@@ -133,10 +141,17 @@ def status_of(
 
 def captured_by(operations: Iterable[OperationFacts]) -> int:
     """Minor units that succeeded captures have taken."""
+    return _moved_by(OperationKind.CAPTURE, operations)
+
+
+def refunded_by(operations: Iterable[OperationFacts]) -> int:
+    """Minor units that succeeded refunds have given back."""
+    return _moved_by(OperationKind.REFUND, operations)
+
+
+def _moved_by(kind: OperationKind, operations: Iterable[OperationFacts]) -> int:
     return sum(
-        o.amount_minor
-        for o in operations
-        if o.kind == OperationKind.CAPTURE and o.state == OperationState.SUCCEEDED
+        o.amount_minor for o in operations if o.kind == kind and o.state == OperationState.SUCCEEDED
     )
 
 

@@ -24,7 +24,14 @@ from domains.payments.errors import (
     UnknownOperation,
     UnknownPaymentMethod,
 )
-from domains.payments.gateways.port import Authorise, Capture, NoAnswer, Request, Void
+from domains.payments.gateways.port import (
+    Authorise,
+    Capture,
+    NoAnswer,
+    Refund,
+    Request,
+    Void,
+)
 from domains.payments.models import Operation, Payment
 from domains.payments.rules import OperationKind, Reply
 from infrastructure.aggregates import ConcurrentModification
@@ -113,13 +120,48 @@ def capture(
     Raises PaymentNotFound, PaymentNotAuthorised, PaymentAlreadyCaptured, CaptureTooLarge,
     InvalidPaymentAmount, PaymentOperationInProgress.
     """
+    return _move_money(
+        payment_id, lambda payment: payment.begin_capture(amount, now), also=also, now=now
+    )
+
+
+def refund(
+    *,
+    payment_id: UUID,
+    amount: Money | None = None,
+    reason: str,
+    actor_id: UUID | None = None,
+    now: datetime,
+    also: Callable[[UUID], Sequence[models.Model]] = lambda operation_id: (),
+) -> tuple[Payment, Operation]:
+    """Give captured money back, all that is left of it unless told an amount.
+
+    Returns the operation it became. also: rows to write with the operation, given its id.
+    Raises PaymentNotFound, PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount,
+    PaymentOperationInProgress.
+    """
+    return _move_money(
+        payment_id,
+        lambda payment: payment.begin_refund(amount, now, reason=reason, actor_id=actor_id),
+        also=also,
+        now=now,
+    )
+
+
+def _move_money(
+    payment_id: UUID,
+    begin: Callable[[Payment], Operation],
+    *,
+    also: Callable[[UUID], Sequence[models.Model]],
+    now: datetime,
+) -> tuple[Payment, Operation]:
     begun: list[Operation] = []
 
-    def begin(payment: Payment) -> bool:
-        begun[:] = [payment.begin_capture(amount, now)]
+    def change(payment: Payment) -> bool:
+        begun[:] = [begin(payment)]
         return True
 
-    payment = _change(_load(payment_id), begin, also=lambda: also(begun[0].id))
+    payment = _change(_load(payment_id), change, also=lambda: also(begun[0].id))
     operation_id = begun[0].id
     payment = _carry_on(payment, now=now)
     return payment, payment.operation(operation_id)
@@ -279,10 +321,14 @@ def _request(payment: Payment, operation: Operation) -> Request:
             token=payment.token,
         )
     authorisation = payment.authorisation
-    assert authorisation is not None  # only an authorised payment is captured or voided
+    assert authorisation is not None  # only an authorised payment gets further requests
     reference = authorisation.gateway_reference
     if operation.kind == OperationKind.CAPTURE:
         return Capture(
+            key=operation.id, authorisation=reference, amount_minor=operation.amount_minor
+        )
+    if operation.kind == OperationKind.REFUND:
+        return Refund(
             key=operation.id, authorisation=reference, amount_minor=operation.amount_minor
         )
     return Void(key=operation.id, authorisation=reference)

@@ -224,6 +224,8 @@ _GUARANTEES = {
     PaymentStatus.AUTHORISED: Guarantee.GIVEN,
     PaymentStatus.PARTIALLY_CAPTURED: Guarantee.CAPTURED,
     PaymentStatus.CAPTURED: Guarantee.CAPTURED,
+    PaymentStatus.PARTIALLY_REFUNDED: Guarantee.CAPTURED,
+    PaymentStatus.REFUNDED: Guarantee.CAPTURED,
     PaymentStatus.DECLINED: Guarantee.REFUSED,
     PaymentStatus.VOIDED: Guarantee.GIVEN_BACK,
 }

@@ -9,13 +9,20 @@ from uuid import UUID
 from msgspec import Meta
 
 from domains.payments.queries import OperationView, PaymentView
-from infrastructure.http.types import Body, Money, Out
+from infrastructure.http.types import Body, Money, Out, ShortText
 
 
 class Capture(Body, frozen=True, kw_only=True):
     """Without an amount, all that is authorised and not captured yet."""
 
     amount: Money | None = None
+
+
+class Refund(Body, frozen=True, kw_only=True):
+    """Without an amount, all that was captured and not given back yet."""
+
+    amount: Money | None = None
+    reason: ShortText
 
 
 class Operation(Out, frozen=True, kw_only=True):
@@ -48,6 +55,7 @@ class Payment(Out, frozen=True, kw_only=True):
     amount: Money
     authorised: Money
     captured: Money
+    refunded: Money
     decline_code: str | None
     created_at: datetime
     updated_at: datetime
@@ -63,6 +71,7 @@ class Payment(Out, frozen=True, kw_only=True):
             amount=Money.of(payment.amount),
             authorised=Money.of(payment.authorised),
             captured=Money.of(payment.captured),
+            refunded=Money.of(payment.refunded),
             decline_code=payment.decline_code or None,
             created_at=payment.created_at,
             updated_at=payment.updated_at,
@@ -75,6 +84,6 @@ class SimulatedNotification(Body, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(max_length=255)]
     key: UUID
-    kind: Literal["authorise", "capture", "void"]
+    kind: Literal["authorise", "capture", "void", "refund"]
     status: Literal["succeeded", "refused"]
     code: Annotated[str, Meta(max_length=64)]

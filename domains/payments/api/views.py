@@ -1,12 +1,16 @@
-"""Payments over HTTP: to look at, to capture and to void, and the gateways' notifications."""
+"""Payments over HTTP: to look at, capture, void and refund, and the gateways' notifications."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from domains.payments import errors, queries, rules, services
+from domains.payments import errors, models, queries, rules, services
 from domains.payments.api import serializers
 from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
@@ -18,6 +22,11 @@ from infrastructure.http.views import APIView, operation
 NOT_STORED = {"Cache-Control": "no-store"}
 REPLAYED = {"Idempotency-Replayed": "true"}
 READ_ALL = "payments.read"
+
+# (now, rows to write with the operation, given its id) -> the payment and the operation
+Move = Callable[
+    [datetime, Callable[[UUID], Sequence[Model]]], tuple[models.Payment, models.Operation]
+]
 
 
 class Payment(APIView):
@@ -39,7 +48,40 @@ class Payment(APIView):
         )
 
 
-class Capture(APIView):
+class MovesMoney(APIView):
+    """One operation at the gateway per Idempotency-Key, and the payment after it."""
+
+    def move(self, request: HttpRequest, payment_id: UUID, body: Any, move: Move) -> HttpResponse:
+        """move: begin the operation and ask the gateway, writing these rows with it."""
+        key = self.idempotency(request, body)
+        assert key is not None
+        if (operation_id := idempotency.find(alias_of("payments"), key)) is not None:
+            return self._replay(payment_id, operation_id)
+        now = clock.now()
+        try:
+            with idempotency.duplicates():
+                payment, moved = move(now, lambda operation_id: [key.record(operation_id, now)])
+        except DomainError:
+            # The same request may have been faster through another process.
+            if (operation_id := idempotency.find(alias_of("payments"), key)) is not None:
+                return self._replay(payment_id, operation_id)
+            raise
+        return self._moved(queries.view_of(payment), moved.id, headers={})
+
+    def _replay(self, payment_id: UUID, operation_id: UUID) -> HttpResponse:
+        return self._moved(queries.payment(payment_id), operation_id, headers=REPLAYED)
+
+    def _moved(
+        self, payment: queries.PaymentView, operation_id: UUID, *, headers: dict[str, str]
+    ) -> HttpResponse:
+        moved = next(o for o in payment.operations if o.id == operation_id)
+        rules.refuse_failed(moved)
+        return _answer_to_command(
+            self, payment, is_finished=moved.finished_at is not None, headers=headers
+        )
+
+
+class Capture(MovesMoney):
     scopes = {"POST": "payments.capture"}
 
     @operation(
@@ -65,36 +107,63 @@ class Capture(APIView):
     )
     def post(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
         body = self.body(serializers.Capture)
-        key = self.idempotency(request, body)
-        assert key is not None
-        if (operation_id := idempotency.find(alias_of("payments"), key)) is not None:
-            return self._replay(payment_id, operation_id)
-        now = clock.now()
-        try:
-            with idempotency.duplicates():
-                payment, capture = services.capture(
-                    payment_id=payment_id,
-                    amount=body.amount.to_money() if body.amount else None,
-                    now=now,
-                    also=lambda operation_id: [key.record(operation_id, now)],
-                )
-        except DomainError:
-            # The same request may have been faster through another process.
-            if (operation_id := idempotency.find(alias_of("payments"), key)) is not None:
-                return self._replay(payment_id, operation_id)
-            raise
-        return self._captured(queries.view_of(payment), capture.id, headers={})
+        return self.move(
+            request,
+            payment_id,
+            body,
+            lambda now, also: services.capture(
+                payment_id=payment_id,
+                amount=body.amount.to_money() if body.amount else None,
+                now=now,
+                also=also,
+            ),
+        )
 
-    def _replay(self, payment_id: UUID, operation_id: UUID) -> HttpResponse:
-        return self._captured(queries.payment(payment_id), operation_id, headers=REPLAYED)
 
-    def _captured(
-        self, payment: queries.PaymentView, operation_id: UUID, *, headers: dict[str, str]
-    ) -> HttpResponse:
-        capture = next(o for o in payment.operations if o.id == operation_id)
-        rules.refuse_failed(capture)
-        return _answer_to_command(
-            self, payment, is_finished=capture.finished_at is not None, headers=headers
+class Refunds(MovesMoney):
+    scopes = {"POST": "payments.refund"}
+
+    @operation(
+        summary="Give captured money back",
+        description=(
+            "All of it, or a part; as often as there is something left. 200 when the money is on "
+            "its way back. 202 when the gateway has not answered: the same request is sent to it "
+            "again until it does, and until then there is no other refund."
+        ),
+        body=serializers.Refund,
+        responses={200: serializers.Payment, 202: serializers.Payment},
+        errors=[
+            errors.PaymentNotFound,
+            errors.PaymentNotCaptured,
+            errors.PaymentOperationInProgress,
+            errors.RefundTooLarge,
+            errors.InvalidPaymentAmount,
+            errors.GatewayRefused,
+            idempotency.Duplicate,
+        ],
+        idempotency="required",
+        etag=True,
+        examples={
+            "a part": {
+                "amount": {"amount": "4.50", "currency": "GBP"},
+                "reason": "one arrived broken",
+            }
+        },
+    )
+    def post(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+        body = self.body(serializers.Refund)
+        return self.move(
+            request,
+            payment_id,
+            body,
+            lambda now, also: services.refund(
+                payment_id=payment_id,
+                amount=body.amount.to_money() if body.amount else None,
+                reason=body.reason,
+                actor_id=self.actor.id,
+                now=now,
+                also=also,
+            ),
         )
 
 

@@ -40,7 +40,16 @@ class Void:
     authorisation: str
 
 
-Request = Authorise | Capture | Void
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refund:
+    """Give captured money back. `authorisation` as for a capture."""
+
+    key: UUID
+    authorisation: str
+    amount_minor: int
+
+
+Request = Authorise | Capture | Void | Refund
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,6 +20,7 @@ from domains.payments.gateways.port import (
     Capture,
     NoAnswer,
     Notification,
+    Refund,
     Request,
     Void,
 )
@@ -29,7 +30,12 @@ SIGNATURE_HEADER = "Gateway-Signature"
 SIGNATURE_TOLERANCE_SECONDS = 300
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})", re.ASCII)
 
-_PATHS = {Authorise: "/authorisations", Capture: "/captures", Void: "/voids"}
+_PATHS = {
+    Authorise: "/authorisations",
+    Capture: "/captures",
+    Void: "/voids",
+    Refund: "/refunds",
+}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The books of what was taken."""
+"""The books of what was taken and given back."""
 
 from __future__ import annotations
 

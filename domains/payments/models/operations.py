@@ -27,6 +27,8 @@ class Operation(OwnedModel):
     kind = models.CharField(max_length=10, choices=choices_of(OperationKind))
     amount_minor = models.BigIntegerField()
     state = models.CharField(max_length=10, choices=choices_of(OperationState))
+    reason = models.CharField(max_length=200, default="", help_text="What staff gave as theirs.")
+    actor_id = models.UUIDField(null=True, help_text="Who asked for it, if somebody did.")
     decline_code = models.CharField(max_length=64, default="")
     gateway_reference = models.CharField(max_length=255, default="")
     attempts = models.PositiveIntegerField(default=0)
@@ -45,7 +47,11 @@ class Operation(OwnedModel):
                 name="operation_one_unfinished",
                 fields=["payment"],
                 condition=Q(
-                    kind__in=[OperationKind.CAPTURE.value, OperationKind.VOID.value],
+                    kind__in=[
+                        OperationKind.CAPTURE.value,
+                        OperationKind.VOID.value,
+                        OperationKind.REFUND.value,
+                    ],
                     state__in=[state.value for state in rules.UNFINISHED],
                 ),
             ),

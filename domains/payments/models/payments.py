@@ -14,14 +14,18 @@ from domains.payments.errors import (
     CaptureTooLarge,
     InvalidPaymentAmount,
     PaymentAlreadyCaptured,
+    PaymentError,
     PaymentMismatch,
     PaymentNotAuthorised,
+    PaymentNotCaptured,
     PaymentOperationInProgress,
+    RefundTooLarge,
 )
 from domains.payments.events import (
     PaymentAuthorised,
     PaymentDeclined,
     PaymentProcessed,
+    PaymentRefunded,
     PaymentVoided,
 )
 from domains.payments.models.journal import JournalEntry
@@ -79,6 +83,7 @@ class Payment(AggregateRoot):
     status = models.CharField(max_length=20, choices=choices_of(PaymentStatus))
     authorised_minor = models.BigIntegerField(default=0)
     captured_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
     decline_code = models.CharField(max_length=64, default="")
     void_requested_at = models.DateTimeField(null=True)
     retry_at = models.DateTimeField(null=True)
@@ -98,6 +103,8 @@ class Payment(AggregateRoot):
             models.CheckConstraint(
                 name="payment_amounts_are_ordered",
                 condition=Q(
+                    refunded_minor__gte=0,
+                    refunded_minor__lte=models.F("captured_minor"),
                     captured_minor__gte=0,
                     captured_minor__lte=models.F("authorised_minor"),
                     authorised_minor__lte=models.F("amount_minor"),
@@ -170,20 +177,31 @@ class Payment(AggregateRoot):
 
     def begin_capture(self, amount: Money | None, now: datetime) -> Operation:
         """Start taking money: what is left of the authorisation unless told an amount."""
-        if self.status == PaymentStatus.CAPTURED:
+        if self.captured_minor and self.captured_minor == self.authorised_minor:
             raise PaymentAlreadyCaptured(f"Payment {self} is captured in full.")
         self._refuse_if_busy()
-        if self.status not in (PaymentStatus.AUTHORISED, PaymentStatus.PARTIALLY_CAPTURED):
+        if not self.captured_minor and self.status != PaymentStatus.AUTHORISED:
             raise PaymentNotAuthorised(f"Payment {self} is {self.status}.")
         left = Money(self.authorised_minor - self.captured_minor, self.currency)
-        amount = left if amount is None else amount
-        if amount.currency != self.currency:
-            raise InvalidPaymentAmount(f"The payment is in {self.currency}.")
-        if amount.amount_minor <= 0:
-            raise InvalidPaymentAmount("There is nothing to capture.")
-        if amount.amount_minor > left.amount_minor:
-            raise CaptureTooLarge(f"{left} can be captured at most.")
+        amount = self._some_of(left, amount, too_large=CaptureTooLarge)
         return self._begin(OperationKind.CAPTURE, amount.amount_minor, now)
+
+    def begin_refund(
+        self, amount: Money | None, now: datetime, *, reason: str, actor_id: UUID | None
+    ) -> Operation:
+        """Start giving money back: all that was taken and not given back, unless told an amount.
+
+        Raises PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount, and
+        PaymentOperationInProgress: until one refund has its outcome nobody knows what is left.
+        """
+        self._refuse_if_busy()
+        if not self.captured_minor:
+            raise PaymentNotCaptured(f"Payment {self} is {self.status}.")
+        left = Money(self.captured_minor - self.refunded_minor, self.currency)
+        amount = self._some_of(left, amount, too_large=RefundTooLarge)
+        return self._begin(
+            OperationKind.REFUND, amount.amount_minor, now, reason=reason, actor_id=actor_id
+        )
 
     def request_void(self, now: datetime, *, even_if_refused: bool = False) -> bool:
         """Let the money go: at once if it is held, else as soon as that is known.
@@ -229,8 +247,10 @@ class Payment(AggregateRoot):
                 self._captured(operation, now)
             case OperationKind.VOID if reply.is_success:
                 self.record(PaymentVoided(**self._told(), occurred_at=now))
-            case OperationKind.VOID:
-                self.needs_attention_at = now  # nobody wants this money, and it is still held
+            case OperationKind.REFUND if reply.is_success:
+                self._refunded(operation, now)
+            case OperationKind.VOID | OperationKind.REFUND:
+                self.needs_attention_at = now  # money that is somebody else's is still here
         self._update_status(now)
         return True
 
@@ -286,9 +306,24 @@ class Payment(AggregateRoot):
         if asked != (self.reference, self.amount_minor, self.currency, self.method):
             raise PaymentMismatch(f"Payment {self.id} was started for something else.")
 
-    def _begin(self, kind: OperationKind, amount_minor: int, now: datetime) -> Operation:
+    def _some_of(
+        self, left: Money, amount: Money | None, *, too_large: type[PaymentError]
+    ) -> Money:
+        """The amount, or all that is left where none is named."""
+        amount = left if amount is None else amount
+        if amount.currency != self.currency:
+            raise InvalidPaymentAmount(f"The payment is in {self.currency}.")
+        if not left.amount_minor or amount.amount_minor > left.amount_minor:
+            raise too_large(f"{left} at most.")
+        if amount.amount_minor <= 0:
+            raise InvalidPaymentAmount("The amount must be above 0.")
+        return amount
+
+    def _begin(
+        self, kind: OperationKind, amount_minor: int, now: datetime, **fields: Any
+    ) -> Operation:
         operation = Operation(
-            kind=kind, amount_minor=amount_minor, state=OperationState.SENT, sent_at=now
+            kind=kind, amount_minor=amount_minor, state=OperationState.SENT, sent_at=now, **fields
         )
         self.operations.append(operation)
         self.needs_attention_at = None
@@ -315,15 +350,11 @@ class Payment(AggregateRoot):
 
     def _captured(self, operation: Operation, now: datetime) -> None:
         self.captured_minor += operation.amount_minor
-        self.journal.append(
-            JournalEntry(
-                operation_id=operation.id,
-                debit_account=JournalEntry.Account.GATEWAY,
-                credit_account=JournalEntry.Account.CUSTOMERS,
-                amount_minor=operation.amount_minor,
-                currency=self.currency,
-                booked_at=now,
-            )
+        self._book(
+            operation,
+            debit=JournalEntry.Account.GATEWAY,
+            credit=JournalEntry.Account.CUSTOMERS,
+            now=now,
         )
         self.record(
             PaymentProcessed(
@@ -331,6 +362,42 @@ class Payment(AggregateRoot):
                 operation_id=operation.id,
                 captured_minor=self.captured_minor,
                 occurred_at=now,
+            )
+        )
+
+    def _refunded(self, operation: Operation, now: datetime) -> None:
+        self.refunded_minor += operation.amount_minor
+        self._book(
+            operation,
+            debit=JournalEntry.Account.CUSTOMERS,
+            credit=JournalEntry.Account.GATEWAY,
+            now=now,
+        )
+        self.record(
+            PaymentRefunded(
+                **self._told() | {"amount_minor": operation.amount_minor},
+                operation_id=operation.id,
+                refunded_minor=self.refunded_minor,
+                occurred_at=now,
+            )
+        )
+
+    def _book(
+        self,
+        operation: Operation,
+        *,
+        debit: JournalEntry.Account,
+        credit: JournalEntry.Account,
+        now: datetime,
+    ) -> None:
+        self.journal.append(
+            JournalEntry(
+                operation_id=operation.id,
+                debit_account=debit,
+                credit_account=credit,
+                amount_minor=operation.amount_minor,
+                currency=self.currency,
+                booked_at=now,
             )
         )
 

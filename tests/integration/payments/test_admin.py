@@ -150,3 +150,17 @@ def test_nobody_adds_changes_or_deletes_a_payment_by_hand(finance: Client, now: 
         url = reverse(f"admin:payments_payment_{page}", args=[payment.id])
         assert finance.post(url, {"status": "VOIDED", "post": "yes"}).status_code == 403
     assert status_of(payment) == "AUTHORISED"
+
+
+def test_a_refund_keeps_its_reason_and_who_asked(finance: Client, now: datetime) -> None:
+    payment = payments.captured_payment(now)
+    body = {"action": "refund", "_selected_action": [str(payment.id)]}
+
+    asked = finance.post(reverse(LIST), body)
+    done = finance.post(reverse(LIST), {**body, "confirmed": "yes", "reason": "sent back"})
+
+    assert "Give back all the money" in asked.content.decode()
+    assert told(done) == [("success", f"{payment}: Refunded.")]
+    refund = Payment.objects.whole(payment.id).operations[-1]
+    assert (refund.kind, refund.reason, refund.amount_minor) == ("REFUND", "sent back", 1_999)
+    assert str(refund.actor_id) == finance.session["_auth_user_id"]

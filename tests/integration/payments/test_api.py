@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from domains.payments import services
-from domains.payments.gateways.port import Capture, Void
+from domains.payments.gateways.port import Capture, Refund, Void
 from infrastructure.ids import new_id
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.factories import payments, users
@@ -41,6 +41,7 @@ def test_staff_reads_a_payment_with_its_operations(finance: Client, now: datetim
         "amount": {"amount": "19.99", "currency": "GBP"},
         "authorised": {"amount": "19.99", "currency": "GBP"},
         "captured": {"amount": "0.00", "currency": "GBP"},
+        "refunded": {"amount": "0.00", "currency": "GBP"},
         "decline_code": None,
         "created_at": "2026-03-02T09:30:00Z",
         "updated_at": answer.json()["updated_at"],
@@ -73,7 +74,7 @@ def test_customers_read_their_own_payments_only(now: datetime) -> None:
     assert answers[1].json()["code"] == "payment_not_found"
 
 
-@pytest.mark.parametrize("command", ["capture", "void"])
+@pytest.mark.parametrize("command", ["capture", "void", "refunds"])
 def test_only_those_who_may_touch_money_do(now: datetime, command: str) -> None:
     payment = payments.authorised_payment(now)
     clients = [users.client_of(users.customer()), users.client_of(users.staff("support"))]
@@ -298,3 +299,78 @@ def test_a_payment_that_never_began_is_not_found(finance: Client, now: datetime,
             post(finance, url, {}, key=str(payment_id)) if path else finance.get(f"/api/v1{url}")
         )
         assert (answer.status_code, answer.json()["code"]) == (404, "payment_not_found")
+
+
+def test_a_refund_gives_everything_back_unless_told_an_amount(
+    finance: Client, now: datetime
+) -> None:
+    payment = payments.captured_payment(now)
+    path = f"/payments/{payment.id}/refunds"
+    amount = {"amount": "5.00", "currency": "GBP"}
+
+    part = post(finance, path, {"amount": amount, "reason": "one was broken"}, key="part")
+    rest = post(finance, path, {"reason": "and so was the other"}, key="rest")
+
+    assert [a.status_code for a in (part, rest)] == [200, 200]
+    assert (part.json()["status"], part.json()["refunded"]) == ("PARTIALLY_REFUNDED", amount)
+    assert (rest.json()["status"], rest.json()["refunded"]["amount"]) == ("REFUNDED", "19.99")
+
+
+def test_a_repeated_refund_has_one_effect(
+    finance: Client, now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment = payments.captured_payment(now)
+    body = {"amount": {"amount": "5.00", "currency": "GBP"}, "reason": "broken"}
+    path = f"/payments/{payment.id}/refunds"
+
+    first, again = [post(finance, path, body, key="once") for _ in range(2)]
+    keyless = post(finance, path, body)
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json() == again.json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (keyless.status_code, keyless.json()["code"]) == (400, "idempotency_key_required")
+    assert len([r for r in gateway.sent if isinstance(r, Refund)]) == 1
+
+
+def test_a_refund_is_accepted_while_the_gateway_is_silent(
+    finance: Client, now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment = payments.captured_payment(now)
+    path = f"/payments/{payment.id}/refunds"
+    gateway.is_silent = True
+
+    accepted = post(finance, path, {"reason": "broken"}, key="once")
+    other = post(finance, path, {"reason": "broken"}, key="other")
+    gateway.is_silent = False
+    services.resolve(payment_id=payment.id, now=now)
+    again = post(finance, path, {"reason": "broken"}, key="once")
+
+    assert (accepted.status_code, accepted.json()["status"]) == (202, "CAPTURED")
+    assert accepted.headers["Location"] == f"/api/v1/payments/{payment.id}"
+    assert (other.status_code, other.json()["code"]) == (409, "payment_operation_in_progress")
+    assert (again.status_code, again.json()["status"]) == (200, "REFUNDED")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"amount": {"amount": "20.00", "currency": "GBP"}}, 409, "refund_too_large"),
+        ({"amount": {"amount": "1.00", "currency": "EUR"}}, 400, "invalid_payment_amount"),
+        ({"amount": {"amount": "0.00", "currency": "GBP"}}, 400, "invalid_payment_amount"),
+        ({"reason": ""}, 400, "invalid_body"),
+    ],
+)
+def test_a_refund_that_cannot_be_is_refused(
+    finance: Client, now: datetime, body: dict[str, Any], status: int, code: str
+) -> None:
+    payment = payments.captured_payment(now)
+
+    answer = post(
+        finance, f"/payments/{payment.id}/refunds", {"reason": "broken"} | body, key="once"
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    untouched = payments.authorised_payment(now)
+    answer = post(finance, f"/payments/{untouched.id}/refunds", {"reason": "broken"}, key="two")
+    assert (answer.status_code, answer.json()["code"]) == (409, "payment_not_captured")

@@ -141,8 +141,9 @@ def test_a_difference_in_the_books_is_found(now: datetime) -> None:
 
     (difference,) = public.journal_differences()
 
-    assert (difference.payment_id, difference.captured_minor) == (payment.id, 1_999)
-    assert (difference.journal_minor, difference.operations_minor) == (1, 1_999)
+    assert (difference.payment_id, difference.what) == (payment.id, "captured")
+    assert (difference.counter_minor, difference.journal_minor) == (1_999, 1)
+    assert difference.operations_minor == 1_999
 
 
 @pytest.mark.django_db

@@ -19,6 +19,7 @@ from domains.payments.gateways.port import NoAnswer
 from domains.payments.gateways.simulated import SimulatedGateway
 from domains.payments.models import Payment
 from infrastructure.ids import new_id
+from infrastructure.money import Money
 from tests.integration.payments.conftest import GatewayProcess
 from tests.support.factories import payments
 
@@ -29,14 +30,15 @@ def test_the_whole_life_of_a_payment(now: datetime, gateway_process: GatewayProc
     voided = payments.voided_payment(now)
     declined = payments.authorised_payment(now, token="tok_insufficient_funds")
     unknown_card = payments.authorised_payment(now, token="tok_nobody_knows")
+    services.refund(payment_id=captured.id, amount=Money(500, "GBP"), reason="broken", now=now)
 
     assert (captured.status, voided.status) == ("CAPTURED", "VOIDED")
     assert (declined.status, declined.decline_code) == ("DECLINED", "insufficient_funds")
     assert unknown_card.decline_code == "invalid_token"
     assert [
-        (a["reference"], a["amount_minor"], a["captured_minor"], a["is_voided"])
+        (a["reference"], a["captured_minor"], a["refunded_minor"], a["is_voided"])
         for a in gateway_process.authorisations()
-    ] == [(captured.reference, 1_999, 1_999, False), (voided.reference, 1_999, 0, True)]
+    ] == [(captured.reference, 1_999, 500, False), (voided.reference, 0, 0, True)]
 
 
 @pytest.mark.django_db

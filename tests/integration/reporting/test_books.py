@@ -316,6 +316,6 @@ def test_a_journal_that_says_something_else(order: Order, sql: Sql, now: datetim
     assert differences(now) == {
         "journal": [
             f"payment {order.id}:"
-            " taken in minor units of GBP: counter 1, journal 3000, captures 3000"
+            " captured in minor units of GBP: counter 1, journal 3000, operations 3000"
         ]
     }

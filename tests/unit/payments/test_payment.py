@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -144,7 +144,7 @@ def test_a_capture_is_refused_when_there_is_nothing_to_take(now: datetime) -> No
     with pytest.raises(PaymentNotAuthorised):
         begun(now).begin_capture(None, now)
     payment = authorised(now)
-    with pytest.raises(CaptureTooLarge, match=r"10\.00 GBP can be captured at most"):
+    with pytest.raises(CaptureTooLarge, match=r"10\.00 GBP at most"):
         payment.begin_capture(Money(1_001, "GBP"), now)
     for nothing in (Money(0, "GBP"), Money(-5, "GBP"), Money(100, "EUR")):
         with pytest.raises(InvalidPaymentAmount):
@@ -290,3 +290,48 @@ def test_counter_journal_and_captures_agree_whatever_happens(
         assert (payment.status == "VOIDED") <= (taken == 0)
         assert all(e.debit_account != e.credit_account for e in payment.journal)
         assert len({e.operation_id for e in payment.journal}) == len(payment.journal)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["capture", "refund"]),
+            st.integers(min_value=-1, max_value=1_200),
+            st.sampled_from([DONE, NO]),
+        ),
+        max_size=12,
+    )
+)
+def test_whatever_is_asked_no_more_is_taken_than_held_and_no_more_given_back_than_taken(
+    steps: list[tuple[str, int, Reply]],
+) -> None:
+    now = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    payment = authorised(now, amount_minor=1_000)
+    taken = returned = 0
+    for kind, minor, reply in steps:
+        amount = Money(minor, "GBP")
+        try:
+            if kind == "capture":
+                payment.begin_capture(amount, now)
+            else:
+                payment.begin_refund(amount, now, reason="broken", actor_id=None)
+        except DomainError:
+            left = 1_000 - taken if kind == "capture" else taken - returned
+            assert not 0 < minor <= left
+            continue
+        answer(payment, reply, now)
+        if reply is DONE and kind == "capture":
+            taken += minor
+        elif reply is DONE:
+            returned += minor
+    assert (payment.captured_minor, payment.refunded_minor) == (taken, returned)
+    assert 0 <= returned <= taken <= 1_000
+    balance = sum(
+        row.amount_minor if row.debit_account == "GATEWAY" else -row.amount_minor
+        for row in payment.journal
+    )
+    assert balance == taken - returned
+    expected = "AUTHORISED" if not taken else "CAPTURED" if taken == 1_000 else "PARTIALLY_CAPTURED"
+    if returned:
+        expected = "REFUNDED" if returned == taken else "PARTIALLY_REFUNDED"
+    assert payment.status == expected
