@@ -7,6 +7,7 @@ from domains.products.api.views import (
     price_lists,
     prices,
     products,
+    types,
     warehouses,
 )
 
@@ -20,6 +21,8 @@ urlpatterns = [
     ),
     path("products/<str:id_or_slug>/media", media.ProductMedia.as_view(), name="product-media"),
     path("media/<uuid:media_id>", media.MediaDetail.as_view(), name="media"),
+    path("product-types", types.ProductTypes.as_view(), name="product-types"),
+    path("product-types/<str:code>", types.ProductTypeDetail.as_view(), name="product-type"),
     path("categories", categories.Categories.as_view(), name="categories"),
     path("categories/<str:id_or_slug>", categories.CategoryDetail.as_view(), name="category"),
     path(

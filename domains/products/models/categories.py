@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Self
 from uuid import UUID
 
 from django.db import models
 
-from domains.products.errors import CategoryTooDeep
+from domains.products.errors import CategoryNotFound, CategoryTooDeep
 from domains.products.models.texts import SlugRow, TextRow, retold, with_slug
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from domains.products.rules.texts import Texts
@@ -26,6 +26,20 @@ class CategoryQuerySet(AggregateQuerySet):
         Two moves at once could make a circle that neither of them sees.
         """
         self.command("SELECT pg_advisory_xact_lock(hashtext('products_category'))", [])
+
+    def whole(self, ids: Collection[UUID]) -> list[Category]:
+        """These with all their parts, locked against other commands."""
+        sql = (
+            "SELECT * FROM products_category WHERE id = ANY(%s::uuid[])"
+            " ORDER BY id FOR NO KEY UPDATE"
+        )
+        return list(self.raw(sql, [list(ids)]).prefetch_related("text_rows", "slug_rows"))
+
+    def staying(self, category_id: UUID) -> None:
+        """Nobody removes it before the transaction ends. Raises CategoryNotFound."""
+        sql = "SELECT id FROM products_category WHERE id = %s FOR KEY SHARE"
+        if not self.command(sql, [category_id]):
+            raise CategoryNotFound(f"There is no category {category_id}.")
 
     def remove_empty(self, category_id: UUID) -> bool:
         """Remove a category that nothing lies in. The caller has locked the tree."""

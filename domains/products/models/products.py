@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypedDict, Unpack
 from uuid import UUID
@@ -35,19 +35,44 @@ from infrastructure.errors import FieldError
 from infrastructure.ids import new_id
 
 # English for its word stems, "simple" for everything else: other languages, SKUs, and the stop
-# words that somebody types on the way to a longer word. queries/listing.py searches with the same two.
+# words that somebody types on the way to a longer word.
 SEARCH_DOCUMENT = SearchVector("search_text", config="english") + SearchVector(
     "search_text", config="simple"
 )
 
 
 class ProductQuerySet(AggregateQuerySet):
+    def locked(self) -> Self:
+        """Lock what is selected against other commands, in one order for everybody."""
+        return self.select_for_update(no_key=True, of=("self",)).order_by("pk")
+
     def slugs_among(self, slugs: Iterable[str]) -> set[str]:
         """Those of these slugs that a product has or had. One array: there may be thousands."""
         sql = "SELECT slug FROM products_productslug WHERE slug = ANY(%s::text[])"
         with connection_of("products").cursor() as cursor:
             cursor.execute(sql, [list(slugs)])
             return {slug for (slug,) in cursor.fetchall()}
+
+    def locked_by_keys(
+        self, *, external_ids: Collection[str], slugs: Collection[str], skus: Collection[str]
+    ) -> list[Product]:
+        """Products that any of these lead to, whole but for their pictures, locked in the order of
+        their ids against other commands."""
+        keys = [list(external_ids), list(slugs), list(skus)]
+        found = self.raw(_LOCK_BY_KEYS, keys).prefetch_related(
+            "variant_rows", "category_rows", "text_rows", "slug_rows"
+        )
+        return list(found)
+
+
+_LOCK_BY_KEYS = """
+    SELECT * FROM products_product WHERE id = ANY(ARRAY(
+        SELECT id FROM products_product WHERE external_id = ANY(%s::text[])
+        UNION SELECT product_id FROM products_productslug WHERE slug = ANY(%s::text[])
+        UNION SELECT product_id FROM products_variant WHERE sku = ANY(%s::text[])
+    ))
+    ORDER BY id FOR NO KEY UPDATE
+"""
 
 
 class VariantChanges(TypedDict, total=False):
@@ -311,12 +336,10 @@ class Product(Illustrated):
         before = [link.category_id for link in self.categories]
         kept = {link.category_id: link for link in self.categories}
         after = list(dict.fromkeys(category_ids))
-        self.categories = [
-            kept.get(category_id) or ProductCategory(category_id=category_id)
-            for category_id in after
-        ]
-        for position, link in enumerate(self.categories):
+        links = [kept.get(other) or ProductCategory(category_id=other) for other in after]
+        for position, link in enumerate(links):
             link.position = position
+        self.categories = links
         return before != after
 
     def _edit_variants(self, changes: Mapping[str, VariantChanges], now: datetime) -> bool:

@@ -12,10 +12,8 @@ from uuid import UUID
 import msgspec
 
 from domains.products.errors import CategoryNotFound
+from domains.products.rules.slugs import EXTERNAL, named_by
 from infrastructure.database.contexts import connection_of
-
-EXTERNAL = "external:"
-"""In front of an external id where otherwise a slug stands, which has no colon."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,16 +194,6 @@ def category_id_of(name: str) -> UUID:
     return found
 
 
-def named_by(name: str) -> tuple[str, UUID | str]:
-    """The column that something is named by in a path, and its value."""
-    if name.startswith(EXTERNAL):
-        return "external_id", name.removeprefix(EXTERNAL)
-    try:
-        return "id", UUID(name)
-    except ValueError:
-        return "slug", name
-
-
 # What commands need to know
 
 
@@ -245,12 +233,7 @@ def place_below(
     [(depth, inside, levels_below, found)] = connection_of("products").fetch(
         text, [parent_id, moved, moved, *siblings, moved, *([edge] if edge else [])]
     )
-    if before:
-        ranks = found, before
-    elif after:
-        ranks = after, found
-    else:
-        ranks = found, None
+    ranks = (after, found) if after else (found, before)
     return Place(
         depth=depth,
         previous=ranks[0],
@@ -301,8 +284,8 @@ def _one_text(column: str) -> str:
 def _slug_now(name: str) -> str:
     """Raises CategoryNotFound."""
     rows = connection_of("products").fetch(
-        "SELECT c.slug FROM products_categoryslug s JOIN products_category c ON c.id = s.category_id"
-        " WHERE s.slug = %s",
+        "SELECT c.slug FROM products_category c"
+        " JOIN products_categoryslug s ON s.category_id = c.id WHERE s.slug = %s",
         [name],
     )
     if not rows:

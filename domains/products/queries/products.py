@@ -83,7 +83,8 @@ class ProductDetail:
 # the name, and once more for the choices.
 _ATTRIBUTES = """
     SELECT coalesce(json_agg(json_build_array(
-        a.code, coalesce(a.names ->> %s::text, a.name), a.kind, a.unit, {owner}.attributes -> a.code,
+        a.code, coalesce(a.names ->> %s::text, a.name), a.kind, a.unit,
+        {owner}.attributes -> a.code,
         CASE WHEN a.kind IN ('choice', 'multi_choice') THEN (
             SELECT coalesce(json_agg(json_build_array(
                 c.choice ->> 'code',
@@ -157,7 +158,7 @@ def product_shown(
         id=product_id,
         product=_decode_product(product),
         variants=tuple(
-            ShownVariant(*facts, tuple(_attribute(*told) for told in attributes), price)
+            ShownVariant(*[*facts, tuple(_attribute(*told) for told in attributes), price])
             for (*facts, attributes), price in priced(variants, prices)
         ),
         media=media_of(media),

@@ -49,6 +49,21 @@ def rank_between(before: str | None, after: str | None) -> str:
     return _text(low) + _fraction_between(before[_WHOLE:] if before else "", fraction_after)
 
 
+def rank_of(position: str) -> str:
+    """The rank that a text means: a rank itself, or a number up to 9999, by which people order.
+
+    Raises ValueError where it leaves no room ahead of it or has other letters.
+    """
+    if position.isascii() and position.isdigit() and len(position) < _WHOLE:
+        position = _text(int(position))
+    letters = set(position)
+    if len(position) < _WHOLE or not letters <= _VALUE.keys():
+        raise ValueError(f"{position!r} is no rank.")
+    if position[_WHOLE:].endswith("0") or letters == {"0"}:
+        raise ValueError(f"Nothing could be put ahead of {position!r}.")
+    return position
+
+
 def _fraction_between(low: str, high: str | None) -> str:
     """Digits behind the point, strictly between; never with a 0 at the end, which would leave no
     room ahead of it. `high` None: 1."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal
 
 MAX_SLUG_LENGTH = 200
 MAX_SLUG_NUMBER = 50
 
+EXTERNAL = "external:"
+"""In front of an external id where otherwise an id or a slug stands, which have no colon."""
+
+_ID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _NO_LETTER = re.compile(r"[^\w]+|_+")
 _LATIN_ACCENTS = re.compile(r"([a-z])[\u0300-\u036f]+")
 
@@ -22,7 +28,16 @@ def slug_of(name: str) -> str:
     decomposed = unicodedata.normalize("NFKD", name).lower()
     letters = _LATIN_ACCENTS.sub(r"\1", decomposed)
     words = _NO_LETTER.sub("-", unicodedata.normalize("NFC", letters))
-    return words.strip("-")[: MAX_SLUG_LENGTH - 12].strip("-") or "item"
+    slug = words.strip("-")[: MAX_SLUG_LENGTH - 12].strip("-") or "item"
+    return f"item-{slug}" if _ID.fullmatch(slug) else slug
+
+
+def named_by(name: str) -> tuple[Literal["id", "slug", "external_id"], str]:
+    """What something is named by in a path, and the value: an id, a slug, or `external:` and an
+    external id."""
+    if name.startswith(EXTERNAL):
+        return "external_id", name.removeprefix(EXTERNAL)
+    return ("id" if _ID.fullmatch(name) else "slug"), name
 
 
 def numbered_slugs(base: str) -> list[str]:
@@ -36,3 +51,26 @@ def free_slug(base: str, taken: Collection[str], *, otherwise: str) -> str:
         if slug not in taken:
             return slug
     return f"{base}-{otherwise}"
+
+
+def free_slugs(
+    names: Sequence[str],
+    *,
+    taken_among: Callable[[Collection[str]], set[str]],
+    otherwise: Callable[[], str],
+    reserved: Collection[str] = (),
+) -> list[str]:
+    """A slug per name that is free now, each a different one.
+
+    taken_among: those of some slugs that are taken; asked twice. reserved: taken as well.
+    """
+    bases = [slug_of(name) for name in names]
+    taken = taken_among(set(bases)) | set(reserved)
+    crowded = {base for base, times in Counter(bases).items() if times > 1 or base in taken}
+    taken |= taken_among([slug for base in crowded for slug in numbered_slugs(base)])
+    slugs = []
+    for base in bases:
+        slug = free_slug(base, taken, otherwise=otherwise())
+        taken.add(slug)
+        slugs.append(slug)
+    return slugs

@@ -14,7 +14,7 @@ from domains.products.errors import (
     CategoryNotFound,
     UnknownCategory,
 )
-from domains.products.models import Category, Product
+from domains.products.models import Category
 from domains.products.queries import categories as queries
 from domains.products.rules import slugs
 from domains.products.rules.ranks import rank_between
@@ -154,26 +154,6 @@ def remove_category(*, category_id: UUID, version: int | None) -> None:
         expect(category.version, version, category)
         if not Category.objects.remove_empty(category_id):
             raise CategoryNotEmpty(f"Something lies in {category}.")
-
-
-def assign_products(
-    *, category_id: UUID, product_ids: Sequence[UUID], now: datetime
-) -> int:
-    """List products in a category, behind those they are in already; one statement.
-
-    Returns how many were not in it before. Products that are archived, or do not exist, are left
-    out. Raises CategoryNotFound.
-    """
-    with atomic("products"):
-        _locked(category_id)
-        return Product.objects.put_into(category_id, product_ids, now=now)
-
-
-def withdraw_products(
-    *, category_id: UUID, product_ids: Sequence[UUID], now: datetime
-) -> int:
-    """List products no more in a category; one statement. Returns how many were in it."""
-    return Product.objects.take_out_of(category_id, product_ids, now=now)
 
 
 def category_ids(names: Sequence[str], pointer: str = "/categories") -> dict[str, UUID]:

@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from domains.products.errors import SlugTaken, UnknownProductType
-from domains.products.models import Product, ProductType
+from domains.products.models import Category, Listing, Product, ProductType
 from domains.products.models.products import VariantChanges
 from domains.products.rules import slugs as slug_rules
 from domains.products.rules.texts import Texts
@@ -41,6 +41,8 @@ __all__ = [
     "create_product",
     "create_products",
     "edit_product",
+    "free_slugs",
+    "relist_products",
 ]
 
 
@@ -138,6 +140,7 @@ def edit_product(
         changed = product.edit(now=now, pointers=pointers, **wanted)
         if changed:
             product.save()
+            Listing.objects.refresh([product_id])
         return changed
 
 
@@ -151,10 +154,48 @@ def archive_product(*, product_id: UUID, version: int | None, now: datetime) -> 
         if product.status != Product.Status.ARCHIVED:
             product.archive(now=now)
             product.save()
+            Listing.objects.refresh([product_id])
 
 
 # A change of one of these is checked by the type, which therefore has to stay as it is.
 _CHECKED_BY_TYPE = {"attributes", "status", "variants"}
+
+
+def relist_products(
+    *,
+    category_id: UUID,
+    add: Collection[UUID] = (),
+    remove: Collection[UUID] = (),
+    now: datetime,
+) -> tuple[int, int]:
+    """List products in a category, behind those they are in already, or list them no more.
+
+    Returns how many were not in it before, and how many were. What is archived or does not exist
+    is left out. A batch is one transaction, in which one statement writes all of its products.
+    Raises CategoryNotFound.
+    """
+    added = removed = 0
+    rest = iter(sorted({*add, *remove}))
+    wanted, unwanted = set(add), set(remove)
+    while batch := list(islice(rest, BATCH)):
+        with atomic("products"):
+            Category.objects.staying(category_id)
+            products = Product.objects.locked().filter(pk__in=batch)
+            changed = []
+            for product in products.exclude(status=Product.Status.ARCHIVED).prefetch_related(
+                "category_rows", "variant_rows"
+            ):
+                before = [link.category_id for link in product.categories]
+                after = [other for other in before if other != category_id]
+                if product.id in wanted and product.id not in unwanted:
+                    after = before if category_id in before else [*before, category_id]
+                if product.edit(now=now, category_ids=after):
+                    changed.append(product)
+                    added += len(after) > len(before)
+                    removed += len(after) < len(before)
+            Product.objects.save_all(changed)
+            Listing.objects.refresh([product.id for product in changed])
+    return added, removed
 
 
 def _create(
@@ -172,7 +213,7 @@ def _create(
         with atomic("products"), duplicates(), refusals(but=SLUGS), refused_skus(skus):
             categories = category_ids([name for new in news for name in new.categories])
             types = _types({new.product_type for new in news})
-            slugs = _free_slugs(news)
+            slugs = _slugs_for(news)
             products = [
                 _product_of(new, slug, categories, types, now)
                 for new, slug in zip(news, slugs, strict=True)
@@ -187,7 +228,9 @@ def _create(
                 for variant, sold in zip(product.variants, new.variants, strict=True)
             ]
             sell(pairs, actor_id=actor_id, now=now)
-        return [product.id for product in products]
+            ids = [product.id for product in products]
+            Listing.objects.refresh(ids)
+        return ids
 
     return again_if_taken(create, *SLUGS)
 
@@ -196,12 +239,14 @@ def _types(codes: Collection[str | None]) -> dict[str | None, ProductType | None
     """Product types by their codes, None for None; they stay as they are until the transaction
     ends. Raises UnknownProductType."""
     wanted = {code for code in codes if code is not None}
-    found = ProductType.objects.staying(codes=wanted) if wanted else {}
+    found: dict[str | None, ProductType | None] = {None: None}
+    if wanted:
+        found.update(ProductType.objects.staying(wanted))
     if missing := sorted(wanted - found.keys()):
         detail = f"There is no product type {', '.join(missing)}."
         fault = FieldError("/product_type", UnknownProductType.code, detail)
         raise UnknownProductType(detail, errors=[fault])
-    return {None: None, **found}
+    return found
 
 
 def _product_of(
@@ -228,23 +273,28 @@ def _product_of(
     )
 
 
-def _free_slugs(news: Sequence[NewProduct]) -> list[str]:
-    """A slug per product that is free now; the unique index decides who really gets it.
+def _slugs_for(news: Sequence[NewProduct]) -> list[str]:
+    """Raises SlugTaken where one that was asked for is not free."""
+    asked = {new.slug for new in news if new.slug is not None}
+    if taken := sorted(Product.objects.slugs_among(asked)) if asked else []:
+        raise SlugTaken(f"{', '.join(taken)} leads to another product.")
+    made = iter(free_slugs([new.name for new in news if new.slug is None], but=asked))
+    return [new.slug or next(made) for new in news]
 
-    Raises SlugTaken where one that was asked for is not free.
+
+def free_slugs(names: Sequence[str], *, but: Collection[str] = ()) -> list[str]:
+    """A slug per name that is free now; the unique index decides who really gets it.
+
+    but: what is not to be used.
     """
-    bases = [new.slug or slug_rules.slug_of(new.name) for new in news]
-    taken = Product.objects.slugs_among(set(bases))
-    for new in news:
-        if new.slug is not None and new.slug in taken:
-            raise SlugTaken(f"{new.slug} leads to another product.")
+    bases = [slug_rules.slug_of(name) for name in names]
+    taken = Product.objects.slugs_among(set(bases)) | set(but)
     crowded = [base for base, n in Counter(bases).items() if n > 1 or base in taken]
     numbered = [slug for base in crowded for slug in slug_rules.numbered_slugs(base)]
     taken |= Product.objects.slugs_among(numbered)
-    taken |= {new.slug for new in news if new.slug is not None}
     slugs = []
-    for new, base in zip(news, bases, strict=True):
-        slug = new.slug or slug_rules.free_slug(base, taken, otherwise=new_id().hex[-11:])
+    for base in bases:
+        slug = slug_rules.free_slug(base, taken, otherwise=new_id().hex[-11:])
         taken.add(slug)
         slugs.append(slug)
     return slugs

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from domains.products.errors import ProductNotFound, SkuTaken, VariantNotFound
-from domains.products.models import Price, Product, ProductType, StockItem, Variant
+from domains.products.models import Listing, Price, Product, ProductType, StockItem, Variant
 from domains.products.models.products import VariantChanges
 from domains.products.services.writing import constraint_of, expect, refusals
 from infrastructure.database.contexts import atomic
@@ -65,6 +65,7 @@ def add_variants(
         product.add_variants(added, now=now)
         product.save(also=[idempotency.record(product.id, now)] if idempotency else ())
         sell(list(zip(added, variants, strict=True)), actor_id=actor_id, now=now)
+        Listing.objects.refresh([product.id])
 
 
 def edit_variant(
@@ -80,6 +81,7 @@ def edit_variant(
         hold_type(product)
         if product.edit(now=now, pointers={sku: ""}, variants={sku: changes}):
             product.save()
+            Listing.objects.refresh([product.id])
         return product.id
 
 
@@ -109,9 +111,7 @@ def locked_product(product_id: UUID, version: int | None) -> Product:
 
     Raises ProductNotFound, ConcurrentModification.
     """
-    product: Product | None = (
-        Product.objects.select_for_update(no_key=True, of=("self",)).filter(pk=product_id).first()
-    )
+    product: Product | None = Product.objects.locked().filter(pk=product_id).first()
     if product is None:
         raise ProductNotFound(f"There is no product {product_id}.")
     expect(product.version, version, product)
@@ -147,16 +147,12 @@ def sell(
 ) -> None:
     """Give new variants their prices and their empty stock items."""
     prices = [
-        Price.first(
-            variant_id=variant.id, sku=variant.sku, money=money, actor_id=actor_id, now=now
-        )
+        Price.first(variant_id=variant.id, sku=variant.sku, money=money, actor_id=actor_id, now=now)
         for variant, new in pairs
         for money in new.prices
     ]
     stock = [
-        StockItem.empty(
-            variant_id=variant.id, sku=variant.sku, backorder_limit=new.backorder_limit
-        )
+        StockItem.empty(variant_id=variant.id, sku=variant.sku, backorder_limit=new.backorder_limit)
         for variant, new in pairs
     ]
     Price.objects.add_all(prices)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from domains.products.errors import ExternalIdTaken, ProductTypeTaken, SlugTaken, UnknownLocale
+from domains.products.rules.attributes import escaped
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError, FieldError
 
@@ -69,7 +70,9 @@ def known_locales(texts: Iterable[str], *, at: str = "texts") -> None:
     """Raises UnknownLocale. Texts of the default locale are the thing's own."""
     others = [locale for locale in settings.LOCALES if locale != settings.DEFAULT_LOCALE]
     faults = [
-        FieldError(f"/{at}/{locale}", UnknownLocale.code, f"There are {', '.join(others)}.")
+        FieldError(
+            f"/{at}/{escaped(locale)}", UnknownLocale.code, f"There are {', '.join(others)}."
+        )
         for locale in texts
         if locale not in others
     ]

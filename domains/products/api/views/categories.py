@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from domains.products import errors
-from domains.products.api.parameters import once
+from domains.products.api.parameters import locale_of, moved, once
 from domains.products.api.serializers import categories as serializers
-from domains.products.api.serializers.fields import given
+from domains.products.api.serializers.fields import InLocale, given
 from domains.products.queries import categories as queries
 from domains.products.services import categories as services
+from domains.products.services import products as product_services
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
 from infrastructure.http.views import APIView, operation
@@ -23,46 +24,71 @@ from infrastructure.http.views import APIView, operation
 class Categories(APIView):
     scopes = {"GET": PUBLIC, "POST": "catalogue.write"}
 
-    @operation(summary="Read the tree of categories", responses={200: serializers.Categories})
+    @operation(
+        summary="Read the tree of categories",
+        description="In the order that staff gave it, with how many products on sale lie in each.",
+        query=InLocale,
+        responses={200: serializers.Categories},
+    )
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.answer(serializers.Categories.of(queries.category_tree()))
+        locale = locale_of(self.query(InLocale).locale)
+        return self.answer(serializers.Categories.of(queries.category_tree(locale=locale)))
 
     @operation(
         summary="Create a category",
         body=serializers.CreateCategory,
         responses={201: serializers.Category},
-        errors=[errors.UnknownCategory, errors.CategoryTooDeep],
+        errors=[
+            errors.UnknownCategory,
+            errors.CategoryTooDeep,
+            errors.InvalidSlug,
+            errors.SlugTaken,
+            errors.ExternalIdTaken,
+            errors.UnknownLocale,
+        ],
         idempotency="accepted",
         etag=True,
+        examples={
+            "below another": {"name": "Lanterns", "parent": "lights"},
+            "in two languages": {"name": "Lights", "texts": {"de": {"name": "Lichter"}}},
+        },
     )
     def post(self, request: HttpRequest) -> HttpResponse:
         body = self.body(serializers.CreateCategory)
         category_id, headers = once(
             self.idempotency(request, body),
-            lambda key: services.create_category(
-                name=body.name, parent=body.parent, now=clock.now(), idempotency=key
+            lambda key: services.add_category(
+                category=body.to_new(), now=clock.now(), idempotency=key
             ),
         )
-        location = reverse("category", kwargs={"category_id": category_id})
+        location = reverse("category", kwargs={"id_or_slug": str(category_id)})
         return _answer_category(
             self, category_id, status=201, headers={"Location": location, **headers}
         )
 
 
 class CategoryDetail(APIView):
-    scopes = {"GET": PUBLIC, "PATCH": "catalogue.write"}
+    scopes = {"GET": PUBLIC, "PATCH": "catalogue.write", "DELETE": "catalogue.write"}
 
     @operation(
         summary="Read a category and what lies below it",
-        responses={200: serializers.Category},
+        description="By its id, its slug, or `external:` and its external id. A slug that it had"
+        " before is redirected to the one it has.",
+        query=InLocale,
+        responses={200: serializers.Category, 301: None},
         errors=[errors.CategoryNotFound],
         etag=True,
     )
-    def get(self, request: HttpRequest, category_id: UUID) -> HttpResponse:
-        return _answer_category(self, category_id)
+    def get(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
+        locale = locale_of(self.query(InLocale).locale)
+        shown = queries.category_shown(id_or_slug, locale=locale)
+        if isinstance(shown, queries.Moved):
+            return moved(self, reverse("category", kwargs={"id_or_slug": shown.slug}))
+        return _answer(self, shown)
 
     @operation(
-        summary="Rename a category, or move it with all below it",
+        summary="Change a category, or move it with all below it",
+        description="The slug stays when the name changes.",
         body=serializers.EditCategory,
         responses={200: serializers.Category},
         errors=[
@@ -70,32 +96,82 @@ class CategoryDetail(APIView):
             errors.UnknownCategory,
             errors.CategoryCycle,
             errors.CategoryTooDeep,
+            errors.InvalidSlug,
+            errors.SlugTaken,
+            errors.ExternalIdTaken,
+            errors.UnknownLocale,
         ],
         if_match="required",
         etag=True,
+        examples={
+            "below another": {"parent": "lights"},
+            "to the top, ahead of another": {"parent": None, "before": "garden"},
+            "behind its neighbour": {"after": "garden"},
+        },
     )
-    def patch(self, request: HttpRequest, category_id: UUID) -> HttpResponse:
-        body = given(self.body(serializers.EditCategory))
+    def patch(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
+        body = self.body(serializers.EditCategory)
+        category_id = queries.category_id_of(id_or_slug)
         services.edit_category(
             category_id=category_id,
             version=self.if_match(request),
-            name=body.get("name"),
-            parent=body.get("parent"),
-            to_root="parent" in body and body["parent"] is None,
+            now=clock.now(),
+            **given(body),
         )
         return _answer_category(self, category_id)
 
+    @operation(
+        summary="Remove an empty category",
+        responses={204: None},
+        errors=[errors.CategoryNotFound, errors.CategoryNotEmpty],
+        if_match="accepted",
+    )
+    def delete(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
+        services.remove_category(
+            category_id=queries.category_id_of(id_or_slug), version=self.if_match(request)
+        )
+        return self.answer(status=204)
+
+
+class CategoryProducts(APIView):
+    scopes = {"PATCH": "catalogue.write"}
+
+    @operation(
+        summary="List products in a category, or no more",
+        description="Behind the categories that they are in already. Products that are archived,"
+        " or do not exist, are left out. Asking again changes nothing.",
+        body=serializers.RelistProducts,
+        responses={200: serializers.Relisted},
+        errors=[errors.CategoryNotFound],
+        examples={"one more": {"add": ["0197a7c8-5c1e-7cc3-98a4-1f0e2c3b4d5e"]}},
+    )
+    def patch(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
+        body = self.body(serializers.RelistProducts)
+        added, removed = product_services.relist_products(
+            category_id=queries.category_id_of(id_or_slug),
+            add=body.add,
+            remove=body.remove,
+            now=clock.now(),
+        )
+        return self.answer(serializers.Relisted(added=added, removed=removed))
+
 
 def _answer_category(
+    view: APIView, category_id: UUID, *, status: int = 200, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    shown = queries.category_shown(str(category_id), locale=locale_of(None))
+    assert not isinstance(shown, queries.Moved)
+    return _answer(view, shown, status=status, headers=headers)
+
+
+def _answer(
     view: APIView,
-    category_id: UUID,
+    shown: queries.CategoryShown,
     *,
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> HttpResponse:
-    node = queries.category_of(category_id)
-    if node is None:
-        raise errors.CategoryNotFound(f"There is no category {category_id}.")
-    category = serializers.Category.of(node)
-    rest = crc32(msgspec.json.encode(category.children))
-    return view.answer(category, status=status, etag=f"{node.version}-{rest:08x}", headers=headers)
+    category = serializers.Category.of_shown(shown)
+    # What lies in it and above it are other aggregates: its version alone would not tell.
+    tag = f"{shown.version}-{crc32(msgspec.json.encode(category)):08x}"
+    return view.answer(category, status=status, etag=tag, headers=headers)
