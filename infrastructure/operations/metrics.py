@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 
-from django.db import DatabaseError, InterfaceError
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -13,6 +13,8 @@ from infrastructure import clock
 from infrastructure.database.contexts import aliases, connection_at
 from infrastructure.observability.metrics import ASKED
 from infrastructure.operations.models import Operation
+
+logger = logging.getLogger(__name__)
 
 # FAILED ones stay as long as the retention, so of them only the last day's are counted.
 _SQL = """
@@ -39,8 +41,9 @@ class OperationsCollector(Collector):
         for alias in aliases():
             try:
                 rows = connection_at(alias).fetch(_SQL, [now, now])
-            except (DatabaseError, InterfaceError):
-                continue  # the other metrics are worth the more while a database is away
+            except Exception as error:  # the other figures matter the more when a database is away
+                logger.warning("operations_not_counted", exc_info=error)
+                continue
             for kind, queued, running, failed, age in rows:
                 for state, count in (
                     (Operation.State.QUEUED, queued),

@@ -163,7 +163,10 @@ def hint(operation_id: UUID, context: str) -> None:
             "platform.run_operation",
             kwargs={"operation_id": str(operation_id), "context": context},
             queue=context,
-            retry=False,
+            # Tried once more, since a kept connection may be gone. Without a retry at all kombu
+            # would go on connecting for seconds, while the caller's request waits.
+            retry=True,
+            retry_policy={"max_retries": 1, "interval_start": 0},
         )
     except (BrokerUnavailable, OSError) as error:
         logger.warning("operation_hint_lost", exc_info=error)

@@ -107,8 +107,8 @@ def test_a_failed_operation_says_why(owner: Any) -> None:
 def test_strangers_see_and_touch_nothing(owner: Any, now: datetime) -> None:
     operation = with_file(start(owner.id), b"a,b\n", ".csv", now)
     stranger = users.client_of(users.customer())
-    finance = users.client_of(users.staff("catalogue"))
-    for client in (stranger, finance):
+    catalogue = users.client_of(users.staff("catalogue"))
+    for client in (stranger, catalogue):
         path = f"{OPERATIONS}/{operation.id}"
         for answer in (
             client.get(path),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.test.utils import CaptureQueriesContext
@@ -245,6 +246,18 @@ def test_a_worker_is_told_after_the_commit_and_not_before(now: datetime, broker:
     with transaction.atomic(using=ALIAS):
         start(now, count=1)
         assert broker.llen("orders") == 0
+    assert broker.llen("orders") == 1
+
+
+def test_without_a_broker_it_waits_to_be_swept(
+    now: datetime, broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        away.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:9/0")
+        away.setattr(current_app.amqp, "_producer_pool", None)
+        operation = start(now, count=1)
+    assert (read(operation).state, broker.llen("orders")) == ("QUEUED", 0)
+    assert services.sweep(ALIAS, now=now + services.PATIENCE) == 1
     assert broker.llen("orders") == 1
 
 
