@@ -115,7 +115,7 @@ def pack_rows(rows: Sequence[NewParcel], call: Call) -> list[RowResult]:
     return each(rows, lambda row: pack_one(row, call), context=CONTEXT)
 
 
-BULK = Bulk("orders.pack_rows", scope=SCOPE, row=NewParcel, apply=pack_rows)
+BULK = Bulk("orders.pack_rows", scope="catalogue.read", row=NewParcel, apply=pack_rows)
 
 
 class PackParcels(Body, frozen=True, kw_only=True):
