@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from domains.products.services import inventory, media
+from domains.products.services import inventory, media, prices
 from domains.products.services.imports import running
 from infrastructure import clock
 from infrastructure.operations.registry import runs

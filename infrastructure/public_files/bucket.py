@@ -27,4 +27,4 @@ class BucketStorage(S3Storage):
             default_acl=None,
             object_parameters={"CacheControl": CACHE_CONTROL},
         )
-        self.client_config = self.client_config.merge(_TIMEOUTS)
+        self.client_config: Config = self.client_config.merge(_TIMEOUTS)

@@ -57,8 +57,8 @@ class StaffMedia:
 
 
 _ARRAY = """
-    json_build_array(m.id, coalesce(nullif(m.alts ->> %s::text, ''), m.alt), f.sha256, f.suffix, f.width,
-        f.height, f.renditions, mv.sku)
+    json_build_array(m.id, coalesce(nullif(m.alts ->> %s::text, ''), m.alt), f.sha256, f.suffix,
+        f.width, f.height, f.renditions, mv.sku)
 """
 _FROM = """
     FROM products_productmedia m

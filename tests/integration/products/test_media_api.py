@@ -105,6 +105,61 @@ def test_pictures_are_moved(staff: Client, lantern: UUID) -> None:
     assert [item["id"] for item in of(staff, lantern)] == [ids[2], ids[0], ids[1]]
 
 
+def test_a_product_shows_its_pictures_in_one_statement(
+    staff: Client, client: Client, lantern: UUID, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1, using=alias_of("products")):
+        assert client.get(f"/api/v1/products/{lantern}").json()["media"] == []
+    first = send(staff, lantern, alt="At night", variant="85123A").json()
+    second = send(staff, lantern, pictures.picture(width=40, height=30)).json()
+    path = f"/api/v1/media/{first['id']}"
+    staff.patch(path, {"alts": {"de": "Bei Nacht"}}, content_type="application/json")
+    while media.make_sizes(now=clock.now()):
+        pass
+    with django_assert_num_queries(1, using=alias_of("products")):
+        shown = client.get(f"/api/v1/products/{lantern}").json()["media"]
+    base = first["url"].removesuffix("/original.jpg")
+    assert shown == [
+        {
+            "id": first["id"],
+            "alt": "At night",
+            "width": 400,
+            "height": 300,
+            "url": first["url"],
+            "renditions": [
+                {"width": 160, "height": 120, "url": f"{base}/160.webp"},
+                {"width": 320, "height": 240, "url": f"{base}/320.webp"},
+                {"width": 400, "height": 300, "url": f"{base}/400.webp"},
+            ],
+            "variant": "85123A",
+        },
+        {
+            "id": second["id"],
+            "alt": "",
+            "width": 40,
+            "height": 30,
+            "url": second["url"],
+            "renditions": [
+                {"width": 40, "height": 30, "url": second["url"].replace("original.jpg", "40.webp")}
+            ],
+            "variant": None,
+        },
+    ]
+    german = client.get(f"/api/v1/products/{lantern}?locale=de").json()["media"]
+    assert [each["alt"] for each in german] == ["Bei Nacht", ""]
+
+
+def test_a_product_that_gets_a_picture_has_another_etag(
+    staff: Client, client: Client, lantern: UUID
+) -> None:
+    tags = [client.get(f"/api/v1/products/{lantern}")["ETag"]]
+    send(staff, lantern)
+    tags.append(client.get(f"/api/v1/products/{lantern}")["ETag"])
+    media.make_sizes(now=clock.now())
+    tags.append(client.get(f"/api/v1/products/{lantern}")["ETag"])
+    assert len(set(tags)) == 3
+
+
 def test_its_files_are_fetched_for_good(staff: Client, client: Client, lantern: UUID) -> None:
     send(staff, lantern)
     media.make_sizes(now=clock.now())
@@ -121,7 +176,7 @@ def test_its_files_are_fetched_for_good(staff: Client, client: Client, lantern: 
         assert fetched["Cache-Control"] == "public, max-age=31536000, immutable"
         assert fetched["X-Content-Type-Options"] == "nosniff"
         assert fetched["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
-        assert len(b"".join(fetched.streaming_content)) == int(fetched["Content-Length"])
+        assert len(fetched.getvalue()) == int(fetched["Content-Length"])
         again = client.get(path, headers={"If-None-Match": fetched["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
 

@@ -12,6 +12,7 @@ from domains.products import errors
 from domains.products.api.parameters import once
 from domains.products.api.serializers import media as serializers
 from domains.products.api.serializers.fields import given
+from domains.products.models.media import MediaChanges
 from domains.products.queries import media as queries
 from domains.products.queries.products import product_id_of
 from domains.products.services import media as services
@@ -60,17 +61,17 @@ class ProductMedia(APIView):
     def post(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
         form, upload = self.form(serializers.UploadMedia, max_bytes=settings.MEDIA_MAX_BYTES)
         product_id = product_id_of(id_or_slug)
-        place = {} if form.position is None else {"position": form.position}
+        fields: MediaChanges = {"alt": form.alt, "variant": form.variant}
+        if form.position is not None:
+            fields["position"] = form.position
         media_id, headers = once(
             self.idempotency(request, (form, upload.sha256)),
             lambda key: services.add_media(
                 product_id=product_id,
                 file=upload.content,
-                alt=form.alt,
-                variant=form.variant,
                 now=clock.now(),
                 idempotency=key,
-                **place,
+                **fields,
             ),
         )
         location = reverse("media", kwargs={"media_id": media_id})
