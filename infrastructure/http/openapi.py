@@ -405,7 +405,7 @@ def _answer_headers(declared: Operation, method: str, status: int) -> Iterable[s
     yield from ("X-Request-ID", "RateLimit-Policy", "RateLimit")
     if declared.etag and status in (200, 201):
         yield "ETag"
-    if status in (201, 202):
+    if status in (201, 202, 301):
         yield "Location"
     if declared.idempotency and method == "POST":
         yield "Idempotency-Replayed"
@@ -453,4 +453,5 @@ _ANSWERS = {
     201: "Created.",
     202: "Accepted; it is decided later.",
     204: "Done; there is nothing to say.",
+    301: "It has moved: this is an address of before.",
 }
