@@ -31,6 +31,10 @@ DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "GBP")
 DEFAULT_LOCALE = env.text("DEFAULT_LOCALE", "en")
 LOCALES = env.items("LOCALES", ["en", "de", "es", "fr", "ru"])
 env.require(DEFAULT_LOCALE in LOCALES, "DEFAULT_LOCALE is not one of LOCALES")
+# What finds products; docs/search.md says what another one has to do.
+SEARCH_ENGINE = env.text(
+    "SEARCH_ENGINE", "domains.products.queries.search.postgres.PostgresSearch"
+)
 
 # --- Databases -------------------------------------------------------------------------------
 
@@ -43,7 +47,7 @@ _database_options = {
     "prepare_threshold": _prepare or None,
     "options": env.text(
         "DATABASE_SESSION_OPTIONS",
-        "-c plan_cache_mode=force_generic_plan -c statement_timeout=30s"
+        "-c plan_cache_mode=force_generic_plan -c jit=off -c statement_timeout=30s"
         " -c idle_in_transaction_session_timeout=30s",
     ),
     "connect_timeout": env.integer("DATABASE_CONNECT_TIMEOUT_SECONDS", 5),
@@ -270,6 +274,7 @@ env.require(
 # The staff middlewares do nothing outside the admin: the API is called with tokens, not cookies.
 MIDDLEWARE = [
     "infrastructure.http.middleware.Edge",
+    "infrastructure.http.cached_reads.CachedReads",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "infrastructure.http.middleware.StaffSession",
     "infrastructure.http.middleware.StaffCsrf",
@@ -444,6 +449,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 30},
     },
+    "refresh popularity": {"task": "products.refresh_popularity", "schedule": 600.0},
     "sweep pictures": {"task": "products.sweep_pictures", "schedule": 3600.0},
     "forget operations": {"task": "platform.forget_operations", "schedule": 3600.0},
     "sweep operations": {

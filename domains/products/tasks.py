@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from domains.products.services import inventory, media, prices
+from domains.products.services import exports, inventory, listing, media, prices
 from domains.products.services.imports import running
 from infrastructure import clock
 from infrastructure.operations.registry import runs
@@ -50,7 +50,19 @@ def turn_due_prices() -> None:
         pass
 
 
+@shared_task(name="products.refresh_popularity")
+def refresh_popularity() -> None:
+    """Every ten minutes: sort lists by what was ordered lately."""
+    listing.refresh_popularity(now=clock.now())
+
+
 @runs("products.import", scope="catalogue.write")
 def import_file(work: Work) -> None:
     """What a file says of the catalogue; see docs/import.md."""
     running.run(work)
+
+
+@runs("products.export", scope="catalogue.read")
+def export_file(work: Work) -> None:
+    """The catalogue as a file that an import reads back."""
+    exports.run(work)

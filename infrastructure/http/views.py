@@ -37,7 +37,7 @@ from infrastructure.http.errors import (
     UnsupportedMediaType,
 )
 from infrastructure.http.idempotency import IdempotencyKey
-from infrastructure.http.openapi import Schema
+from infrastructure.http.openapi.operations import Schema
 from infrastructure.http.operation import Operation, operation
 from infrastructure.http.pagination import Page
 from infrastructure.http.problems import answer_refusal
@@ -250,7 +250,7 @@ class APIView(RestFrameworkView):
 
     def form(self, form_type: type[T], *, max_bytes: int) -> tuple[T, Upload]:
         """The fields and the file of a multipart form. Raises as `uploads.read_form`."""
-        return read_form(self.request, form_type, max_bytes=max_bytes)  # type: ignore[arg-type]
+        return read_form(self.request, form_type, max_bytes=max_bytes)
 
     def upload(self) -> HttpRequest:
         """The body as a file: a stream with `read(size)`, of one of the operation's `uploads`.
@@ -342,13 +342,17 @@ class APIView(RestFrameworkView):
         headers: Mapping[str, str] | None = None,
     ) -> HttpResponse:
         """A page as `{"items": [...], "next": cursor}`, with a Link to the next one (RFC 8288)."""
-        given = dict(headers or {})
-        if page.next is not None:
-            parameters = {**dict(self.request.GET.lists()), "cursor": [page.next]}
-            given["Link"] = f'<{self.request.path}?{urlencode(parameters, doseq=True)}>; rel="next"'
+        given = {**self.link_to(page), **(headers or {})}
         return self.answer(
             PageOf(items=[render(item) for item in page.items], next=page.next), headers=given
         )
+
+    def link_to(self, page: Page[Any]) -> dict[str, str]:
+        """The header that links to the next page, where there is one."""
+        if page.next is None:
+            return {}
+        parameters = {**dict(self.request.GET.lists()), "cursor": [page.next]}
+        return {"Link": f'<{self.request.path}?{urlencode(parameters, doseq=True)}>; rel="next"'}
 
 
 def _positions(request: HttpRequest) -> consistency.Positions | None:

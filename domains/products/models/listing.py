@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -34,6 +35,19 @@ class ListingQuerySet(models.QuerySet["Listing"]):
             ids = list(product_ids)
             connection_of("products").fetch(_LOCK, [ids])
             connection_of("products").fetch(_refresh_text(), [ids])
+
+    def refresh_in_categories(self, category_ids: Sequence[UUID]) -> None:
+        """These categories are called something else: of all products that are directly in them."""
+        self._refresh_all(_IN_CATEGORIES, list(category_ids))
+
+    def refresh_of_type(self, product_type_id: UUID) -> None:
+        """The attributes of this type have changed: of all its products."""
+        self._refresh_all(_OF_TYPE, product_type_id)
+
+    def _refresh_all(self, sql: str, param: Any) -> None:
+        ids = [product_id for (product_id,) in connection_of("products").fetch(sql, [param])]
+        for start in range(0, len(ids), BATCH):
+            self.refresh(ids[start : start + BATCH])
 
     def refresh_availability(self, variant_ids: Sequence[UUID]) -> None:
         """The same for nothing but whether there is anything left of them."""
@@ -201,6 +215,14 @@ class ListingWord(models.Model):
 # Popularity is how many units orders asked for in so many days.
 POPULAR_DAYS = 90
 
+# Products whose listing one statement writes.
+BATCH = 500
+
+_IN_CATEGORIES = """
+    SELECT DISTINCT product_id FROM products_productcategory WHERE category_id = ANY(%s::uuid[])
+    ORDER BY product_id
+"""
+_OF_TYPE = "SELECT id FROM products_product WHERE product_type_id = %s ORDER BY id"
 _POPULARITY = """
     WITH wanted AS (
         SELECT product_id, sum(units)::bigint AS units FROM products_listingdemand

@@ -14,7 +14,7 @@ from domains.products.errors import (
     CategoryNotFound,
     UnknownCategory,
 )
-from domains.products.models import Category
+from domains.products.models import Category, Listing
 from domains.products.queries import categories as queries
 from domains.products.rules import slugs
 from domains.products.rules.ranks import rank_between
@@ -140,6 +140,8 @@ def edit_category(
             now=now,
         )
         category.save()
+        if {"name", "texts"} & changes.keys():
+            Listing.objects.refresh_in_categories([category.id])
 
 
 def remove_category(*, category_id: UUID, version: int | None) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from uuid import UUID
 
 from domains.products.models import Listing, Product
+from domains.products.models.listing import BATCH
 from infrastructure.database.contexts import alias_of, atomic
-
-BATCH = 500
 
 
 def rebuild_listing(*, now: datetime, progress: Callable[[int, int], None] | None = None) -> int:
@@ -54,11 +53,3 @@ def forget_demand(*, since: date | None, until: date | None) -> None:
     """Of the days from `since` to before `until`, None for an open end."""
     with atomic("products"):
         Listing.objects.forget_demand(since=since, until=until)
-
-
-def refresh_listing(*, product_ids: Sequence[UUID]) -> None:
-    """Make the listing of these products what their rows say now.
-
-    For the transaction of whoever changed products, their variants, categories or base prices.
-    """
-    Listing.objects.refresh(sorted(set(product_ids)))

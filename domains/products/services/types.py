@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.products.errors import ProductTypeInUse, ProductTypeNotFound
-from domains.products.models import ProductType
+from domains.products.models import Listing, ProductType
 from domains.products.queries import types as queries
 from domains.products.rules.types import AttributeTerms, Loss, losses
 from domains.products.services.writing import expect, known_locales, refusals
@@ -59,6 +59,7 @@ def edit_type(
         changed.edit(name=name, attributes=attributes, now=now)
         if changed.has_changes:
             changed.save()
+            Listing.objects.refresh_of_type(changed.id)
 
 
 def remove_type(*, code: str, version: int | None) -> None:

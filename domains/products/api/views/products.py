@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 from zlib import crc32
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from msgspec import UNSET
 
 from domains.products import errors
 from domains.products.api.parameters import locale_of, moved, once, prices_of
 from domains.products.api.serializers import listing as listing_serializers
 from domains.products.api.serializers import products as serializers
 from domains.products.api.serializers.fields import given
-from domains.products.queries import listing as listing_queries
 from domains.products.queries import products as queries
 from domains.products.queries.categories import Moved
+from domains.products.queries.search.port import (
+    ORDERS,
+    ListedProduct,
+    UnknownFilters,
+    search_engine,
+)
 from domains.products.services import products as services
 from domains.products.services import variants as variant_services
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
+from infrastructure.http.decoding import decode_query
 from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.http.pagination import page
-from infrastructure.http.types import PageOf
 from infrastructure.http.views import APIView, operation
 
 _NEW_PRODUCT = {
@@ -68,30 +76,71 @@ class Products(APIView):
 
     @operation(
         summary="List and search products on sale",
+        description="Beside the parameters below: `attr.<code>=red,blue` chooses values of an"
+        " attribute that can be filtered by, or of an option of variants; one of them has to be"
+        " there. `attr.<code>_min` and `attr.<code>_max` bound a number or a date. Nothing else is"
+        " known: any other parameter is refused.",
         query=listing_serializers.ListProducts,
-        responses={200: PageOf[listing_serializers.ListedProduct]},
+        responses={200: listing_serializers.ProductList},
         errors=[errors.UnknownChannel],
     )
     def get(self, request: HttpRequest) -> HttpResponse:
-        query = self.query(listing_serializers.ListProducts)
+        query = self._filtered()
+        locale = locale_of(query.locale)
         prices = prices_of(
             currency=query.currency, channel=query.channel, actor=self.actor, now=clock.now()
         )
-        found = page(
-            lambda after, limit: listing_queries.products_listed(
-                q=query.q,
-                category=query.category,
-                prices=prices,
-                sort=query.sort,
+        criteria = query.criteria(locale=locale, currency=prices.currency)
+        wanted = query.facets_wanted()
+        counted = []
+
+        def products(after: Sequence[Any] | None, limit: int) -> Sequence[ListedProduct]:
+            found = search_engine().search(
+                criteria,
+                sort=query.order,
                 after=after,
                 limit=limit,
+                prices=prices,
+                facets=wanted,
+            )
+            counted.append(found.facets)
+            return found.products
+
+        try:
+            found = page(
+                products,
+                query.cursor,
+                query.limit,
+                order=ORDERS[query.order],
+                filters=query.bound(),
+            )
+        except UnknownFilters as unknown:
+            raise listing_serializers.refusal_of(unknown, query.attributes) from unknown
+        facets = counted[0]
+        return self.answer(
+            listing_serializers.ProductList(
+                items=[listing_serializers.ListedProduct.of(item) for item in found.items],
+                next=found.next,
+                facets=UNSET
+                if facets is None or wanted is None
+                else listing_serializers.Facets.of(facets, wanted, prices.currency),
             ),
-            query.cursor,
-            query.limit,
-            order=listing_queries.ORDERS[query.sort],
-            filters=query,
+            headers=self.link_to(found),
         )
-        return self.answer_page(found, listing_serializers.ListedProduct.of)
+
+    def _filtered(self) -> listing_serializers.FilteredList:
+        """The parameters; those of attributes apart, since no type can name them."""
+        given = dict(self.request.GET.lists())
+        attributes = {
+            name: given.pop(name)
+            for name in [*given]
+            if name.startswith(listing_serializers.ATTRIBUTE)
+        }
+        query = decode_query(given, listing_serializers.ListProducts)
+        return listing_serializers.FilteredList(
+            **{name: getattr(query, name) for name in query.__struct_fields__},
+            attributes=attributes,
+        )
 
     @operation(
         summary="Create a product",

@@ -71,7 +71,7 @@ def facets_of(text: str, *, digits: int) -> Facets:
         count=found["count"],
         categories=_values(found.get("categories")),
         price=_prices(found["price"], digits) if found.get("price") else None,
-        available=None if "available" not in found else {k: n for k, n in found["available"]},
+        available=None if "available" not in found else dict(found["available"]),
         attributes=None
         if attributes is None
         else tuple(
@@ -153,7 +153,8 @@ def _categories(conditions: str) -> str:
 def _price(conditions: str) -> str:
     return f"""
         SELECT CASE WHEN count(*) > 0 THEN json_build_array(
-            min(k.lowest), max(k.highest), json_agg(json_build_array(k.bucket, k.n) ORDER BY k.bucket)
+            min(k.lowest), max(k.highest),
+            json_agg(json_build_array(k.bucket, k.n) ORDER BY k.bucket)
         ) END
         FROM (
             SELECT width_bucket(o.amount_minor, %s::bigint[]) AS bucket, count(*) AS n,

@@ -130,10 +130,13 @@ def _ranked(kinds: Sequence[Kind], continued: bool) -> str:
     """
 
 
-# What is shown of a page's products. Takes the locale, the prices' parameters and the locale.
+# What is shown of a page's products, one after the other: of how many there are on a page Postgres
+# knows nothing. Takes the locale, the prices' parameters and the locale.
 SHOWN = f"""
-    SELECT g.n, p.id, p.slug, coalesce(nullif(t.name, ''), p.name), ({IMAGE}), ({VARIANTS}),
-        g.a, g.b
-    FROM page g JOIN products_product p ON p.id = g.product_id
-    LEFT JOIN products_producttext t ON t.product_id = p.id AND t.locale = %s
+    SELECT g.n, s.*, g.a, g.b FROM page g CROSS JOIN LATERAL (
+        SELECT p.id, p.slug, ({IMAGE}) AS image, ({VARIANTS}) AS variants, coalesce(nullif((
+            SELECT t.name FROM products_producttext t WHERE t.product_id = p.id AND t.locale = %s
+        ), ''), p.name) AS name
+        FROM products_product p WHERE p.id = g.product_id LIMIT 1
+    ) s
 """

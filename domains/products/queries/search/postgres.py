@@ -25,8 +25,6 @@ from domains.products.queries.variants import variants_of
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import minor_digits
 
-_NO_WORDS: Sort = "popularity"
-
 
 class PostgresSearch:
     """See `port.SearchEngine`."""
@@ -45,11 +43,10 @@ class PostgresSearch:
         meant = understood(criteria, codes=sorted(codes))
         if meant.hopeless:
             return Found(products=(), facets=facets and _nothing(facets))
-        by = _NO_WORDS if sort == "relevance" and meant.words is None else sort
         conditions = conditions_of(criteria, meant)
         params = page_params(
             conditions,
-            sort=by,
+            sort=sort,
             after=after,
             limit=limit,
             currency=criteria.currency,
@@ -69,7 +66,7 @@ class PostgresSearch:
         params += [criteria.locale, *prices.params, criteria.locale]
         text = _text(
             tuple(condition.kind for condition in conditions),
-            by,
+            sort,
             after is not None,
             None if facets is None else facets_text(conditions, facets),
         )
@@ -77,7 +74,7 @@ class PostgresSearch:
         counted = None
         if facets is not None:
             counted = facets_of(rows.pop(0)[2], digits=digits)
-        return Found(products=[_product(row, by, prices) for row in rows], facets=counted)
+        return Found(products=[_product(row, sort, prices) for row in rows], facets=counted)
 
 
 @cache
@@ -98,7 +95,7 @@ def _text(kinds: tuple[Kind, ...], sort: Sort, continued: bool, facets: str | No
 
 
 def _product(row: Sequence[Any], sort: Sort, prices: PricesFor) -> ListedProduct:
-    _, product_id, slug, name, image, variants, a, b = row
+    _, product_id, slug, image, variants, name, a, b = row
     if sort == "relevance":
         sorted_by = {"rank": a, "popularity": b}
     else:

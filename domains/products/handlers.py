@@ -1,0 +1,36 @@
+"""What products do when something happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from domains.products.events import StockAvailabilityChanged, StockReserved
+from domains.products.services import listing
+from infrastructure.events.subscriptions import clears, subscribe
+
+
+@subscribe(StockAvailabilityChanged, batch=True, ordered=False)
+def refresh_availability_of_listings(events: Sequence[StockAvailabilityChanged]) -> None:
+    """What the stock says now counts, not the event; so the order does not matter."""
+    listing.refresh_availability(variant_ids=[event.variant_id for event in events])
+
+
+@subscribe(StockReserved, batch=True, rebuildable=True, ordered=False)
+def add_demand_for_products(events: Sequence[StockReserved]) -> None:
+    """What orders ask for makes a product popular; what lies in carts does not."""
+    units: Counter[tuple[UUID, date]] = Counter()
+    for event in events:
+        if event.holder == "order":
+            for line in event.lines:
+                units[line.variant_id, event.occurred_at.date()] += line.quantity
+    listing.add_demand(units=units)
+
+
+@clears(add_demand_for_products)
+def forget_demand_for_products(since: datetime | None, until: datetime | None) -> None:
+    """Whole days: a replay begins and ends at midnight (UTC), or its first and last day are
+    counted in part."""
+    listing.forget_demand(since=since and since.date(), until=until and until.date())
