@@ -129,6 +129,19 @@ def decode_form(values: Mapping[str, list[str]], form_type: type[T]) -> T:
 _OF_FORMS = {"unknown_parameter": "unknown_field", "repeated_parameter": "repeated_field"}
 
 
+def decode_value(value: Any, wanted: type[T], *, strict: bool = True) -> T:
+    """A value of dicts, lists and texts, from wherever it comes, as `wanted`.
+
+    strict: whether a number has to be one, or may be its text. Raises InvalidBody with one error
+    per field.
+    """
+    try:
+        return msgspec.convert(value, wanted, strict=strict)
+    except msgspec.ValidationError:
+        errors = list(islice(_faults(value, wanted, "", strict=strict), _MOST_ERRORS))
+    raise InvalidBody(_summary(errors, "field"), errors=errors)
+
+
 @cache
 def _decoder(body_type: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(body_type)

@@ -1,0 +1,315 @@
+"""The catalogue as rows of files, in pages: what an import reads back without a change.
+
+Every kind has an order that does not depend on ids where these would be others in another shop. A
+page begins behind the key that the page before it ended with.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, Q
+
+from domains.products.models import (
+    Category,
+    Price,
+    PriceEntry,
+    Product,
+    ProductCategory,
+    ProductType,
+    StockItem,
+)
+from domains.products.queries.trees import Branch, branches
+from domains.products.rules.prices import Kind
+from domains.products.rules.slugs import EXTERNAL
+from domains.products.rules.texts import TEXT_FIELDS
+from infrastructure.database.contexts import connection_of
+from infrastructure.money import Money
+
+PAGE = 500
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """rows: as JSON Lines has them. last: where the next page begins behind."""
+
+    rows: list[Row]
+    last: str
+
+
+def pages(
+    kind: str, *, after: str | None, now: datetime, filters: Mapping[str, Any]
+) -> Iterator[Page]:
+    """filters: those of `services.exports.FILTERS` that belong to the kind."""
+    return _PAGES[kind](after, now, filters)
+
+
+def total(kind: str, filters: Mapping[str, Any]) -> int:
+    """About how many rows there will be."""
+    if kind == "products":
+        return _products(filters).count()
+    counted: Any = {
+        "categories": Category,
+        "product-types": ProductType,
+        "prices": PriceEntry,
+        "stock": StockItem,
+    }[kind]
+    return int(counted.objects.count())
+
+
+# Products
+
+_FAMILIES = """
+    SELECT 'locale', locale FROM products_producttext
+    UNION SELECT 'attr', jsonb_object_keys(attributes) FROM products_product
+    UNION SELECT 'variant_attr', jsonb_object_keys(attributes) FROM products_variant
+    UNION SELECT 'option', jsonb_object_keys(options) FROM products_variant
+    UNION SELECT 'price', currency FROM products_price WHERE price_list_id IS NULL
+    UNION SELECT 'category_locale', locale FROM products_categorytext
+    UNION SELECT 'attribute_locale', jsonb_object_keys(names) FROM products_attribute
+"""
+
+
+def families() -> dict[str, list[str]]:
+    """The parameters that columns of CSV have somewhere in the catalogue; one statement."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for family, parameter in connection_of("products").fetch(_FAMILIES, []):
+        found[family].append(parameter)
+    return {family: sorted(parameters) for family, parameters in found.items()}
+
+
+def _product_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
+    links = ProductCategory.objects.select_related("category").order_by("position", "id")
+    wanted = (
+        _products(filters)
+        .select_related("product_type")
+        .prefetch_related("variant_rows", "text_rows", Prefetch("category_rows", queryset=links))
+        .order_by("pk")
+    )
+    while True:
+        found = list((wanted.filter(pk__gt=UUID(after)) if after else wanted)[:PAGE])
+        if not found:
+            return
+        prices = _regular_prices([v.id for product in found for v in product.variants], now)
+        after = str(found[-1].pk)
+        yield Page([_product_row(product, prices) for product in found], after)
+
+
+def _products(filters: Mapping[str, Any]) -> Any:
+    products = Product.objects.filter(status__in=filters.get("status") or ["draft", "active"])
+    if filters.get("product_type"):
+        products = products.filter(product_type__code=filters["product_type"])
+    if filters.get("updated_since"):
+        products = products.filter(updated_at__gte=datetime.fromisoformat(filters["updated_since"]))
+    return products
+
+
+def _product_row(product: Product, prices: Mapping[UUID, dict[str, str]]) -> Row:
+    return {
+        "external_id": product.external_id,
+        "slug": product.slug,
+        **{name: getattr(product, name) for name in TEXT_FIELDS},
+        "status": product.status,
+        "product_type": product.product_type.code if product.product_type else None,
+        "categories": [reference(link.category) for link in product.categories],
+        "attributes": product.attributes,
+        "texts": _texts(product.texts),
+        "variants": [
+            {
+                "sku": variant.sku,
+                "external_id": variant.external_id,
+                "name": variant.name,
+                "barcode": variant.barcode,
+                "options": variant.options,
+                "attributes": variant.attributes,
+                "weight_g": variant.weight_g,
+                "length_mm": variant.length_mm,
+                "width_mm": variant.width_mm,
+                "height_mm": variant.height_mm,
+                "tax_class": variant.tax_class,
+                "unit": variant.unit,
+                "retired": True if variant.retired_at else None,
+                "prices": prices.get(variant.id, {}),
+            }
+            for variant in product.variants
+        ],
+    }
+
+
+def reference(thing: Category | Branch) -> str:
+    """How a file names a category."""
+    return EXTERNAL + thing.external_id if thing.external_id else thing.slug
+
+
+def _texts(rows: Sequence[Any]) -> dict[str, dict[str, str]]:
+    return {
+        row.locale: {name: text for name, text in row.told.items() if text}
+        for row in sorted(rows, key=lambda row: str(row.locale))
+    }
+
+
+def _regular_prices(variant_ids: Sequence[UUID], now: datetime) -> dict[UUID, dict[str, str]]:
+    """Per variant and currency what one costs in the base list for good, sales left out."""
+    entries = (
+        _live(now)
+        .filter(
+            price__variant_id__in=variant_ids,
+            price__price_list=None,
+            kind=Kind.REGULAR.value,
+            min_quantity=1,
+            until_at=None,
+            from_at__lte=now,
+        )
+        .select_related("price")
+        .order_by("price__currency", "from_at", "number")
+    )
+    found: dict[UUID, dict[str, str]] = defaultdict(dict)
+    for entry in entries:
+        money = Money(entry.amount_minor, entry.price.currency)
+        found[entry.price.variant_id][money.currency] = money.amount_text
+    return found
+
+
+# Categories: each behind the one that it lies in, siblings in their order
+
+
+def _category_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
+    tree = branches()
+    by_id = {branch.id: branch for branch in tree}
+    ordered = _in_order(tree)
+    start = int(after or 0)
+    for first in range(start, len(ordered), PAGE):
+        ids = ordered[first : first + PAGE]
+        found = Category.objects.prefetch_related("text_rows").in_bulk(ids)
+        rows = []
+        for category in (found[i] for i in ids if i in found):
+            parent = None if category.parent_id is None else by_id.get(category.parent_id)
+            rows.append(
+                {
+                    "external_id": category.external_id,
+                    "slug": category.slug,
+                    "parent": None if parent is None else reference(parent),
+                    "position": category.position,
+                    **{name: getattr(category, name) for name in TEXT_FIELDS},
+                    "texts": _texts(category.texts),
+                }
+            )
+        yield Page(rows, str(first + len(ids)))
+
+
+def _in_order(tree: Sequence[Branch]) -> list[UUID]:
+    below: dict[UUID | None, list[Branch]] = defaultdict(list)
+    for branch in sorted(tree, key=lambda branch: branch.position, reverse=True):
+        below[branch.parent_id].append(branch)
+    ordered: list[UUID] = []
+    waiting = list(below[None])
+    while waiting:
+        branch = waiting.pop()
+        ordered.append(branch.id)
+        waiting += below[branch.id]
+    return ordered
+
+
+# The others
+
+
+def _type_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
+    for found in ProductType.objects.prefetch_related("attribute_rows").order_by("code"):
+        if after is not None and found.code <= after:
+            continue
+        attributes = [
+            {
+                "code": attribute.code,
+                "name": attribute.name,
+                "names": dict(sorted(attribute.names.items())),
+                "kind": attribute.kind,
+                "unit": attribute.unit,
+                "choices": [
+                    {name: value for name, value in choice.items() if value}
+                    for choice in attribute.choices
+                ],
+                "required": attribute.required,
+                "filterable": attribute.filterable,
+                "level": attribute.level,
+            }
+            for attribute in found.attributes
+        ]
+        row = {"code": found.code, "name": found.name, "attributes": attributes}
+        yield Page([row], found.code)
+
+
+def _price_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
+    prices = Price.objects.order_by("sku")
+    if filters.get("currency"):
+        prices = prices.filter(currency=filters["currency"])
+    if filters.get("price_list"):
+        prices = prices.filter(list_code=filters["price_list"])
+    while True:
+        asked = prices.filter(sku__gt=after) if after is not None else prices
+        skus = list(asked.values_list("sku", flat=True).distinct()[:PAGE])
+        if not skus:
+            return
+        entries = (
+            _live(now)
+            .filter(price__in=prices.filter(sku__in=skus).order_by())
+            .select_related("price")
+            .order_by("price__sku", "price__currency", "price__list_code", "from_at", "number")
+        )
+        after = str(skus[-1])
+        yield Page([_price_row(entry, now) for entry in entries], after)
+
+
+def _live(now: datetime) -> Any:
+    """Entries in force and to come."""
+    return PriceEntry.objects.filter(
+        Q(ended_at=None) | Q(ended_at__gt=now), Q(until_at=None) | Q(until_at__gt=now)
+    )
+
+
+def _price_row(entry: PriceEntry, now: datetime) -> Row:
+    """A price in force has begun, and begins at once where it is read."""
+    price = entry.price
+    return {
+        "sku": price.sku,
+        "currency": price.currency,
+        "amount": Money(entry.amount_minor, price.currency).amount_text,
+        "price_list": price.list_code or None,
+        "kind": entry.kind,
+        "min_quantity": entry.min_quantity,
+        "valid_from": entry.from_at.isoformat() if entry.from_at > now else None,
+        "valid_until": entry.until_at.isoformat() if entry.until_at else None,
+    }
+
+
+def _stock_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
+    items = StockItem.objects.prefetch_related("level_rows").order_by("sku")
+    warehouse = filters.get("warehouse")
+    while True:
+        found = list((items.filter(sku__gt=after) if after is not None else items)[:PAGE])
+        if not found:
+            return
+        after = found[-1].sku
+        rows = []
+        for item in found:
+            levels = {level.warehouse_id: level.on_hand for level in item.levels if level.on_hand}
+            if warehouse:
+                levels = {warehouse: levels.get(warehouse, 0)}
+            for place, on_hand in sorted((levels or {"main": 0}).items()):
+                rows.append({"sku": item.sku, "warehouse": place, "on_hand": on_hand})
+        yield Page(rows, after)
+
+
+_PAGES = {
+    "products": _product_pages,
+    "categories": _category_pages,
+    "product-types": _type_pages,
+    "prices": _price_pages,
+    "stock": _stock_pages,
+}

@@ -1,0 +1,31 @@
+"""What a text in a file means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domains.products.rules.attributes import Kind
+from domains.products.rules.imports.cells import split
+
+_TRUTH = {"true": True, "false": False}
+
+
+def attribute_of(text: str, kind: Kind) -> Any:
+    """The value of an attribute. What is no such value stays the text, and is refused later."""
+    if kind is Kind.NUMBER:
+        return _number(text)
+    if kind is Kind.BOOLEAN:
+        return _TRUTH.get(text.lower(), text)
+    if kind is Kind.MULTI_CHOICE:
+        return split(text)
+    return text
+
+
+def _number(text: str) -> int | float | str:
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            return text

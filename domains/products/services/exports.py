@@ -1,0 +1,177 @@
+"""Exports: the catalogue as a file that an import reads back without a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from shutil import copyfileobj
+from typing import Any
+
+from domains.products.queries import exports as queries
+from domains.products.rules.imports.columns import COLUMNS
+from domains.products.rules.imports.writing import CsvWriter, json_line
+from infrastructure.operations.work import HandedBack, Work
+from infrastructure.storage import exports
+
+SUFFIXES = {"csv": ".csv", "jsonl": ".jsonl"}
+
+# Family of columns -> of which parameters there may be some in the catalogue.
+_FAMILIES: Mapping[str, Mapping[str, str]] = {
+    "products": {
+        **dict.fromkeys(queries.TEXT_FIELDS, "locale"),
+        **{name: name for name in ("attr", "variant_attr", "option", "price")},
+    },
+    "categories": dict.fromkeys(queries.TEXT_FIELDS, "category_locale"),
+    "product-types": {"attribute_name": "attribute_locale"},
+    "prices": {},
+    "stock": {},
+}
+# What an export says nothing about.
+_LEFT_OUT = {"change_from", "delta", "reason"}
+
+
+def run(work: Work) -> None:
+    """params: `kind`, `format` and `filters`.
+
+    What one run has written is stored as a part when it is handed back, and the next run goes on
+    behind it; a run that dies leaves nothing of its own.
+    """
+    kind, suffix = work.params["kind"], SUFFIXES[work.params["format"]]
+    filters = work.params.get("filters", {})
+    now = datetime.fromisoformat(work.checkpoint["now"]) if work.checkpoint else work.now()
+    columns = work.checkpoint.get("columns") or columns_of(kind)
+    parts: list[str] = work.checkpoint.get("parts", [])
+    after: str | None = work.checkpoint.get("after")
+    rows = work.checkpoint.get("rows", 0)
+    if work.total is None:
+        work.progress(total=queries.total(kind, filters))
+    is_handed_back = False
+    with exports.new(suffix=suffix, now=now) as new:
+        lines = _Lines(kind, suffix, columns)
+        if not parts:
+            new.file.write(lines.header())
+        try:
+            for page in queries.pages(kind, after=after, now=now, filters=filters):
+                new.file.write(lines.of(page.rows))
+                rows, after = rows + len(page.rows), page.last
+                work.progress(done=rows)
+        except HandedBack:
+            is_handed_back = True
+    parts = [*parts, new.key]
+    if is_handed_back:
+        _keep(work, now=now, columns=columns, parts=parts, after=after, rows=rows)
+        raise HandedBack(str(work.id))
+    key = _whole(parts, suffix, now)
+    work.finish(result={"rows": rows}, result_file=key)
+
+
+def columns_of(kind: str) -> list[str]:
+    """The columns of a CSV file that leaves nothing of the catalogue out."""
+    found = queries.families()
+    names: list[str] = []
+    for column in COLUMNS[kind]:
+        family, point, _ = column.name.partition(".")
+        if point:
+            parameters = found.get(_FAMILIES[kind][family], [])
+            names += [f"{family}.{parameter}" for parameter in parameters]
+        elif column.name not in _LEFT_OUT:
+            names.append(column.name)
+    return names
+
+
+class _Lines:
+    def __init__(self, kind: str, suffix: str, columns: list[str]) -> None:
+        self._kind = kind
+        self._csv = CsvWriter(columns) if suffix == ".csv" else None
+
+    def header(self) -> bytes:
+        return b"" if self._csv is None else self._csv.header()
+
+    def of(self, rows: Iterable[Mapping[str, Any]]) -> bytes:
+        if self._csv is None:
+            return b"".join(json_line(row) for row in rows)
+        return self._csv.lines(cells for row in rows for cells in _FLAT[self._kind](row))
+
+
+def _keep(work: Work, *, now: datetime, **state: Any) -> None:
+    # Within a transaction nothing is raised: the work is about to be handed back anyhow.
+    with work.transaction():
+        work.progress(checkpoint={"now": now.isoformat(), **state})
+
+
+def _whole(parts: list[str], suffix: str, now: datetime) -> str:
+    if len(parts) == 1:
+        return parts[0]
+    with exports.new(suffix=suffix, now=now) as new:
+        for part in parts:
+            with exports.open(part) as file:
+                copyfileobj(file, new.file)
+    for part in parts:
+        exports.delete(part)
+    return new.key
+
+
+# One thing as lines of CSV. What is told of it as a whole stands in its first line only.
+
+
+def _product_cells(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    whole = {name: row[name] for name in ("status", "product_type", *queries.TEXT_FIELDS)}
+    whole["categories"] = row["categories"] or None
+    whole |= {f"attr.{code}": value for code, value in row["attributes"].items()}
+    whole |= _translated(row["texts"])
+    for variant in row["variants"]:
+        yield {
+            "external_id": row["external_id"],
+            "slug": row["slug"],
+            **whole,
+            **{name: value for name, value in variant.items() if name not in _NOT_AS_NAMED},
+            "variant_external_id": variant["external_id"],
+            "variant_name": variant["name"],
+            **{f"option.{name}": value for name, value in variant["options"].items()},
+            **{f"variant_attr.{code}": value for code, value in variant["attributes"].items()},
+            **{f"price.{currency}": amount for currency, amount in variant["prices"].items()},
+        }
+        whole = {}
+
+
+_NOT_AS_NAMED = {"external_id", "name", "options", "attributes", "prices"}
+
+
+def _category_cells(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {**row, **_translated(row["texts"])}
+
+
+def _type_cells(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    whole = {"code": row["code"], "name": row["name"]}
+    if not row["attributes"]:
+        yield whole
+    for attribute in row["attributes"]:
+        choices = [f"{choice['code']}={choice['name']}" for choice in attribute["choices"]]
+        yield {
+            **attribute,
+            **whole,
+            "attribute": attribute["code"],
+            "attribute_name": attribute["name"],
+            "choices": choices or None,
+            **{f"attribute_name.{code}": name for code, name in attribute["names"].items()},
+        }
+        whole = {"code": row["code"], "name": None}
+
+
+def _plain_cells(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield row
+
+
+def _translated(texts: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {
+        f"{name}.{locale}": text for locale, told in texts.items() for name, text in told.items()
+    }
+
+
+_FLAT = {
+    "products": _product_cells,
+    "categories": _category_cells,
+    "product-types": _type_cells,
+    "prices": _plain_cells,
+    "stock": _plain_cells,
+}

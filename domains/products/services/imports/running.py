@@ -1,0 +1,89 @@
+"""A file from its beginning to its end, as an operation.
+
+A batch's effects, its faults and how far the file is done are committed together. Whatever happens
+to the process, another run goes on behind the last batch that was committed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, BinaryIO, cast
+
+from domains.products.rules.imports import reading
+from domains.products.rules.imports.reading import Item
+from domains.products.rules.imports.repeated import Repeated
+from domains.products.rules.imports.trees import parents_first
+from domains.products.services.imports import engine
+from domains.products.services.imports.terms import Terms
+from infrastructure.operations.work import Fault, Work
+from infrastructure.storage import imports
+
+BATCH = 500
+
+# How many rows that were done before are read again between two signs of life.
+_SIGN_OF_LIFE = 20_000
+
+
+def run(work: Work) -> None:
+    """params: `kind` of the file, its `format`, and the `mode`. Raises InvalidHeader.
+
+    A dry run that was interrupted begins again: what it has found out is nowhere else.
+    """
+    kind, file_format = work.params["kind"], work.params["format"]
+    start = 0 if work.dry_run else work.checkpoint.get("done", 0)
+    counts = Counter(work.checkpoint.get("counts", {}) if start else {})
+    write = engine.writer(kind, dry_run=work.dry_run)
+    with imports.open(work.input_file) as file:
+        if work.total is None:
+            work.progress(total=reading.count(cast(BinaryIO, file), file_format))
+            file.seek(0)
+        items = _items(cast(BinaryIO, file), kind, file_format)
+        for batch in work.batches(_to_do(items, start, kind, work), size=BATCH):
+            terms = Terms(
+                mode=work.params.get("mode", "upsert"), actor_id=work.actor_id, now=work.now()
+            )
+            with work.transaction():
+                with work.effects():
+                    engine.write_batch(write, batch, terms)
+                counts.update(item.status for item in batch)
+                work.progress(
+                    done=batch[-1].end,
+                    checkpoint={"done": batch[-1].end, "counts": dict(counts)},
+                    faults=[fault for item in batch for fault in _faults(item)],
+                )
+    work.finish(result=summary(counts, rows=work.done, faulty=work.failed))
+
+
+def summary(counts: Counter[Any], *, rows: int, faulty: int) -> dict[str, int]:
+    """What an import came to. created, changed, unchanged, failed: things, such as products;
+    rows, faulty_rows: rows of the file."""
+    statuses = ("created", "changed", "unchanged", "failed")
+    return {
+        **{status: counts.get(status, 0) for status in statuses},
+        "rows": rows,
+        "faulty_rows": faulty,
+    }
+
+
+def _items(file: BinaryIO, kind: str, file_format: str) -> Iterator[Item]:
+    """What the file speaks of, with what is repeated refused."""
+    repeated = Repeated(kind)
+    for item in reading.items(file, kind, file_format):
+        repeated.note(item)
+        yield item
+
+
+def _to_do(items: Iterator[Item], start: int, kind: str, work: Work) -> Iterator[Item]:
+    # A tree is sorted as a whole. Of all other kinds no more than a batch is in memory.
+    found = iter(parents_first(list(items))) if kind == "categories" else items
+    for number, item in enumerate(found, start=1):
+        if item.end > start:
+            yield item
+        elif number % _SIGN_OF_LIFE == 0:
+            work.progress()
+
+
+def _faults(item: Item) -> Iterator[Fault]:
+    for fault in item.faults:
+        yield Fault(row=fault.row, code=fault.code, detail=fault.detail, pointer=fault.pointer)
