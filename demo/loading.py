@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from zlib import crc32
 
 from demo.catalogue import Product
+from demo.pictures import has_motif, picture_of
 from domains.products.public import (
     NewProduct,
     NewVariant,
+    add_media,
     create_category,
     create_products,
     offers,
@@ -18,6 +22,7 @@ from infrastructure.database.contexts import atomic
 from infrastructure.money import Money
 
 BATCH = 500
+PICTURES = 24
 CURRENCY = "GBP"
 
 Progress = Callable[[int, int], None]
@@ -31,6 +36,7 @@ def load(*, products: Sequence[Product], now: datetime, progress: Progress) -> i
     """
     known = _known(products, now)
     missing = [product for product in products if product.sku not in known]
+    pictured = _pictured(products)
     created = 0
     for batch in _batches(missing):
         with atomic("products"):
@@ -38,12 +44,16 @@ def load(*, products: Sequence[Product], now: datetime, progress: Progress) -> i
                 for name in dict.fromkeys(product.category for product in products):
                     create_category(name=name, parent=None, now=now)
                 known |= {product.sku for product in batch}
-            create_products(products=[_new(product) for product in batch], now=now)
+            ids = create_products(products=[_new(product) for product in batch], now=now)
             set_stock(
                 levels={product.sku: product.stock for product in batch},
                 reason="demo stock",
                 now=now,
             )
+        for product, product_id in zip(batch, ids, strict=True):
+            if product.sku in pictured:
+                file = io.BytesIO(picture_of(product.name))
+                add_media(product_id=product_id, file=file, alt=product.name, now=now)
         created += len(batch)
         progress(created, len(missing))
     return created
@@ -60,6 +70,12 @@ def _known(products: Sequence[Product], now: datetime) -> set[str]:
         for batch in _batches(products)
         for sku in offers({product.sku: 1 for product in batch}, currency=CURRENCY, now=now)
     }
+
+
+def _pictured(products: Sequence[Product]) -> set[str]:
+    """The SKUs that get a picture: a few here and there, among them the one of the README."""
+    fitting = [product.sku for product in products if has_motif(product.name)]
+    return set(sorted(fitting, key=lambda sku: (sku != "85123A", crc32(sku.encode())))[:PICTURES])
 
 
 def _new(product: Product) -> NewProduct:

@@ -31,6 +31,7 @@ from domains.products.rules.stock import (
 from domains.products.services import inventory
 from domains.products.services.categories import create_category
 from domains.products.services.inventory import set_stock
+from domains.products.services.media import add_media
 from domains.products.services.products import NewProduct, NewVariant, create_products
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "StockAudit",
     "UnknownChannel",
     "active_reservations",
+    "add_media",
     "create_category",
     "create_products",
     "event_counts",

@@ -11,8 +11,10 @@ from demo import loading
 from demo.catalogue import Product
 from demo.loading import load, slug_of
 from demo.online_retail import COLUMNS
-from domains.products.models import Category
+from demo.pictures import picture_of
+from domains.products.models import Category, Variant
 from domains.products.public import Offer, offers, stock_audit
+from domains.products.queries.media import media_of_product
 from infrastructure.money import Money
 from tests.support.factories import orders
 from tests.unit.demo.test_online_retail import row
@@ -50,6 +52,27 @@ def test_products_are_for_sale_with_their_price_and_stock(now: datetime) -> None
             for product in PRODUCTS
         }  # fmt: skip
     assert all(offer.active for offer in offered.values())
+
+
+def test_a_few_products_have_a_picture_that_is_the_same_every_time(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PICTURES", 2)
+    loaded(now)
+    ids = dict(Variant.objects.filter(sku__in=SKUS).values_list("sku", "product_id"))
+    pictured = {sku: media_of_product(product_id) for sku, product_id in ids.items()}
+    assert {sku: len(media) for sku, media in pictured.items()} == {
+        **dict.fromkeys(SKUS, 0),
+        "10001": 1,
+        "10004": 1,
+    }
+    [picture] = pictured["10001"]
+    assert (picture.shown.alt, picture.shown.width, picture.state) == (
+        "Lantern 1",
+        480,
+        "PROCESSING",
+    )
+    assert picture_of("Lantern 1") == picture_of("Lantern 1") != picture_of("Lantern 2")
 
 
 def test_categories_get_the_slugs_that_the_products_ask_for(now: datetime) -> None:

@@ -62,6 +62,7 @@ class Shop:
             **devstack_shop.environment(
                 options=options, urls=stack.urls, credentials=credentials, gateway_port=gateway_port
             ),
+            "FILES_DIR": str(self.layout.local / "files"),
         }
         self._split = split
         self._stack = stack
