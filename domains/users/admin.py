@@ -6,17 +6,20 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from domains.users import services
 from domains.users.models import Session, User
 from infrastructure import clock
 from infrastructure.errors import DomainError
-from infrastructure.screens import Command, ReadOnlyAdmin
+from infrastructure.screens import MOST_AT_ONCE, Command, ReadOnlyAdmin
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -27,6 +30,15 @@ class SignInForm(AdminAuthenticationForm):
             return super().clean()
         except DomainError as refusal:
             raise ValidationError(f"{refusal.title}: {refusal.detail}", code=refusal.code) from None
+
+
+class CustomerGroupForm(forms.Form):
+    customer_group = forms.CharField(
+        max_length=40,
+        required=False,
+        label="Group",
+        help_text="The code that price lists name. Empty: no group.",
+    )
 
 
 admin.site.login_form = SignInForm
@@ -80,6 +92,30 @@ class UserAdmin(ReadOnlyAdmin):
     @admin.action(description="End all sessions of selected users", permissions=["write"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self.run(request, queryset, _command(services.end_sessions, "signed out everywhere"))
+
+    @admin.action(description="Set the customer group of selected users", permissions=["write"])
+    def set_customer_group(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> TemplateResponse | None:
+        sent = request.POST.get("confirmed") == "yes"
+        form = CustomerGroupForm(request.POST if sent else None)
+        if sent and form.is_valid():
+            group = form.cleaned_data["customer_group"]
+
+            def join(user: User, reason: str) -> str:
+                services.set_customer_group(user_id=user.id, customer_group=group, now=clock.now())
+                return f"in group {group}" if group else "in no group"
+
+            self.run(request, queryset, join)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Set the customer group",
+            "form": form,
+            "selected": queryset[:MOST_AT_ONCE],
+            "back": reverse("admin:users_user_changelist"),
+        }
+        return TemplateResponse(request, "users/set_customer_group.html", context)
 
 
 def _command(service: Callable[..., object], done: str) -> Command:
