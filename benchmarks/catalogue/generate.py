@@ -87,9 +87,7 @@ _COPIES = {
     "demand": "products_listingdemand (product_id, day, units)",
 }
 
-_TYPES = (
-    "products_producttype (id, code, name, created_at, updated_at, version, events_recorded)"
-)
+_TYPES = "products_producttype (id, code, name, created_at, updated_at, version, events_recorded)"
 _ATTRIBUTES = (
     "products_attribute (id, product_type_id, code, name, names, kind, unit, choices, required,"
     " filterable, level, position)"

@@ -20,38 +20,31 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.catalogue import load
 from benchmarks.catalogue.load import Load
+from benchmarks.catalogue.samples import API, Sample
 from benchmarks.environment import HOST
 from benchmarks.processes import serving
 from benchmarks.results import table
 from infrastructure.database.contexts import alias_of
 
-API = "/api/v1"
-# Enough that an uncached answer is not the one before it, few enough for a cache.
-PATHS = 500
 PRICE_CHANGES_SECONDS = 1.0
 
 
+UNCACHED = ["products", "answer", "per second", "p50 ms", "p99", "statements"]
+
+
 @dataclass(frozen=True, kw_only=True)
-class Catalogue:
-    """What there is to ask for."""
+class Staff:
+    """Somebody who may set prices."""
 
-    slugs: Sequence[str]
-    skus: Sequence[str]
-    categories: Sequence[str]
-    words: Sequence[str]
+    email: str
+    password: str
 
-    def lists(self) -> list[str]:
-        return [
-            f"{API}/products?category={slug}&limit=20&sort={sort}"
-            for slug in self.categories
-            for sort in ("name", "price", "newest")
-        ]
-
-    def details(self) -> list[str]:
-        return [f"{API}/products/{slug}" for slug in self.slugs]
-
-    def searches(self) -> list[str]:
-        return [f"{API}/products?q={word}&limit=20&facets=all" for word in self.words]
+    def token(self, port: int) -> str:
+        answer = httpx.post(
+            f"http://{HOST}:{port}{API}/auth/token",
+            json={"email": self.email, "password": self.password},
+        )
+        return str(answer.raise_for_status().json()["access_token"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,31 +53,31 @@ class Row:
 
     name: str
     loads: list[Load]
-    beside: str = ""
 
-    def cells(self, yardsticks: Mapping[str, Sequence[Load]]) -> list[str]:
-        ratios = [
-            f"{median(a.per_second / b.per_second for a, b in zip(self.loads, other, strict=True)):.2f}"
-            for other in yardsticks.values()
-        ]
+    def cells(self, *, beside: Sequence[Sequence[Load]] = ()) -> list[str]:
+        """beside: the loads of each yardstick, of the same rounds."""
         return [
             self.name,
             f"{median(one.per_second for one in self.loads):,.0f}",
-            *ratios,
+            *(f"{self._ratio_to(yardstick):.2f}" for yardstick in beside),
             f"{median(one.p50 for one in self.loads):.2f}",
             f"{median(one.p99 for one in self.loads):.2f}",
         ]
+
+    def _ratio_to(self, yardstick: Sequence[Load]) -> float:
+        pairs = zip(self.loads, yardstick, strict=True)
+        return median(ours.per_second / theirs.per_second for ours, theirs in pairs)
 
 
 class Run:
     def __init__(self, *, seconds: float, rounds: int, logs: Path) -> None:
         self._seconds, self._rounds, self._logs = seconds, rounds, logs
 
-    def cached(self, catalogue: Catalogue, *, token: Callable[[int], str]) -> str:
+    def cached(self, catalogue: Sample, staff: Staff) -> str:
         """A list and a product from the cache, beside servers that answer as many fixed bytes."""
-        path = next(iter(catalogue.lists()))
+        path = catalogue.lists()[0]
         with serving("config.wsgi:application", logs=self._logs) as (_, shop):
-            signed_in = {"Authorization": f"Bearer {token(shop)}"}
+            signed_in = {"Authorization": f"Bearer {staff.token(shop)}"}
             body = self._logs / "body.json"
             body.write_bytes(httpx.get(f"http://{HOST}:{shop}{path}").raise_for_status().content)
             fixed = {"FIXED_BODY": str(body), "SECRET_KEY": secrets.token_hex(32)}
@@ -98,24 +91,25 @@ class Run:
                     "Django, fixed bytes": lambda: self._load(django, [path]),
                     "Django and its middleware, fixed bytes": lambda: self._load(common, [path]),
                     "list, anonymous": lambda: self._load(shop, [path]),
-                    "product, anonymous": lambda: self._load(shop, catalogue.details()[:1]),
-                    f"{PATHS} different, anonymous": lambda: self._load(
-                        shop, catalogue.details()[:PATHS]
-                    ),
+                    "product, anonymous": lambda: self._load(shop, catalogue.products()[:1]),
+                    "many products, anonymous": lambda: self._load(shop, catalogue.products()),
                     "list, signed in": lambda: self._load(shop, [path], headers=signed_in),
                 }
                 loads = self._in_turns(ways)
-        yardsticks = dict(list(loads.items())[:2])
-        rows = [Row(name=name, loads=found).cells(yardsticks) for name, found in loads.items()]
+        bare_loads, django_loads, *_ = loads.values()
+        rows = [
+            Row(name=name, loads=found).cells(beside=[bare_loads, django_loads])
+            for name, found in loads.items()
+        ]
         header = ["answered", "per second", "of granian's", "of Django's", "p50 ms", "p99"]
         size = body.stat().st_size
         return f"### From the cache, {size:,} bytes\n\n{table(header, rows)}"
 
-    def uncached(self, catalogue: Catalogue) -> list[list[str]]:
+    def uncached(self, catalogue: Sample) -> list[list[str]]:
         """Each answer made anew; the cells without the number of products."""
         kinds = {
             "list of 20": catalogue.lists(),
-            "product": catalogue.details(),
+            "product": catalogue.products(),
             "search, 20 with facets": catalogue.searches(),
         }
         with serving("config.wsgi:application", logs=self._logs, CACHE_ENABLED="off") as (_, port):
@@ -125,20 +119,20 @@ class Run:
             }
             loads = self._in_turns(ways)
         return [
-            [*Row(name=name, loads=found).cells({}), str(statements(kinds[name][:5]))]
+            [*Row(name=name, loads=found).cells(), str(statements(kinds[name][:5]))]
             for name, found in loads.items()
         ]
 
-    def changing(self, catalogue: Catalogue, *, token: Callable[[int], str]) -> str:
+    def changing(self, catalogue: Sample, staff: Staff) -> str:
         """What one change of a price per second does to the share of cached answers."""
-        paths = catalogue.lists() + catalogue.details()
+        paths = catalogue.lists() + catalogue.products()
         random.Random(1).shuffle(paths)
         rows = []
         with serving("config.wsgi:application", logs=self._logs) as (_, port):
             self._load(port, paths)
             for name, changes in (("no change", False), ("one price a second", True)):
                 before = reads(port)
-                with prices_changing(port, catalogue.skus, token(port), on=changes):
+                with prices_changing(port, catalogue.skus, staff.token(port), on=changes):
                     found = self._load(port, paths, seconds=max(10.0, self._seconds))
                 after = reads(port)
                 asked = sum(after.values()) - sum(before.values())

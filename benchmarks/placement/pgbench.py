@@ -19,7 +19,6 @@ from benchmarks.placement.statements import Scripts
 from benchmarks.placement.usage import Usage, postmaster
 from infrastructure.database.contexts import alias_of
 
-
 PROBE_SECONDS = 2.0
 
 

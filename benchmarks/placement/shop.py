@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -24,11 +21,11 @@ from benchmarks.environment import HOST
 from benchmarks.placement.client import sku_of
 from benchmarks.placement.measurement import Measurement
 from benchmarks.placement.usage import Usage, postmaster
+from benchmarks.processes import ROOT, free_port, running, serving, wait_for
 from domains.products import public as products
 from infrastructure.database.contexts import aliases
 from infrastructure.money import Money
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 IN_STOCK = 10_000_000
 BATCH = 1_000
 
@@ -156,14 +153,7 @@ class Web:
 
 @contextmanager
 def web(*, logs: Path, **environment: str) -> Iterator[Web]:
-    port = free_port()
-    command = [
-        *["-m", "granian", "--interface", "wsgi", "config.wsgi:application"],
-        *["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "2"],
-        *["--blocking-threads-idle-timeout", "600", "--workers-kill-timeout", "5"],
-    ]
-    with running("web", command, logs=logs, **environment) as process:
-        wait_for(port, process)
+    with serving("config.wsgi:application", logs=logs, **environment) as (process, port):
         yield Web(process, port)
 
 
@@ -187,49 +177,6 @@ def relay_and_consumers(*, logs: Path) -> Iterator[None]:
         for name, command in (("relay", "relay_outbox"), ("consumer", "consume_events")):
             stack.enter_context(running(name, ["manage.py", command], logs=logs))
         yield
-
-
-@contextmanager
-def running(
-    name: str, command: list[str], *, logs: Path, **environment: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    with (logs / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            env={**os.environ, "ROLE": name, **environment},
-            cwd=ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-        if process.poll() is not None:
-            raise RuntimeError(f"{name} ended with code {process.returncode}; see {logs}.")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection((HOST, port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"Nothing answers on port {port}.")
 
 
 def database_version() -> str:

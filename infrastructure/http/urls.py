@@ -7,7 +7,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from infrastructure.http.openapi import document_json
+from infrastructure.http.openapi.document import document_json
 
 
 @require_safe

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 from jsonschema import Draft202012Validator
 
-from infrastructure.http.openapi import document
+from infrastructure.http.openapi.document import document
 from infrastructure.http.views import APIView
 
 FILE = Path(__file__).parent / "openapi.json"

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from infrastructure.http.compatibility import breaking_changes
-from infrastructure.http.openapi import document
+from infrastructure.http.openapi.document import document
 
 
 class Command(BaseCommand):

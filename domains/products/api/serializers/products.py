@@ -242,7 +242,7 @@ class Variant(Out, frozen=True, kw_only=True):
         )
 
 
-class Choice(Out, frozen=True, kw_only=True):
+class ChosenValue(Out, frozen=True, kw_only=True):
     code: str
     name: str
 
@@ -255,7 +255,7 @@ class ShownAttribute(Out, frozen=True, kw_only=True):
     kind: Literal["text", "number", "choice", "multi_choice", "boolean", "date"]
     unit: str
     value: bool | float | str | list[str]
-    choices: list[Choice]
+    choices: list[ChosenValue]
 
     @classmethod
     def of(cls, attribute: queries.ShownAttribute) -> Self:
@@ -265,7 +265,7 @@ class ShownAttribute(Out, frozen=True, kw_only=True):
             kind=attribute.kind,  # type: ignore[arg-type]
             unit=attribute.unit,
             value=attribute.value,
-            choices=[Choice(code=c.code, name=c.name) for c in attribute.choices],
+            choices=[ChosenValue(code=c.code, name=c.name) for c in attribute.choices],
         )
 
 

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 
 from infrastructure.http.compatibility import breaking_changes
-from infrastructure.http.openapi import document, schema_of
+from infrastructure.http.openapi.document import document
+from infrastructure.http.openapi.schemas import schema_of
 from infrastructure.http.types import Body, PageOf
 from tests.support.http import Coat, ParcelRow
 
@@ -37,7 +38,7 @@ def test_an_operation_says_what_it_takes(sample: dict[str, Any]) -> None:
     listed = sample["paths"]["/api/v1/parcels"]["get"]
     assert listed["security"] == [{}]
     assert [p["name"] for p in listed["parameters"]] == [
-        *("cursor", "limit", "label", "fragile", "weight_max")
+        *("cursor", "limit", "label", "fragile", "weight_max", "Consistency-Token")
     ]
     limit = listed["parameters"][1]["schema"]
     assert limit == {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}

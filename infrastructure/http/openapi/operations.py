@@ -1,0 +1,248 @@
+"""Operations of the OpenAPI document: what views declare, spelt out.
+
+Each is written here and not by drf-spectacular, because everything it says (types, problems,
+headers, scopes) comes from `@operation` and msgspec.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import uritemplate
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
+
+from infrastructure.auth.errors import InvalidToken, MissingScope, NotAuthenticated
+from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC, Requirement
+from infrastructure.errors import DomainError
+from infrastructure.http import errors, idempotency, problems
+from infrastructure.http.decoding import InvalidBody, InvalidJson, InvalidParameters
+from infrastructure.http.openapi.headers import (
+    PROBLEM_HEADERS,
+    answer_headers,
+    headers_named,
+    parameters_of,
+)
+from infrastructure.http.openapi.schemas import Json, fields_of, schema_of, without_null
+from infrastructure.http.operation import Operation
+from infrastructure.http.requests import JSON, MERGE_PATCH
+from infrastructure.http.uploads import FILE, FORM
+
+if TYPE_CHECKING:
+    from infrastructure.http.views import APIView
+
+SECURITY_SCHEME = "accessToken"
+
+# A body that is a file: bytes of whatever the media type says.
+_FILE: Json = {"schema": {"type": "string", "format": "binary"}}
+_ANSWERS = {
+    200: "Done.",
+    201: "Created.",
+    202: "Accepted; it is decided later.",
+    204: "Done; there is nothing to say.",
+    301: "It has moved: this is an address of before.",
+}
+
+
+class Schema(AutoSchema):
+    """Writes one operation of an `infrastructure.http.views.APIView`."""
+
+    view: APIView  # type: ignore[override]
+
+    def get_operation(
+        self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
+    ) -> Json | None:
+        self.path, self.path_regex, self.path_prefix = path, path_regex, path_prefix
+        self.method, self.registry = method.upper(), registry
+        endpoint = self.view.endpoints[self.method]
+        declared = endpoint.operation
+        written: Json = {
+            "operationId": self._operation_id(),
+            "summary": declared.summary,
+            "tags": [_tag(type(self.view).__module__, path)],
+        }
+        if declared.description:
+            written["description"] = declared.description
+        parameters = [*self._path_parameters(), *parameters_of(declared, self.method)]
+        if parameters:
+            written["parameters"] = parameters
+        if declared.body is not None or declared.uploads:
+            written["requestBody"] = self._request_body(declared)
+        elif declared.form is not None:
+            written["requestBody"] = _form(declared.form)
+        written["security"] = _security(endpoint.requirement)
+        written["responses"] = {
+            **self._answers(declared),
+            **self._problems(declared, endpoint.requirement),
+        }
+        return written
+
+    def _operation_id(self) -> str:
+        words = [part.replace("-", "_") for part in self._tokenize_path()]
+        words += re.findall(r"\{(\w+)\}$", self.path)
+        return "_".join([self.method.lower(), *words])
+
+    def _path_parameters(self) -> list[Json]:
+        return [
+            {**parameter, "required": True}
+            for parameter in self._resolve_path_parameters(  # type: ignore[no-untyped-call]
+                uritemplate.variables(self.path)
+            )
+        ]
+
+    def _request_body(self, declared: Operation) -> Json:
+        if declared.uploads:
+            return {"required": True, "content": dict.fromkeys(declared.uploads, _FILE)}
+        content: Json = {"schema": self._ref(declared.body)}
+        if declared.examples:
+            content["examples"] = {
+                name: {"value": msgspec.to_builtins(value)}
+                for name, value in declared.examples.items()
+            }
+        kinds = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
+        return {"required": True, "content": dict.fromkeys(kinds, content)}
+
+    def _answers(self, declared: Operation) -> Json:
+        answers: Json = {}
+        for status, answer_type in declared.responses.items():
+            answers[str(status)] = {
+                "description": _ANSWERS[status],
+                "headers": self._headers(declared, status),
+            }
+            if status == 200 and declared.downloads:
+                answers["200"]["content"] = dict.fromkeys(declared.downloads, _FILE)
+            elif answer_type is not None:
+                answers[str(status)]["content"] = {JSON: {"schema": self._ref(answer_type)}}
+        if declared.etag and self.method == "GET":
+            answers["304"] = {
+                "description": "The version that If-None-Match names is the current one.",
+                "headers": headers_named("X-Request-ID", "ETag"),
+            }
+        return answers
+
+    def _headers(self, declared: Operation, status: int) -> Json:
+        with_token = self.view.shows_in_caches
+        return headers_named(*answer_headers(declared, self.method, status, with_token=with_token))
+
+    def _problems(self, declared: Operation, requirement: Requirement) -> Json:
+        by_status: dict[int, list[type[DomainError]]] = {}
+        # What a context says itself about a code goes before what is said in general.
+        first_of: dict[str, type[DomainError]] = {}
+        for error in self._refusals(declared, requirement):
+            first_of.setdefault(error.code, error)
+        for error in first_of.values():
+            by_status.setdefault(error.status, []).append(error)
+        return {
+            str(status): self._problem(status, by_status[status]) for status in sorted(by_status)
+        }
+
+    def _refusals(
+        self, declared: Operation, requirement: Requirement
+    ) -> Iterable[type[DomainError]]:
+        yield from declared.errors
+        yield from (InvalidParameters, errors.RateLimited)
+        if not declared.downloads:
+            yield errors.NotAcceptable
+        yield from (errors.InternalError, errors.Unavailable)
+        if declared.body is not None or declared.uploads:
+            yield from (InvalidJson, InvalidBody, errors.LengthRequired)
+            yield from (errors.BodyTooLarge, errors.UnsupportedMediaType)
+        elif declared.form is not None:
+            yield from (errors.BadRequest, InvalidBody, errors.LengthRequired)
+            yield from (errors.BodyTooLarge, errors.UnsupportedMediaType)
+        if declared.idempotency:
+            yield from (errors.InvalidHeader, errors.IdempotencyKeyReused, idempotency.Duplicate)
+        if declared.idempotency == "required":
+            yield errors.IdempotencyKeyRequired
+        if declared.if_match:
+            yield from (errors.InvalidHeader, errors.StaleVersion)
+        if declared.if_match == "required":
+            yield errors.IfMatchRequired
+        if declared.query is not None and "cursor" in declared.query.__struct_fields__:
+            yield errors.InvalidCursor
+        if not self.view.ignores_credentials:
+            yield InvalidToken
+        if requirement is not PUBLIC:
+            yield NotAuthenticated
+            if requirement is not AUTHENTICATED:
+                yield MissingScope
+        if "{" in self.path and not any(error.status == 404 for error in declared.errors):
+            yield errors.NotFound
+
+    def _problem(self, status: int, refused: Sequence[type[DomainError]]) -> Json:
+        """A response component, since many operations are refused in the same ways."""
+        schema = {
+            "description": "\n".join(f"- `{error.code}`: {error.title}" for error in refused),
+            "headers": headers_named(*PROBLEM_HEADERS.get(status, ("X-Request-ID",))),
+            "content": {
+                problems.MEDIA_TYPE: {
+                    "schema": self._ref(problems.Problem),
+                    "examples": {error.code: self._example(error) for error in refused},
+                }
+            },
+        }
+        name = "-".join(error.code for error in refused)
+        component = ResolvedComponent(name, ResolvedComponent.RESPONSE, schema, DomainError)
+        self.registry.register_on_missing(component)
+        return component.ref
+
+    def _example(self, error: type[DomainError]) -> Json:
+        value = {
+            "type": f"/problems/{error.code}",
+            "title": error.title,
+            "status": error.status,
+            "detail": error.title,
+            "instance": "/api/v1/example",
+            "code": error.code,
+            "trace_id": "0198c7a1b2c37d4e8f90a1b2c3d4e5f6",
+            "errors": [],
+        }
+        component = ResolvedComponent(
+            error.code, ResolvedComponent.EXAMPLE, {"value": value}, DomainError
+        )
+        self.registry.register_on_missing(component)
+        return component.ref
+
+    def _ref(self, struct: Any) -> Json:
+        schema, components = schema_of(struct)
+        for name, component in components.items():
+            self.registry.register_on_missing(
+                ResolvedComponent(name, ResolvedComponent.SCHEMA, component, msgspec.Struct)
+            )
+            if self.registry[name, ResolvedComponent.SCHEMA].schema != component:
+                raise ValueError(f"Two types are called {name}; the API cannot tell them apart.")
+        return schema
+
+
+def _tag(module: str, path: str) -> str:
+    package = re.match(r"(?:domains|infrastructure)\.(\w+)\.", module)
+    return package[1] if package else path.strip("/").split("/")[0]
+
+
+def _security(requirement: Requirement) -> list[Json]:
+    if requirement is PUBLIC:
+        return [{}]
+    return [{SECURITY_SCHEME: [] if requirement is AUTHENTICATED else [requirement]}]
+
+
+def _form(form: type[msgspec.Struct]) -> Json:
+    """A multipart form: the fields of the type, and one file."""
+    fields = fields_of(form)
+    properties = {name: without_null(dict(field)) for name, field in fields["properties"].items()}
+    file = {"type": "string", "format": "binary"}
+    return {
+        "required": True,
+        "content": {
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": [FILE, *fields.get("required", ())],
+                    "properties": {FILE: file, **properties},
+                    "additionalProperties": False,
+                }
+            }
+        },
+    }
