@@ -30,7 +30,6 @@ from infrastructure.http import idempotency
 from infrastructure.http.idempotency import Duplicate, IdempotencyKey
 from infrastructure.http.types import Out
 from infrastructure.http.views import APIView
-from infrastructure.ids import new_id
 from infrastructure.operations import registry, services
 from infrastructure.operations.api.views import accepted
 from infrastructure.operations.models import Operation
@@ -202,7 +201,6 @@ def _do_now(
                 transaction.set_rollback(True, using=alias_of(bulk.context))
         return services.record(
             bulk.kind,
-            operation_id=new_id(),
             result={"items": [_item(i, result) for i, result in enumerate(results)]},
             done=len(rows),
             failed=sum(result.status == "failed" for result in results),

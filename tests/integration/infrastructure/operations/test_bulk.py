@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of, connection_at
+from infrastructure.http.openapi.document import document
 from infrastructure.operations import leases, running, services
 from infrastructure.operations.models import Operation
 from tests.support.factories import users
@@ -172,3 +173,24 @@ def test_an_upload_is_of_a_type_and_a_size_that_are_taken(client: Client) -> Non
     assert (other.status_code, other["Accept"]) == (415, "text/csv")
     empty = client.post("/api/v1/uploads", b"", content_type="", CONTENT_TYPE="text/csv")
     assert (empty.status_code, empty.json()["code"]) == (400, "invalid_body")
+
+
+def test_the_document_says_what_is_brought_and_taken_away_as_a_file(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.support.operations"
+    paths = document()["paths"]
+    file = {"schema": {"type": "string", "format": "binary"}}
+    brought = paths["/api/v1/uploads"]["post"]
+    assert brought["requestBody"] == {"required": True, "content": {"text/csv": file}}
+    assert {"411", "413", "415"} <= brought["responses"].keys()
+    result = paths["/api/v1/operations/{operation_id}/result"]["get"]
+    assert result["tags"] == ["operations"]
+    assert result["responses"]["200"]["content"] == {
+        "application/json": file,
+        "application/x-ndjson": file,
+        "text/csv": file,
+    }
+    assert "Content-Disposition" in result["responses"]["200"]["headers"]
+    assert "406" not in result["responses"]
+    bulk = paths["/api/v1/parcels/bulk"]["post"]["responses"]
+    assert bulk["202"]["content"]["application/json"]["schema"]["$ref"].endswith("/Operation")
+    assert "Preference-Applied" in bulk["202"]["headers"]
