@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from threading import BoundedSemaphore
@@ -20,9 +21,13 @@ from domains.products.services.writing import ATTEMPTS, expect, known_locales
 from infrastructure import public_files
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
+from infrastructure.http.errors import Unavailable
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 from infrastructure.public_files import StorageUnavailable
 from infrastructure.work import hint_after_commit
+
+# Less than a proxy waits for an answer.
+DECODING_WAIT_SECONDS = 15.0
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +49,7 @@ def add_media(
     """
     if not Product.objects.filter(pk=product_id).exists():
         raise _no_product(product_id)
-    with _decoders():
+    with _decoding():
         picture = rules.clean_picture(file, max_pixels=settings.MEDIA_MAX_PIXELS)
     file_id = MediaFile.objects.claim(picture, now=now)
     public_files.put(rules.original_key(picture.sha256, picture.suffix), picture.content)
@@ -192,6 +197,17 @@ def _product_of(media_id: UUID) -> UUID:
 
 def _no_product(product_id: UUID) -> ProductNotFound:
     return ProductNotFound(f"There is no product {product_id}.")
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Decoding takes memory, so few do it at once. Raises Unavailable after a while of waiting."""
+    if not _decoders().acquire(timeout=DECODING_WAIT_SECONDS):
+        raise Unavailable("Too many pictures are sent at once.", retry_after_s=5)
+    try:
+        yield
+    finally:
+        _decoders().release()
 
 
 @cache

@@ -25,6 +25,7 @@ from domains.products.services import media
 from infrastructure import public_files
 from infrastructure.database.contexts import alias_of
 from infrastructure.database.threads import in_threads
+from infrastructure.http.errors import Unavailable
 from tests.integration.products.test_media import GRACE, add, in_colour, stored, told, use_folder
 from tests.support.factories import pictures
 from tests.support.factories import products as factory
@@ -106,6 +107,18 @@ def test_who_sends_a_picture_while_it_is_swept_waits_and_gets_its_file(
     [shown] = queries.media_of_product(lantern)
     assert shown.state == "PROCESSING"
     assert stored(folder) == ["original.jpg"]
+
+
+def test_who_waits_too_long_for_the_decoder_is_asked_to_come_again(
+    lantern: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "DECODING_WAIT_SECONDS", 0.01)
+    with media._decoding():
+        with pytest.raises(Unavailable) as refused:
+            add(lantern, now)
+        assert refused.value.headers == {"Retry-After": "5"}
+    add(lantern, now)
+    assert len(queries.media_of_product(lantern)) == 1
 
 
 KILLED = """
