@@ -476,6 +476,9 @@ OPERATION_RETENTION_DAYS = env.integer("OPERATION_RETENTION_DAYS", 30)
 env.require(OPERATION_RETENTION_DAYS >= 1, "OPERATION_RETENTION_DAYS must be 1 or more")
 # A bulk request with more rows is carried out by a worker.
 BULK_SYNC_LIMIT = env.integer("BULK_SYNC_LIMIT", 100)
+# Of a file that is imported over HTTP, unpacked; and up to which size it is imported at once.
+IMPORT_MAX_BYTES = env.integer("IMPORT_MAX_BYTES", 256 * 1024 * 1024)
+IMPORT_SYNC_BYTES = env.integer("IMPORT_SYNC_BYTES", 64 * 1024)
 
 # --- Orders ----------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from infrastructure.cache.entries import Entry
 
@@ -20,13 +22,32 @@ CLAIM_SECONDS = 5.0
 Answer = tuple[str, list[tuple[str, str]], list[bytes]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an entry is shown without asking a view: to whoever is in a customer group (None: in
+    none, or anonymous) and reads a canonical URL.
+
+    match: what the URL resolved to, for logs and metrics. rates: the limits of its callers.
+    """
+
+    url: str
+    group: str | None
+    match: Any = None
+    rates: tuple[str, ...] = ()
+
+    @property
+    def route(self) -> str:
+        return f"/{self.match.route}" if self.match is not None else "(none)"
+
+
 class Held:
     """An entry in this process. `answers` is the front's: finished ones, gzip or not."""
 
-    __slots__ = ("answers", "claimed_until", "entry", "route", "touched", "url")
+    __slots__ = ("answers", "claimed_until", "entry", "place", "route", "touched")
 
-    def __init__(self, entry: Entry, url: str | None, route: str) -> None:
-        self.entry, self.url, self.route = entry, url, route
+    def __init__(self, entry: Entry, place: Place | None) -> None:
+        self.entry, self.place = entry, place
+        self.route = place.route if place is not None else ""
         self.touched = False
         self.claimed_until = 0.0
         self.answers: dict[bool, Answer] = {}
@@ -50,7 +71,7 @@ class LocalCache:
         self._clock, self._monotonic = clock, monotonic
         self._lock = threading.Lock()
         self._entries: dict[str, Held] = {}
-        self._by_url: dict[str, Held] = {}
+        self._by_place: dict[tuple[str, str | None], Held] = {}
         self._by_tag: dict[str, set[str]] = {}
         self._bytes = 0
         self._trusted_until = 0.0
@@ -68,9 +89,9 @@ class LocalCache:
     def get(self, key: str) -> Held | None:
         return self._fresh(self._entries.get(key))
 
-    def at(self, url: str) -> Held | None:
-        """What an anonymous caller is shown at this canonical URL."""
-        return self._fresh(self._by_url.get(url))
+    def at(self, url: str, group: str | None = None) -> Held | None:
+        """What people of this group are shown at this canonical URL."""
+        return self._fresh(self._by_place.get((url, group)))
 
     def needs_refresh(self, held: Held) -> bool:
         """Whether it is time to load this entry anew, and nobody does."""
@@ -98,7 +119,7 @@ class LocalCache:
         """To be read before a load and handed to `store` after it."""
         return self._sequence
 
-    def store(self, entry: Entry, *, since: int, url: str | None = None, route: str = "") -> bool:
+    def store(self, entry: Entry, *, since: int, place: Place | None = None) -> bool:
         """Keep an entry whose load began at `since`; False where that would not be right."""
         if entry.size > self._most_bytes or not self.is_live:
             return False
@@ -106,22 +127,21 @@ class LocalCache:
             if since < self._floor or any(self._dropped.get(tag, 0) > since for tag in entry.tags):
                 return False
             self._remove(entry.key)
-            held = Held(entry, url, route)
-            self._entries[entry.key] = held
-            if url is not None:
-                self._by_url[url] = held
+            self._entries[entry.key] = held = Held(entry, place)
+            if place is not None:
+                self._by_place[place.url, place.group] = held
             for tag in entry.tags:
                 self._by_tag.setdefault(tag, set()).add(entry.key)
             self._bytes += entry.size
             self._shrink()
         return True
 
-    def show_at(self, held: Held, url: str, route: str) -> None:
-        """Show an entry to anonymous callers too, if it still is there."""
+    def show_at(self, held: Held, place: Place) -> None:
+        """Show an entry that was kept without a place, if it still is there."""
         with self._lock:
             if self._entries.get(held.entry.key) is held:
-                held.url, held.route = url, route
-                self._by_url[url] = held
+                held.place, held.route = place, place.route
+                self._by_place[place.url, place.group] = held
 
     def drop(self, tags: Iterable[str]) -> int:
         """Forget what carries one of these tags. Returns how many entries that were."""
@@ -146,7 +166,7 @@ class LocalCache:
             self._floor = self._sequence
             self._dropped.clear()
             self._entries.clear()
-            self._by_url.clear()
+            self._by_place.clear()
             self._by_tag.clear()
             self._bytes = 0
 
@@ -165,8 +185,9 @@ class LocalCache:
         held = self._entries.pop(key, None)
         if held is None:
             return
-        if held.url is not None and self._by_url.get(held.url) is held:
-            del self._by_url[held.url]
+        place = held.place
+        if place is not None and self._by_place.get((place.url, place.group)) is held:
+            del self._by_place[place.url, place.group]
         for tag in held.entry.tags:
             keys = self._by_tag[tag]
             keys.discard(key)

@@ -14,7 +14,7 @@ from infrastructure.cache import metrics
 from infrastructure.cache.entries import Entry, Loaded, new_entry
 from infrastructure.cache.flights import Flights
 from infrastructure.cache.listener import Listener
-from infrastructure.cache.local import Held, LocalCache
+from infrastructure.cache.local import Held, LocalCache, Place
 from infrastructure.cache.shared import SharedCache
 from infrastructure.errors import DomainError
 
@@ -31,16 +31,14 @@ _FIRST_LOOK, _LAST_LOOK = 0.005, 0.04
 class Read:
     """What is to be read.
 
-    load: makes it where no tier has it. url: where the front may show it to anonymous callers, None
-    for nowhere; route: the template of that URL, for metrics.
+    load: makes it where no tier has it. place: where it is shown without asking a view.
     position: the commit position (LSN) now, asked before a load; needed: the one that the entry
     must have been loaded at, or after.
     """
 
     key: str
     load: Callable[[], Loaded]
-    url: str | None = None
-    route: str = ""
+    place: Place | None = None
     position: Callable[[], int | None] = lambda: None
     needed: int = 0
 
@@ -78,9 +76,8 @@ class Cache:
         held = self.local.get(read.key)
         if held is not None and read.is_met_by(held.entry):
             metrics.LOCAL.inc()
-            if held.url is None and read.url is not None:
-                # Until now it was shown to people who are signed in and in no group.
-                self.local.show_at(held, read.url, read.route)
+            if held.place is None and read.place is not None:
+                self.local.show_at(held, read.place)
             if self.local.needs_refresh(held) and self.local.claim(held):
                 return self._refresh(held, read)
             return held.entry
@@ -99,7 +96,7 @@ class Cache:
             if taken.entry is not None:
                 if taken.entry.expires_at > self._clock() and read.is_met_by(taken.entry):
                     metrics.SHARED.inc()
-                    self.local.store(taken.entry, since=since, url=read.url, route=read.route)
+                    self.local.store(taken.entry, since=since, place=read.place)
                     return taken.entry
                 too_old = taken.entry.loaded_at
                 continue
@@ -111,7 +108,7 @@ class Cache:
         metrics.MISS.inc()
         entry = self._load(read, taken.mark, token)
         if entry.expires_at > self._clock():
-            self.local.store(entry, since=since, url=read.url, route=read.route)
+            self.local.store(entry, since=since, place=read.place)
         return entry
 
     def _refresh(self, held: Held, read: Read) -> Entry:
@@ -131,7 +128,7 @@ class Cache:
                 log.exception("cache_refresh_failed")
                 return old
         if entry.expires_at > self._clock():
-            self.local.store(entry, since=since, url=held.url or read.url, route=read.route)
+            self.local.store(entry, since=since, place=held.place or read.place)
         return entry
 
     def _load(self, read: Read, mark: int | None, token: str) -> Entry:

@@ -24,6 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from infrastructure.auth.actor import Actor
 from infrastructure.cache.entries import Entry, Loaded, new_entry
 from infrastructure.cache.installed import installed
+from infrastructure.cache.local import Place
 from infrastructure.cache.tiers import Read
 from infrastructure.database.consistency import position
 from infrastructure.database.contexts import alias_of
@@ -44,10 +45,10 @@ class Audience:
     channel: str | None
     customer_group: str | None
 
-    @property
-    def key(self) -> str:
-        # JSON, so that no value can be mistaken for two.
-        return _encode((self.currency, self.locale, self.channel, self.customer_group)).decode()
+    def key_at(self, url: str) -> str:
+        # As JSON, so that nothing in one value can be mistaken for the next.
+        parts = (url, self.currency, self.locale, self.channel, self.customer_group)
+        return _encode(parts).decode()
 
 
 def audience_of(
@@ -89,13 +90,14 @@ def answer_cached(
     entry, now = _entry(view, context, audience, build)
     shown_to_all = audience is not None and request.user is None and view.positions is None
     personal = "no-store" if audience is None else PRIVATE
-    found = represent(
-        entry, request.META, cache_control=public(entry, now) if shown_to_all else personal
-    )
-    response = HttpResponse(found.body, status=found.status)
-    del response.headers["Content-Type"]
-    for name, value in found.headers:
-        response.headers[name] = value
+    return answer_of(entry, request, public(entry, now) if shown_to_all else personal)
+
+
+def answer_of(entry: Entry, request: HttpRequest, cache_control: str) -> HttpResponse:
+    found = represent(entry, request.META, cache_control=cache_control)
+    response = HttpResponse(found.body, status=found.status, headers=dict(found.headers))
+    if found.status != 200:
+        del response.headers["Content-Type"]
     return response
 
 
@@ -115,12 +117,10 @@ def _entry(
             return _loaded(build())
 
     alias = alias_of(context)
-    match = request.resolver_match
     read = Read(
-        key=f"{url} {audience.key}",
+        key=audience.key_at(url),
         load=load,
-        url=plain_url(request.META),
-        route=f"/{match.route}" if match else "",
+        place=_place(view, audience),
         position=lambda: position(alias),
         needed=(view.positions or {}).get(alias, 0),
     )
@@ -134,6 +134,18 @@ def _loaded(built: Built) -> Loaded:
         version=built.version,
         changes_at=built.changes_at.timestamp() if built.changes_at else None,
         headers=tuple(built.headers.items()),
+    )
+
+
+def _place(view: APIView, audience: Audience) -> Place | None:
+    url = plain_url(view.request.META)
+    if url is None:
+        return None
+    return Place(
+        url=url,
+        group=audience.customer_group,
+        match=view.request.resolver_match,
+        rates=view.endpoints["GET"].rates,
     )
 
 

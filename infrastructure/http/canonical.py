@@ -12,7 +12,7 @@ LONGEST = 2_000
 MOST_PARAMETERS = 50
 
 # What makes an answer somebody's own, or asks for one that is newer than what may be kept.
-_PERSONAL = ("HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_CONSISTENCY_TOKEN")
+_PERSONAL = ("HTTP_COOKIE", "HTTP_CONSISTENCY_TOKEN")
 
 
 def url_of(meta: Mapping[str, Any]) -> str | None:
@@ -22,7 +22,8 @@ def url_of(meta: Mapping[str, Any]) -> str | None:
 
 
 def plain_url(meta: Mapping[str, Any]) -> str | None:
-    """The canonical URL of a GET or HEAD whose answer is anybody's; None for all other requests."""
+    """The canonical URL of an ordinary GET or HEAD, of somebody signed in or not; None for all
+    other requests."""
     if meta["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return None
     for name in _PERSONAL:

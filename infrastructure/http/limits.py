@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from ipaddress import IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from math import ceil
 from typing import Any
 
@@ -111,7 +111,11 @@ def identity_of(request: HttpRequest, actor: Actor | None) -> str:
 
 
 def identity_of_address(meta: Mapping[str, Any]) -> str:
-    address = client_ip(meta)
+    return _identity_of(client_ip(meta))
+
+
+@lru_cache(maxsize=4096)
+def _identity_of(address: IPv4Address | IPv6Address | None) -> str:
     if isinstance(address, IPv6Address):
         # A subscriber owns a /64 at least, so single addresses in it are free to change.
         return f"ip:{ip_network((address, 64), strict=False)}"

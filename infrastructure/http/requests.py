@@ -19,18 +19,28 @@ MERGE_PATCH = "application/merge-patch+json"
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 
 
-def client_ip(meta: Mapping[str, Any]) -> IPv4Address | IPv6Address | None:
+def client_address(meta: Mapping[str, Any]) -> str:
     """The address of the client of a WSGI request, as far as trusted proxies vouch for it.
 
     TRUSTED_PROXIES is how many proxies of ours stand in front: each appends to X-Forwarded-For
     the address it was called from, so what a client wrote in there itself is never looked at.
     """
-    address = meta.get("REMOTE_ADDR", "")
+    address: str = meta.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES:
         hops = [hop.strip() for hop in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         hops = [hop for hop in hops if hop]
         if hops:
             address = hops[-min(settings.TRUSTED_PROXIES, len(hops))]
+    return address
+
+
+def client_ip(meta: Mapping[str, Any]) -> IPv4Address | IPv6Address | None:
+    """The same, or None for what is no address."""
+    return _parsed(client_address(meta))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(address)
     except ValueError:

@@ -54,10 +54,10 @@ class Lamps(APIView):
         sees_drafts = actor is not None and actor.may("catalogue.read")
 
         def build() -> Built:
-            self.loads.append(audience.key)
+            self.loads.append(audience.key_at(name))
             if name == "none":
                 raise NoSuchLamp("There is none.")
-            value = Lamp(name=name, price_for=audience.key, text=self.text)
+            value = Lamp(name=name, price_for=audience.key_at(name), text=self.text)
             return Built(value=value, tags=[f"lamp:{name}"], version=3, headers={"Link": "<x>"})
 
         return answer_cached(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
-from uuid import UUID
+from uuid import uuid4
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
@@ -19,13 +19,12 @@ from prometheus_client import REGISTRY
 from infrastructure.auth.actor import Actor
 from infrastructure.cache import installed
 from infrastructure.cache.tiers import Cache
-from infrastructure.http import views
+from infrastructure.http import cached_reads, views
 from infrastructure.http.front import fronted
 from tests.support.cached_api import Lamps
 from tests.support.caches import invalidate, listening, until
 
 LAMP = "/api/v1/lamps/oil"
-ACTOR_ID = UUID("0198c7a1-b2c3-7d4e-8f90-a1b2c3d4e5f6")
 # What cannot be the same twice.
 VOLATILE = {"X-Request-ID"}
 
@@ -110,12 +109,13 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Who sends an Authorization header is this caller."""
 
     def sign_in(*scopes: str, group: str | None = None) -> None:
-        actor = Actor(id=ACTOR_ID, scopes=frozenset(scopes), customer_group=group)
-        monkeypatch.setattr(
-            views,
-            "authenticate",
-            lambda request: actor if "HTTP_AUTHORIZATION" in request.META else None,
-        )
+        actor = Actor(id=uuid4(), scopes=frozenset(scopes), customer_group=group)
+        for module in (views, cached_reads):
+            monkeypatch.setattr(
+                module,
+                "authenticate",
+                lambda request: actor if "HTTP_AUTHORIZATION" in request.META else None,
+            )
 
     return sign_in
 
@@ -193,7 +193,8 @@ def test_what_is_refused_or_no_cached_read_is_answered_by_django(
     for _ in range(3):
         assert front(target).status == bare(target).status
     assert answered_in_front() == before
-    assert Lamps.loads.count('["GBP","en",null,null]') == (6 if target.endswith("none") else 0)
+    times = 6 if target.endswith("none") else 0
+    assert Lamps.loads == ['["none","GBP","en",null,null]'] * times
 
 
 def test_the_answer_says_who_may_keep_it_and_for_how_long(shop: Caller) -> None:
@@ -219,7 +220,7 @@ def test_the_bytes_are_loaded_once_whoever_asks_and_however(shop: Caller) -> Non
     ]
     for target in targets * 3:
         assert shop(target).status == "200 OK"
-    assert Lamps.loads == ['["EUR","en",null,null]']
+    assert Lamps.loads == ['["oil","EUR","en",null,null]']
 
 
 def test_who_has_it_gets_304(shop: Caller) -> None:
@@ -236,7 +237,7 @@ def test_gzip_is_what_was_stored(shop: Caller) -> None:
     plain, zipped = shop(LAMP), shop(LAMP, HTTP_ACCEPT_ENCODING="gzip")
     assert gzip.decompress(zipped.body) == plain.body
     assert zipped.headers["ETag"] == plain.headers["ETag"][:-1] + '-gzip"'
-    assert Lamps.loads == ['["GBP","en",null,null]']
+    assert Lamps.loads == ['["oil","GBP","en",null,null]']
 
 
 def test_after_an_invalidation_everybody_sees_the_new(
@@ -315,6 +316,29 @@ def test_who_sees_drafts_is_shown_nothing_kept_and_leaves_nothing(
     assert again.status == "304 Not Modified"
 
 
+def test_people_who_are_signed_in_are_answered_from_memory_and_keep_their_limits(
+    shop: Caller, signed_in: Callable[..., None], settings: Any, cache: Cache
+) -> None:
+    signed_in(group="wholesale")
+    token = {"HTTP_AUTHORIZATION": "Bearer x"}
+    first = shop(LAMP, **token)
+    settings.ROOT_URLCONF = "infrastructure.http.urls"
+    assert shop(LAMP, **token).lasting == first.lasting
+    again = shop(LAMP, HTTP_IF_NONE_MATCH=first.headers["ETag"], **token)
+    assert again.status == "304 Not Modified"
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "default": "2/day"}
+    answers = [shop(LAMP, **token) for _ in range(3)]
+    assert [answer.status[:3] for answer in answers] == ["200", "200", "429"]
+    policies = [answer.headers["RateLimit-Policy"] for answer in answers]
+    assert policies == ['"default";q=2;w=86400'] * 3
+    assert answers[2].headers["Cache-Control"] == "no-store"
+
+
+def test_a_token_that_is_none_is_refused_though_the_answer_is_in_memory(shop: Caller) -> None:
+    shop(LAMP)
+    assert shop(LAMP, HTTP_AUTHORIZATION="Bearer nonsense").status == "401 Unauthorized"
+
+
 def test_an_audience_that_is_not_the_callers_is_a_fault(
     cache: Cache, signed_in: Callable[..., None], monkeypatch: pytest.MonkeyPatch, rf: Any
 ) -> None:
@@ -322,7 +346,7 @@ def test_an_audience_that_is_not_the_callers_is_a_fault(
 
     view = Lamps()
     view.request = rf.get(LAMP)
-    view.request.user = Actor(id=ACTOR_ID, customer_group="wholesale")
+    view.request.user = Actor(id=uuid4(), customer_group="wholesale")
     other = Audience(currency="GBP", locale="en", channel=None, customer_group=None)
     with pytest.raises(ValueError, match="not that of the caller"):
         answer_cached(

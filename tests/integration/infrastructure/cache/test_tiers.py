@@ -39,10 +39,8 @@ class Source:
         self.while_loading()
         return loaded(value, *self.tags, changes_at=self.changes_at)
 
-    def seen_by(self, cache: Cache, *, needed: int = 0, url: str | None = None) -> int:
-        read = Read(
-            key="/things", load=self.load, position=lambda: self.position, needed=needed, url=url
-        )
+    def seen_by(self, cache: Cache, *, needed: int = 0) -> int:
+        read = Read(key="/things", load=self.load, position=lambda: self.position, needed=needed)
         return int(cache.read(read).body)
 
 

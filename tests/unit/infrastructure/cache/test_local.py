@@ -4,9 +4,10 @@ import pytest
 
 from infrastructure.cache import local as local_module
 from infrastructure.cache.entries import Entry, Loaded, new_entry
-from infrastructure.cache.local import LocalCache
+from infrastructure.cache.local import Held, LocalCache, Place
 
 BEGAN = 1_000.0
+AT_A, AT_B = Place(url="/a", group=None), Place(url="/b", group=None)
 
 
 class Clock:
@@ -50,7 +51,7 @@ def entry(
 
 def test_what_was_stored_is_found_by_key_and_by_url(local: LocalCache) -> None:
     kept = entry("a", "lists")
-    assert local.store(kept, since=local.sequence, url="/products", route="/products")
+    assert local.store(kept, since=local.sequence, place=Place(url="/products", group=None))
     found = local.get("a")
     assert found is not None
     assert found.entry is kept
@@ -59,7 +60,7 @@ def test_what_was_stored_is_found_by_key_and_by_url(local: LocalCache) -> None:
 
 
 def test_an_entry_lives_thirty_seconds(local: LocalCache, clock: Clock) -> None:
-    local.store(entry(), since=local.sequence, url="/a")
+    local.store(entry(), since=local.sequence, place=AT_A)
     clock.now = BEGAN + 29.9
     assert local.get("a") is not None
     clock.now = BEGAN + 30
@@ -78,8 +79,8 @@ def test_an_entry_never_outlives_the_moment_when_it_becomes_untrue(
 
 
 def test_an_invalidated_tag_takes_its_entries_and_no_others(local: LocalCache) -> None:
-    local.store(entry("a", "lists", "product:1"), since=local.sequence, url="/a")
-    local.store(entry("b", "lists", "product:2"), since=local.sequence, url="/b")
+    local.store(entry("a", "lists", "product:1"), since=local.sequence, place=AT_A)
+    local.store(entry("b", "lists", "product:2"), since=local.sequence, place=AT_B)
     assert local.drop(["product:1", "product:9"]) == 1
     assert local.get("a") is None
     assert local.at("/a") is None
@@ -118,7 +119,7 @@ def test_old_loads_are_refused_once_their_invalidations_are_forgotten(
 def test_nothing_is_stored_or_served_while_nothing_is_heard(
     local: LocalCache, clock: Clock
 ) -> None:
-    local.store(entry(), since=local.sequence, url="/a")
+    local.store(entry(), since=local.sequence, place=AT_A)
     local.trust(0)
     assert local.get("a") is None
     assert local.at("/a") is None
@@ -163,12 +164,23 @@ def test_one_reader_refreshes_an_entry_that_grows_old(local: LocalCache, clock: 
     assert local.claim(held)
 
 
-def test_an_entry_of_people_without_a_group_can_be_shown_to_everybody(local: LocalCache) -> None:
+def test_an_entry_is_shown_to_its_group_alone(local: LocalCache) -> None:
+    local.store(entry("a"), since=local.sequence, place=Place(url="/a", group="wholesale"))
+    local.store(entry("b"), since=local.sequence, place=Place(url="/a wholesale", group=None))
+    assert [_key(local.at("/a")), _key(local.at("/a", "wholesale"))] == [None, "a"]
+    assert [_key(local.at("/a wholesale")), _key(local.at("/a", "staff"))] == ["b", None]
+
+
+def _key(held: Held | None) -> str | None:
+    return held and held.entry.key
+
+
+def test_an_entry_that_was_kept_without_a_place_can_be_given_one(local: LocalCache) -> None:
     local.store(entry("a", "lists"), since=local.sequence)
     held = local.get("a")
     assert held is not None
-    local.show_at(held, "/a", "/a")
+    local.show_at(held, AT_A)
     assert local.at("/a") is held
     local.drop(["lists"])
-    local.show_at(held, "/a", "/a")
+    local.show_at(held, AT_A)
     assert local.at("/a") is None
