@@ -206,7 +206,10 @@ class Price(AggregateRoot):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    variant = models.ForeignKey(Variant, on_delete=models.PROTECT, related_name="price_rows")
+    # The unique index begins with it.
+    variant = models.ForeignKey(
+        Variant, on_delete=models.PROTECT, related_name="price_rows", db_index=False
+    )
     sku = models.CharField(max_length=64)
     currency = models.CharField(max_length=3)
     price_list = models.ForeignKey(
@@ -459,7 +462,10 @@ class PriceEntry(OwnedModel):
         WITHDRAWN = "withdrawn"
         SUPERSEDED = "superseded"
 
-    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="entry_rows")
+    # The unique index begins with it.
+    price = models.ForeignKey(
+        Price, on_delete=models.PROTECT, related_name="entry_rows", db_index=False
+    )
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=8)
     min_quantity = models.PositiveIntegerField(default=1)

@@ -70,10 +70,16 @@ class ShownPrice:
 
 NO_PRICE = ShownPrice(price=None)
 
+# Lists rank by their priority and their code, all of them before the base.
+_BASE = (1, 0, "")
+
 # The columns of a price tell what is asked until its time comes; from then on, until it is brought
-# up to date, its entries do. Takes now.
+# up to date, its entries do. A base price that most are, of one piece and for good, is a bare
+# number. Takes now.
 PRICE = """
-    CASE WHEN pr.id IS NOT NULL THEN json_build_array(
+    CASE WHEN pr.price_list_id IS NULL AND pr.changes_at IS NULL AND pr.regular_minor IS NULL
+        AND cardinality(pr.tiers) = 0 THEN to_json(pr.amount_minor)
+    WHEN pr.id IS NOT NULL THEN json_build_array(
         pr.amount_minor, pr.tiers, pr.regular_minor, pr.lowest_30d_minor, pr.changes_at,
         CASE WHEN pr.changes_at <= %s THEN (
             SELECT coalesce(json_agg(json_build_array(e.number, e.kind, e.min_quantity,
@@ -83,7 +89,10 @@ PRICE = """
                 AND (e.ended_at IS NULL OR e.ended_at > turned - interval '30 days 1 second')
                 AND (e.until_at IS NULL OR e.until_at > turned - interval '30 days 1 second')
         ) END,
-        pl.priority, pl.code, pl.valid_from, pl.valid_until
+        (
+            SELECT json_build_array(pl.priority, pl.code, pl.valid_from, pl.valid_until)
+            FROM products_pricelist pl WHERE pl.id = pr.price_list_id
+        )
     ) END
 """
 PRICES = """
@@ -95,7 +104,6 @@ PRICES = """
                 AND (l.customer_group = '' OR l.customer_group = %s::text)
                 AND (l.valid_until IS NULL OR l.valid_until > %s)
         )))
-    LEFT JOIN products_pricelist pl ON pl.id = pr.price_list_id
 """
 
 # For the read model of lists: what one piece of each product costs at least, per currency, in the
@@ -127,18 +135,19 @@ def prices_for(
 
 def price_shown(rows: Sequence[Any], prices: PricesFor) -> ShownPrice:
     """One price of the PRICE of each row of a variant; nulls among them are no price."""
-    found = [row for row in rows if row is not None]
-    if not found:
-        return NO_PRICE
-    if len(found) == 1 and found[0][7] is None and found[0][4] is None and not found[0][1]:
-        return _shown([_snapshot(found[0], prices.now)], prices.currency, None)
-    snapshots, turns = _asked_in_turn(found, prices.now)
+    if len(rows) == 1:
+        [row] = rows
+        if row is None:
+            return NO_PRICE
+        if type(row) is int:
+            return ShownPrice(price=Money(row, prices.currency))
+    snapshots, turns = _asked_in_turn(rows, prices.now)
     return _shown(snapshots, prices.currency, min(turns, default=None))
 
 
 def unit_price_of(rows: Sequence[Any], quantity: int, prices: PricesFor) -> Money | None:
     """What one costs for whoever takes so many; None where that has no price."""
-    snapshots, _ = _asked_in_turn([row for row in rows if row is not None], prices.now)
+    snapshots, _ = _asked_in_turn(rows, prices.now)
     found = rules.first_price(snapshots, quantity)
     return None if found is None else Money(found[1], prices.currency)
 
@@ -150,23 +159,31 @@ def _asked_in_turn(
     turns: list[datetime] = []
     holding: list[tuple[tuple[int, int, str], rules.Snapshot]] = []
     for row in rows:
-        valid_from, valid_until = _instant(row[8]), _instant(row[9])
-        if valid_from is not None and now < valid_from:
-            turns.append(valid_from)
+        if row is None:
             continue
-        if valid_until is not None:
-            turns.append(valid_until)
+        if type(row) is int:
+            holding.append((_BASE, rules.Snapshot(row)))
+            continue
+        rank, price_list = _BASE, row[6]
+        if price_list is not None:
+            priority, code, start, end = price_list
+            valid_from, valid_until = _instant(start), _instant(end)
+            if valid_from is not None and now < valid_from:
+                turns.append(valid_from)
+                continue
+            if valid_until is not None:
+                turns.append(valid_until)
+            rank = (0, -priority, code)
         snapshot = _snapshot(row, now)
         if snapshot.changes_at is not None:
             turns.append(snapshot.changes_at)
-        rank = (1, 0, "") if row[7] is None else (0, -row[6], row[7])
         holding.append((rank, snapshot))
     holding.sort(key=lambda pair: pair[0])
     return [snapshot for _, snapshot in holding], turns
 
 
 def _snapshot(row: Any, now: datetime) -> rules.Snapshot:
-    amount_minor, tiers, regular_minor, lowest_30d_minor, changes_at, entries, *_ = row
+    amount_minor, tiers, regular_minor, lowest_30d_minor, changes_at, entries, _ = row
     if entries is not None:
         return rules.snapshot_at([_entry(*values) for values in entries], now)
     return rules.snapshot_of(

@@ -25,6 +25,8 @@ from domains.products.models import Price, PriceEntry, PriceList, Variant
 from domains.products.models.listing import Listing
 from domains.products.models.prices import PriceKey
 from domains.products.rules import prices as rules
+from domains.products.rules import tags
+from domains.products.services import shown
 from domains.products.services.writing import again_if_taken
 from infrastructure.database.contexts import atomic
 from infrastructure.money import Money, percent_of
@@ -104,9 +106,9 @@ def withdraw_price(
     ends now. What has ended already stays so. Raises VariantNotFound, UnknownPriceList,
     PriceNotFound."""
     with atomic("products"):
-        key = (_variant_ids([sku])[sku], currency, None)
-        if price_list is not None:
-            key = (*key[:2], _lists([(price_list, currency)])[price_list].id)
+        variant_id = _variant_ids([sku])[sku]
+        lists = _lists([] if price_list is None else [(price_list, currency)])
+        key = (variant_id, currency, None if price_list is None else lists[price_list].id)
         price = Price.objects.locked([key], now=now).get(key)
         if price is None:
             raise PriceNotFound(f"{sku} has no such price.")
@@ -263,9 +265,12 @@ def _save(prices: Iterable[Price]) -> None:
     # In one order for everybody, so that nobody waits in a circle for the unique index either.
     new = [price for price in changed if price._state.adding]
     stored = [price for price in changed if not price._state.adding]
-    Price.objects.add_all(sorted(new, key=lambda price: (price.variant_id, price.currency)))
+    new.sort(key=lambda price: (price.variant_id, price.currency, price.list_code))
+    Price.objects.add_all(new)
     Price.objects.save_all(stored)
     turned = {p.variant_id for p in changed if p.turned and p.price_list_id is None}
     if turned:
         products = Variant.objects.filter(pk__in=turned).values_list("product_id", flat=True)
         Listing.objects.refresh(sorted(set(products)))
+    # Also what nobody pays yet: its time may come while the page before is being shown.
+    shown.hint_of_variants([price.variant_id for price in changed], tags.PRICES)

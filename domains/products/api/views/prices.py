@@ -30,7 +30,7 @@ class VariantPrice(APIView):
             "in force the latest counts for each kind and quantity, and of these the cheapest that "
             "the quantity reaches. The answer is what is asked now."
         ),
-        body=serializers.SetPrice,
+        body=serializers.SetPrice,  # type: ignore[arg-type]
         responses={200: serializers.Price},
         errors=[
             errors.VariantNotFound,
