@@ -71,7 +71,7 @@ class Rows:
 _COPIES = {
     "products": (
         "products_product (id, slug, product_type_id, attributes, name, description, created_at,"
-        " updated_at, version, events_recorded, status, seo_title, seo_description, search_text)"
+        " updated_at, version, events_recorded, status, seo_title, seo_description)"
     ),
     "slugs": "products_productslug (id, slug, product_id)",
     "texts": (
@@ -184,6 +184,7 @@ class Catalogue:
 
     def __init__(self, random: Random, products: int) -> None:
         self._random, self._products = random, products
+        self._day = datetime.now(UTC).date()  # popularity looks back from today
         self._ids = 0
         self._words = Zipf(vocabulary(random, WORDS), exponent=0.9)
         self._brands = Zipf(brands(random, BRANDS))
@@ -286,7 +287,6 @@ class Catalogue:
                 "active",
                 "",
                 "",
-                "",
             )
         )
         rows.slugs.append((self._id(), slug, product_id))
@@ -299,7 +299,7 @@ class Catalogue:
         # Few sell much, most sell little.
         units = int(random.paretovariate(0.7)) - 1
         if units:
-            rows.demand.append((product_id, DEMANDED, min(units, 50_000)))
+            rows.demand.append((product_id, self._day, min(units, 50_000)))
 
     def _variants(
         self, number: int, product_id: str, kind: Kind, created: datetime, rows: Rows
@@ -337,7 +337,6 @@ class Catalogue:
             rows.sold.append((variant_id, sku, price, regular, stock, created))
 
 
-DEMANDED = date(2026, 1, 1)
 # Makes it three variants per product on average.
 SPREAD = 0.86
 

@@ -20,7 +20,9 @@ from django.db import models
 
 from domains.products.models.products import Product
 from domains.products.rules.search import configuration_of
-from infrastructure.database.contexts import connection_of
+from domains.products.rules.tags import LISTS, PRICES, of_products
+from infrastructure.cache.invalidation import after_commit
+from infrastructure.database.contexts import alias_of, connection_of
 
 
 class ListingQuerySet(models.QuerySet["Listing"]):
@@ -35,6 +37,8 @@ class ListingQuerySet(models.QuerySet["Listing"]):
             ids = list(product_ids)
             connection_of("products").fetch(_LOCK, [ids])
             connection_of("products").fetch(_refresh_text(), [ids])
+            # Whoever changed them wants to see it at once.
+            after_commit(alias_of("products"), [LISTS, PRICES, *of_products(ids)])
 
     def refresh_in_categories(self, category_ids: Sequence[UUID]) -> None:
         """These categories are called something else: of all products that are directly in them."""
@@ -109,8 +113,13 @@ class Listing(models.Model):
             models.Index(fields=["sort_name", "product"], name="products_listed_by_name"),
             models.Index(fields=["created_at", "product"], name="products_listed_by_age"),
             models.Index(fields=["popularity", "product"], name="products_listed_by_sales"),
-            # One index for all: what several of them ask for together is found in one go.
-            GinIndex(fields=["document", "tokens", "category_ids"], name="products_listed_with"),
+            # One index for all: what several of them ask for together is found in one go. Readers
+            # go through what is not sorted into it yet, so that is kept short.
+            GinIndex(
+                fields=["document", "names", "identifiers", "tokens", "category_ids"],
+                name="products_listed_with",
+                gin_pending_list_limit=256,
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any, Self, TypedDict, Unpack
 from uuid import UUID
 
-from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector
 from django.db import models
 
 from domains.products.errors import (
@@ -25,7 +23,6 @@ from domains.products.models.texts import SlugRow, TextRow, retold, with_slug
 from domains.products.models.types import ProductType
 from domains.products.rules.attributes import Level, checked_attributes, escaped
 from domains.products.rules.barcodes import is_barcode
-from domains.products.rules.search import search_text
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from domains.products.rules.texts import Texts
 from domains.products.rules.variants import option_faults
@@ -33,12 +30,6 @@ from infrastructure.aggregates import AggregateQuerySet, Owned, OwnedModel
 from infrastructure.database.contexts import connection_of
 from infrastructure.errors import FieldError
 from infrastructure.ids import new_id
-
-# English for its word stems, "simple" for everything else: other languages, SKUs, and the stop
-# words that somebody types on the way to a longer word.
-SEARCH_DOCUMENT = SearchVector("search_text", config="english") + SearchVector(
-    "search_text", config="simple"
-)
 
 
 class ProductQuerySet(AggregateQuerySet):
@@ -135,7 +126,6 @@ class Product(Illustrated):
     seo_title = models.CharField(max_length=200, blank=True)
     seo_description = models.CharField(max_length=500, blank=True)
     status = models.CharField(max_length=8, choices=Status)
-    search_text = models.TextField(editable=False)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -152,19 +142,6 @@ class Product(Illustrated):
             models.UniqueConstraint(
                 fields=["external_id"], name="products_product_external_id_unique"
             ),
-        ]
-        indexes = [
-            models.Index(
-                fields=["name", "id"],
-                condition=models.Q(status="active"),
-                name="products_active_by_name",
-            ),
-            models.Index(
-                fields=["created_at", "id"],
-                condition=models.Q(status="active"),
-                name="products_active_by_age",
-            ),
-            GinIndex(SEARCH_DOCUMENT, name="products_search"),
         ]
 
     def __str__(self) -> str:
@@ -214,7 +191,6 @@ class Product(Illustrated):
         product.texts = retold([], texts or {}, ProductText)
         product._take_slug(slug)
         product._put_into(category_ids)
-        product._refresh_search_text()
         product._check({sku: f"/variants/{place}" for place, sku in enumerate(skus)})
         product.record(
             ProductCreated(
@@ -299,7 +275,6 @@ class Product(Illustrated):
             raise ProductArchived(f"{self.name} is archived.")
 
     def _changed(self, changed: Sequence[str], now: datetime) -> None:
-        self._refresh_search_text()
         self.updated_at = now
         self.record(
             ProductUpdated(
@@ -379,13 +354,6 @@ class Product(Illustrated):
         faults += option_faults([(pointer, variant.options) for pointer, variant in sold])
         if faults:
             raise InvalidProduct(errors=faults)
-
-    def _refresh_search_text(self) -> None:
-        self.search_text = search_text(
-            name=self.name,
-            skus=[variant.sku for variant in self.variants if variant.retired_at is None],
-            description=self.description,
-        )
 
 
 _PLAIN = ("external_id", "name", "description", "seo_title", "seo_description")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MAX_WORDS = 8
@@ -129,22 +129,3 @@ def slips(typed: str, meant: str, most: int) -> int:
             row.append(best)
         before = above
     return row[-1]
-
-
-MAX_SEARCH_WORDS = 8
-
-_WORDS = re.compile(r"\w+")
-
-
-def search_words(text: str) -> str:
-    """What somebody typed as a tsquery: every word must occur, each may be the start of one.
-
-    Empty where the text has no word in it.
-    """
-    words = _WORDS.findall(text)[:MAX_SEARCH_WORDS]
-    return " & ".join(f"'{word}':*" for word in words)
-
-
-def search_text(*, name: str, skus: Collection[str], description: str) -> str:
-    """What the full-text index of a product reads."""
-    return "\n".join((name, " ".join(skus), description))

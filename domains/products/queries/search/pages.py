@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from domains.products.queries.media import IMAGE
 from domains.products.queries.search.conditions import Condition, Kind, params_of, where
 from domains.products.queries.search.port import Sort
 from domains.products.queries.variants import VARIANTS
 
-# How far it walks. A filter that one product in a hundred passes still fills a page of 20 by that.
-WALK = 2_000
+# How far it walks. A filter that one product in fifty passes still fills a page of 20 by that.
+WALK = 1_000
 
 _COLUMNS: dict[Sort, tuple[str, str]] = {
     "name": ("l.sort_name", "ASC"),
@@ -33,16 +34,18 @@ _PRICED = (
     "products_listingprice o JOIN products_listing l ON l.product_id = o.product_id"
     " AND o.currency = %s"
 )
-# What somebody typed is what a product is called, or its SKU or barcode; the name begins with it;
-# all its words are in the name; they are somewhere. Takes what was typed twice, then the words.
-_RANK = """
-    CASE
-        WHEN l.identifiers @> ARRAY[%s::text] THEN 3
-        WHEN starts_with(l.sort_name, %s) THEN 2
-        WHEN l.names @@ %s::tsquery THEN 1
-        ELSE 0
-    END
-"""
+_IN_RANGE = "o.amount_minor >= %s::bigint AND o.amount_minor <= %s::bigint"
+# Ranks: what somebody typed is what a product is called, or its SKU or barcode; the name begins
+# with it; all the words are in its names; they are somewhere.
+EXACT, BEGINS, NAMED, ANYWHERE = 3, 2, 1, 0
+# What was typed, and where names that begin with it end in the order of names.
+_EXACT = "l.identifiers @> ARRAY[%s::text]"
+_BEGINS = "l.sort_name >= %s::text AND l.sort_name < %s::text"
+_AFTER_ALL = "\U0010ffff"
+# Behind these an order by rank, popularity and id begins.
+_START = (EXACT + 1, 0, UUID(int=0))
+_FROM_TOP = (2**63 - 1, UUID(int=2**128 - 1))
+_NOTHING = (-1, UUID(int=0))
 
 
 @cache
@@ -52,10 +55,13 @@ def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
     Takes the parameters in the order of `page_params`.
     """
     if sort == "relevance":
-        return _ranked(kinds, continued)
+        return _ranked(kinds)
     column, direction = _COLUMNS[sort]
     table = column.split(".")[0]
     source = "products_listing l" if table == "l" else _PRICED
+    if table == "o" and "price" in kinds:
+        # The walk begins and ends where the range does.
+        source, kinds = f"{source} AND {_IN_RANGE}", [kind for kind in kinds if kind != "price"]
     order = f"ORDER BY {column} {direction}, {table}.product_id {direction}"
     behind = _behind((column, f"{table}.product_id"), direction) if continued else "true"
     numbered = f"row_number() OVER (ORDER BY a {direction}, product_id {direction}) AS n"
@@ -99,12 +105,15 @@ def page_params(
     limit: int,
     currency: str,
     typed: str,
-    words: str | None,
 ) -> list[Any]:
-    behind, given = list(after or ()), params_of(conditions)
     if sort == "relevance":
-        return [typed, typed, words, *given, *behind, limit]
-    source = [currency] if "price" in sort else []
+        return _ranked_params(conditions, after, limit, typed)
+    behind, source = list(after or ()), list[Any]()
+    if sort in ("price", "-price"):
+        bounds = [bound for c in conditions if c.kind == "price" for bound in c.params[1:]]
+        source = [currency, *bounds]
+        conditions = [c for c in conditions if c.kind != "price"]
+    given = params_of(conditions)
     if not conditions:
         return [*source, *behind, limit]
     return [*source, *behind, *given, limit, limit, *source, *given, *behind, limit]
@@ -115,19 +124,87 @@ def _behind(columns: Sequence[str], direction: str) -> str:
     return f"({', '.join(columns)}) {'<' if direction == 'DESC' else '>'} ({places})"
 
 
-def _ranked(kinds: Sequence[Kind], continued: bool) -> str:
-    behind = _behind(("a", "b", "product_id"), "DESC") if continued else "true"
+def _ranked(kinds: Sequence[Kind]) -> str:
+    """By rank, then by popularity: a stage per rank that is only entered where those above it have
+    not filled the page. Within a stage it walks along the popular ones first, as above."""
+    others = [kind for kind in kinds if kind != "words"]
+    better = f"({_EXACT} OR {_BEGINS})"
     order = "ORDER BY a DESC, b DESC, product_id DESC"
+    named = "l.names @@ %s::tsquery"
+    anywhere = f"l.document @@ %s::tsquery AND NOT {named}"
     return f"""
-        fits AS MATERIALIZED (
-            SELECT l.product_id, {_RANK} AS a, l.popularity AS b
-            FROM products_listing l WHERE {where(kinds, by="index")}
-        ), page AS MATERIALIZED (
+        best AS MATERIALIZED (
+            SELECT * FROM (
+                SELECT l.product_id, CASE WHEN {_EXACT} THEN {EXACT} ELSE {BEGINS} END AS a,
+                    l.popularity AS b
+                FROM products_listing l
+                WHERE {better} AND l.document @@ %s::tsquery AND {where(others, by="check")}
+            ) l WHERE (a, b, product_id) < (%s, %s, %s::uuid) {order} LIMIT %s
+        ),
+        {_stage("named", named, NAMED, others, better, above=("best",))},
+        {_stage("anywhere", anywhere, ANYWHERE, others, better, above=("best", "named"))},
+        page AS MATERIALIZED (
             SELECT row_number() OVER ({order}) AS n, product_id, a, b FROM (
-                SELECT * FROM fits WHERE {behind} {order} LIMIT %s
+                SELECT * FROM (
+                    SELECT * FROM best UNION ALL SELECT * FROM named UNION ALL
+                    SELECT * FROM anywhere
+                ) p {order} LIMIT %s
             ) p
         )
     """
+
+
+def _stage(
+    name: str,
+    condition: str,
+    rank: int,
+    others: Sequence[Kind],
+    better: str,
+    *,
+    above: Sequence[str],
+) -> str:
+    order = "ORDER BY l.popularity DESC, l.product_id DESC"
+    behind = "(l.popularity, l.product_id) < (%s, %s::uuid)"
+    full = " + ".join(f"(SELECT count(*) FROM {stage})" for stage in above)
+    return f"""
+        {name}_open AS MATERIALIZED (SELECT {full} < %s AS open),
+        {name}_walk AS MATERIALIZED (
+            SELECT l.product_id, {rank} AS a, l.popularity AS b FROM (
+                SELECT l.* FROM products_listing l
+                WHERE (SELECT open FROM {name}_open) AND {behind} {order} LIMIT {WALK}
+            ) l
+            WHERE {condition} AND NOT {better} AND {where(others, by="check")} LIMIT %s
+        ), {name}_enough AS MATERIALIZED (
+            SELECT count(*) >= %s OR NOT (SELECT open FROM {name}_open) AS enough
+            FROM {name}_walk
+        ), {name}_fits AS MATERIALIZED (
+            SELECT l.product_id, l.popularity FROM products_listing l
+            WHERE NOT (SELECT enough FROM {name}_enough) AND {condition}
+                AND {where(others, by="index")} AND NOT {better}
+        ), {name} AS MATERIALIZED (
+            SELECT product_id, a, b FROM {name}_walk WHERE (SELECT enough FROM {name}_enough)
+            UNION ALL
+            SELECT * FROM (
+                SELECT l.product_id, {rank}, l.popularity FROM {name}_fits l
+                WHERE {behind} {order} LIMIT %s
+            ) l
+        )
+    """
+
+
+def _ranked_params(
+    conditions: Sequence[Condition], after: Sequence[Any] | None, limit: int, typed: str
+) -> list[Any]:
+    [words] = [c.params[0] for c in conditions if c.kind == "words"]
+    others = params_of([c for c in conditions if c.kind != "words"])
+    rank, *behind = after or _START
+    better = [typed, typed, typed + _AFTER_ALL]
+    params = [typed, *better, words, *others, rank, *behind, limit]
+    for stage, condition in ((NAMED, [words]), (ANYWHERE, [words, words])):
+        start = behind if rank == stage else _FROM_TOP if rank > stage else _NOTHING
+        params += [limit, *start, *condition, *better, *others, limit, limit]
+        params += [*condition, *others, *better, *start, limit]
+    return [*params, limit]
 
 
 # What is shown of a page's products, one after the other: of how many there are on a page Postgres

@@ -51,7 +51,6 @@ class PostgresSearch:
             limit=limit,
             currency=criteria.currency,
             typed=meant.typed,
-            words=meant.words,
         )
         digits = minor_digits(criteria.currency)
         if facets is not None:
