@@ -30,7 +30,8 @@ def context_by_table() -> dict[str, str]:
 def contexts_of(sql: str) -> frozenset[str]:
     """The contexts whose tables a statement names; `platform` is every context's own."""
     found = set()
-    for statement in filter(None, sqlglot.parse(sql, dialect="postgres")):
+    # Where parameters are placed by %s, an operator with a per cent sign is written with two.
+    for statement in filter(None, sqlglot.parse(sql.replace("%%", "%"), dialect="postgres")):
         if isinstance(statement, exp.Command):
             raise CrossContextStatement(f"Nobody can tell what this touches: {sql}")
         local = {cte.alias for cte in statement.find_all(exp.CTE)}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from domains.products.errors import CategoryCycle, SkuTaken, VariantNotFound
+from domains.products.errors import SkuTaken, VariantNotFound
 from domains.products.models import Price, Product, StockItem, Warehouse
 from domains.products.public import (
     NewProduct,
@@ -21,11 +19,9 @@ from domains.products.public import (
     set_stock,
     stock_audit,
 )
-from domains.products.queries import categories as category_queries
-from domains.products.queries import listing as queries
-from domains.products.services import categories, inventory, prices
+from domains.products.services import inventory, prices
 from domains.products.services import products as services
-from infrastructure.database.contexts import alias_of, connection_of
+from infrastructure.database.contexts import alias_of
 from infrastructure.database.threads import in_threads
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import Duplicate, IdempotencyKey
@@ -110,66 +106,6 @@ def test_the_main_warehouse_is_always_there() -> None:
     assert list(Warehouse.objects.values_list("code", flat=True)) == ["main"]
 
 
-@pytest.mark.django_db
-def test_a_category_lists_the_same_whether_it_counts_as_small_or_large(
-    now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, parent in (("All", None), ("Some", "all")):
-        categories.create_category(name=name, parent=parent, now=now)
-    create_products(
-        products=[
-            new(f"Thing {n}", f"S{n}", categories=("all", "some") if n % 3 else ("all",))
-            for n in range(9)
-        ],
-        now=now,
-    )
-
-    def listed(category: str, q: str | None) -> list[str]:
-        found = queries.products_listed(
-            q=q,
-            category=category,
-            currency="GBP",
-            sort="-name",
-            after=("Thing 8", UUID(int=0)),
-            limit=3,
-        )
-        return [product.name for product in found]
-
-    expected = {"all": ["Thing 7", "Thing 6", "Thing 5"], "some": ["Thing 7", "Thing 5", "Thing 4"]}
-    for small_category in (2000, 1):
-        monkeypatch.setattr(queries, "SMALL_CATEGORY", small_category)
-        for category, names in expected.items():
-            assert listed(category, None) == listed(category, "thing") == names
-
-
-@pytest.mark.django_db
-def test_a_search_uses_its_index(now: datetime) -> None:
-    create_products(products=[new(f"Thing {n}", f"S{n}") for n in range(500)], now=now)
-    text = queries._list_text(searched=True, within="anywhere", sort="name", continued=False)
-    with connection_of("products").cursor() as cursor:
-        cursor.execute("ANALYZE products_product")
-        # It is a small table still: reading it whole would be as fast.
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {text}", ["'lantern':*", "'lantern':*", 21, "GBP"])
-        plan = "\n".join(line for (line,) in cursor.fetchall())
-    assert "Bitmap Index Scan on products_search" in plan
-
-
-@pytest.mark.django_db
-def test_a_list_walks_along_its_index(now: datetime) -> None:
-    for sort, index in (
-        ("-name", "products_active_by_name"),
-        ("created_at", "products_active_by_age"),
-    ):
-        text = queries._list_text(searched=False, within="anywhere", sort=sort, continued=False)
-        with connection_of("products").cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute("SET LOCAL enable_sort = off")
-            cursor.execute(f"EXPLAIN {text}", [21, "GBP"])
-            plan = "\n".join(line for (line,) in cursor.fetchall())
-        assert index in plan
-
-
 @pytest.mark.django_db(transaction=True)
 def test_products_of_one_name_made_at_once_get_different_slugs(now: datetime) -> None:
     def make(number: int) -> None:
@@ -197,23 +133,6 @@ def test_a_price_that_many_set_at_once_is_one_price_with_a_whole_history(now: da
     last = OutboxMessage.objects.using(alias_of("products")).filter(key=str(found.id)).last()
     assert last is not None
     assert f'"amount_minor":{found.amount_minor}' in last.payload
-
-
-@pytest.mark.django_db(transaction=True)
-def test_categories_moved_below_each_other_at_once_make_no_circle(now: datetime) -> None:
-    ids: dict[str, UUID] = {
-        name: categories.create_category(name=name, parent=None, now=now) for name in "ab"
-    }
-
-    def move(pair: tuple[str, str]) -> None:
-        name, parent = pair
-        with suppress(CategoryCycle):
-            categories.edit_category(category_id=ids[name], version=None, parent=parent)
-
-    in_threads(move, [("a", "b"), ("b", "a")] * 10, threads=4)
-    tree = category_queries.category_tree()
-    assert len(tree) == 1
-    assert len(tree[0].children) == 1
 
 
 @pytest.mark.django_db(transaction=True)

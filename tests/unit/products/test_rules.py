@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from domains.products.errors import InvalidQuantity
-from domains.products.rules import search, slugs
+from domains.products.rules import slugs
 from domains.products.rules import stock as rules
 from domains.products.rules.stock import HoldLine
 
@@ -42,19 +42,6 @@ def test_a_taken_slug_is_numbered_until_numbers_run_out() -> None:
     assert (
         slugs.free_slug("cup", taken | set(slugs.numbered_slugs("cup")), otherwise="x") == "cup-x"
     )
-
-
-@pytest.mark.parametrize(
-    ("typed", "words"),
-    [
-        ("lantern", "'lantern':*"),
-        ("white  metal, lan", "'white':* & 'metal':* & 'lan':*"),
-        ("' | ! & :* \\", ""),
-        ("a b c d e f g h i j", " & ".join(f"'{letter}':*" for letter in "abcdefgh")),
-    ],
-)
-def test_every_typed_word_must_begin_a_word(typed: str, words: str) -> None:
-    assert search.search_words(typed) == words
 
 
 def line(variant_id: UUID, quantity: int) -> HoldLine:
