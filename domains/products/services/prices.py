@@ -24,6 +24,7 @@ from domains.products.errors import (
 from domains.products.models import Price, PriceEntry, PriceList, Variant
 from domains.products.models.listing import Listing
 from domains.products.models.prices import PriceKey
+from domains.products.queries.variants import products_of_variants
 from domains.products.rules import prices as rules
 from domains.products.rules import tags
 from domains.products.services import shown
@@ -95,7 +96,7 @@ def cancel_price(*, sku: str, entry_id: UUID, actor_id: UUID | None, now: dateti
         price_id = _price_of_entry(sku, entry_id)
         [price] = Price.objects.locked_by_id([price_id], now=now).values()
         price.cancel(entry_id=entry_id, actor_id=actor_id, now=now)
-        _save([price])
+        save_prices([price])
     return price
 
 
@@ -113,7 +114,7 @@ def withdraw_price(
         if price is None:
             raise PriceNotFound(f"{sku} has no such price.")
         price.withdraw(actor_id=actor_id, now=now)
-        _save([price])
+        save_prices([price])
 
 
 def turn_due_prices(*, now: datetime, at_most: int = BATCH) -> int:
@@ -126,7 +127,7 @@ def turn_due_prices(*, now: datetime, at_most: int = BATCH) -> int:
         due = Price.objects.due(now=now, at_most=at_most)
         for price in due.values():
             price.advance(now=now)
-        _save(due.values())
+        save_prices(due.values())
     return len(due)
 
 
@@ -162,8 +163,25 @@ def change_prices_by_percent(
                         actor_id=actor_id,
                         now=now,
                     )
-            _save(locked)
+            save_prices(locked)
     return changes
+
+
+def save_prices(prices: Iterable[Price]) -> None:
+    """Write those of these locked or new prices that changed, in two statements at most, and let
+    lists and caches follow. Called in the transaction that locked them."""
+    changed = [price for price in prices if price.has_changes and price.entries_recorded]
+    # In one order for everybody, so that nobody waits in a circle for the unique index either.
+    new = [price for price in changed if price._state.adding]
+    stored = [price for price in changed if not price._state.adding]
+    new.sort(key=lambda price: (price.variant_id, price.currency, price.list_code))
+    Price.objects.add_all(new)
+    Price.objects.save_all(stored)
+    turned = {p.variant_id for p in changed if p.turned and p.price_list_id is None}
+    if turned:
+        Listing.objects.refresh(products_of_variants(sorted(turned)))
+    # Also what nobody pays yet: its time may come while the page before is being shown.
+    shown.hint_of_variants([price.variant_id for price in changed], tags.PRICES)
 
 
 # Steps
@@ -197,7 +215,7 @@ def _set(new: Sequence[NewPrice], *, actor_id: UUID | None, now: datetime) -> li
                 actor_id=actor_id,
                 now=now,
             )
-        _save(prices.values())
+        save_prices(prices.values())
     return [prices[key] for key in keys]
 
 
@@ -257,20 +275,3 @@ def _by_percent(price: Price, percent: Decimal, now: datetime) -> list[PercentCh
 
 def _in_order(prices: Iterable[Price]) -> list[Price]:
     return sorted(prices, key=lambda price: (price.sku, price.currency, price.list_code))
-
-
-def _save(prices: Iterable[Price]) -> None:
-    """Write those that changed, and let lists follow where what everybody pays has turned."""
-    changed = [price for price in prices if price.has_changes]
-    # In one order for everybody, so that nobody waits in a circle for the unique index either.
-    new = [price for price in changed if price._state.adding]
-    stored = [price for price in changed if not price._state.adding]
-    new.sort(key=lambda price: (price.variant_id, price.currency, price.list_code))
-    Price.objects.add_all(new)
-    Price.objects.save_all(stored)
-    turned = {p.variant_id for p in changed if p.turned and p.price_list_id is None}
-    if turned:
-        products = Variant.objects.filter(pk__in=turned).values_list("product_id", flat=True)
-        Listing.objects.refresh(sorted(set(products)))
-    # Also what nobody pays yet: its time may come while the page before is being shown.
-    shown.hint_of_variants([price.variant_id for price in changed], tags.PRICES)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from domains.products.errors import VariantNotFound
-from domains.products.models import Listing, Price, PriceList, Variant
+from domains.products.models import Price, PriceList, Variant
 from domains.products.models.prices import PriceKey
 from domains.products.rules.imports.reading import Item
 from domains.products.rules.imports.rows import PriceRow
 from domains.products.services.imports.terms import Refused, Terms, refuse
+from domains.products.services.prices import save_prices
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
 
@@ -42,12 +43,7 @@ def write(items: Sequence[Item], terms: Terms) -> None:
             item.status = "changed" if set_price(prices[key], row, terms) else "unchanged"
         except DomainError as refusal:
             refuse(item, refusal)
-    written = [price for price in prices.values() if price.has_changes and price.entries]
-    Price.objects.add_all([price for price in written if price._state.adding])
-    Price.objects.save_all([price for price in written if not price._state.adding])
-    owners = {variant.id: variant.product_id for variant in variants.values()}
-    public = {owners[price.variant_id] for price in written if price.price_list_id is None}
-    Listing.objects.refresh(sorted(public))
+    save_prices(prices.values())
 
 
 def _key(
