@@ -35,7 +35,7 @@ OVERHEAD_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that has arrived whole. `content` ends with the request."""
+    """A file that has arrived whole. Whoever reads `content` closes it."""
 
     content: BinaryIO
     byte_size: int
@@ -93,16 +93,16 @@ def read_form(request: HttpRequest, form_type: type[T], *, max_bytes: int) -> tu
     request.upload_handlers = [handler]
     try:
         fields, file = request.POST, request.FILES.get(FILE)
+        if file is None or not file.size:
+            missing = FieldError(f"/{FILE}", "required", f"Send one file, as the part `{FILE}`.")
+            raise InvalidBody("The form has no file.", errors=[missing])
+        form = decode_form(dict(fields.lists()), form_type)
     except MultiPartParserError as error:
         handler.upload_interrupted()
         raise BadRequest("The body is no such form.") from error
     except BaseException:
         handler.upload_interrupted()
         raise
-    if file is None or not file.size:
-        missing = FieldError(f"/{FILE}", "required", f"Send one file, as the part `{FILE}`.")
-        raise InvalidBody("The form has no file.", errors=[missing])
-    form = decode_form(dict(fields.lists()), form_type)
     return form, Upload(cast(BinaryIO, file), file.size, handler.sha256)
 
 

@@ -60,20 +60,17 @@ class ProductMedia(APIView):
     )
     def post(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
         form, upload = self.form(serializers.UploadMedia, max_bytes=settings.MEDIA_MAX_BYTES)
-        product_id = product_id_of(id_or_slug)
         fields: MediaChanges = {"alt": form.alt, "variant": form.variant}
         if form.position is not None:
             fields["position"] = form.position
-        media_id, headers = once(
-            self.idempotency(request, (form, upload.sha256)),
-            lambda key: services.add_media(
-                product_id=product_id,
-                file=upload.content,
-                now=clock.now(),
-                idempotency=key,
-                **fields,
-            ),
-        )
+        with upload.content as file:
+            product_id = product_id_of(id_or_slug)
+            media_id, headers = once(
+                self.idempotency(request, (form, upload.sha256)),
+                lambda key: services.add_media(
+                    product_id=product_id, file=file, now=clock.now(), idempotency=key, **fields
+                ),
+            )
         location = reverse("media", kwargs={"media_id": media_id})
         return _answer_media(self, media_id, status=201, headers={"Location": location, **headers})
 
