@@ -1,380 +1,417 @@
-"""The statements that hold stock and free it. Each is one round trip, and all or nothing.
-
-Everybody locks stock rows first and in the order of their ids, then the rows of carts' holds in
-the order of theirs, then makes new reservations, in order again: so holds, releases, expiry and
-counts cannot wait for each other in a circle.
-
-What a reservation holds is read before the statement and passed to it with the reservation's
-version; a reservation that was changed meanwhile is left alone, and the caller looks again.
-
-Parts that several statements share:
-
-locked     what is left of each SKU; read again after the lock was granted, so always the newest
-taken      by how much `held` rises, per SKU; falls where it is negative
-changed    what that does to the SKU: whether buyers (turned) or staff (low) have to know
-told       the reservations that changed, with the number of their newest event
-carriers   for each SKU the outbox row that says that there is something again (sequence 1), or
-           nothing any more (sequence 0). Of one that runs low the row is made here, with the
-           place, the cause and the time of the carrier: only the statement knows the number.
-"""
+"""Holding stock for orders and carts: all lines of one or none, decided inside one statement."""
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
 
-from domains.products.events import StockLow
-from infrastructure.database.statement import insertable_fields
+import msgspec
+from django.db import connections, models, router
+
+from domains.products.errors import NotHeld
+from domains.products.events import (
+    ReservedLine,
+    StockAvailabilityChanged,
+    StockReleased,
+    StockReserved,
+)
+from domains.products.models import holding_sql
+from domains.products.rules import stock as rules
+from domains.products.rules.stock import (
+    Held,
+    Holder,
+    HoldLine,
+    HoldOutcome,
+    HoldRequest,
+    HoldState,
+    Refused,
+    Released,
+    Shortage,
+)
+from infrastructure.aggregates import AggregateQuerySet
+from infrastructure.database.statement import as_json_rows
+from infrastructure.events.event import Event
+from infrastructure.ids import new_id
+from infrastructure.observability import correlation
 from infrastructure.outbox.models import OutboxMessage
+from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
-_LOCKED = """
-locked AS MATERIALIZED (
-    SELECT s.variant_id, s.on_hand + s.backorder_limit - s.held AS remaining,
-        s.low_stock_threshold AS threshold
-    FROM products_stockitem s
-    WHERE s.variant_id = ANY(%s::uuid[]) {only}
-    ORDER BY s.variant_id
-    FOR NO KEY UPDATE
-)"""
-
-_MOVEMENT = """
-    INSERT INTO products_stockmovement
-        (stock_item_id, warehouse_id, kind, on_hand_delta, held_delta, backorder_delta, order_id,
-         cart_id, fulfilment_id, transfer_id, reason, actor_id, created_at)"""
-
-# An identifier of version 7 (RFC 9562): the time of the carrier's, the rest by chance.
-_LOW_COLUMNS = {
-    "event_id": "overlay(gen_random_uuid()::text PLACING left(r.event_id::text, 15) FROM 1)::uuid",
-    "name": f"'{StockLow.name}'",
-    "event_version": f"{StockLow.version}",
-    "payload": """json_build_object('variant_id', stock.variant_id, 'sku', stock.sku,
-        'available', stock.remaining, 'threshold', stock.low_stock_threshold)::text""",
-}
-
-_OUTCOME = """
-changed AS MATERIALIZED (
-    SELECT taken.variant_id, taken.quantity, locked.remaining - taken.quantity AS remaining,
-        (locked.remaining > 0) <> (locked.remaining > taken.quantity) AS turned,
-        coalesce(
-            locked.threshold BETWEEN locked.remaining - taken.quantity AND locked.remaining - 1,
-            false
-        ) AS low
-    FROM taken JOIN locked ON locked.variant_id = taken.variant_id
-    WHERE taken.quantity <> 0
-), stock AS (
-    UPDATE products_stockitem s
-    SET held = s.held + changed.quantity,
-        version = s.version + 1,
-        events_recorded = s.events_recorded + changed.turned::int + changed.low::int
-    FROM changed
-    WHERE s.variant_id = changed.variant_id
-    RETURNING s.variant_id, s.sku, s.events_recorded, s.low_stock_threshold, changed.turned,
-        changed.low, changed.remaining
-), carriers AS MATERIALIZED (
-    SELECT * FROM json_populate_recordset(NULL::platform_outboxmessage, %s)
-), facts AS (
-    {outbox}
-    SELECT {columns}, told.events_recorded
-    FROM json_populate_recordset(NULL::platform_outboxmessage, %s) r
-    JOIN told ON told.id::text = r.key
-    UNION ALL
-    SELECT {columns}, stock.events_recorded - stock.low::int
-    FROM carriers r JOIN stock ON stock.variant_id::text = r.key
-    WHERE stock.turned AND r.sequence = (stock.remaining > 0)::int
-    UNION ALL
-    SELECT {low_columns}, stock.events_recorded
-    FROM carriers r JOIN stock ON stock.variant_id::text = r.key
-    WHERE stock.low AND r.sequence = 0
-)"""
-
-# asked      the orders, and what was decided on them before; each is looked up by itself, since
-#            a join that is planned while there are few reservations reads all of them for ever
-# wanted     the lines of orders that were not decided before
-# tried      would the line fit, if all orders before it in this call got theirs?
-# made       the orders of which all lines fit; empty where the same order won elsewhere meanwhile
-# good       their lines, from which everything else is written
-#
-# The last column says whether some cart's hold is over and not freed yet, where something lacks.
-_HOLD = """
-WITH asked AS MATERIALIZED (
-    SELECT a.*, (
-        SELECT r.status FROM products_reservation r WHERE r.id = a.id
-    ) AS status
-    FROM unnest(%s::uuid[]) WITH ORDINALITY AS a (id, place)
-), wanted AS MATERIALIZED (
-    SELECT w.*, asked.place
-    FROM unnest(%s::uuid[], %s::uuid[], %s::int[], %s::uuid[])
-        AS w (order_id, variant_id, quantity, line_id)
-    JOIN asked ON asked.id = w.order_id
-    WHERE asked.status IS NULL
-), {locked}, {tried}, made AS (
-    INSERT INTO products_reservation
-        (id, holder, status, created_at, expires_at, released_at, version, events_recorded)
-    SELECT order_id, 'order', 'HELD', %s::timestamptz, NULL, NULL, 1, 1
-    FROM tried GROUP BY order_id HAVING bool_and(fits) ORDER BY order_id
-    ON CONFLICT (id) DO NOTHING
-    RETURNING id, events_recorded
-), good AS MATERIALIZED (
-    SELECT tried.* FROM tried JOIN made ON made.id = tried.order_id
-), lines AS (
-    INSERT INTO products_reservationline (id, reservation_id, stock_item_id, quantity)
-    SELECT line_id, order_id, variant_id, quantity FROM good
-), {taken}, {outcome}
-SELECT asked.id, made.id IS NOT NULL, asked.status, (
-    SELECT json_agg(json_build_array(
-        tried.variant_id,
-        tried.quantity,
-        greatest(coalesce(tried.remaining - coalesce(taken.quantity, 0), 0), 0) + tried.credit
-    ) ORDER BY tried.variant_id)::text
-    FROM tried LEFT JOIN taken ON taken.variant_id = tried.variant_id
-    WHERE tried.order_id = asked.id AND made.id IS NULL AND NOT tried.moved
-        AND tried.quantity
-            > greatest(coalesce(tried.remaining - coalesce(taken.quantity, 0), 0), 0) + tried.credit
-), made.id IS NULL AND asked.status IS NULL AND EXISTS (
-    SELECT 1 FROM products_reservation r
-    WHERE r.status = 'HELD' AND r.expires_at <= %s::timestamptz
-)
-FROM asked
-LEFT JOIN made ON made.id = asked.id
-"""
-
-_TRIED = """
-tried AS MATERIALIZED (
-    SELECT wanted.*, locked.remaining, 0 AS credit, false AS moved, coalesce(
-        sum(wanted.quantity) OVER (PARTITION BY wanted.variant_id ORDER BY wanted.place)
-            <= locked.remaining,
-        false
-    ) AS fits
-    FROM wanted LEFT JOIN locked ON locked.variant_id = wanted.variant_id
-)"""
-
-_TAKEN = f"""
-taken AS MATERIALIZED (
-    SELECT variant_id, sum(quantity)::int AS quantity FROM good GROUP BY variant_id
-), ledger AS (
-    {_MOVEMENT}
-    SELECT variant_id, NULL, 'HOLD', 0, quantity, 0, order_id, NULL::uuid, NULL::uuid, NULL::uuid,
-        '', NULL::uuid, %s::timestamptz
-    FROM good
-), told AS (
-    SELECT id, events_recorded FROM made
-)"""
-
-# The same where some of the orders take over what a cart holds.
-#
-# claims     which order takes over which cart's hold, and the version of it that was read
-# credit     what the cart holds. It counts for its own order only, and never for the others of
-#            the call, since it stays with the cart where its order is refused
-# carts      those holds, locked; a claim on one that is another by now sends its order round again
-# ended      the holds that went over
-_TRIED_WITH_CARTS = """
-claims AS MATERIALIZED (
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[]) AS c (order_id, cart_id, version)
-), credit AS MATERIALIZED (
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[]) AS l (order_id, variant_id, quantity)
-), carts AS MATERIALIZED (
-    SELECT r.id, r.version FROM products_reservation r
-    WHERE r.id = ANY(%s::uuid[]) AND r.status = 'HELD' AND (SELECT count(*) FROM locked) > 0
-    ORDER BY r.id
-    FOR NO KEY UPDATE
-), kept AS MATERIALIZED (
-    SELECT claims.order_id, claims.cart_id
-    FROM claims JOIN carts ON carts.id = claims.cart_id AND carts.version = claims.version
-), needed AS MATERIALIZED (
-    SELECT wanted.*, coalesce(credit.quantity, 0) AS credit,
-        greatest(wanted.quantity - coalesce(credit.quantity, 0), 0) AS more,
-        EXISTS (SELECT 1 FROM claims WHERE claims.order_id = wanted.order_id)
-            AND NOT EXISTS (SELECT 1 FROM kept WHERE kept.order_id = wanted.order_id) AS moved
-    FROM wanted
-    LEFT JOIN credit
-        ON credit.order_id = wanted.order_id AND credit.variant_id = wanted.variant_id
-), tried AS MATERIALIZED (
-    SELECT needed.*, locked.remaining, NOT needed.moved AND (needed.more = 0 OR coalesce(
-        sum(needed.more) OVER (PARTITION BY needed.variant_id ORDER BY needed.place)
-            <= locked.remaining,
-        false
-    )) AS fits
-    FROM needed LEFT JOIN locked ON locked.variant_id = needed.variant_id
-)"""
-
-_TAKEN_WITH_CARTS = f"""
-gone_over AS MATERIALIZED (
-    SELECT kept.* FROM kept JOIN made ON made.id = kept.order_id
-), ended AS (
-    UPDATE products_reservation
-    SET status = 'RELEASED', released_at = %s::timestamptz, expires_at = NULL,
-        version = version + 1, events_recorded = events_recorded + 1
-    WHERE id = ANY(ARRAY(SELECT cart_id FROM gone_over))
-    RETURNING id, events_recorded
-), both_sides AS MATERIALIZED (
-    SELECT order_id, variant_id, sum(quantity)::int AS quantity
-    FROM (
-        SELECT order_id, variant_id, quantity FROM good
-        UNION ALL
-        SELECT credit.order_id, credit.variant_id, -credit.quantity
-        FROM credit JOIN gone_over ON gone_over.order_id = credit.order_id
-    ) sides
-    GROUP BY order_id, variant_id
-), taken AS MATERIALIZED (
-    SELECT variant_id, sum(quantity)::int AS quantity FROM both_sides GROUP BY variant_id
-), ledger AS (
-    {_MOVEMENT}
-    SELECT b.variant_id, NULL, CASE WHEN g.cart_id IS NULL THEN 'HOLD' ELSE 'TAKE_OVER' END, 0,
-        b.quantity, 0, b.order_id, g.cart_id, NULL::uuid, NULL::uuid, '', NULL::uuid,
-        %s::timestamptz
-    FROM both_sides b LEFT JOIN gone_over g ON g.order_id = b.order_id
-), told AS (
-    SELECT id, events_recorded FROM made
-    UNION ALL
-    SELECT id, events_recorded FROM ended
-)"""
-
-# Holds for a cart in place of what it held before.
-#
-# deltas     by how much each line rises or falls; only these rows are locked
-# fit        one row, where every line that rises can have what it lacks
-# made       the cart's hold, unless it is not any more what was read
-_HOLD_FOR_CART = """
-WITH deltas AS MATERIALIZED (
-    SELECT * FROM unnest(%s::uuid[], %s::int[]) AS d (variant_id, quantity)
-), {locked}, fit AS MATERIALIZED (
-    SELECT bool_and(deltas.quantity < 0 OR coalesce(deltas.quantity <= locked.remaining, false))
-        AS fits
-    FROM deltas LEFT JOIN locked ON locked.variant_id = deltas.variant_id
-), made AS (
-    INSERT INTO products_reservation AS r
-        (id, holder, status, created_at, expires_at, released_at, version, events_recorded)
-    SELECT %s::uuid, 'cart', 'HELD', %s::timestamptz, %s::timestamptz, NULL, 1, 1
-    FROM fit WHERE fits
-    ON CONFLICT (id) DO UPDATE
-    SET status = 'HELD', expires_at = excluded.expires_at, released_at = NULL,
-        version = r.version + 1, events_recorded = r.events_recorded + 1
-    WHERE r.version = %s::int AND r.holder = 'cart'
-    RETURNING r.id, r.events_recorded
-), gone AS (
-    DELETE FROM products_reservationline l USING made
-    WHERE l.reservation_id = made.id AND NOT l.stock_item_id = ANY(%s::uuid[])
-), lines AS (
-    INSERT INTO products_reservationline AS l (id, reservation_id, stock_item_id, quantity)
-    SELECT w.line_id, made.id, w.variant_id, w.quantity
-    FROM made, unnest(%s::uuid[], %s::uuid[], %s::int[]) AS w (line_id, variant_id, quantity)
-    ON CONFLICT (reservation_id, stock_item_id) DO UPDATE SET quantity = excluded.quantity
-), taken AS MATERIALIZED (
-    SELECT deltas.* FROM deltas, made
-), ledger AS (
-    {movement}
-    SELECT taken.variant_id, NULL, CASE WHEN taken.quantity > 0 THEN 'HOLD' ELSE 'RELEASE' END, 0,
-        taken.quantity, 0, NULL::uuid, made.id, NULL::uuid, NULL::uuid, '', NULL::uuid,
-        %s::timestamptz
-    FROM taken, made
-), told AS (
-    SELECT id, events_recorded FROM made
-), {outcome}
-SELECT (SELECT count(*) FROM made) > 0, (
-    SELECT json_agg(json_build_array(deltas.variant_id, coalesce(locked.remaining, 0)))::text
-    FROM deltas LEFT JOIN locked ON locked.variant_id = deltas.variant_id
-    WHERE deltas.quantity > 0 AND deltas.quantity > coalesce(locked.remaining, 0)
-), EXISTS (
-    SELECT 1 FROM products_reservation r
-    WHERE r.status = 'HELD' AND r.expires_at <= %s::timestamptz
-)
-"""
-
-# lines      what the reservations hold
-# due        those that still are what was read, locked; others are left to whoever changed them
-_FREE = """
-WITH lines AS MATERIALIZED (
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int[])
-        AS l (reservation_id, variant_id, quantity)
-), {locked}, due AS MATERIALIZED (
-    SELECT r.id FROM products_reservation r
-    WHERE r.id = ANY(%s::uuid[]) AND r.status = 'HELD'
-        AND r.version = (%s::int[])[array_position(%s::uuid[], r.id)]
-        AND (SELECT count(*) FROM locked) > 0
-    ORDER BY r.id
-    FOR NO KEY UPDATE {waiting}
-), freed AS (
-    UPDATE products_reservation
-    SET status = 'RELEASED', released_at = %s::timestamptz, expires_at = NULL,
-        version = version + 1, events_recorded = events_recorded + 1
-    WHERE id = ANY(ARRAY(SELECT id FROM due))
-    RETURNING id, holder, events_recorded
-), taken AS MATERIALIZED (
-    SELECT lines.variant_id, -sum(lines.quantity)::int AS quantity
-    FROM lines JOIN freed ON freed.id = lines.reservation_id
-    GROUP BY lines.variant_id
-), ledger AS (
-    {movement}
-    SELECT lines.variant_id, NULL, 'RELEASE', 0, -lines.quantity, 0,
-        CASE freed.holder WHEN 'order' THEN freed.id END,
-        CASE freed.holder WHEN 'cart' THEN freed.id END,
-        NULL::uuid, NULL::uuid, %s::text, NULL::uuid, %s::timestamptz
-    FROM lines JOIN freed ON freed.id = lines.reservation_id
-), told AS (
-    SELECT id, events_recorded FROM freed
-), {outcome}
-SELECT id FROM freed
-"""
-
-TOMBSTONE = """
-INSERT INTO products_reservation
-    (id, holder, status, created_at, expires_at, released_at, version, events_recorded)
-VALUES (%s, 'order', 'RELEASED', %s::timestamptz, NULL, %s::timestamptz, 1, 0)
-ON CONFLICT (id) DO NOTHING
-RETURNING id
-"""
-
-EXTEND = """
-UPDATE products_reservation
-SET expires_at = greatest(expires_at, %s::timestamptz), version = version + 1
-WHERE id = %s AND holder = 'cart' AND status = 'HELD'
-RETURNING id
-"""
+# Carts' holds that one statement frees: no stock row is locked for long.
+EXPIRY_BATCH = 200
+# How often a hold looks again when others seem to be freeing what it lacks.
+PATIENCE = 3
 
 
-@cache
-def hold_text(*, with_carts: bool) -> str:
-    """Takes: orders; lines (order, variant, quantity, new id); variants to lock; with carts claims
-    (order, cart, version), credit (order, variant, quantity) and carts; now; with carts now again;
-    now; carriers; facts; now."""
-    return _HOLD.format(
-        locked=_LOCKED.format(only="AND EXISTS (SELECT 1 FROM wanted)"),
-        tried=_TRIED_WITH_CARTS if with_carts else _TRIED,
-        taken=_TAKEN_WITH_CARTS if with_carts else _TAKEN,
-        outcome=_outcome(),
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """A reservation as it was read: the statement that changes it says which version it means."""
+
+    id: UUID
+    holder: str
+    status: str
+    version: int
+    quantities: dict[UUID, int]
+    skus: dict[UUID, str]
+
+    @property
+    def is_held(self) -> bool:
+        return self.status == HoldState.HELD
+
+
+class ReservationQuerySet(AggregateQuerySet):
+    def hold(self, requests: Sequence[HoldRequest], *, now: datetime) -> dict[UUID, HoldOutcome]:
+        """Hold the stock of these orders: each wholly or not at all, those that come first first.
+
+        Repeatable: an order that was held or released before gets that answer again. One statement
+        (two with carts whose holds are taken over); a second one looks again before anything is
+        refused, and orders that were only crowded out by others of the same call get another
+        round. What carts hold beyond their time is freed before it makes an order fail.
+        """
+        outcomes: dict[UUID, HoldOutcome] = {}
+        asked = {r.order_id: replace(r, lines=rules.summed(r.lines)) for r in requests}
+        waiting = dict(asked)
+        idle = 0
+        while waiting:
+            decided, overdue = self._hold_round(list(waiting.values()), now=now)
+            if overdue and idle < PATIENCE:
+                found, freed = self._free_for(decided.values(), now=now)
+                if found:
+                    # Those that are held will say so again.
+                    idle += freed == 0
+                    continue
+            outcomes.update(decided)
+            for order_id in decided:
+                del waiting[order_id]
+        refused = [o for o, outcome in outcomes.items() if isinstance(outcome, Refused)]
+        if refused:
+            # The same order may have been held by somebody else while this one waited for a lock,
+            # and taken the very stock that is missing now.
+            for order_id, status in self.filter(pk__in=refused).values_list("pk", "status"):
+                outcomes[order_id] = _outcome_of(status)
+        return outcomes
+
+    def _hold_round(
+        self, requests: list[HoldRequest], *, now: datetime
+    ) -> tuple[dict[UUID, HoldOutcome], bool]:
+        """The outcomes that one statement could decide; and whether something lacked while some
+        cart's hold was over."""
+        carts = self._carts_of(requests)
+        lines = [(request, line) for request in requests for line in request.lines]
+        skus = {line.variant_id: line.sku for _, line in lines}
+        facts: list[OutboxRow] = []
+        for request in requests:
+            reserved = StockReserved(
+                order_id=request.order_id, lines=_told(request.lines), occurred_at=now
+            )
+            with correlation.entered(request.cause or correlation.current()):
+                facts += outbox_rows([reserved], key=request.order_id, first_sequence=1)
+                if cart := carts.get(request.order_id):
+                    facts += outbox_rows([_released(cart, now=now)], key=cart.id, first_sequence=0)
+        for cart in carts.values():
+            skus.update(cart.skus)
+        credit = [
+            (order_id, variant_id, quantity)
+            for order_id, cart in carts.items()
+            for variant_id, quantity in cart.quantities.items()
+        ]
+        rows = self.command(
+            holding_sql.hold_text(with_carts=bool(carts)),
+            [
+                _array(request.order_id for request in requests),
+                _array(request.order_id for request, _ in lines),
+                _array(line.variant_id for _, line in lines),
+                _array(line.quantity for _, line in lines),
+                _array(new_id() for _ in lines),
+                _array(sorted(skus)),
+                *(
+                    (
+                        _array(carts),
+                        _array(cart.id for cart in carts.values()),
+                        _array(cart.version for cart in carts.values()),
+                        *(_array(column) for column in zip(*credit, strict=True)),
+                        _array(cart.id for cart in carts.values()),
+                        now,
+                    )
+                    if carts
+                    else ()
+                ),
+                now,
+                now,
+                self._carriers(skus, directions=(False, True) if carts else (False,), now=now),
+                self._as_rows(facts),
+                now,
+            ],
+        )
+        outcomes: dict[UUID, HoldOutcome] = {}
+        overdue = False
+        for order_id, held, status, shortages, expired in rows:
+            overdue = overdue or expired
+            if held:
+                outcomes[order_id] = Held()
+            elif status is not None:
+                outcomes[order_id] = _outcome_of(status)
+            elif shortages is not None:
+                outcomes[order_id] = Refused(
+                    tuple(
+                        Shortage(
+                            variant_id=UUID(variant_id),
+                            sku=skus[UUID(variant_id)],
+                            requested=requested,
+                            available=available,
+                        )
+                        for variant_id, requested, available in msgspec.json.decode(shortages)
+                    )
+                )
+        return outcomes, overdue
+
+    def _carts_of(self, requests: Iterable[HoldRequest]) -> dict[UUID, _Promise]:
+        """The hold that each order takes over. A cart's goes to the first order that names it."""
+        order_of: dict[UUID, UUID] = {}
+        for request in requests:
+            if request.instead_of is not None:
+                order_of.setdefault(request.instead_of, request.order_id)
+        return {
+            order_of[found.id]: found
+            for found in self._read(order_of)
+            if found.is_held and found.holder == Holder.CART
+        }
+
+    def hold_for_cart(
+        self, cart_id: UUID, lines: Iterable[HoldLine], *, now: datetime, expires_at: datetime
+    ) -> HoldOutcome:
+        """Hold these lines for a cart until then, in place of whatever it held; or leave that.
+
+        What the cart holds already counts as free for it. Repeatable: the same lines again only
+        last longer.
+        """
+        lines = rules.summed(lines)
+        wanted = {line.variant_id: line.quantity for line in lines}
+        idle = 0
+        while True:
+            found = next(iter(self._read([cart_id])), None)
+            if found is not None and found.holder != Holder.CART:
+                raise NotHeld(f"{cart_id} is an order's.")
+            before = found.quantities if found is not None and found.is_held else {}
+            deltas = rules.changes(before, wanted)
+            if not deltas:
+                if self.extend(cart_id, expires_at=expires_at):
+                    return Held()
+                continue
+            skus = {line.variant_id: line.sku for line in lines}
+            if found is not None:
+                skus |= found.skus
+            reserved = StockReserved(
+                order_id=cart_id,
+                lines=_told(lines),
+                holder=Holder.CART.value,
+                expires_at=expires_at,
+                occurred_at=now,
+            )
+            [(made, short, expired)] = self.command(
+                holding_sql.hold_for_cart_text(),
+                [
+                    _array(deltas),
+                    _array(deltas.values()),
+                    _array(deltas),
+                    cart_id,
+                    now,
+                    expires_at,
+                    str(found.version if found is not None else 0),
+                    _array(wanted),
+                    _array(new_id() for _ in wanted),
+                    _array(wanted),
+                    _array(wanted.values()),
+                    now,
+                    self._carriers(
+                        {variant_id: skus[variant_id] for variant_id in deltas},
+                        directions=(False, True),
+                        now=now,
+                    ),
+                    self._as_rows(outbox_rows([reserved], key=cart_id, first_sequence=0)),
+                    now,
+                ],
+            )
+            if made:
+                return Held()
+            if short is None:
+                continue  # somebody changed the cart's hold since it was read
+            refused = Refused(
+                tuple(
+                    Shortage(
+                        variant_id=variant_id,
+                        sku=skus[variant_id],
+                        requested=wanted[variant_id],
+                        available=max(remaining, 0) + before.get(variant_id, 0),
+                    )
+                    for variant_id, remaining in sorted(
+                        (UUID(text), left) for text, left in msgspec.json.decode(short)
+                    )
+                )
+            )
+            if not expired or idle == PATIENCE:
+                return refused
+            overdue, freed = self._free_for([refused], now=now)
+            if not overdue:
+                return refused
+            idle += freed == 0
+
+    def extend(self, cart_id: UUID, *, expires_at: datetime) -> bool:
+        """Let what a cart holds last until then at least. Whether it holds anything."""
+        return bool(self.command(holding_sql.EXTEND, [expires_at, cart_id]))
+
+    def release(self, holder_id: UUID, *, holder: Holder, now: datetime) -> bool:
+        """Free what is held for an order or a cart. Whether this call freed anything.
+
+        Whatever was the case before, an order can never be held again afterwards; a cart can.
+        """
+        while True:
+            found = next(iter(self._read([holder_id])), None)
+            if found is None and holder == Holder.ORDER:
+                # Never held: a tombstone refuses a hold that comes late. If the order is being
+                # held at this moment the tombstone waits for it, is not written, and the lines
+                # are there in the next round.
+                if self.command(holding_sql.TOMBSTONE, [holder_id, now, now]):
+                    return False
+                continue
+            if found is None or not found.is_held:
+                return False
+            if found.holder != holder:
+                raise NotHeld(f"{holder_id} is no {holder}'s.")
+            if self._free([found], now=now, waiting=True):
+                return True
+
+    def free_expired(
+        self, *, now: datetime, of: Iterable[UUID] | None = None, limit: int = EXPIRY_BATCH
+    ) -> tuple[int, int]:
+        """Free what carts hold beyond their time, at most so many of them, the oldest first.
+
+        of: only of carts that hold some of these variants. Who is being changed by somebody else
+        is left out. Returns how many were due, and how many of them this call freed.
+        """
+        due = self.using(self._alias).filter(status=HoldState.HELD, expires_at__lte=now)
+        if of is not None:
+            lines = self.model._meta.get_field("line_rows").related_model.objects
+            wanted = lines.using(self._alias).filter(stock_item_id__in=list(of))
+            due = due.filter(models.Exists(wanted.filter(reservation_id=models.OuterRef("pk"))))
+        ids = list(due.order_by("expires_at").values_list("pk", flat=True)[:limit])
+        found = [f for f in self._read(ids) if f.is_held] if ids else []
+        return len(found), self._free(found, now=now, expired=True) if found else 0
+
+    def _free_for(self, outcomes: Iterable[HoldOutcome], *, now: datetime) -> tuple[int, int]:
+        """Free expired holds of what these outcomes lack: how many were due, how many freed."""
+        lacking = {
+            shortage.variant_id
+            for outcome in outcomes
+            if isinstance(outcome, Refused)
+            for shortage in outcome.shortages
+        }
+        return self.free_expired(now=now, of=lacking) if lacking else (0, 0)
+
+    def _free(
+        self,
+        found: Sequence[_Promise],
+        *,
+        now: datetime,
+        expired: bool = False,
+        waiting: bool = False,
+    ) -> int:
+        lines = [
+            (promise.id, variant_id, quantity)
+            for promise in found
+            for variant_id, quantity in promise.quantities.items()
+        ]
+        skus = {v: sku for promise in found for v, sku in promise.skus.items()}
+        facts: list[OutboxRow] = []
+        for promise in found:
+            event = _released(promise, now=now, expired=expired)
+            facts += outbox_rows([event], key=promise.id, first_sequence=0)
+        ids = _array(promise.id for promise in found)
+        freed = self.command(
+            holding_sql.free_text(waiting=waiting),
+            [
+                *(_array(column) for column in zip(*lines, strict=True)),
+                _array(sorted(skus)),
+                ids,
+                _array(promise.version for promise in found),
+                ids,
+                now,
+                "expired" if expired else "",
+                now,
+                self._carriers(skus, directions=(True,), now=now),
+                self._as_rows(facts),
+            ],
+        )
+        return len(freed)
+
+    def _read(self, ids: Iterable[UUID]) -> list[_Promise]:
+        """These reservations, with their lines, as of one moment."""
+        wanted = list(ids)
+        if not wanted:
+            return []
+        rows = (
+            self.using(self._alias)
+            .filter(pk__in=wanted)
+            .values_list(
+                "pk",
+                "holder",
+                "status",
+                "version",
+                "line_rows__stock_item_id",
+                "line_rows__quantity",
+                "line_rows__stock_item__sku",
+            )
+        )
+        found: dict[UUID, _Promise] = {}
+        for reservation_id, holder, status, version, variant_id, quantity, sku in rows:
+            promise = found.setdefault(
+                reservation_id, _Promise(reservation_id, holder, status, version, {}, {})
+            )
+            if variant_id is not None:
+                promise.quantities[variant_id] = quantity
+                promise.skus[variant_id] = sku
+        return list(found.values())
+
+    @property
+    def _alias(self) -> str:
+        return router.db_for_write(self.model)
+
+    def _as_rows(self, rows: list[OutboxRow]) -> str:
+        return as_json_rows(OutboxMessage, rows, connections[self._alias])
+
+    def _carriers(
+        self, skus: Mapping[UUID, str], *, directions: Sequence[bool], now: datetime
+    ) -> str:
+        """Per SKU an outbox row for each direction in which its availability may turn, of which
+        the statement takes those that happen."""
+        rows: list[OutboxRow] = []
+        for variant_id, sku in skus.items():
+            for available in directions:
+                event: Event = StockAvailabilityChanged(
+                    variant_id=variant_id, sku=sku, available=available, occurred_at=now
+                )
+                rows += outbox_rows([event], key=variant_id, first_sequence=int(available))
+        return self._as_rows(rows)
+
+
+def _told(lines: Iterable[HoldLine]) -> tuple[ReservedLine, ...]:
+    return tuple(
+        ReservedLine(variant_id=line.variant_id, sku=line.sku, quantity=line.quantity)
+        for line in lines
     )
 
 
-@cache
-def hold_for_cart_text() -> str:
-    """Takes: deltas (variant, quantity); variants to lock; cart; now; expiry; version; variants of
-    the lines; lines (new id, variant, quantity); now; carriers; facts; now."""
-    return _HOLD_FOR_CART.format(
-        locked=_LOCKED.format(only=""), movement=_MOVEMENT, outcome=_outcome()
+def _released(promise: _Promise, *, now: datetime, expired: bool = False) -> StockReleased:
+    return StockReleased(
+        order_id=promise.id, holder=promise.holder, expired=expired, occurred_at=now
     )
 
 
-@cache
-def free_text(*, waiting: bool) -> str:
-    """Takes: lines (reservation, variant, quantity); variants to lock; reservations; their versions
-    and the reservations again; now; reason; now; carriers; facts.
-
-    waiting: for a reservation that somebody is changing, instead of leaving it out.
-    """
-    return _FREE.format(
-        locked=_LOCKED.format(only=""),
-        waiting="" if waiting else "SKIP LOCKED",
-        movement=_MOVEMENT,
-        outcome=_outcome(),
-    )
+def _outcome_of(status: str) -> HoldOutcome:
+    return Released() if status == HoldState.RELEASED else Held()
 
 
-def _outcome() -> str:
-    """Outbox rows come as JSON; only the sequence is known to nobody but the statement."""
-    names = [
-        f.column for f in insertable_fields(OutboxMessage) if f.column and f.column != "sequence"
-    ]
-    return _OUTCOME.format(
-        outbox=f"INSERT INTO platform_outboxmessage ({', '.join(names)}, sequence)",
-        columns=", ".join(f"r.{name}" for name in names),
-        low_columns=", ".join(_LOW_COLUMNS.get(name, f"r.{name}") for name in names),
-    )
+def _array(values: Iterable[object]) -> str:
+    """An array as text, so that the parameter's type, and with it the plan, is always the same."""
+    return "{" + ",".join(map(str, values)) + "}"

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from domains.products.errors import VariantNotFound, WarehouseNotFound
 from domains.products.models import (
@@ -27,7 +27,7 @@ from infrastructure.money import Money
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Offer:
     """A SKU. unit_price: of one of as many as were asked for. available: how many can be promised,
-    backorders included. active: whether its product is in the catalogue.
+    backorders included. active: whether its product is in the catalogue, and it is not retired.
     """
 
     variant_id: UUID
@@ -88,7 +88,7 @@ PROMISABLE = """s.on_hand + s.backorder_limit - s.held + coalesce((
     ), 0)::int"""
 
 _OFFERS = f"""
-SELECT v.id, v.sku, p.name, v.name, {PROMISABLE}, p.status = 'active', ({PRICE})::text
+SELECT v.id, v.sku, p.name, v.name, {PROMISABLE}, p.status = 'active' AND v.retired_at IS NULL, ({PRICE})::text
 FROM products_variant v
 JOIN products_product p ON p.id = v.product_id
 JOIN products_stockitem s ON s.variant_id = v.id
@@ -147,19 +147,17 @@ def inventory(
     threshold, or not. short: more held than there is, backorders included, or not. None: whichever.
     """
     found = StockItem.objects.prefetch_related("level_rows")
-    left = F("on_hand") + F("backorder_limit") - F("held")
+    possible = F("on_hand") + F("backorder_limit")
     if prefix:
         found = found.filter(sku__startswith=prefix)
     if warehouse is not None:
         there = StockLevel.objects.filter(stock_item_id=OuterRef("pk"), warehouse_id=warehouse)
         found = found.filter(Exists(there.filter(on_hand__gt=0)))
     if low is not None:
-        found = found.annotate(left_=left)
-        is_low = {"low_stock_threshold__isnull": False, "left___lte": F("low_stock_threshold")}
-        found = found.filter(**is_low) if low else found.exclude(**is_low)
+        is_low = Q(low_stock_threshold__isnull=False, held__gte=possible - F("low_stock_threshold"))
+        found = found.filter(is_low) if low else found.exclude(is_low)
     if short is not None:
-        beyond = F("on_hand") + F("backorder_limit")
-        found = found.filter(held__gt=beyond) if short else found.filter(held__lte=beyond)
+        found = found.filter(held__gt=possible) if short else found.filter(held__lte=possible)
     return found
 
 

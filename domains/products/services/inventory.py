@@ -15,7 +15,7 @@ from domains.products.models import (
     StockMovement,
     Warehouse,
 )
-from domains.products.models.reservations import EXPIRY_BATCH
+from domains.products.models.holding import EXPIRY_BATCH
 from domains.products.rules import stock as rules
 from domains.products.rules.stock import Holder, HoldLine, HoldOutcome, HoldRequest
 from infrastructure.database.contexts import atomic

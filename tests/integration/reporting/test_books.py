@@ -11,7 +11,8 @@ from domains.orders.models import Order, PaymentChoice
 from domains.orders.rules import Status
 from domains.orders.services.placement import cancel_order
 from domains.payments.public import Guarantee, PaymentStatus
-from domains.products.public import HoldLine, hold
+from domains.products.public import HoldLine, hold, hold_for_cart, stock_audit
+from domains.products.services.inventory import configure_stock
 from domains.reporting.errors import UnknownStatus
 from domains.reporting.queries.books import GUARANTEES, MONEY, STAGES, compare_books
 from infrastructure.ids import new_id
@@ -54,6 +55,7 @@ def test_a_shop_with_orders_of_all_kinds_has_no_differences(order: Order, now: d
     assert {check.name: (check.rows, check.in_flight) for check in checks} == {
         "stock": (2, 0),
         "holds": (1, 0),
+        "cart holds": (0, 0),
         "payments": (3, 0),
         "settling": (3, 0),
         "journal": (3, 0),
@@ -168,7 +170,7 @@ def test_a_confirmed_order_without_all_its_goods(
 def test_a_confirmed_order_whose_goods_were_released(order: Order, sql: Sql, now: datetime) -> None:
     sql(
         "products",
-        "UPDATE products_reservation SET status = 'RELEASED' WHERE order_id = %s",
+        "UPDATE products_reservation SET status = 'RELEASED' WHERE id = %s",
         order.id,
     )
 
@@ -319,3 +321,43 @@ def test_a_journal_that_says_something_else(order: Order, sql: Sql, now: datetim
             " captured in minor units of GBP: counter 1, journal 3000, operations 3000"
         ]
     }
+
+
+def test_what_a_cart_holds_counts_as_held_and_is_no_orders_hold(
+    variants: dict[str, UUID], now: datetime
+) -> None:
+    cart_id = new_id()
+    line = HoldLine(variant_id=variants["A"], sku="A", quantity=3)
+    hold_for_cart(cart_id=cart_id, lines=[line], now=now, ttl=timedelta(minutes=15))
+    assert differences(now) == {}
+    freed_by = now + timedelta(minutes=25)
+    for at, found in ((freed_by, []), (freed_by + timedelta(seconds=1), [f"cart {cart_id}"])):
+        checks = {check.name: check for check in compare_books(now=at, due=at)}
+        assert [f.subject for f in checks["cart holds"].differences] == found
+        assert checks["stock"].differences == checks["holds"].differences == []
+
+
+def test_a_lower_backorder_limit_makes_no_oversold_hold_of_an_old_one(
+    variants: dict[str, UUID], sql: Sql, now: datetime
+) -> None:
+    def limit(of: int, to: int) -> None:
+        configure_stock(
+            sku="A",
+            settings={"backorder_limit": to},
+            change_from={"backorder_limit": of},
+            reason="season",
+            actor_id=None,
+            now=now,
+        )
+
+    limit(0, 5)
+    goods.held({"A": 14}, now=now)
+    limit(5, 1)
+    [stock] = [row for row in stock_audit() if row.sku == "A"]
+    assert (stock.held, stock.oversold_holds) == (14, 0)
+    sql(
+        "products",
+        "UPDATE products_stockmovement SET backorder_delta = 0 WHERE backorder_delta < 0",
+    )
+    [stock] = [row for row in stock_audit() if row.sku == "A"]
+    assert stock.oversold_holds == 1

@@ -1,0 +1,65 @@
+"""The job that frees expired holds is killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+
+import pytest
+from django.conf import settings
+
+from domains.products.models import Reservation, StockItem, StockMovement
+from domains.products.public import Held, hold_for_cart
+from domains.products.services import inventory
+from infrastructure.database.contexts import alias_of
+from infrastructure.ids import new_id
+from infrastructure.outbox.models import OutboxMessage
+from tests.support.factories import products
+from tests.support.messaging import process_environment
+from tests.support.stock import assert_books_are_right
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
+
+
+@pytest.mark.parametrize("after", [1, 3, 8])
+def test_what_the_killed_job_left_is_freed_by_the_next_and_nothing_twice(
+    now: datetime, after: int
+) -> None:
+    products.stocked({"A": 500, "B": 500}, now=now)
+    lines = products.lines({"A": 2, "B": 1})
+    carts = [new_id() for _ in range(120)]
+    for cart_id in carts:
+        ttl = timedelta(minutes=1)
+        assert hold_for_cart(cart_id=cart_id, lines=lines, now=now, ttl=ttl) == Held()
+    later = now + timedelta(minutes=2)
+
+    job = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.stock_process", "expire", later.isoformat()],
+        cwd=settings.BASE_DIR,
+        env=process_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert job.stdout is not None
+    for _ in range(after):
+        assert job.stdout.readline() == "freed\n"
+    os.kill(job.pid, signal.SIGKILL)
+    job.stdout.close()
+    assert job.wait() == -signal.SIGKILL
+
+    freed = Reservation.objects.filter(status="RELEASED").count()
+    assert freed >= 5 * after
+    assert StockItem.objects.get(sku="A").held == 2 * (120 - freed)
+    assert_books_are_right()
+
+    assert inventory.free_expired_holds(now=later) == 120 - freed
+    assert [item.held for item in StockItem.objects.all()] == [0, 0]
+    assert StockMovement.objects.filter(kind="RELEASE").count() == 240
+    released = OutboxMessage.objects.using(alias_of("products")).filter(
+        name="products.stock_released"
+    )
+    assert sorted(released.values_list("key", flat=True)) == sorted(map(str, carts))
+    assert_books_are_right()
