@@ -95,6 +95,7 @@ def run_shop(layout: Layout, console: Console) -> int:
                 credentials=credentials,
                 gateway_port=ports["gateway"],
             ),
+            "FILES_DIR": str(layout.data("files")),
             **os.environ,
             **stack.urls,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib import admin
@@ -26,7 +27,7 @@ FAULTS_SHOWN = 50
 
 class FaultInline(ReadOnlyInline):
     model = OperationFault
-    fields = readonly_fields = ("row_number", "pointer", "code", "detail")
+    fields = readonly_fields = ("pointer", "code", "detail")
     ordering = ("row_number", "pointer")
     verbose_name_plural = f"faults (the first {FAULTS_SHOWN})"
 
@@ -46,20 +47,17 @@ class FaultInline(ReadOnlyInline):
 class OperationAdmin(ReadOnlyAdmin):
     """One's own operations, and those of the kinds that one's scopes are about."""
 
-    list_display = ("id", "kind", "state", "progress", "failed", "is_trial", "created_at", "file")
+    list_display = ("kind", "standing", "progress", "failed", "created_at", "file")
     list_filter = (DatabaseFilter, "state", "kind", "dry_run")
     search_fields = ("=id", "=created_by")
     ordering = ("-id",)
     fields = (
-        ("kind", "state", "dry_run"),
-        ("progress", "failed", "faults_left_out"),
-        ("error_code", "error_detail"),
-        ("result", "file"),
-        ("params", "checkpoint"),
-        ("created_by", "cancel_requested_at"),
-        ("created_at", "started_at", "finished_at"),
+        *("kind", "standing", "progress", "failed", "faults_left_out"),
+        *("error_code", "error_detail", "result", "file"),
+        *("params", "checkpoint", "created_by"),
+        *("created_at", "started_at", "cancel_requested_at", "finished_at"),
     )
-    readonly_fields = ("progress", "file")
+    readonly_fields = ("standing", "progress", "file")
     inlines = (FaultInline,)
     actions = ("cancel",)
 
@@ -80,9 +78,15 @@ class OperationAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         return _find(request, object_id)
 
-    @admin.display(description="trial", boolean=True)
-    def is_trial(self, operation: Operation) -> bool:
-        return operation.dry_run
+    @admin.display(description="state", ordering="state")
+    def standing(self, operation: Operation) -> str:
+        notes = []
+        if operation.cancel_requested_at is not None and not operation.is_finished:
+            notes.append("to be cancelled")
+        if operation.dry_run:
+            notes.append("dry run")
+        state = operation.get_state_display()
+        return f"{state} ({', '.join(notes)})" if notes else state
 
     @admin.display
     def progress(self, operation: Operation) -> str:
@@ -101,7 +105,8 @@ class OperationAdmin(ReadOnlyAdmin):
         if not operation.result_file:
             return "–"
         address = reverse("admin:platform_operation_result", args=[operation.pk])
-        return format_html('<a href="{}">Download</a>', address)
+        what = PurePosixPath(operation.result_file).suffix.lstrip(".").upper()
+        return format_html('<a href="{}">{}</a>', address, what or "Download")
 
     @admin.action(description="Cancel these")
     def cancel(

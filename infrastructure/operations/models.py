@@ -105,4 +105,4 @@ class OperationFault(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"row {self.row_number}{self.pointer}: {self.code}"
+        return f"row {self.row_number}"

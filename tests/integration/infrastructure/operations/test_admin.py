@@ -44,8 +44,11 @@ def support() -> Client:
 
 
 def test_the_list_shows_how_far_each_has_come(support: Client, now: datetime) -> None:
-    worked(start(), now, faults=3)
+    operation = start()
+    worked(operation, now, faults=3)
+    services.cancel(Operation.objects.using(ALIAS).get(pk=operation.pk), now=now)
     page = support.get(LIST).content.decode()
+    assert "Running (to be cancelled)" in page
     assert '<progress max="1000" value="250"></progress> 250 of 1,000' in page
     assert KIND in page
 
@@ -56,6 +59,7 @@ def test_the_page_shows_the_first_faults(support: Client, now: datetime) -> None
     page = support.get(f"{PAGES}{operation.id}/change/").content.decode()
     assert page.count("would break.") == 50
     assert "Row 49 would break." in page
+    assert "row 49" in page
 
 
 def test_staff_see_the_kinds_that_their_scopes_are_about_and_their_own(now: datetime) -> None:
