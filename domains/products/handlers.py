@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from domains.products.events import StockAvailabilityChanged, StockReserved
-from domains.products.services import listing
+from domains.products.events import (
+    PriceChanged,
+    PriceListChanged,
+    PriceWithdrawn,
+    ProductCreated,
+    ProductDeleted,
+    ProductUpdated,
+    StockAvailabilityChanged,
+    StockReserved,
+)
+from domains.products.services import listing, shown
+from infrastructure import clock
+from infrastructure.events.event import Event
 from infrastructure.events.subscriptions import clears, subscribe
 
 
@@ -34,3 +45,20 @@ def forget_demand_for_products(since: datetime | None, until: datetime | None) -
     """Whole days: a replay begins and ends at midnight (UTC), or its first and last day are
     counted in part."""
     listing.forget_demand(since=since and since.date(), until=until and until.date())
+
+
+@subscribe(
+    ProductCreated,
+    ProductUpdated,
+    ProductDeleted,
+    PriceChanged,
+    PriceWithdrawn,
+    PriceListChanged,
+    StockAvailabilityChanged,
+    batch=True,
+    idempotent=True,
+    ordered=False,
+)
+def forget_what_was_shown(events: Sequence[Event]) -> None:
+    """Commands hint at most of it; here it is made sure."""
+    shown.forget(events=events, now=clock.now())

@@ -29,17 +29,22 @@ _lock = threading.Lock()
 _teller: threading.Thread | None = None
 
 
-def invalidate(tags: Iterable[str], *, since: datetime, now: datetime) -> None:
+def matters(since: datetime, *, now: datetime) -> bool:
+    """Whether something that was loaded before an event at `since` may still be shown.
+
+    Longer ago than twice the life of an entry nothing is; so a replay costs nothing, and an outage
+    of Redis does not hold up a consumer for longer than that.
+    """
+    return settings.CACHE_ENABLED and now - since <= timedelta(seconds=2 * settings.CACHE_SECONDS)
+
+
+def invalidate(tags: Iterable[str]) -> None:
     """Let nobody be shown what was loaded before, anywhere. For the handlers of events.
 
-    since: when it happened. Longer ago than twice the life of an entry, nothing that was loaded
-    before is left, and nothing is done; so a replay costs nothing, and an outage of Redis does not
-    hold up the consumer for longer than that. Raises redis.RedisError, to be called again.
+    Raises redis.RedisError, to be called again.
     """
-    life = timedelta(seconds=2 * settings.CACHE_SECONDS)
-    if not settings.CACHE_ENABLED or now - since > life:
-        return
-    _tell(list(dict.fromkeys(tags)))
+    if settings.CACHE_ENABLED:
+        _tell(list(dict.fromkeys(tags)))
 
 
 def after_commit(alias: str, tags: Iterable[str]) -> None:

@@ -201,7 +201,8 @@ class APIView(RestFrameworkView):
         self.positions = positions = _positions(request)
         actor = self.actor
         is_for_all = endpoint.requirement is PUBLIC and not (actor and actor.is_staff)
-        if not settings.REPLICAS or self.is_cached or (positions is None and not is_for_all):
+        kept = self.is_cached and settings.CACHE_ENABLED
+        if not settings.REPLICAS or kept or (positions is None and not is_for_all):
             return endpoint.call(self, request, *args, **kwargs)
         try:
             with replicas.reading(positions or {}) as standbys:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpResponse
 
-from domains.products.queries.prices import PricesFor, prices_for
+from domains.products.queries.prices import PricesFor, ShownPrice, prices_for
 from infrastructure.auth.actor import Actor
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError, FieldError
@@ -55,6 +55,19 @@ def prices_of(
         customer_group=None if actor is None else actor.customer_group,
         now=now,
     )
+
+
+def next_change(prices: Iterable[ShownPrice]) -> datetime | None:
+    """When the first of these prices may turn by itself; None for never."""
+    return min((price.changes_at for price in prices if price.changes_at), default=None)
+
+
+class Elsewhere(Exception):
+    """What is read has a new address."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 def moved(view: APIView, path: str) -> HttpResponse:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
+from domains.products.models import Variant
 from domains.products.queries.prices import PRICE, PRICES, PricesFor, ShownPrice, price_shown
 
 
@@ -33,6 +35,14 @@ VARIANTS = f"""
     {PRICES}
     WHERE v.product_id = p.id AND v.retired_at IS NULL
 """
+
+
+def products_of_variants(variant_ids: Sequence[UUID]) -> list[UUID]:
+    """The products that these are variants of, each once."""
+    if not variant_ids:
+        return []
+    found = Variant.objects.filter(pk__in=variant_ids)
+    return list(found.order_by().values_list("product_id", flat=True).distinct())
 
 
 def variants_of(text: str | None, prices: PricesFor) -> tuple[ListedVariant, ...]:

@@ -16,9 +16,10 @@ from domains.products.errors import (
 )
 from domains.products.models import Category, Listing
 from domains.products.queries import categories as queries
-from domains.products.rules import slugs
+from domains.products.rules import slugs, tags
 from domains.products.rules.ranks import rank_between
 from domains.products.rules.texts import Texts
+from domains.products.services import shown
 from domains.products.services.writing import again_if_taken, expect, known_locales, refusals
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
@@ -106,6 +107,7 @@ def add_category(
                 texts=category.texts,
             )
             created.save(also=[idempotency.record(created.id, now)] if idempotency else ())
+            shown.hint(tags.CATEGORIES)
             return created.id
 
     return again_if_taken(create, *retried)
@@ -142,6 +144,7 @@ def edit_category(
         category.save()
         if {"name", "texts"} & changes.keys():
             Listing.objects.refresh_in_categories([category.id])
+        shown.hint(tags.CATEGORIES)
 
 
 def remove_category(*, category_id: UUID, version: int | None) -> None:
@@ -156,6 +159,7 @@ def remove_category(*, category_id: UUID, version: int | None) -> None:
         expect(category.version, version, category)
         if not Category.objects.remove_empty(category_id):
             raise CategoryNotEmpty(f"Something lies in {category}.")
+        shown.hint(tags.CATEGORIES)
 
 
 def category_ids(names: Sequence[str], pointer: str = "/categories") -> dict[str, UUID]:

@@ -17,6 +17,8 @@ from domains.products.errors import MediaNotFound, ProductNotFound
 from domains.products.models import MediaFile, Product, ProductMedia
 from domains.products.models.media import MediaChanges
 from domains.products.rules import media as rules
+from domains.products.rules import tags
+from domains.products.services import shown
 from domains.products.services.writing import ATTEMPTS, expect, known_locales
 from infrastructure import public_files
 from infrastructure.aggregates import ConcurrentModification
@@ -59,6 +61,7 @@ def add_media(
         product.save(also=[] if idempotency is None else [idempotency.record(media.id, now)])
         MediaFile.objects.written(file_id, now=now)
         hint_after_commit("products", "products.make_sizes", file_id=str(file_id))
+        shown.hint(*tags.of_products([product_id]))
     return media.id
 
 
@@ -76,6 +79,7 @@ def edit_media(
         expect(product.version, version, product)
         if product.edit_media(media_id, now=now, **changes):
             product.save()
+            shown.hint(*tags.of_products([product.id]))
 
 
 def remove_media(*, media_id: UUID, version: int | None, now: datetime) -> None:
@@ -89,6 +93,7 @@ def remove_media(*, media_id: UUID, version: int | None, now: datetime) -> None:
         file_id = product.remove_media(media_id, now=now)
         product.save()
         MediaFile.objects.released(file_id, now=now)
+        shown.hint(*tags.of_products([product.id]))
 
 
 def make_sizes(*, file_id: UUID | None = None, now: datetime) -> bool:
@@ -175,6 +180,7 @@ def _tell_products(file: MediaFile, *, now: datetime) -> None:
     for product in products.select_for_update(no_key=True, of=("self",)).order_by("pk"):
         product.tell_media_sized(now=now)
         product.save()
+        shown.hint(*tags.of_products([product.id]))
 
 
 def _locked(product_id: UUID) -> Product:

@@ -11,6 +11,8 @@ from django.db import IntegrityError
 
 from domains.products.errors import InvalidCode, PriceListNotFound, PriceListTaken, UnknownChannel
 from domains.products.models import Channel, PriceList
+from domains.products.rules import tags
+from domains.products.services import shown
 from domains.products.services.writing import constraint_of, expect
 from infrastructure.database.contexts import alias_of
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
@@ -50,6 +52,7 @@ def edit_price_list(*, code: str, version: int | None, now: datetime, **terms: A
     price_list.edit(now=now, **terms)
     if price_list.has_changes:
         price_list.save()
+        shown.hint(tags.PRICE_LISTS)
     return price_list
 
 

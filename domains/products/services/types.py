@@ -9,7 +9,9 @@ from uuid import UUID
 from domains.products.errors import ProductTypeInUse, ProductTypeNotFound
 from domains.products.models import Listing, ProductType
 from domains.products.queries import types as queries
+from domains.products.rules import tags
 from domains.products.rules.types import AttributeTerms, Loss, losses
+from domains.products.services import shown
 from domains.products.services.writing import expect, known_locales, refusals
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
@@ -60,6 +62,7 @@ def edit_type(
         if changed.has_changes:
             changed.save()
             Listing.objects.refresh_of_type(changed.id)
+            shown.hint(tags.TYPES)
 
 
 def remove_type(*, code: str, version: int | None) -> None:

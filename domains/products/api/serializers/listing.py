@@ -14,6 +14,7 @@ from domains.products.api.serializers.fields import Code, Locale, Slug
 from domains.products.api.serializers.media import Media
 from domains.products.api.serializers.products import Variant
 from domains.products.queries.search import port
+from domains.products.rules import tags
 from infrastructure.errors import FieldError
 from infrastructure.http.decoding import InvalidParameters
 from infrastructure.http.types import Currency, Money, Out, PageQuery
@@ -108,6 +109,21 @@ class FilteredList(ListProducts, frozen=True, kw_only=True):
                 for name in self.__struct_fields__
             }
         )
+
+    @property
+    def tags(self) -> list[str]:
+        """What the list depends on, beside the products that it shows."""
+        found = [tags.LISTS, tags.PRICE_LISTS]
+        counts = self.facets is not None
+        if counts or (self.sort or "").endswith("price") or self.price_min or self.price_max:
+            found.append(tags.PRICES)
+        if counts or self.available is not None:
+            found.append(tags.AVAILABILITY)
+        if counts or self.category is not None:
+            found.append(tags.CATEGORIES)
+        if counts or self.attributes:
+            found.append(tags.TYPES)
+        return found
 
     def criteria(self, *, locale: str, currency: str) -> port.Criteria:
         """Raises InvalidParameters."""

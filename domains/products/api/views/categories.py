@@ -6,23 +6,27 @@ from uuid import UUID
 from zlib import crc32
 
 import msgspec
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from domains.products import errors
-from domains.products.api.parameters import locale_of, moved, once
+from domains.products.api.parameters import Elsewhere, locale_of, moved, once
 from domains.products.api.serializers import categories as serializers
 from domains.products.api.serializers.fields import InLocale, given
 from domains.products.queries import categories as queries
+from domains.products.rules import tags
 from domains.products.services import categories as services
 from domains.products.services import products as product_services
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
+from infrastructure.http.cached import Audience, Built, answer_cached, audience_of
 from infrastructure.http.views import APIView, operation
 
 
 class Categories(APIView):
     scopes = {"GET": PUBLIC, "POST": "catalogue.write"}
+    is_cached = True
 
     @operation(
         summary="Read the tree of categories",
@@ -31,8 +35,16 @@ class Categories(APIView):
         responses={200: serializers.Categories},
     )
     def get(self, request: HttpRequest) -> HttpResponse:
-        locale = locale_of(self.query(InLocale).locale)
-        return self.answer(serializers.Categories.of(queries.category_tree(locale=locale)))
+        audience = _audience(self)
+        return answer_cached(
+            self,
+            context="products",
+            audience=audience,
+            build=lambda: Built(
+                value=serializers.Categories.of(queries.category_tree(locale=audience.locale)),
+                tags=[tags.CATEGORIES, tags.LISTS],
+            ),
+        )
 
     @operation(
         summary="Create a category",
@@ -69,6 +81,7 @@ class Categories(APIView):
 
 class CategoryDetail(APIView):
     scopes = {"GET": PUBLIC, "PATCH": "catalogue.write", "DELETE": "catalogue.write"}
+    is_cached = True
 
     @operation(
         summary="Read a category and what lies below it",
@@ -80,11 +93,22 @@ class CategoryDetail(APIView):
         etag=True,
     )
     def get(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
-        locale = locale_of(self.query(InLocale).locale)
-        shown = queries.category_shown(id_or_slug, locale=locale)
-        if isinstance(shown, queries.Moved):
-            return moved(self, reverse("category", kwargs={"id_or_slug": shown.slug}))
-        return _answer(self, shown)
+        audience = _audience(self)
+
+        def build() -> Built:
+            shown = queries.category_shown(id_or_slug, locale=audience.locale)
+            if isinstance(shown, queries.Moved):
+                raise Elsewhere(reverse("category", kwargs={"id_or_slug": shown.slug}))
+            return Built(
+                value=serializers.Category.of_shown(shown),
+                tags=[tags.CATEGORIES, tags.LISTS],
+                version=shown.version,
+            )
+
+        try:
+            return answer_cached(self, context="products", audience=audience, build=build)
+        except Elsewhere as elsewhere:
+            return moved(self, elsewhere.path)
 
     @operation(
         summary="Change a category, or move it with all below it",
@@ -154,6 +178,16 @@ class CategoryProducts(APIView):
             now=clock.now(),
         )
         return self.answer(serializers.Relisted(added=added, removed=removed))
+
+
+def _audience(view: APIView) -> Audience:
+    """Categories have no prices, so all that matters is the language."""
+    return audience_of(
+        view.request,
+        currency=settings.DEFAULT_CURRENCY,
+        locale=locale_of(view.query(InLocale).locale),
+        channel=None,
+    )
 
 
 def _answer_category(

@@ -13,7 +13,15 @@ from django.urls import reverse
 from msgspec import UNSET
 
 from domains.products import errors
-from domains.products.api.parameters import locale_of, moved, once, prices_of
+from domains.products.api.parameters import (
+    Elsewhere,
+    currency_of,
+    locale_of,
+    moved,
+    next_change,
+    once,
+    prices_of,
+)
 from domains.products.api.serializers import listing as listing_serializers
 from domains.products.api.serializers import products as serializers
 from domains.products.api.serializers.fields import given
@@ -25,10 +33,12 @@ from domains.products.queries.search.port import (
     UnknownFilters,
     search_engine,
 )
+from domains.products.rules import tags
 from domains.products.services import products as services
 from domains.products.services import variants as variant_services
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
+from infrastructure.http.cached import Audience, Built, answer_cached, audience_of
 from infrastructure.http.decoding import decode_query
 from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.http.pagination import page
@@ -73,6 +83,7 @@ _REFUSED_CHANGES = [
 class Products(APIView):
     scopes = {"GET": PUBLIC, "POST": "catalogue.write"}
     rate = {"GET": "search"}
+    is_cached = True
 
     @operation(
         summary="List and search products on sale",
@@ -86,11 +97,27 @@ class Products(APIView):
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         query = self._filtered()
-        locale = locale_of(query.locale)
-        prices = prices_of(
-            currency=query.currency, channel=query.channel, actor=self.actor, now=clock.now()
+        audience = audience_of(
+            request,
+            currency=currency_of(query.currency),
+            locale=locale_of(query.locale),
+            channel=query.channel,
         )
-        criteria = query.criteria(locale=locale, currency=prices.currency)
+        return answer_cached(
+            self,
+            context="products",
+            audience=audience,
+            build=lambda: self._list(query, audience),
+        )
+
+    def _list(self, query: listing_serializers.FilteredList, audience: Audience) -> Built:
+        prices = prices_of(
+            currency=audience.currency,
+            channel=audience.channel,
+            actor=self.actor,
+            now=clock.now(),
+        )
+        criteria = query.criteria(locale=audience.locale, currency=prices.currency)
         wanted = query.facets_wanted()
         counted = []
 
@@ -117,13 +144,17 @@ class Products(APIView):
         except UnknownFilters as unknown:
             raise listing_serializers.refusal_of(unknown, query.attributes) from unknown
         facets = counted[0]
-        return self.answer(
-            listing_serializers.ProductList(
+        return Built(
+            value=listing_serializers.ProductList(
                 items=[listing_serializers.ListedProduct.of(item) for item in found.items],
                 next=found.next,
                 facets=UNSET
                 if facets is None or wanted is None
                 else listing_serializers.Facets.of(facets, wanted, prices.currency),
+            ),
+            tags=[*query.tags, *tags.of_products(item.id for item in found.items)],
+            changes_at=next_change(
+                variant.price for item in found.items for variant in item.variants
             ),
             headers=self.link_to(found),
         )
@@ -183,6 +214,7 @@ class Products(APIView):
 
 class ProductDetail(APIView):
     scopes = {"GET": PUBLIC, "PATCH": "catalogue.write", "DELETE": "catalogue.write"}
+    is_cached = True
 
     @operation(
         summary="Read a product by its id or its slug",
@@ -197,18 +229,44 @@ class ProductDetail(APIView):
     def get(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
         query = self.query(serializers.ReadProduct)
         actor = self.actor
-        prices = prices_of(
-            currency=query.currency, channel=query.channel, actor=actor, now=clock.now()
-        )
-        shown = queries.product_shown(
-            id_or_slug,
-            prices=prices,
+        sees_drafts = actor is not None and actor.may("catalogue.read")
+        audience = audience_of(
+            request,
+            currency=currency_of(query.currency),
             locale=locale_of(query.locale),
-            hidden_too=actor is not None and actor.may("catalogue.read"),
+            channel=query.channel,
         )
-        if isinstance(shown, Moved):
-            return moved(self, reverse("product", kwargs={"id_or_slug": shown.slug}))
-        return _answer(self, shown)
+
+        def build() -> Built:
+            prices = prices_of(
+                currency=audience.currency,
+                channel=audience.channel,
+                actor=actor,
+                now=clock.now(),
+            )
+            shown = queries.product_shown(
+                id_or_slug, prices=prices, locale=audience.locale, hidden_too=sees_drafts
+            )
+            if isinstance(shown, Moved):
+                raise Elsewhere(reverse("product", kwargs={"id_or_slug": shown.slug}))
+            return Built(
+                value=serializers.Product.of(shown),
+                tags=[
+                    tags.PRICE_LISTS,
+                    tags.CATEGORIES,
+                    tags.TYPES,
+                    *tags.of_products([shown.id]),
+                ],
+                version=shown.product.version,
+                changes_at=next_change(variant.price for variant in shown.variants),
+            )
+
+        try:
+            return answer_cached(
+                self, context="products", audience=None if sees_drafts else audience, build=build
+            )
+        except Elsewhere as elsewhere:
+            return moved(self, elsewhere.path)
 
     @operation(
         summary="Change a product",

@@ -130,14 +130,19 @@ def test_a_hint_that_redis_could_not_be_given_is_given_when_it_is_back(
     assert source.seen_by(shop) == 2
 
 
-def test_a_handler_hears_that_redis_is_away_until_it_does_not_matter_any_more(
+def test_what_is_long_past_does_not_matter(settings: Any) -> None:
+    settings.CACHE_ENABLED = True
+    assert invalidation.matters(NOW, now=NOW + timedelta(seconds=60))
+    assert not invalidation.matters(NOW, now=NOW + timedelta(seconds=61))
+
+
+def test_a_handler_hears_that_redis_is_away(
     shop: Cache, valkey: Valkey
 ) -> None:
     valkey.kill()
     try:
         with pytest.raises(redis.ConnectionError):
-            invalidation.invalidate(["lists"], since=NOW, now=NOW + timedelta(seconds=59))
-        invalidation.invalidate(["lists"], since=NOW, now=NOW + timedelta(seconds=61))
+            invalidation.invalidate(["lists"])
     finally:
         valkey.start()
         valkey.wait_until_ready()
@@ -191,5 +196,6 @@ def test_where_the_cache_is_off_nobody_is_told(
     settings.CACHE_ENABLED = False
     before = shop.local.sequence
     invalidation.after_commit(alias_of("products"), ["lists"])
-    invalidation.invalidate(["lists"], since=NOW, now=NOW)
+    invalidation.invalidate(["lists"])
+    assert not invalidation.matters(NOW, now=NOW)
     assert shop.local.sequence == before
