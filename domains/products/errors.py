@@ -56,9 +56,9 @@ class LastVariant(DomainError):
 
 
 class InvalidSlug(DomainError):
-    """It would be taken for an id or an external id."""
+    """It would be taken for an id, an external id or another route."""
 
-    code, status, title = "invalid_slug", 400, "The slug cannot be told from an id"
+    code, status, title = "invalid_slug", 400, "The slug would be taken for something else"
 
 
 class SlugTaken(DomainError):
@@ -259,6 +259,18 @@ class InvalidHeader(DomainError):
     """The first line of a CSV file names columns that do not exist, or not those it needs."""
 
     code, status, title = "invalid_header", 400, "The file has other columns"
+
+
+class UnreadableFile(DomainError):
+    """The file is not packed as was said, or ends too early."""
+
+    code, status, title = "unreadable_file", 400, "The file cannot be read"
+
+
+class UnknownFilter(DomainError):
+    """An export of this kind cannot be filtered so; `errors` names every such filter."""
+
+    code, status, title = "unknown_filter", 400, "No such filter of this kind"
 
 
 class UnknownKind(DomainError):

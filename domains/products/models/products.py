@@ -253,9 +253,11 @@ class Product(Illustrated):
     def add_variants(self, variants: Sequence[Variant], *, now: datetime) -> None:
         """Sell further variants, shown behind the others.
 
-        Raises ProductArchived, InvalidProduct.
+        Raises ProductArchived, NothingToSell, InvalidProduct.
         """
         self._refuse_archived()
+        if len({variant.sku for variant in variants}) < len(variants):
+            raise NothingToSell("A SKU can be only one variant of a product.")
         behind = 1 + max(variant.position for variant in self.variants)
         for place, variant in enumerate(variants):
             variant.position = behind + place

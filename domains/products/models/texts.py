@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.db import models
 
 from domains.products.errors import InvalidSlug
-from domains.products.rules.slugs import MAX_SLUG_LENGTH, named_by
+from domains.products.rules.slugs import MAX_SLUG_LENGTH, is_slug
 from domains.products.rules.texts import TEXT_FIELDS, Texts, merged_texts
 from infrastructure.aggregates import OwnedModel
 
@@ -66,9 +66,9 @@ def retold(
 def with_slug(rows: Iterable[SlugRow], slug: str, new: type[SlugRow]) -> list[SlugRow]:
     """All slugs that something ever had, this one among them.
 
-    Raises InvalidSlug for what would be taken for an id.
+    Raises InvalidSlug for what would be taken for something else.
     """
-    if named_by(slug)[0] != "slug":
-        raise InvalidSlug(f"{slug} is taken for an id.")
+    if not is_slug(slug):
+        raise InvalidSlug(f"{slug} is taken for something else.")
     known = list(rows)
     return known if any(row.slug == slug for row in known) else [*known, new(slug=slug)]

@@ -112,7 +112,7 @@ LOWEST_BASE_PRICES = """
     SELECT v.product_id, pr.currency, min(pr.amount_minor) AS amount_minor
     FROM products_variant v JOIN products_price pr ON pr.variant_id = v.id
     WHERE pr.price_list_id IS NULL AND pr.amount_minor IS NOT NULL
-        AND v.product_id = ANY(%s::uuid[])
+        AND v.retired_at IS NULL AND v.product_id = ANY(%s::uuid[])
     GROUP BY v.product_id, pr.currency
 """
 

@@ -21,7 +21,7 @@ FIRST = "V0000"
 
 
 def rank_between(before: str | None, after: str | None) -> str:
-    """A rank behind `before` and ahead of `after`; None for the end of the row.
+    """A rank behind `before` and ahead of `after`; None for an end of the row.
 
     Raises ValueError where `before` does not come before `after`.
     """
@@ -29,24 +29,18 @@ def rank_between(before: str | None, after: str | None) -> str:
         raise ValueError(f"{before!r} does not come before {after!r}.")
     if before is None and after is None:
         return FIRST
-    low = -1 if before is None else _whole(before)
-    high = _END if after is None else _whole(after)
-    if before is None:
-        between = high - 1
-    elif after is None:
-        between = low + 1
-    else:
-        between = (low + high) // 2
-    # 0 without a fraction would leave no room ahead of it.
-    if max(low, 0) < between < high:
-        return _text(between)
-    fraction_after = after[_WHOLE:] if after is not None else ""
-    if low < high and fraction_after and high > 0:
+    low, low_fraction = _parts(before) if before is not None else (0, "")
+    high, high_fraction = _parts(after) if after is not None else (_END, "")
+    if before is None and high > 1:
+        return _text(high - 1)
+    if after is None and low + 1 < _END:
+        return _text(low + 1)
+    middle = (low + high) // 2
+    if low < middle:
+        return _text(middle)
+    if low < high and high_fraction:
         return _text(high)
-    if low < high:
-        low = max(low, 0)
-        return _text(low) + _fraction_between(before[_WHOLE:] if before else "", None)
-    return _text(low) + _fraction_between(before[_WHOLE:] if before else "", fraction_after)
+    return _text(low) + _fraction_between(low_fraction, high_fraction if low == high else None)
 
 
 def rank_of(position: str) -> str:
@@ -81,11 +75,12 @@ def _fraction_between(low: str, high: str | None) -> str:
     return _DIGITS[lowest] + _fraction_between(low[1:], None)
 
 
-def _whole(rank: str) -> int:
+def _parts(rank: str) -> tuple[int, str]:
+    """The whole number and the fraction of a rank."""
     value = 0
     for digit in rank[:_WHOLE]:
         value = value * _BASE + _VALUE[digit]
-    return value
+    return value, rank[_WHOLE:]
 
 
 def _text(value: int) -> str:

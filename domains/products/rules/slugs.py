@@ -15,6 +15,8 @@ EXTERNAL = "external:"
 """In front of an external id where otherwise an id or a slug stands, which have no colon."""
 
 _ID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+# Parts of paths where otherwise a slug stands.
+_ROUTES = frozenset({"bulk"})
 _NO_LETTER = re.compile(r"[^\w]+|_+")
 _LATIN_ACCENTS = re.compile(r"([a-z])[\u0300-\u036f]+")
 
@@ -29,7 +31,12 @@ def slug_of(name: str) -> str:
     letters = _LATIN_ACCENTS.sub(r"\1", decomposed)
     words = _NO_LETTER.sub("-", unicodedata.normalize("NFC", letters))
     slug = words.strip("-")[: MAX_SLUG_LENGTH - 12].strip("-") or "item"
-    return f"item-{slug}" if _ID.fullmatch(slug) else slug
+    return slug if is_slug(slug) else f"item-{slug}"
+
+
+def is_slug(text: str) -> bool:
+    """Whether it can stand in a path without being taken for something else."""
+    return named_by(text)[0] == "slug" and text not in _ROUTES
 
 
 def named_by(name: str) -> tuple[Literal["id", "slug", "external_id"], str]:

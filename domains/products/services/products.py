@@ -183,7 +183,7 @@ def relist_products(
             products = Product.objects.locked().filter(pk__in=batch)
             changed = []
             for product in products.exclude(status=Product.Status.ARCHIVED).prefetch_related(
-                "category_rows", "variant_rows"
+                "category_rows"
             ):
                 before = [link.category_id for link in product.categories]
                 after = [other for other in before if other != category_id]

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from domains.products.errors import (
-    CategoryCycle,
-    CategoryTooDeep,
     InvalidQuantity,
     NegativePrice,
     NegativeStock,
-    NothingToSell,
-    ProductArchived,
     StockChanged,
 )
 from domains.products.models import (
-    Category,
     Price,
-    Product,
     StockItem,
     StockMovement,
-    Variant,
 )
-from domains.products.models.categories import MAX_DEPTH
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
@@ -123,54 +114,6 @@ def test_the_ledger_cannot_be_changed() -> None:
             change()
 
 
-def product(*skus: str, now: datetime) -> Product:
-    return Product.create(
-        name="White lantern",
-        slug="white-lantern",
-        description="Bright",
-        status="active",
-        variants=[Variant(sku=sku) for sku in skus],
-        category_ids=[],
-        now=now,
-    )
-
-
-def test_a_product_knows_what_it_is_searched_by(now: datetime) -> None:
-    made = product("85123A", "85123B", now=now)
-    assert made.search_text == "White lantern\n85123A 85123B\nBright"
-    assert [variant.position for variant in made.variants] == [0, 1]
-    made.edit(name="Red lantern", now=now)
-    assert made.search_text.startswith("Red lantern\n")
-    assert (made.slug, facts(made)) == ("white-lantern", ["ProductCreated", "ProductUpdated"])
-
-
-@pytest.mark.parametrize("skus", [(), ("A", "A")])
-def test_a_product_needs_variants_each_sku_once(skus: tuple[str, ...], now: datetime) -> None:
-    with pytest.raises(NothingToSell):
-        product(*skus, now=now)
-
-
-def test_categories_are_replaced_and_links_that_stay_are_kept(now: datetime) -> None:
-    made = product("A", now=now)
-    first, second, third = UUID(int=1), UUID(int=2), UUID(int=3)
-    made.edit(category_ids=[first, second, first], now=now)
-    kept = made.categories[1]
-    made.edit(category_ids=[second, third], now=now)
-    assert [link.category_id for link in made.categories] == [second, third]
-    assert made.categories[0] is kept
-
-
-def test_an_archived_product_stays_archived(now: datetime) -> None:
-    made = product("A", now=now)
-    made.edit(name="Last words", status="archived", now=now)
-    assert (made.name, made.status) == ("Last words", "archived")
-    assert facts(made) == ["ProductCreated", "ProductDeleted"]
-    with pytest.raises(ProductArchived):
-        made.edit(status="active", now=now)
-    with pytest.raises(ProductArchived):
-        made.archive(now=now)
-
-
 def test_a_price_remembers_what_it_was(now: datetime) -> None:
     price = Price.first(
         variant_id=new_id(), sku="A", money=Money(339, "GBP"), actor_id=None, now=now
@@ -183,37 +126,3 @@ def test_a_price_remembers_what_it_was(now: datetime) -> None:
     with pytest.raises(NegativePrice):
         price.set(amount_minor=-1, actor_id=None, now=now)
     assert price.money == Money(0, "GBP")
-
-
-def category(parent: Category | None, now: datetime) -> Category:
-    return Category.create(name="Lights", slug="lights", parent=parent, now=now)
-
-
-def test_a_path_leads_from_the_root_down(now: datetime) -> None:
-    top = category(None, now)
-    below = category(top, now)
-    assert below.path == f"{top.id.hex}/{below.id.hex}/"
-    assert below.lies_in(top)
-    assert not top.lies_in(below)
-    below.move(parent=None, levels_below=0)
-    assert (below.path, below.parent_id) == (f"{below.id.hex}/", None)
-
-
-def test_a_category_cannot_lie_below_itself(now: datetime) -> None:
-    top = category(None, now)
-    below = category(top, now)
-    for parent in (top, below):
-        with pytest.raises(CategoryCycle):
-            top.move(parent=parent, levels_below=1)
-
-
-def test_the_tree_has_a_greatest_depth(now: datetime) -> None:
-    deepest = category(None, now)
-    for _ in range(MAX_DEPTH - 1):
-        deepest = category(deepest, now)
-    with pytest.raises(CategoryTooDeep):
-        category(deepest, now)
-    above, pair = Category(path="x/" * (MAX_DEPTH - 1)), category(None, now)
-    pair.move(parent=above, levels_below=0)
-    with pytest.raises(CategoryTooDeep):
-        pair.move(parent=above, levels_below=1)
