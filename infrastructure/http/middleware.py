@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -41,7 +42,7 @@ _EVERYWHERE = {
 }
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' {media} data:;"
     " font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'"
 )
@@ -68,6 +69,8 @@ class Edge:
             "/metrics": _metrics,
         }
         self._pages = (settings.ADMIN_PATH, settings.API_DOCS_PATH)
+        media = urlsplit(settings.MEDIA_PUBLIC_URL)
+        self._page_policy = _PAGE_POLICY.format(media=f"{media.scheme}://{media.netloc}")
         self._headers = security_headers()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -105,7 +108,7 @@ class Edge:
             headers[name] = value
         if "Content-Security-Policy" not in headers:
             page = request.path_info.startswith(self._pages)
-            headers["Content-Security-Policy"] = _PAGE_POLICY if page else API_POLICY
+            headers["Content-Security-Policy"] = self._page_policy if page else API_POLICY
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"
         return response

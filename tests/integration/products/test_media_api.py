@@ -322,6 +322,11 @@ def test_with_the_store_away_an_upload_says_so(
     assert of(staff, lantern) == []
 
 
+def test_pages_for_staff_may_show_pictures_from_where_they_are(client: Client) -> None:
+    policy = client.get("/api/docs/").headers["Content-Security-Policy"]
+    assert "img-src 'self' http://testserver data:;" in policy
+
+
 def test_a_list_of_pictures_is_one_statement(
     staff: Client, lantern: UUID, django_assert_num_queries: Any
 ) -> None:
