@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from uuid import UUID
 
 from celery import shared_task
 
+from domains.products.rules.imports.reading import Item
+from domains.products.rules.imports.rows import ProductRow
 from domains.products.services import exports, inventory, listing, media, prices
 from domains.products.services.imports import running
+from domains.products.services.imports.bulk import upsert_products as upsert_products_of
 from infrastructure import clock
+from infrastructure.operations.bulk import Bulk, Call, RowResult
 from infrastructure.operations.registry import runs
 from infrastructure.operations.work import Work
 
@@ -66,3 +71,23 @@ def import_file(work: Work) -> None:
 def export_file(work: Work) -> None:
     """The catalogue as a file that an import reads back."""
     exports.run(work)
+
+
+def _upsert_products(rows: Sequence[ProductRow], call: Call) -> list[RowResult]:
+    items = upsert_products_of(rows=rows, actor_id=call.actor_id, now=call.now)
+    return [_result(item) for item in items]
+
+
+def _result(item: Item) -> RowResult:
+    if item.status == "failed":
+        fault = item.faults[0]
+        return RowResult(
+            status="failed", code=fault.code, detail=fault.detail, pointer=fault.pointer
+        )
+    assert item.status is not None
+    return RowResult(status="updated" if item.status == "changed" else item.status, id=item.id)
+
+
+upsert_products = Bulk(
+    "products.upsert", scope="catalogue.write", row=ProductRow, apply=_upsert_products
+)

@@ -2,6 +2,7 @@ from django.urls import path
 
 from domains.products.api.views import (
     categories,
+    imports,
     inventory,
     media,
     price_lists,
@@ -13,6 +14,10 @@ from domains.products.api.views import (
 
 urlpatterns = [
     path("products", products.Products.as_view(), name="products"),
+    # Before the slugs, none of which is made to be this one.
+    path("products/bulk", imports.ProductsInBulk.as_view(), name="products-bulk"),
+    path("imports/<str:kind>", imports.Imports.as_view(), name="imports"),
+    path("exports/<str:kind>", imports.Exports.as_view(), name="exports"),
     path("products/<str:id_or_slug>", products.ProductDetail.as_view(), name="product"),
     path(
         "products/<str:id_or_slug>/variants",

@@ -6,12 +6,31 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from shutil import copyfileobj
 from typing import Any
+from uuid import UUID
 
+from domains.products.errors import UnknownFilter
 from domains.products.queries import exports as queries
 from domains.products.rules.imports.columns import COLUMNS
 from domains.products.rules.imports.writing import CsvWriter, json_line
+from infrastructure import clock
+from infrastructure.errors import FieldError
+from infrastructure.http.idempotency import IdempotencyKey
+from infrastructure.operations import services as operations
+from infrastructure.operations.models import Operation
+from infrastructure.operations.running import OnProgress
 from infrastructure.operations.work import HandedBack, Work
 from infrastructure.storage import exports
+
+KIND = "products.export"
+
+FILTERS: Mapping[str, frozenset[str]] = {
+    "products": frozenset({"status", "product_type", "updated_since"}),
+    "categories": frozenset(),
+    "product-types": frozenset(),
+    "prices": frozenset({"currency", "price_list"}),
+    "stock": frozenset({"warehouse"}),
+}
+"""Kind of file -> what an export of it can be filtered by."""
 
 SUFFIXES = {"csv": ".csv", "jsonl": ".jsonl"}
 
@@ -28,6 +47,49 @@ _FAMILIES: Mapping[str, Mapping[str, str]] = {
 }
 # What an export says nothing about.
 _LEFT_OUT = {"change_from", "delta", "reason"}
+
+
+def start(
+    *,
+    kind: str,
+    file_format: str,
+    filters: Mapping[str, Any],
+    actor_id: UUID | None,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+) -> Operation:
+    """Let a worker export. Raises UnknownFilter; Duplicate for a key that was used before."""
+    return operations.start(
+        KIND,
+        params=_params(kind, file_format, filters),
+        actor_id=actor_id,
+        now=now,
+        idempotency=idempotency,
+    )
+
+
+def run_now(
+    *,
+    kind: str,
+    file_format: str,
+    filters: Mapping[str, Any],
+    on_progress: OnProgress | None = None,
+) -> Operation:
+    """Export here. Raises UnknownFilter; what else became of it is in the operation."""
+    params = _params(kind, file_format, filters)
+    return operations.run_now(KIND, params=params, clock=clock.now, on_progress=on_progress)
+
+
+def _params(kind: str, file_format: str, filters: Mapping[str, Any]) -> dict[str, Any]:
+    others = sorted(filters.keys() - FILTERS[kind])
+    if others:
+        raise UnknownFilter(
+            errors=[
+                FieldError(f"/{name}", UnknownFilter.code, f"{kind} have no filter {name}.")
+                for name in others
+            ]
+        )
+    return {"kind": kind, "format": file_format, "filters": dict(filters)}
 
 
 def run(work: Work) -> None:

@@ -216,7 +216,7 @@ class _Found:
         self.by_sku = {variant.sku: p for p in products for variant in p.variants}
 
     def product_of(self, row: ProductRow) -> Product | None:
-        """Raises ExternalIdTaken where slug or SKU lead to what has another external id."""
+        """Raises ExternalIdTaken where the slug leads to what has another external id."""
         product: Product | None = None
         if row.external_id:
             product = self._by_external_id.get(row.external_id)
@@ -224,14 +224,19 @@ class _Found:
             product = self._by_slug.get(row.slug)
         if product is None and not row.slug:
             owners = (self.by_sku.get(variant.sku) for variant in row.variants)
-            product = next((owner for owner in owners if owner is not None), None)
-        known = None if product is None else product.external_id
-        if known and row.external_id and known != row.external_id:
+            product = next((owner for owner in owners if owner and _may_be(owner, row)), None)
+        if product is not None and not _may_be(product, row):
             fault = FieldError(
-                "/external_id", "other_external_id", f"{product} has the external id {known}."
+                "/external_id",
+                "other_external_id",
+                f"{product} has the external id {product.external_id}.",
             )
             raise ExternalIdTaken(errors=[fault])
         return product
+
+
+def _may_be(product: Product, row: ProductRow) -> bool:
+    return not (row.external_id and product.external_id) or row.external_id == product.external_id
 
 
 def _plan(item: Item, found: _Found, terms: Terms) -> _Plan:

@@ -1,0 +1,457 @@
+"""Imports: what a file makes of the catalogue, and what it leaves alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.test.utils import CaptureQueriesContext
+
+from domains.products.models import (
+    Category,
+    Listing,
+    Price,
+    Product,
+    ProductType,
+    StockItem,
+    StockMovement,
+)
+from domains.products.services import inventory, price_lists, products, warehouses
+from infrastructure.database.contexts import alias_of, connection_of
+from infrastructure.outbox.models import OutboxMessage
+from tests.support.factories.products import product
+from tests.support.files import bring, counts, faults, written
+
+pytestmark = pytest.mark.django_db
+
+TYPES = (
+    "code,name,attribute,attribute_name,attribute_name.de,kind,unit,choices,required,level\n"
+    "top,Top,material,Material,Stoff,choice,,wool=Wool|cotton=Cotton,true,product\n"
+    "top,,climate,Climate,,multi_choice,,cool=Cool|hot=Hot,,product\n"
+    "top,,layers,Layers,,number,,,,product\n"
+    "top,,sleeve,Sleeve,,number,cm,,,variant\n"
+    "top,,washable,Washable,,boolean,,,,variant\n"
+)
+CATEGORIES = "external_id,name,parent,name.de\nhood,Hoodies,external:tops,\ntops,Tops,,Oberteile\n"
+PRODUCTS = (
+    "external_id,sku,name,status,product_type,categories,attr.material,attr.climate,attr.layers,"
+    "name.de,option.size,variant_attr.sleeve,variant_attr.washable,weight_g,barcode,price.EUR\n"
+    "H1,H1-S,Hoodie,active,top,external:hood|tops,wool,cool|hot,2.5,Kapuze,S,61,true,300,,52.00\n"
+    "H1,H1-M,,,,,,,,,M,62,false,310,4006381333931,52.00\n"
+    "C1,C1,Cap,active,,external:hood,,,,,,,,,,9.90\n"
+)
+
+
+def events() -> list[str]:
+    messages = OutboxMessage.objects.using(alias_of("products")).order_by("id")
+    return list(messages.values_list("name", flat=True))
+
+
+def load_all(now: datetime) -> None:
+    assert counts(bring("product-types", TYPES, now=now)) == (1, 0, 0, 0)
+    assert counts(bring("categories", CATEGORIES, now=now)) == (2, 0, 0, 0)
+    assert counts(bring("products", PRODUCTS, now=now)) == (2, 0, 0, 0)
+
+
+# Products
+
+
+def test_a_file_makes_products_whole(now: datetime) -> None:
+    load_all(now)
+
+    hoodie = Product.objects.get(external_id="H1")
+    assert (hoodie.slug, hoodie.status, hoodie.version) == ("hoodie", "active", 1)
+    assert hoodie.attributes == {"material": "wool", "climate": ["cool", "hot"], "layers": 2.5}
+    assert [text.told["name"] for text in hoodie.texts] == ["Kapuze"]
+    assert [link.category.slug for link in hoodie.categories] == ["hoodies", "tops"]
+    assert [(v.sku, v.options, v.attributes, v.weight_g) for v in hoodie.variants] == [
+        ("H1-S", {"size": "S"}, {"sleeve": 61, "washable": True}, 300),
+        ("H1-M", {"size": "M"}, {"sleeve": 62, "washable": False}, 310),
+    ]
+    assert set(Price.objects.values_list("sku", "currency", "amount_minor")) == {
+        ("H1-S", "EUR", 5200),
+        ("H1-M", "EUR", 5200),
+        ("C1", "EUR", 990),
+    }
+    assert StockItem.objects.count() == 3
+    assert Listing.objects.filter(product=hoodie).count() == 1
+    assert sorted(events()) == ["products.price_changed"] * 3 + ["products.product_created"] * 2
+
+
+def test_the_same_file_again_writes_and_publishes_nothing(now: datetime) -> None:
+    load_all(now)
+    before = written()
+    later = now + timedelta(days=1)
+    assert counts(bring("product-types", TYPES, now=later)) == (0, 0, 1, 0)
+    assert counts(bring("categories", CATEGORIES, now=later)) == (0, 0, 2, 0)
+    assert counts(bring("products", PRODUCTS, now=later)) == (0, 0, 2, 0)
+    assert written() == before
+
+
+def test_only_what_a_row_names_and_what_differs_is_changed(now: datetime) -> None:
+    load_all(now)
+    done = bring(
+        "products",
+        "external_id,sku,name,name.de,attr.layers,attr.climate,option.size,price.EUR,price.USD\n"
+        "H1,H1-S,Hooded jacket,\\N,3,\\N,XS,49.00,55.00\n"
+        "H1,H1-L,,,,,L,52.00,\n"
+        "C1,C1,Cap,,,,,9.90,\n",
+        now=now,
+    )
+    assert (counts(done), faults(done)) == ((0, 1, 1, 0), [])
+
+    hoodie = Product.objects.get(external_id="H1")
+    assert (hoodie.name, hoodie.slug) == ("Hooded jacket", "hoodie")
+    assert hoodie.texts == []
+    assert hoodie.attributes == {"material": "wool", "layers": 3}
+    assert [(v.sku, v.options, v.position) for v in hoodie.variants] == [
+        ("H1-S", {"size": "XS"}, 0),
+        ("H1-M", {"size": "M"}, 1),
+        ("H1-L", {"size": "L"}, 2),
+    ]
+    assert set(Price.objects.filter(sku__startswith="H1").values_list("sku", "amount_minor")) == {
+        ("H1-S", 4900),
+        ("H1-S", 5500),
+        ("H1-M", 5200),
+        ("H1-L", 5200),
+    }
+    assert StockItem.objects.filter(sku="H1-L").exists()
+    assert Product.objects.get(external_id="C1").version == 1
+
+
+def test_products_are_found_by_external_id_slug_or_sku(now: datetime) -> None:
+    product_id = product(now=now, name="Lantern", sku="L1")
+    file = "external_id,slug,sku,weight_g,name\n"
+    assert counts(bring("products", file + ",,L1,5,\n", now=now)) == (0, 1, 0, 0)
+    assert counts(bring("products", file + ",lantern,L1,6,\n", now=now)) == (0, 1, 0, 0)
+    assert counts(bring("products", file + "EXT,,L1,7,\n", now=now)) == (0, 1, 0, 0)
+    assert counts(bring("products", file + "EXT,,,,Lamp\n", now=now)) == (0, 1, 0, 0)
+    lamp = Product.objects.get(pk=product_id)
+    assert (lamp.name, lamp.external_id, lamp.variants[0].weight_g) == ("Lamp", "EXT", 7)
+    products.edit_product(product_id=product_id, version=None, now=now, slug="lamp")
+    assert counts(bring("products", file + ",lantern,L1,8,\n", now=now)) == (0, 1, 0, 0)
+
+
+def test_every_fault_is_told_with_its_row_and_column(now: datetime) -> None:
+    load_all(now)
+    product(now=now, name="Other", sku="TAKEN", external_id="O")
+    before = written()
+    done = bring(
+        "products",
+        "external_id,slug,sku,name,status,product_type,categories,attr.material,price.EUR\n"
+        "N1,,N1,,,,,,\n"  # 2: no name
+        "N2,,N2,Name,,nothing,,,\n"  # 3: no such type
+        "N3,,N3,Name,,,nowhere,,\n"  # 4: no such category
+        "N4,,N4,Name,,top,,silk,\n"  # 5: no such choice
+        "N5,,N5,Name,active,top,,,\n"  # 6: a required attribute
+        "N6,,TAKEN,Name,,,,,\n"  # 7: another product's SKU
+        "N7,,N7,Name,sold,,,,\n"  # 8: no such status
+        "N8,other,N8,Name,,,,,1.005\n"  # 9: too many decimals
+        "H1,,H1-S,,,,,silk,\n"  # 10: what is there stays as it is
+        "N10,,,Name,,,,,\n",  # 11: nothing to sell
+        now=now,
+    )
+    assert faults(done) == [
+        (2, "name", "required"),
+        (3, "product_type", "unknown_product_type"),
+        (4, "categories", "unknown_category"),
+        (5, "attr.material", "unknown_choice"),
+        (6, "attr.material", "attribute_required"),
+        (7, "sku", "sku_taken"),
+        (8, "status", "invalid_choice"),
+        (9, "", "too_many_decimals"),
+        (10, "attr.material", "unknown_choice"),
+        (11, "", "nothing_to_sell"),
+    ]
+    assert (counts(done), done.failed, done.done) == ((0, 0, 0, 10), 10, 10)
+    assert written() == before
+
+
+def test_a_row_of_a_product_that_is_refused_keeps_the_others(now: datetime) -> None:
+    product(now=now, name="Other", sku="TAKEN", external_id="O")
+    done = bring(
+        "products",
+        "external_id,sku,name,weight_g\nP,P-1,Pot,5\nP,TAKEN,,5\nP,P-2,,heavy\nP,P-3,,7\n",
+        now=now,
+    )
+    assert faults(done) == [(3, "sku", "sku_taken"), (4, "weight_g", "invalid_type")]
+    assert (counts(done), done.failed) == ((1, 0, 0, 0), 2)
+    assert [v.sku for v in Product.objects.get(external_id="P").variants] == ["P-1", "P-3"]
+
+
+def test_a_line_of_json_is_taken_whole_or_not(now: datetime) -> None:
+    product(now=now, name="Other", sku="TAKEN", external_id="O")
+    done = bring(
+        "products",
+        '{"external_id":"P","name":"Pot","variants":[{"sku":"P-1"},{"sku":"TAKEN"}]}\n'
+        '{"external_id":"Q","name":"Pan","variants":[{"sku":"Q-1","barcode":"4006381333932"}]}\n'
+        '{"external_id":"R","name":"Jug","variants":[{"sku":"R-1","prices":{"EUR":"1.00"}}]}\n',
+        now=now,
+        file_format="jsonl",
+    )
+    assert faults(done) == [
+        (1, "/variants/1/sku", "sku_taken"),
+        (2, "/variants/0/barcode", "invalid_barcode"),
+    ]
+    assert counts(done) == (1, 0, 0, 2)
+    assert Price.objects.get(sku="R-1").amount_minor == 100
+    assert sorted(Product.objects.values_list("external_id", flat=True)) == ["O", "R"]
+
+
+def test_what_only_the_database_refuses_costs_its_own_row_alone(now: datetime) -> None:
+    """Two new products of one batch want the same: the batch fails as a whole, and is written one
+    by one."""
+    done = bring(
+        "products",
+        "external_id,sku,name,variant_external_id,price.EUR\n"
+        "A,A1,Ant,V1,1.00\n"
+        "B,B1,Bee,V1,1.00\n"
+        "C,C1,Cat,V2,1.00\n",
+        now=now,
+    )
+    assert faults(done) == [(3, "", "external_id_taken")]
+    assert counts(done) == (2, 0, 0, 1)
+    assert sorted(Product.objects.values_list("external_id", flat=True)) == ["A", "C"]
+    assert sorted(StockItem.objects.values_list("sku", flat=True)) == ["A1", "C1"]
+    assert events().count("products.product_created") == 2
+
+
+def test_a_trial_finds_the_same_and_writes_nothing(now: datetime) -> None:
+    load_all(now)
+    file = (
+        "external_id,sku,name,weight_g,price.EUR\n"
+        "H1,H1-S,Jacket,5,52.00\n"
+        "C1,C1,Cap,,9.90\n"
+        "N1,N1,New,,1.00\n"
+        "N2,N2,,,\n"
+    )
+    before = written()
+    trial = bring("products", file, now=now, dry_run=True)
+    assert written() == before
+    assert Product.objects.count() == 2
+    done = bring("products", file, now=now)
+    assert counts(trial) == counts(done) == (1, 1, 1, 1)
+    assert faults(trial) == faults(done) == [(5, "name", "required")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected", "fault"),
+    [
+        ("create", (1, 0, 0, 1), (2, "", "already_there")),
+        ("update", (0, 1, 0, 1), (3, "", "not_there")),
+    ],
+)
+def test_modes_refuse_what_is_there_or_what_is_not(
+    now: datetime, mode: str, expected: tuple[int, ...], fault: tuple[int, str, str]
+) -> None:
+    load_all(now)
+    file = "external_id,sku,name\nC1,C1,Hat\nN1,N1,New\n"
+    done = bring("products", file, now=now, mode=mode)
+    assert (counts(done), faults(done)) == (expected, [fault])
+
+
+def test_archived_products_stay_so(now: datetime) -> None:
+    load_all(now)
+    file = "external_id,sku,status,name\nC1,C1,archived,Cap\n"
+    assert counts(bring("products", file, now=now)) == (0, 1, 0, 0)
+    assert Product.objects.get(external_id="C1").status == "archived"
+    assert counts(bring("products", file, now=now)) == (0, 0, 1, 0)
+    done = bring("products", "external_id,sku,name\nC1,C1,Hat\n", now=now)
+    assert faults(done) == [(2, "", "product_archived")]
+
+
+def test_the_number_of_statements_does_not_grow_with_the_rows(now: datetime) -> None:
+    def file(count: int, weight: int) -> str:
+        rows = "".join(f"P{n},P{n},Pot {n},{weight},1.0{weight}\n" for n in range(count))
+        return "external_id,sku,name,weight_g,price.EUR\n" + rows
+
+    def statements(content: str) -> int:
+        with CaptureQueriesContext(connection_of("products")) as captured:
+            bring("products", content, now=now)
+        return len(captured)
+
+    statements(file(3, 0))
+    changed, unchanged = statements(file(3, 1)), statements(file(3, 1))
+    bring("products", file(300, 1), now=now)
+    assert statements(file(300, 2)) == changed
+    assert statements(file(300, 2)) == unchanged
+
+
+# Categories
+
+
+def test_a_tree_is_built_moved_and_ordered(now: datetime) -> None:
+    bring("categories", CATEGORIES, now=now)
+    done = bring(
+        "categories",
+        "external_id,slug,name,parent,position\n"
+        "hood,,,\\N,10\n"
+        "tops,,Upper wear,external:hood,\n"
+        ",hats,Hats,external:hood,5\n",
+        now=now,
+    )
+    assert (counts(done), faults(done)) == ((1, 2, 0, 0), [])
+    hood = Category.objects.get(external_id="hood")
+    assert (hood.parent_id, hood.position) == (None, "0000A")
+    below = Category.objects.filter(parent=hood).order_by("position")
+    assert [(c.slug, c.name) for c in below] == [("hats", "Hats"), ("tops", "Upper wear")]
+
+
+def test_what_cannot_be_in_a_tree_is_told_by_row(now: datetime) -> None:
+    bring("categories", CATEGORIES, now=now)
+    before = written()
+    done = bring(
+        "categories",
+        "external_id,name,parent,position\n"
+        "tops,,external:hood,\n"  # 2: lies below itself
+        "n1,N,nowhere,\n"  # 3
+        "n2,N,external:n1,\n"  # 4: its parent is refused
+        "n3,N,,-\n"  # 5
+        "n4,,,\n"  # 6
+        "n5,N,external:n6,\n"  # 7
+        "n6,N,external:n5,\n",  # 8
+        now=now,
+    )
+    assert faults(done) == [
+        (2, "parent", "category_cycle"),
+        (3, "parent", "unknown_category"),
+        (4, "parent", "unknown_category"),
+        (5, "position", "bad_format"),
+        (6, "name", "required"),
+        (7, "parent", "category_cycle"),
+        (8, "parent", "category_cycle"),
+    ]
+    assert written() == before
+
+
+# Product types
+
+
+def test_a_type_keeps_what_products_use_and_the_names_that_csv_does_not_know(
+    now: datetime,
+) -> None:
+    load_all(now)
+    german = (
+        '{"code":"top","attributes":[{"code":"material","name":"Material","kind":"choice",'
+        '"required":true,"choices":[{"code":"wool","name":"Wool","names":{"de":"Wolle"}}]}]}'
+    )
+    done = bring("product-types", german, now=now, file_format="jsonl")
+    assert [code for _, _, code in faults(done)] == ["attribute_in_use"] * len(faults(done))
+    assert counts(done) == (0, 0, 0, 1)
+
+    done = bring("product-types", TYPES.replace("Sleeve", "Sleeves"), now=now)
+    assert (counts(done), faults(done)) == ((0, 1, 0, 0), [])
+    found = ProductType.objects.get(code="top")
+    assert [a.name for a in found.attributes][3] == "Sleeves"
+    assert found.attributes[0].names == {"de": "Stoff"}
+
+
+def test_a_type_with_a_row_that_is_wrong_is_refused_whole(now: datetime) -> None:
+    done = bring("product-types", TYPES.replace("multi_choice", "many"), now=now)
+    assert faults(done) == [(3, "kind", "invalid_choice")]
+    assert counts(done) == (0, 0, 0, 1)
+    assert ProductType.objects.count() == 0
+
+
+# Prices
+
+
+def test_prices_of_all_kinds_are_set_once(now: datetime) -> None:
+    load_all(now)
+    price_lists.create_price_list(code="wholesale", name="Wholesale", currency="EUR", now=now)
+    soon = (now + timedelta(days=2)).isoformat()
+    late = (now + timedelta(days=9)).isoformat()
+    file = (
+        "sku,currency,amount,price_list,kind,min_quantity,valid_from,valid_until\n"
+        "H1-S,EUR,52.00,,,,,\n"
+        "H1-S,EUR,45.00,,,10,,\n"
+        f"H1-S,EUR,40.00,,sale,,{soon},{late}\n"
+        "H1-M,EUR,30.00,wholesale,,,,\n"
+        "H1-M,USD,60.00,,,,,\n"
+    )
+    done = bring("prices", file, now=now)
+    assert (counts(done), faults(done)) == ((0, 4, 1, 0), [])
+    base = Price.objects.get(sku="H1-S")
+    assert (base.amount_minor, base.tiers) == (5200, [10, 4500])
+    assert base.changes_at == now + timedelta(days=2)
+    before = written()
+    assert counts(bring("prices", file, now=now)) == (0, 0, 5, 0)
+    assert written() == before
+
+
+def test_prices_that_cannot_be_are_told_by_row(now: datetime) -> None:
+    load_all(now)
+    price_lists.create_price_list(code="wholesale", name="Wholesale", currency="EUR", now=now)
+    past = (now - timedelta(days=1)).isoformat()
+    before = written()
+    done = bring(
+        "prices",
+        "sku,currency,amount,price_list,valid_from\n"
+        "NOTHING,EUR,1,,\n"
+        "C1,USD,1,wholesale,\n"
+        "C1,EUR,1,nowhere,\n"
+        f"C1,EUR,1,,{past}\n"
+        "C1,XXQ,1,,\n"
+        "C1,EUR,-1,,\n",
+        now=now,
+    )
+    assert faults(done) == [
+        (2, "sku", "variant_not_found"),
+        (3, "currency", "other_currency"),
+        (4, "price_list", "unknown_price_list"),
+        (5, "", "invalid_validity"),
+        (6, "", "unknown_currency"),
+        (7, "amount", "bad_format"),
+    ]
+    assert written() == before
+
+
+# Stock
+
+
+def test_counts_and_changes_of_stock_are_in_the_ledger(now: datetime) -> None:
+    load_all(now)
+    warehouses.open_warehouse(code="north", name="North", now=now)
+    done = bring(
+        "stock",
+        "sku,warehouse,on_hand,change_from,delta,reason\n"
+        "H1-S,,10,,,opening\n"
+        "H1-S,north,5,0,,\n"
+        "H1-S,,,,-3,broken\n"
+        "C1,,7,3,,\n"
+        "C1,,,,-1,\n"
+        "C1,,,,,\n"
+        "NOTHING,,1,,,\n"
+        "C1,,0,,,\n",
+        now=now,
+    )
+    assert faults(done) == [
+        (5, "change_from", "stock_changed"),
+        (6, "", "negative_stock"),
+        (7, "", "invalid"),
+        (8, "sku", "variant_not_found"),
+    ]
+    assert counts(done) == (0, 3, 1, 4)
+    hoodie = StockItem.objects.get(sku="H1-S")
+    assert (hoodie.on_hand, hoodie.in_warehouse("main"), hoodie.in_warehouse("north")) == (12, 7, 5)
+    ledger = StockMovement.objects.filter(stock_item=hoodie).order_by("id")
+    assert list(ledger.values_list("on_hand_delta", "reason")) == [
+        (10, "opening"),
+        (5, "import"),
+        (-3, "broken"),
+    ]
+
+
+def test_a_closed_warehouse_costs_its_own_rows(now: datetime) -> None:
+    load_all(now)
+    done = bring("stock", "sku,warehouse,on_hand\nH1-S,nowhere,1\nH1-M,,2\n", now=now)
+    assert faults(done) == [(2, "", "unknown_warehouse")]
+    assert StockItem.objects.get(sku="H1-M").on_hand == 2
+
+
+def test_a_hold_between_two_imports_is_kept(now: datetime) -> None:
+    load_all(now)
+    inventory.set_stock(levels={"C1": 5}, reason="delivery", now=now)
+    assert counts(bring("stock", "sku,on_hand\nC1,5\n", now=now)) == (0, 0, 1, 0)
+    assert counts(bring("stock", "sku,on_hand\nC1,6\n", now=now)) == (0, 1, 0, 0)
+    assert StockItem.objects.get(sku="C1").on_hand == 6
