@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
-from tests.support.factories import products, users
+from domains.products.public import add_media
+from tests.support.factories import pictures, products, users
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
@@ -101,8 +103,15 @@ def _goods(*, now: datetime) -> dict[str, list[str]]:
     """What there is for a made up request to hit, by the name of a path's parameter."""
     skus = ["S1", "S2", "S3"]
     ids = [products.product(name=f"Cup {sku}", sku=sku, stock=5, now=now) for sku in skus]
+    files = [pictures.picture(width=40, height=30, colour=(shade, 0, 0)) for shade in (0, 90)]
+    media = [
+        str(add_media(product_id=product_id, file=io.BytesIO(file), now=now))
+        for product_id in ids
+        for file in files
+    ]
     return {
         "sku": skus,
         "id_or_slug": [*(str(product_id) for product_id in ids), "cup-s1"],
+        "media_id": media,
         "product_id": [str(product_id) for product_id in ids],
     }
