@@ -33,7 +33,7 @@ class Sample:
         return [f"{API}/products/{slug}" for slug in self.slugs]
 
     def searches(self) -> list[str]:
-        return [f"{API}/products?q={word}&limit=20&facets=all" for word in self.words]
+        return [f"{API}/products?q={word}&limit=20&facets=categories,price,available,attributes" for word in self.words]
 
 
 def of_catalogue(random: Random) -> Sample:
