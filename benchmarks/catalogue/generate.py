@@ -108,7 +108,7 @@ _FROM_MADE_UP = (
     INSERT INTO products_price (id, version, events_recorded, variant_id, sku, currency, list_code,
         amount_minor, tiers, regular_minor, lowest_30d_minor, entries_recorded, updated_at)
     SELECT variant_id, 1, 0, variant_id, sku, %(currency)s, '', amount_minor,
-        '{}'::bigint[], regular_minor, regular_minor, 1, at
+        '{}'::bigint[], regular_minor, regular_minor, 1 + (regular_minor IS NOT NULL)::int, at
     FROM made_up
     """,
     """
