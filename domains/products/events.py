@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
+
+from msgspec import Meta
 
 from infrastructure.events.event import Event, published
 
 TOPIC = "product-events"
+
+# Always with its offset; so the schema says what kind of text it is.
+Instant = Annotated[datetime, Meta(tz=True)]
 
 
 @published("products.product_created", topic=TOPIC, version=1)
@@ -102,8 +108,8 @@ class PriceListChanged(Event):
     channel: str | None
     customer_group: str | None
     priority: int
-    valid_from: datetime | None
-    valid_until: datetime | None
+    valid_from: Instant | None
+    valid_until: Instant | None
     active: bool
 
 

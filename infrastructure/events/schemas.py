@@ -46,7 +46,9 @@ def schema_of(event_class: type[Event]) -> Schema:
         schema["$defs"] = definitions
     if not description or description.startswith(f"{event_class.__name__}("):
         del schema["description"]  # the one that dataclasses make up
-    return schema
+    # As it is read again: the default of a tuple is a list there.
+    written: Schema = msgspec.json.decode(msgspec.json.encode(schema))
+    return written
 
 
 def breaking_changes(old: Schema, new: Schema) -> list[str]:
