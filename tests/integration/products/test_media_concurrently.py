@@ -14,6 +14,8 @@ from threading import Event, Thread
 from uuid import UUID
 
 import pytest
+import redis
+from celery import current_app
 from django.conf import LazySettings
 from django.db import connections
 
@@ -22,6 +24,7 @@ from domains.products.errors import MediaExists
 from domains.products.models import MediaFile
 from domains.products.queries import media as queries
 from domains.products.services import media
+from domains.products.tasks import make_due_sizes
 from infrastructure import public_files
 from infrastructure.database.contexts import alias_of
 from infrastructure.database.threads import in_threads
@@ -109,6 +112,16 @@ def test_who_sends_a_picture_while_it_is_swept_waits_and_gets_its_file(
     assert stored(folder) == ["original.jpg"]
 
 
+def test_an_upload_gives_a_worker_a_hint_and_needs_none(lantern: UUID, now: datetime) -> None:
+    broker = redis.Redis.from_url(current_app.conf.broker_url)
+    broker.delete("products")
+    add(lantern, now)
+    assert broker.llen("products") == 1
+    broker.delete("products")  # nobody heard of it
+    make_due_sizes()
+    assert queries.media_of_product(lantern)[0].state == "READY"
+
+
 def test_who_waits_too_long_for_the_decoder_is_asked_to_come_again(
     lantern: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +140,7 @@ from datetime import datetime
 import django
 django.setup()
 from domains.products.services import media
+from domains.products.tasks import make_due_sizes
 from infrastructure import public_files
 
 put = public_files.put

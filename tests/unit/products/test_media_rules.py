@@ -6,6 +6,8 @@ import zlib
 from hashlib import sha256
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
@@ -228,3 +230,21 @@ def test_names_follow_from_the_content() -> None:
     digest = "ab" * 32
     assert media.original_key(digest, "jpg") == f"ab/{digest}/original.jpg"
     assert media.size_key(digest, 320) == f"ab/{digest}/320.webp"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "AVIF"]),
+    places=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=20),
+)
+def test_a_file_with_any_bytes_changed_is_a_picture_or_refused(
+    kind: str, places: list[tuple[int, int]]
+) -> None:
+    content = bytearray(picture(kind, width=60, height=40))
+    for place, value in places:
+        content[place % len(content)] = value
+    try:
+        kept = cleaned(bytes(content))
+    except (UnsupportedImage, BrokenImage, TooManyPixels):
+        return
+    assert decoded(kept.content).size == (kept.width, kept.height)
