@@ -29,14 +29,19 @@ def buy(times: int, threads: int, now: datetime) -> None:
         outcomes.append(hold(order_id=new_id(), lines=lines, now=now))
 
     in_threads(one, range(times), threads=threads)
-    print(sum(outcome == Held() for outcome in outcomes), len(outcomes), flush=True)
+    say(f"{sum(outcome == Held() for outcome in outcomes)} {len(outcomes)}")
 
 
 def expire(now: datetime) -> None:
     from domains.products.models import Reservation
 
     while Reservation.objects.free_expired(now=now, limit=5)[1]:
-        print("freed", flush=True)
+        say("freed")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main(command: str, *arguments: str) -> None:
