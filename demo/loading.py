@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from zlib import crc32
 
 from demo.catalogue import Product
 from demo.pictures import has_motif, picture_of
 from domains.products.public import (
+    NewPrice,
     NewProduct,
     NewVariant,
     add_media,
     create_category,
+    create_price_list,
     create_products,
     offers,
+    set_prices,
     set_stock,
 )
 from infrastructure.database.contexts import atomic
-from infrastructure.money import Money
+from infrastructure.money import Money, percent_of
 
 BATCH = 500
 PICTURES = 24
@@ -41,10 +44,20 @@ def load(*, products: Sequence[Product], now: datetime, progress: Progress) -> i
     for batch in _batches(missing):
         with atomic("products"):
             if not known:
+                create_price_list(
+                    code="trade",
+                    name="Trade",
+                    currency=CURRENCY,
+                    customer_group="trade",
+                    priority=10,
+                    now=now,
+                )
                 for name in dict.fromkeys(product.category for product in products):
                     create_category(name=name, parent=None, now=now)
                 known |= {product.sku for product in batch}
             ids = create_products(products=[_new(product) for product in batch], now=now)
+            special = [price for product in batch for price in _special_prices(product, now)]
+            set_prices(prices=special, actor_id=None, now=now)
             set_stock(
                 levels={product.sku: product.stock for product in batch},
                 reason="demo stock",
@@ -85,6 +98,28 @@ def _new(product: Product) -> NewProduct:
         variants=(NewVariant(sku=product.sku, prices=(Money(product.price_minor, CURRENCY),)),),
         categories=(slug_of(product.category),),
     )
+
+
+def _special_prices(product: Product, now: datetime) -> Iterator[NewPrice]:
+    """One product in four has one: less from twelve on, less for the trade, or a sale. That begins
+    a minute later, since what never cost more is not reduced."""
+
+    def less(percent: int) -> Money:
+        return Money(product.price_minor - percent_of(product.price_minor, percent), CURRENCY)
+
+    match crc32(product.sku.encode()) % 12:
+        case 0:
+            yield NewPrice(sku=product.sku, money=less(10), min_quantity=12)
+        case 1:
+            yield NewPrice(sku=product.sku, money=less(15), price_list="trade")
+        case 2:
+            yield NewPrice(
+                sku=product.sku,
+                money=less(20),
+                kind="sale",
+                valid_from=now + timedelta(minutes=1),
+                valid_until=now + timedelta(days=14),
+            )
 
 
 def _batches(products: Sequence[Product]) -> Iterator[Sequence[Product]]:

@@ -32,6 +32,8 @@ from domains.products.services import inventory
 from domains.products.services.categories import create_category
 from domains.products.services.inventory import set_stock
 from domains.products.services.media import add_media
+from domains.products.services.price_lists import create_price_list
+from domains.products.services.prices import NewPrice, set_prices
 from domains.products.services.products import NewProduct, NewVariant, create_products
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "HoldOutcome",
     "HoldRequest",
     "HoldState",
+    "NewPrice",
     "NewProduct",
     "NewVariant",
     "Offer",
@@ -52,6 +55,7 @@ __all__ = [
     "active_reservations",
     "add_media",
     "create_category",
+    "create_price_list",
     "create_products",
     "event_counts",
     "extend_cart_hold",
@@ -63,6 +67,7 @@ __all__ = [
     "overdue_cart_holds",
     "release",
     "release_cart_hold",
+    "set_prices",
     "set_stock",
     "stock_audit",
     "take_out",

@@ -106,16 +106,6 @@ PRICES = """
         )))
 """
 
-# For the read model of lists: what one piece of each product costs at least, per currency, in the
-# base. `refresh` is called whenever that turns, so the prices' own columns are enough.
-LOWEST_BASE_PRICES = """
-    SELECT v.product_id, pr.currency, min(pr.amount_minor) AS amount_minor
-    FROM products_variant v JOIN products_price pr ON pr.variant_id = v.id
-    WHERE pr.price_list_id IS NULL AND pr.amount_minor IS NOT NULL
-        AND v.retired_at IS NULL AND v.product_id = ANY(%s::uuid[])
-    GROUP BY v.product_id, pr.currency
-"""
-
 
 def prices_for(
     *, currency: str, channel: str | None, customer_group: str | None, now: datetime

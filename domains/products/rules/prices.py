@@ -350,18 +350,6 @@ def lists_for(
     return sorted(holding, key=lambda one: (-one.priority, one.code))
 
 
-def lists_change_at(lists: Iterable[ListTerms], *, currency: str, now: datetime) -> datetime | None:
-    """The next instant at which a list of this currency begins or ceases to hold."""
-    instants = (
-        instant
-        for one in lists
-        if one.currency == currency
-        for instant in (one.valid_from, one.valid_until)
-        if instant is not None and instant > now
-    )
-    return min(instants, default=None)
-
-
 def first_price(snapshots: Sequence[Snapshot], quantity: int) -> tuple[int, int] | None:
     """(position, amount) of the first snapshot with a price for the quantity; the snapshots are
     those of the lists to ask in turn."""

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -52,6 +52,26 @@ def test_products_are_for_sale_with_their_price_and_stock(now: datetime) -> None
             for product in PRODUCTS
         }  # fmt: skip
     assert all(offer.active for offer in offered.values())
+
+
+def test_some_cost_less_from_twelve_on_for_the_trade_or_for_two_weeks(now: datetime) -> None:
+    tiered, trade, sale = "10010", "10009", "10005"
+    goods = [
+        Product(sku=sku, name="Lantern", price_minor=1000, stock=5, category="More")
+        for sku in (tiered, trade, sale)
+    ]
+    loaded(now, goods)
+
+    def cost(quantity: int, *, minutes: int = 0, group: str | None = None) -> list[int]:
+        wanted = dict.fromkeys((tiered, trade, sale), quantity)
+        moment = now + timedelta(minutes=minutes)
+        found = offers(wanted, currency="GBP", customer_group=group, now=moment)
+        return [found[sku].unit_price.amount_minor for sku in wanted]
+
+    assert cost(1) == [1000, 1000, 1000]
+    assert cost(12) == [900, 1000, 1000]
+    assert cost(1, group="trade") == [1000, 850, 1000]
+    assert cost(1, minutes=1) == [1000, 1000, 800]
 
 
 def test_a_few_products_have_a_picture_that_is_the_same_every_time(

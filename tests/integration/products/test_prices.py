@@ -31,7 +31,7 @@ from domains.products.queries import prices as queries
 from domains.products.queries import products as product_queries
 from domains.products.services import price_lists
 from domains.products.services import prices as services
-from infrastructure.database.contexts import alias_of, connection_of
+from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 from infrastructure.outbox.models import OutboxMessage
@@ -75,7 +75,6 @@ def shown(now: datetime, **who: Any) -> queries.ShownPrice:
     """What the product's page shows."""
     caller = {"currency": "GBP", "channel": None, "customer_group": None} | who
     prices = queries.prices_for(now=now, **caller)
-    slug = "white-metal-lantern"
     product = product_queries.product_shown(
         "white-metal-lantern", prices=prices, locale="en", hidden_too=False
     )
@@ -514,11 +513,3 @@ def test_setting_a_price_is_few_statements(now: datetime, django_assert_num_quer
     # Begin, variant, price, entries, written at once, its product, lists twice, commit.
     with django_assert_num_queries(9, using=alias_of("products")):
         put(900, now=now)
-
-
-def test_the_lowest_base_price_of_a_product_is_known_to_lists(now: datetime, lantern: UUID) -> None:
-    put(700, now=now, kind="sale")
-    list_of_prices("trade", now=now, customer_group="trade")
-    put(100, now=now, price_list="trade")
-    rows = connection_of("products").fetch(queries.LOWEST_BASE_PRICES, [[lantern]])
-    assert rows == [(lantern, "GBP", 700)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,7 +20,6 @@ from domains.products.rules.prices import (
     Verdict,
     changes_at,
     first_price,
-    lists_change_at,
     lists_for,
     periods,
     price_at,
@@ -251,7 +251,7 @@ def test_periods_cover_the_time_without_gaps_and_tell_the_price_of_each_instant(
         assert found == []
         return
     assert (found[0].from_at, found[-1].until_at) == (day(start), day(start + lasts))
-    for one, two in zip(found, found[1:], strict=False):
+    for one, two in pairwise(found):
         assert one.until_at == two.from_at
         assert (one.amount_minor, one.kind) != (two.amount_minor, two.kind)
     for period in found:
@@ -443,13 +443,6 @@ def test_a_list_holds_for_its_currency_channel_group_and_time() -> None:
         "all", "trade", "trade on web", "web",
     ]  # fmt: skip
     assert asked(lists, currency="EUR", channel="web") == []
-
-
-def test_the_next_turn_of_the_lists_is_known() -> None:
-    lists = [terms("a", valid_from=day(5), valid_until=day(9)), terms("b", valid_until=day(7))]
-    found = [lists_change_at(lists, currency="GBP", now=day(at)) for at in (0, 5, 7, 9)]
-    assert found == [day(5), day(7), day(9), None]
-    assert lists_change_at(lists, currency="EUR", now=day(0)) is None
 
 
 def test_what_a_list_has_no_price_for_costs_what_the_next_one_says() -> None:
