@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
-from infrastructure.cache import messages
+from infrastructure.cache import installed, messages
 from infrastructure.cache.breaker import Breaker
 from infrastructure.cache.entries import Loaded
 from infrastructure.cache.local import LocalCache
@@ -41,6 +43,19 @@ def listening(cache: Cache) -> Cache:
     cache.listener.start()
     until(lambda: cache.local.is_live)
     return cache
+
+
+@contextmanager
+def installed_cache(settings: Any, prefix: str) -> Iterator[Cache]:
+    """The cache of this process, switched on, listening and empty."""
+    settings.CACHE_ENABLED = True
+    settings.CACHE_PREFIX = prefix
+    settings.CACHE_REDIS_TIMEOUT_SECONDS = 10
+    installed.forget()
+    try:
+        yield listening(installed.installed())
+    finally:
+        installed.forget()
 
 
 def loaded(value: object, *tags: str, changes_at: float | None = None) -> Loaded:

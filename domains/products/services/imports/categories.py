@@ -14,11 +14,13 @@ from domains.products.errors import CategoryCycle, UnknownCategory
 from domains.products.models import Category, Listing
 from domains.products.queries import categories as queries
 from domains.products.queries.trees import Branch, branches
+from domains.products.rules import tags
 from domains.products.rules.imports.reading import Item
 from domains.products.rules.imports.rows import CategoryRow
 from domains.products.rules.ranks import rank_between, rank_of
 from domains.products.rules.slugs import EXTERNAL, free_slugs
 from domains.products.rules.texts import merged_texts
+from domains.products.services import shown
 from domains.products.services.imports.terms import (
     Refused,
     Terms,
@@ -76,6 +78,7 @@ class CategoryWriter:
         Category.objects.add_all(new)
         Category.objects.save_all(changed)
         Listing.objects.refresh_in_categories([category.id for category in changed])
+        shown.hint(tags.CATEGORIES)
         if self._dry_run:
             self._made |= made
 

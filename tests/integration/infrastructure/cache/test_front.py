@@ -17,12 +17,11 @@ from django.db import close_old_connections
 from prometheus_client import REGISTRY
 
 from infrastructure.auth.actor import Actor
-from infrastructure.cache import installed
 from infrastructure.cache.tiers import Cache
 from infrastructure.http import cached_reads, views
 from infrastructure.http.front import fronted
 from tests.support.cached_api import Lamps
-from tests.support.caches import invalidate, listening, until
+from tests.support.caches import installed_cache, invalidate, until
 
 LAMP = "/api/v1/lamps/oil"
 # What cannot be the same twice.
@@ -74,16 +73,12 @@ class Caller:
 @pytest.fixture
 def cache(settings: Any, prefix: str) -> Iterator[Cache]:
     settings.ROOT_URLCONF = "tests.support.cached_api"
-    settings.CACHE_ENABLED = True
-    settings.CACHE_PREFIX = prefix
-    settings.CACHE_REDIS_TIMEOUT_SECONDS = 10
-    installed.forget()
     Lamps.loads.clear()
     # The connection of a test has a transaction open, as Django's own client knows.
     request_started.disconnect(close_old_connections)
-    yield listening(installed.installed())
+    with installed_cache(settings, prefix) as cache:
+        yield cache
     request_started.connect(close_old_connections)
-    installed.forget()
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from django.db import transaction
 from django.test import Client
 
 from devstack.valkey import Valkey
-from infrastructure.cache import installed, invalidation
+from infrastructure.cache import invalidation
 from infrastructure.cache.breaker import Breaker
 from infrastructure.cache.tiers import Cache
 from infrastructure.database.contexts import alias_of, atomic
 from tests.integration.infrastructure.cache.conftest import MakeCache
 from tests.integration.infrastructure.cache.test_tiers import Source
-from tests.support.caches import listening, until
+from tests.support.caches import installed_cache, listening, until
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -36,12 +36,9 @@ def source() -> Source:
 @pytest.fixture
 def shop(settings: Any, valkey: Valkey, prefix: str) -> Iterator[Cache]:
     """The cache of this process, on a Redis that may be killed."""
-    settings.CACHE_ENABLED = True
-    settings.CACHE_PREFIX = prefix
     settings.REDIS_CACHE_URL = valkey.url
-    installed.forget()
-    yield listening(installed.installed())
-    installed.forget()
+    with installed_cache(settings, prefix) as cache:
+        yield cache
 
 
 def test_a_killed_connection_empties_the_memory_and_is_replaced(
@@ -136,9 +133,7 @@ def test_what_is_long_past_does_not_matter(settings: Any) -> None:
     assert not invalidation.matters(NOW, now=NOW + timedelta(seconds=61))
 
 
-def test_a_handler_hears_that_redis_is_away(
-    shop: Cache, valkey: Valkey
-) -> None:
+def test_a_handler_hears_that_redis_is_away(shop: Cache, valkey: Valkey) -> None:
     valkey.kill()
     try:
         with pytest.raises(redis.ConnectionError):
