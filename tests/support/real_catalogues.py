@@ -41,9 +41,9 @@ def luma_categories() -> bytes:
                 paths["/".join(steps[:depth])] = None
     rows = [
         {
-            "external_id": path,
+            "external_id": _external_id(path),
             "name": path.rpartition("/")[2],
-            "parent": f"external:{path.rpartition('/')[0]}" if "/" in path else "",
+            "parent": f"external:{_external_id(path.rpartition('/')[0])}" if "/" in path else "",
         }
         for path in paths
     ]
@@ -108,9 +108,15 @@ def _variants_of(parent: dict[str, str], simple: dict[str, Any]) -> Iterator[dic
                 "name": parent["name"],
                 "description": parent["description"],
                 "status": "active" if parent["product_online"] == "1" else "draft",
-                "categories": "|".join(f"external:{p}" for p in parent["categories"].split(",")),
+                "categories": "|".join(
+                    f"external:{_external_id(p)}" for p in parent["categories"].split(",")
+                ),
             }
         yield row
+
+
+def _external_id(path: str) -> str:
+    return path.replace("/", " > ")
 
 
 def _luma_rows() -> Iterator[dict[str, str]]:

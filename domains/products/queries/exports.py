@@ -33,6 +33,9 @@ from infrastructure.money import Money
 
 PAGE = 500
 
+# What is archived does not come back, so it only travels where it is asked for.
+_SHOWN = ("draft", "active")
+
 Row = dict[str, Any]
 
 
@@ -103,7 +106,7 @@ def _product_pages(after: str | None, now: datetime, filters: Mapping[str, Any])
 
 
 def _products(filters: Mapping[str, Any]) -> Any:
-    products = Product.objects.filter(status__in=filters.get("status") or ["draft", "active"])
+    products = Product.objects.filter(status__in=filters.get("status") or _SHOWN)
     if filters.get("product_type"):
         products = products.filter(product_type__code=filters["product_type"])
     if filters.get("updated_since"):
@@ -246,7 +249,7 @@ def _type_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) ->
 
 
 def _price_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
-    prices = Price.objects.order_by("sku")
+    prices = Price.objects.filter(variant__product__status__in=_SHOWN).order_by("sku")
     if filters.get("currency"):
         prices = prices.filter(currency=filters["currency"])
     if filters.get("price_list"):
@@ -289,7 +292,8 @@ def _price_row(entry: PriceEntry, now: datetime) -> Row:
 
 
 def _stock_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
-    items = StockItem.objects.prefetch_related("level_rows").order_by("sku")
+    items = StockItem.objects.filter(variant__product__status__in=_SHOWN)
+    items = items.prefetch_related("level_rows").order_by("sku")
     warehouse = filters.get("warehouse")
     while True:
         found = list((items.filter(sku__gt=after) if after is not None else items)[:PAGE])

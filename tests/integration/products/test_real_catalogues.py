@@ -35,8 +35,8 @@ def test_the_luma_catalogue_loads_whole_and_once(now: datetime) -> None:
     assert hoodie.variants[0].sku == "MH01-XS-Black"
     assert hoodie.variants[0].options == {"size": "XS", "color": "Black"}
     assert [link.category.external_id for link in hoodie.categories] == [
-        "Default Category/Men/Tops/Hoodies & Sweatshirts",
-        "Default Category/Collections/Eco Friendly",
+        "Default Category > Men > Tops > Hoodies & Sweatshirts",
+        "Default Category > Collections > Eco Friendly",
         "Default Category",
     ]
     price = Price.objects.get(sku="MH01-XS-Black")

@@ -12,9 +12,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from domains.products.rules.attributes import MAX_TEXT
+from domains.products.rules import names
+from domains.products.rules.attributes import MAX_NUMBER, MAX_TEXT
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from domains.products.rules.stock import MAX_QUANTITY
+from infrastructure.http.types import Currency, LongText, ShortText
 from infrastructure.money import Money
 
 MAX_VARIANTS = 100
@@ -23,35 +25,50 @@ MAX_ATTRIBUTES = 100
 MAX_CHOICES = 500
 MAX_LOCALES = 50
 
-# Printable and without slashes, since it is a part of paths; letters in either case.
-SKU_PATTERN = r"^[^\s/?#%]+( [^\s/?#%]+)*$(?!\s)"
-
 Sku = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern=SKU_PATTERN, examples=["MH01-XS-Black"])
+    str, Meta(min_length=1, max_length=64, pattern=names.SKU, examples=["MH01-XS-Black"])
 ]
-Code = Annotated[str, Meta(min_length=1, max_length=64)]
-ExternalId = Annotated[str, Meta(min_length=1, max_length=200)]
-Slug = Annotated[str, Meta(min_length=1, max_length=MAX_SLUG_LENGTH)]
+Code = Annotated[str, Meta(min_length=1, max_length=40, pattern=names.CODE, examples=["top"])]
+AttributeCode = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=names.CODE, examples=["material"])
+]
+WarehouseCode = Annotated[
+    str, Meta(min_length=1, max_length=32, pattern=names.CODE, examples=["main"])
+]
+ExternalId = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=names.EXTERNAL_ID, examples=["MH01"])
+]
+Slug = Annotated[
+    str, Meta(min_length=1, max_length=MAX_SLUG_LENGTH, pattern=names.SLUG, examples=["hoodie"])
+]
 Reference = Annotated[
     str,
-    Meta(min_length=1, max_length=200, description="An external id, or else a slug."),
+    Meta(
+        min_length=1,
+        max_length=210,
+        description="A slug, or `external:` and an external id.",
+        examples=["external:tops"],
+    ),
 ]
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Barcode = Annotated[str, Meta(min_length=1, max_length=64)]
 Title = Annotated[str, Meta(max_length=200)]
 Summary = Annotated[str, Meta(max_length=500)]
-LongText = Annotated[str, Meta(max_length=100_000)]
 OptionText = Annotated[str, Meta(min_length=1, max_length=100)]
 Locale = Annotated[str, Meta(min_length=2, max_length=16)]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, examples=["EUR"])]
 Amount = Annotated[str, Meta(pattern=r"^\d{1,16}(\.\d{1,4})?$", max_length=21, examples=["12.30"])]
 Measure = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 Change = Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
 AttributeText = Annotated[str, Meta(max_length=MAX_TEXT)]
 AttributeValue = (
-    AttributeText | int | float | bool | Annotated[list[Code], Meta(max_length=MAX_CHOICES)] | None
+    bool
+    | Annotated[int, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+    | Annotated[float, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+    | AttributeText
+    | Annotated[list[AttributeText], Meta(max_length=MAX_CHOICES)]
+    | None
 )
-Attributes = Annotated[dict[Code, AttributeValue], Meta(max_length=MAX_ATTRIBUTES)]
+Attributes = Annotated[dict[AttributeCode, AttributeValue], Meta(max_length=MAX_ATTRIBUTES)]
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,7 +91,7 @@ class VariantRow(Row, frozen=True, kw_only=True):
     sku: Sku
     external_id: ExternalId | UnsetType | None = UNSET
     name: Title | UnsetType | None = UNSET
-    barcode: Code | UnsetType | None = UNSET
+    barcode: Barcode | UnsetType | None = UNSET
     options: Annotated[dict[OptionText, OptionText | None], Meta(max_length=20)] | UnsetType = UNSET
     attributes: Attributes | UnsetType = UNSET
     weight_g: Measure | UnsetType | None = UNSET
@@ -96,7 +113,7 @@ class ProductRow(Row, frozen=True, kw_only=True):
 
     external_id: ExternalId | UnsetType | None = UNSET
     slug: Slug | UnsetType = UNSET
-    name: Name | UnsetType = UNSET
+    name: ShortText | UnsetType = UNSET
     description: LongText | UnsetType | None = UNSET
     seo_title: Title | UnsetType | None = UNSET
     seo_description: Summary | UnsetType | None = UNSET
@@ -115,7 +132,7 @@ class CategoryRow(Row, frozen=True, kw_only=True):
 
     external_id: ExternalId | UnsetType = UNSET
     slug: Slug | UnsetType = UNSET
-    name: Name | UnsetType = UNSET
+    name: ShortText | UnsetType = UNSET
     description: LongText | UnsetType | None = UNSET
     seo_title: Title | UnsetType | None = UNSET
     seo_description: Summary | UnsetType | None = UNSET
@@ -124,18 +141,18 @@ class CategoryRow(Row, frozen=True, kw_only=True):
     texts: Texts | UnsetType = UNSET
 
 
-Names = Annotated[dict[Locale, Name | None], Meta(max_length=MAX_LOCALES)]
+Names = Annotated[dict[Locale, ShortText | None], Meta(max_length=MAX_LOCALES)]
 
 
 class ChoiceRow(Row, frozen=True, kw_only=True):
-    code: Code
-    name: Name
+    code: AttributeCode
+    name: ShortText
     names: Names | UnsetType = UNSET
 
 
 class AttributeRow(Row, frozen=True, kw_only=True):
-    code: Code
-    name: Name
+    code: AttributeCode
+    name: ShortText
     names: Names | UnsetType = UNSET
     kind: Literal["text", "number", "choice", "multi_choice", "boolean", "date"] = "text"
     unit: Annotated[str, Meta(max_length=20)] = ""
@@ -149,7 +166,7 @@ class ProductTypeRow(Row, frozen=True, kw_only=True):
     """A type of products with all its attributes, found by its code."""
 
     code: Code
-    name: Name | UnsetType = UNSET
+    name: ShortText | UnsetType = UNSET
     attributes: Annotated[list[AttributeRow], Meta(max_length=MAX_ATTRIBUTES)] = []
 
 
@@ -173,7 +190,7 @@ class StockRow(Row, frozen=True, kw_only=True):
     """A count (`on_hand`, if wanted with the number it was based on) or a change (`delta`)."""
 
     sku: Sku
-    warehouse: Annotated[str, Meta(min_length=1, max_length=32)] = "main"
+    warehouse: WarehouseCode = "main"
     on_hand: Quantity | UnsetType = UNSET
     change_from: Quantity | UnsetType = UNSET
     delta: Change | UnsetType = UNSET
