@@ -240,9 +240,13 @@ _POPULARITY = """
         SELECT l.product_id, coalesce(w.units, 0) AS units
         FROM products_listing l LEFT JOIN wanted w ON w.product_id = l.product_id
         WHERE l.popularity <> coalesce(w.units, 0)
-        ORDER BY l.product_id FOR UPDATE OF l
+    ), locked AS MATERIALIZED (
+        SELECT product_id FROM products_listing
+        WHERE product_id = ANY(ARRAY(SELECT product_id FROM changed))
+        ORDER BY product_id FOR NO KEY UPDATE
     )
-    UPDATE products_listing l SET popularity = c.units FROM changed c
+    UPDATE products_listing l SET popularity = c.units
+    FROM changed c JOIN locked k ON k.product_id = c.product_id
     WHERE l.product_id = c.product_id RETURNING 1
 """
 _DEMAND = """

@@ -78,26 +78,35 @@ class KnownWord:
     similar: tuple[str, ...] = ()
 
 
-def tsquery_of(words: Sequence[KnownWord]) -> str | None:
+def tsquery_of(words: Sequence[KnownWord], joined: Sequence[KnownWord] = ()) -> str | None:
     """The words as a tsquery: all must occur, the last one maybe as a beginning.
 
     A word that nothing in the catalogue has is replaced by those that it may be a slip of. None
     where nothing can be found.
+    joined: what every two neighbours are in one word; "door mat" finds a doormat, too.
     """
-    telling = [word for word in words if word.lexemes] or list(words[-1:])
-    parts = []
-    for word in telling:
-        last = word is words[-1]
-        if word.known:
-            prefix = ":*" if last and len(word.word) >= SHORTEST_PREFIX else ""
-            found = dict.fromkeys((*word.lexemes, word.word))
-        else:
-            prefix = ""
-            found = dict.fromkeys(corrections(word.word, word.similar))
-        if not found:
-            return None
-        parts.append("(" + " | ".join(f"'{lexeme}'{prefix}" for lexeme in found) + ")")
-    return " & ".join(parts) or None
+    telling = [place for place, word in enumerate(words) if word.lexemes] or [len(words) - 1]
+    parts = {place: _part(words[place], last=place == len(words) - 1) for place in telling if words}
+    for place, word in enumerate(joined):
+        if not word.known or not {place, place + 1} <= parts.keys():
+            continue
+        both = " & ".join(filter(None, (parts[place], parts[place + 1])))
+        apart = both if parts[place] and parts[place + 1] else ""
+        parts[place] = "(" + " | ".join(filter(None, (apart, _part(word, last=False)))) + ")"
+        del parts[place + 1]
+    return " & ".join(parts.values()) if parts and all(parts.values()) else None
+
+
+def _part(word: KnownWord, *, last: bool) -> str:
+    prefix = ""
+    if word.known:
+        prefix = ":*" if last and len(word.word) >= SHORTEST_PREFIX else ""
+        found = list(dict.fromkeys((*word.lexemes, word.word)))
+    else:
+        found = corrections(word.word, word.similar)
+    if not found:
+        return ""
+    return "(" + " | ".join(f"'{lexeme}'{prefix}" for lexeme in found) + ")"
 
 
 def corrections(word: str, similar: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from uuid import UUID
 
 import msgspec
@@ -16,22 +17,22 @@ from infrastructure.database.contexts import connection_of
 # How many lexemes that look like an unknown word are compared with it letter by letter.
 SIMILAR = 20
 
-# Takes two configurations, the words, a category's slug and the codes of filters.
+# Takes a category's slug, the words and behind them those that two of them make, configurations of
+# the locale and the shop, how many words were typed, SIMILAR, and the codes of filters.
 _UNDERSTOOD = """
     WITH RECURSIVE subtree AS (
         SELECT category_id AS id FROM products_categoryslug WHERE slug = %s::text
         UNION ALL
         SELECT c.id FROM products_category c JOIN subtree ON c.parent_id = subtree.id
     ), word AS MATERIALIZED (
-        SELECT a.place, a.place = max(a.place) OVER () AS last, f.folded,
+        SELECT a.place, a.place = c.typed AS last, f.folded,
             tsvector_to_array(to_tsvector(c.own::regconfig, f.folded)) AS own,
             tsvector_to_array(to_tsvector(c.shop::regconfig, f.folded)) AS shop
         FROM unnest(%s::text[]) WITH ORDINALITY a (word, place)
-        CROSS JOIN (SELECT %s::text AS own, %s::text AS shop) c
+        CROSS JOIN (SELECT %s::text AS own, %s::text AS shop, %s::integer AS typed) c
         CROSS JOIN LATERAL (
             SELECT regexp_replace(lower(unaccent(a.word)), '[^[:alnum:]]+', '', 'g') AS folded
         ) f
-        WHERE f.folded <> ''
     )
     SELECT
         ARRAY(SELECT id FROM subtree),
@@ -91,13 +92,15 @@ def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
     choices = [*criteria.choices, *codes]
     if words is None and criteria.category is None and not choices and not criteria.ranges:
         return Understood()
+    typed = words or []
     [(subtree, told, unknown)] = connection_of("products").fetch(
         _UNDERSTOOD,
         [
             criteria.category,
-            words or [],
+            [*typed, *(a + b for a, b in pairwise(typed))],
             configuration_of(criteria.locale),
             configuration_of(settings.DEFAULT_LOCALE),
+            len(typed),
             SIMILAR,
             choices,
             list(criteria.ranges),
@@ -109,11 +112,11 @@ def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
         KnownWord(folded, tuple(dict.fromkeys((*own, *shop))) if own else (), is_known, (*similar,))
         for folded, own, shop, is_known, similar in (msgspec.json.decode(told) if told else ())
     ]
-    query = tsquery_of(known)
+    query = tsquery_of(known[: len(typed)], known[len(typed) :])
     return Understood(
         words=query,
         subtree=None if criteria.category is None else tuple(subtree),
-        typed=" ".join(word.word for word in known),
+        typed=" ".join(word.word for word in known[: len(typed)]),
         hopeless=(words is not None and query is None)
         or (criteria.category is not None and not subtree),
     )

@@ -1,0 +1,350 @@
+"""The read model behind lists: what commands make of it is what a rebuild makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from random import Random
+from uuid import UUID
+
+import pytest
+from django.core.management import call_command
+
+from domains.products.errors import LastVariant, ProductArchived
+from domains.products.events import ReservedLine, StockAvailabilityChanged, StockReserved
+from domains.products.handlers import (
+    add_demand_for_products,
+    forget_demand_for_products,
+    refresh_availability_of_listings,
+)
+from domains.products.models import (
+    Listing,
+    ListingOption,
+    ListingPrice,
+    ListingWord,
+    Product,
+    StockItem,
+    Variant,
+)
+from domains.products.public import NewProduct, NewVariant, create_products
+from domains.products.rules.attributes import Kind, Level
+from domains.products.rules.types import AttributeTerms, ChoiceTerms
+from domains.products.services import categories, inventory, listing, prices, types, variants
+from domains.products.services import products as services
+from domains.products.services.prices import NewPrice
+from infrastructure.database.contexts import atomic
+from infrastructure.database.threads import in_threads
+from infrastructure.ids import new_id
+from infrastructure.money import Money
+from tests.support.factories import products
+from tests.support.listing import contents, empty
+
+COLOUR = AttributeTerms(
+    code="color",
+    name="Colour",
+    kind=Kind.CHOICE,
+    choices=(ChoiceTerms(code="red", name="Red"), ChoiceTerms(code="blue", name="Blue")),
+    filterable=True,
+    level=Level.VARIANT,
+)
+WEIGHT = AttributeTerms(code="weight", name="Weight", kind=Kind.NUMBER, filterable=True)
+RELEASED = AttributeTerms(code="released", name="Since", kind=Kind.DATE, filterable=True)
+SECRET = AttributeTerms(code="secret", name="Secret", kind=Kind.TEXT)
+
+
+def rebuilt(now: datetime) -> None:
+    empty()
+    listing.rebuild_listing(now=now)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", range(4))
+def test_after_any_commands_the_listing_is_what_a_rebuild_makes(seed: int, now: datetime) -> None:
+    walk = _Walk(Random(seed), now)
+    for _ in range(60):
+        walk.step()
+    kept = contents()
+    assert kept["products"]
+    rebuilt(walk.now)
+    assert contents() == kept
+
+
+class _Walk:
+    """Commands of staff, one after the other, by chance."""
+
+    def __init__(self, random: Random, now: datetime) -> None:
+        self.random, self.now = random, now
+        self.products: list[UUID] = []
+        self.skus: list[str] = []
+        self.categories: dict[str, UUID] = {}
+        types.create_type(code="thing", name="Thing", attributes=(COLOUR, WEIGHT), now=now)
+        for name in ("Home", "Garden"):
+            self.categories[name.lower()] = categories.create_category(
+                name=name, parent=None, now=now
+            )
+        self.steps: list[Callable[[], None]] = [
+            *[self.create] * 3,
+            *[self.edit] * 3,
+            *[self.price] * 3,
+            *[self.stock] * 3,
+            self.archive,
+            self.retire,
+            self.rename_category,
+            self.edit_type,
+        ]
+        self.create()
+
+    def step(self) -> None:
+        self.now += timedelta(minutes=1)
+        with suppress(ProductArchived, LastVariant):
+            self.random.choice(self.steps)()
+
+    def create(self) -> None:
+        random, number = self.random, len(self.skus)
+        skus = [f"S{number + n}" for n in range(random.randint(1, 3))]
+        self.skus += skus
+        self.products += create_products(
+            products=[
+                NewProduct(
+                    name=f"{random.choice(['Red', 'Große', 'Old'])} lantern {number}",
+                    status=random.choice(["active", "active", "draft"]),
+                    product_type=random.choice(["thing", None]),
+                    categories=tuple(random.sample([*self.categories], random.randint(0, 2))),
+                    texts={"de": {"name": "Laterne"}} if random.random() < 0.5 else {},
+                    variants=tuple(
+                        NewVariant(
+                            sku=sku,
+                            prices=(Money(random.randint(1, 9) * 100, "GBP"),),
+                            options={"Size": f"{place}"},
+                        )
+                        for place, sku in enumerate(skus)
+                    ),
+                )
+            ],
+            now=self.now,
+        )
+
+    def edit(self) -> None:
+        changes = self.random.choice(
+            [
+                {"name": f"Lamp {self.random.randint(1, 9)}"},
+                {"status": "active"},
+                {"status": "draft"},
+                {"description": "Handmade of old windows."},
+                {"texts": {"de": {"name": "Lampe"}}},
+                {"texts": {"de": None}},
+                {"categories": ["garden"]},
+                {"product_type": "thing", "attributes": {"weight": self.random.randint(1, 500)}},
+            ]
+        )
+        services.edit_product(
+            product_id=self.random.choice(self.products), version=None, now=self.now, **changes
+        )
+
+    def price(self) -> None:
+        currency = self.random.choice(["GBP", "EUR"])
+        money = Money(self.random.randint(1, 999), currency)
+        prices.set_prices(
+            prices=[NewPrice(sku=self.random.choice(self.skus), money=money)],
+            actor_id=None,
+            now=self.now,
+        )
+
+    def stock(self) -> None:
+        sku = self.random.choice(self.skus)
+        inventory.set_stock(
+            levels={sku: self.random.choice([0, 0, 5])}, reason="count", now=self.now
+        )
+        turned = StockAvailabilityChanged(
+            variant_id=products.variant_id(sku), sku=sku, available=True, occurred_at=self.now
+        )
+        refresh_availability_of_listings([turned])
+
+    def archive(self) -> None:
+        services.archive_product(
+            product_id=self.random.choice(self.products), version=None, now=self.now
+        )
+
+    def retire(self) -> None:
+        variants.retire_variant(sku=self.random.choice(self.skus), version=None, now=self.now)
+
+    def rename_category(self) -> None:
+        categories.edit_category(
+            category_id=self.random.choice([*self.categories.values()]),
+            version=None,
+            name=f"Place {self.random.randint(1, 9)}",
+            now=self.now,
+        )
+
+    def edit_type(self) -> None:
+        attributes = self.random.choice([(COLOUR, WEIGHT), (COLOUR, WEIGHT, RELEASED)])
+        with suppress(types.ProductTypeInUse):
+            types.edit_type(code="thing", version=None, attributes=attributes, now=self.now)
+
+
+@pytest.mark.django_db
+def test_a_listing_tells_what_can_be_searched_and_filtered(now: datetime) -> None:
+    types.create_type(
+        code="lamp", name="Lamp", attributes=(COLOUR, WEIGHT, RELEASED, SECRET), now=now
+    )
+    garden = categories.create_category(name="Gärten", parent=None, now=now)
+    [product_id] = create_products(
+        products=[
+            NewProduct(
+                name="Women's Café-Lantern",
+                description="It shines.",
+                status="active",
+                product_type="lamp",
+                attributes={"weight": 12.5, "released": "1970-01-11", "secret": "Hidden"},
+                categories=("garten",),
+                texts={"de": {"name": "Öllampen"}},
+                variants=(
+                    NewVariant(
+                        sku="AB-1",
+                        prices=(Money(500, "GBP"), Money(700, "EUR")),
+                        attributes={"color": "red"},
+                        options={"COLOR": "Red", "Shoe size": "38"},
+                        barcode="4006381333931",
+                    ),
+                    NewVariant(
+                        sku="ab.2",
+                        prices=(Money(300, "GBP"),),
+                        options={"COLOR": "BLUE", "Shoe size": "39"},
+                    ),
+                ),
+            )
+        ],
+        now=now,
+    )
+    found = Listing.objects.get()
+    assert found.product_id == product_id
+    assert (found.sort_name, found.available, found.popularity) == ("womens cafe lantern", False, 0)
+    assert found.category_ids == [garden]
+    # An option that an attribute is called like is one of its choices.
+    assert found.tokens == ["color=blue", "color=red", "shoe_size=38", "shoe_size=39"]
+    assert found.identifiers == ["4006381333931", "ab 1", "ab 2", "ollampen", "womens cafe lantern"]
+    assert found.names == ("'cafe' 'lantern' 'ollamp' 'ollampen' 'women' 'womens'")
+    assert "'hidden':" in found.document
+    assert "'shine'" in found.document
+    assert contents()["prices"] == [(product_id, "EUR", 700), (product_id, "GBP", 300)]
+    assert contents()["numbers"] == [(product_id, "released", 10.0), (product_id, "weight", 12.5)]
+    assert set(ListingOption.objects.values_list("code", "name")) == {
+        ("color", "COLOR"),
+        ("shoe_size", "Shoe size"),
+    }
+    assert ListingWord.objects.get(lexeme="shine").head is False
+    assert ListingWord.objects.get(lexeme="lantern").head is True
+
+
+@pytest.mark.django_db
+def test_a_rebuild_forgets_what_no_product_has_any_more(now: datetime) -> None:
+    products.product(now=now, name="Old lamp", sku="A")
+    [product_id] = create_products(
+        products=[
+            NewProduct(
+                name="Blue umbrella",
+                status="active",
+                variants=(NewVariant(sku="B", options={"Size": "L"}),),
+            )
+        ],
+        now=now,
+    )
+    services.archive_product(product_id=product_id, version=None, now=now)
+    assert ListingWord.objects.filter(lexeme="umbrella").exists()
+    call_command("rebuild_listing", verbosity=0)
+    assert not ListingWord.objects.filter(lexeme="umbrella").exists()
+    assert not ListingOption.objects.exists()
+    assert [row.sort_name for row in Listing.objects.all()] == ["old lamp"]
+
+
+@pytest.mark.django_db
+def test_availability_follows_the_stock_and_not_the_event(now: datetime) -> None:
+    products.product(now=now, sku="A", stock=3)
+    item = StockItem.objects.get()
+    assert Listing.objects.get().available is False
+    late = StockAvailabilityChanged(
+        variant_id=item.pk, sku="A", available=False, occurred_at=now - timedelta(days=1)
+    )
+    refresh_availability_of_listings([late, late])
+    assert Listing.objects.get().available is True
+
+
+@pytest.mark.django_db
+def test_popularity_is_what_orders_asked_for_in_ninety_days(now: datetime) -> None:
+    ids = products.stocked({"A": 9, "B": 9}, now=now)
+
+    def reserved(sku: str, quantity: int, days_ago: int, holder: str = "order") -> StockReserved:
+        line = ReservedLine(variant_id=ids[sku], sku=sku, quantity=quantity)
+        at = now - timedelta(days=days_ago)
+        return StockReserved(order_id=new_id(), lines=(line,), holder=holder, occurred_at=at)
+
+    def popularity() -> dict[str, int]:
+        rows = Listing.objects.values_list("sort_name", "popularity")
+        return dict(rows)
+
+    add_demand_for_products(
+        [reserved("A", 2, 0), reserved("A", 3, 0), reserved("A", 1, 89), reserved("B", 7, 90)]
+    )
+    add_demand_for_products([reserved("B", 4, 10), reserved("B", 50, 0, holder="cart")])
+    assert listing.refresh_popularity(now=now) == 2
+    assert popularity() == {"thing a": 6, "thing b": 4}
+    assert listing.refresh_popularity(now=now) == 0
+    assert listing.refresh_popularity(now=now + timedelta(days=80)) == 2
+    assert popularity() == {"thing a": 5, "thing b": 0}
+    forget_demand_for_products(now - timedelta(days=1), None)
+    listing.refresh_popularity(now=now)
+    assert popularity() == {"thing a": 1, "thing b": 4}
+    rebuilt(now)
+    assert popularity() == {"thing a": 1, "thing b": 4}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prices_of_two_variants_set_at_once_leave_the_lowest_of_both(now: datetime) -> None:
+    create_products(
+        products=[
+            NewProduct(
+                name="Lamp",
+                status="active",
+                variants=tuple(NewVariant(sku=f"S{n}") for n in range(4)),
+            )
+        ],
+        now=now,
+    )
+
+    def change(number: int) -> None:
+        prices.set_price(
+            sku=f"S{number % 4}", money=Money(1000 - number, "GBP"), actor_id=None, now=now
+        )
+
+    in_threads(change, range(40), threads=8)
+    lowest = ListingPrice.objects.get().amount_minor
+    assert lowest == min(
+        price.amount_minor
+        for variant in Variant.objects.all()
+        for price in variant.price_rows.all()
+    )
+    kept = contents()
+    rebuilt(now)
+    assert contents() == kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_refreshes_the_same_products_in_any_order_never_waits_in_a_circle(
+    now: datetime,
+) -> None:
+    ids = create_products(
+        products=[
+            NewProduct(name=f"Lamp {n}", status="active", variants=(NewVariant(sku=f"S{n}"),))
+            for n in range(20)
+        ],
+        now=now,
+    )
+    mixed = [Random(n).sample(ids, 20) for n in range(24)]
+
+    def refresh(product_ids: list[UUID]) -> None:
+        with atomic("products"):
+            Listing.objects.refresh(product_ids)
+
+    in_threads(refresh, mixed, threads=8)
+    assert Listing.objects.count() == Product.objects.count() == 20

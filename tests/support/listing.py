@@ -1,0 +1,31 @@
+"""What the read model behind lists holds, to be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domains.products.models import Listing, ListingNumber, ListingPrice
+from infrastructure.database.contexts import connection_of
+
+
+def contents() -> dict[str, list[tuple[Any, ...]]]:
+    """All of it but words and options, which outlive the products that had them."""
+    return {
+        "products": list(Listing.objects.order_by("product_id").values_list()),
+        "prices": list(
+            ListingPrice.objects.order_by("product_id", "currency").values_list(
+                "product_id", "currency", "amount_minor"
+            )
+        ),
+        "numbers": list(
+            ListingNumber.objects.order_by("product_id", "code", "value").values_list(
+                "product_id", "code", "value"
+            )
+        ),
+    }
+
+
+def empty() -> None:
+    fetch = connection_of("products").fetch
+    for table in ("listing", "listingprice", "listingnumber", "listingword", "listingoption"):
+        fetch(f"DELETE FROM products_{table} RETURNING 1", [])
