@@ -11,9 +11,6 @@ from urllib.parse import parse_qsl, urlencode
 LONGEST = 2_000
 MOST_PARAMETERS = 50
 
-# What makes an answer somebody's own, or asks for one that is newer than what may be kept.
-_PERSONAL = ("HTTP_COOKIE", "HTTP_CONSISTENCY_TOKEN")
-
 
 def url_of(meta: Mapping[str, Any]) -> str | None:
     """The canonical URL of a WSGI request: parameters in the order of their names, encoded in one
@@ -26,9 +23,9 @@ def plain_url(meta: Mapping[str, Any]) -> str | None:
     other requests."""
     if meta["REQUEST_METHOD"] not in ("GET", "HEAD"):
         return None
-    for name in _PERSONAL:
-        if name in meta:
-            return None
+    # Somebody's own, or to be newer than what may be kept.
+    if meta.get("HTTP_COOKIE") or "HTTP_CONSISTENCY_TOKEN" in meta:
+        return None
     if meta.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in meta:
         return None
     return url_of(meta)
