@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -27,8 +27,9 @@ from domains.products.models import (
     Warehouse,
 )
 from domains.products.rules import stock as rules
-from domains.products.services import inventory, products
+from domains.products.services import inventory, prices, products
 from infrastructure import clock
+from infrastructure.errors import DomainError
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
@@ -104,6 +105,15 @@ class CategoryAdmin(ReadOnlyAdmin):
     fields = ("id", "name", "slug", "parent", "created_at", "version")
 
 
+class PercentForm(forms.Form):
+    percent = forms.DecimalField(
+        min_value=-100,
+        max_value=1000,
+        decimal_places=2,
+        help_text="10 raises by a tenth, -10 lowers by a tenth.",
+    )
+
+
 class PriceEntryInline(ReadOnlyInline):
     model = PriceEntry
     fields = readonly_fields = (
@@ -137,10 +147,55 @@ class PriceAdmin(ReadOnlyAdmin):
     ordering = ("sku", "currency", "list_code")
     fields = ("id", "sku", "list_code", "money", "changes_at", "updated_at", "version")
     inlines = (PriceEntryInline,)
+    actions = ("change_by_percent",)
 
     @admin.display(description="price", ordering="amount_minor")
     def money(self, price: Price) -> str:
         return str(price.money or "none")
+
+    def has_write_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "catalogue.write")
+
+    @admin.action(description="Change selected prices by percent", permissions=["write"])
+    def change_by_percent(
+        self, request: HttpRequest, queryset: QuerySet[Price]
+    ) -> TemplateResponse | None:
+        """Shows what would come of it, and does that or nothing once it is confirmed."""
+        sent = "percent" in request.POST
+        form = PercentForm(request.POST if sent else None)
+        selected = list(queryset[: prices.BATCH])
+        price_ids = [price.pk for price in selected]
+        changes: list[prices.PercentChange] = []
+        if sent and form.is_valid():
+            percent = form.cleaned_data["percent"]
+            if "change" in request.POST:
+                try:
+                    changed = prices.change_prices_by_percent(
+                        price_ids=price_ids,
+                        percent=percent,
+                        previewed=request.POST.get("previewed", ""),
+                        actor_id=request.user.pk,
+                        now=clock.now(),
+                    )
+                except DomainError as refusal:
+                    messages.error(request, refusal.detail)
+                else:
+                    said = f"{len(changed)} prices changed by {percent} percent."
+                    messages.success(request, said)
+                    return None
+            changes = prices.preview_percent_change(
+                price_ids=price_ids, percent=percent, now=clock.now()
+            )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Change prices by percent",
+            "form": form,
+            "selected": selected,
+            "changes": changes,
+            "previewed": prices.digest_of(changes),
+            "back": reverse("admin:products_price_changelist"),
+        }
+        return TemplateResponse(request, "products/change_prices.html", context)
 
 
 @admin.register(PriceList)

@@ -127,6 +127,12 @@ class InvalidPercentage(DomainError):
     code, status, title = "invalid_percentage", 400, "Prices cannot change by so many percent"
 
 
+class PricesChanged(DomainError):
+    """What was previewed is not what would be done any more."""
+
+    code, status, title = "prices_changed", 409, "The prices were changed by someone else"
+
+
 class TooManyPrices(DomainError):
     code, status, title = "too_many_prices", 409, "The variant has too many prices"
 

@@ -6,6 +6,7 @@ and writes them in one statement. Lists follow in the same transaction where a b
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from domains.products.errors import (
     EntryNotFound,
     InvalidPercentage,
     PriceNotFound,
+    PricesChanged,
     UnknownPriceList,
     VariantNotFound,
 )
@@ -136,35 +138,48 @@ def preview_percent_change(
 ) -> list[PercentChange]:
     """What `change_prices_by_percent` would come to now. Raises as that."""
     with atomic("products"):
-        locked = Price.objects.locked_by_id(price_ids, now=now).values()
+        locked = Price.objects.locked_by_id(price_ids[:BATCH], now=now).values()
         return [
             change for price in _in_order(locked) for change in _by_percent(price, percent, now)
         ]
 
 
 def change_prices_by_percent(
-    *, price_ids: Sequence[UUID], percent: Decimal, actor_id: UUID | None, now: datetime
+    *,
+    price_ids: Sequence[UUID],
+    percent: Decimal,
+    actor_id: UUID | None,
+    now: datetime,
+    previewed: str | None = None,
 ) -> list[PercentChange]:
     """Raise the regular prices in force by so many percent, or lower them, from now on; those for
     larger quantities too, sales not. Each is rounded by itself (infrastructure.money).
 
-    In batches: each wholly or not at all. Raises InvalidPercentage, TooManyPrices.
+    previewed: the `digest_of` what the preview said; if that is not what would be done any more,
+    for instance because it has been done, nothing is, and PricesChanged is raised.
+    All or nothing; BATCH prices at most. Raises InvalidPercentage, TooManyPrices.
     """
-    changes: list[PercentChange] = []
-    for batch in _batches(sorted(price_ids)):
-        with atomic("products"):
-            locked = Price.objects.locked_by_id(batch, now=now).values()
-            for price in _in_order(locked):
-                for change in _by_percent(price, percent, now):
-                    changes.append(change)
-                    price.set(
-                        amount_minor=change.new.amount_minor,
-                        min_quantity=change.min_quantity,
-                        actor_id=actor_id,
-                        now=now,
-                    )
-            save_prices(locked)
+    with atomic("products"):
+        locked = Price.objects.locked_by_id(price_ids[:BATCH], now=now).values()
+        changes = []
+        for price in _in_order(locked):
+            for change in _by_percent(price, percent, now):
+                changes.append(change)
+                price.set(
+                    amount_minor=change.new.amount_minor,
+                    min_quantity=change.min_quantity,
+                    actor_id=actor_id,
+                    now=now,
+                )
+        if previewed is not None and previewed != digest_of(changes):
+            raise PricesChanged("Some of them are not what the preview showed. Look again.")
+        save_prices(locked)
     return changes
+
+
+def digest_of(changes: Sequence[PercentChange]) -> str:
+    """A short text that is another one for other changes."""
+    return hashlib.sha256(repr(changes).encode()).hexdigest()
 
 
 def save_prices(prices: Iterable[Price]) -> None:

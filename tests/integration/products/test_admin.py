@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from domains.products.models import Product, StockItem, StockMovement
-from domains.products.services import categories, prices
+from domains.products.services import categories, price_lists, prices
 from infrastructure.money import Money
 from tests.support.factories import products, users
 
@@ -34,6 +34,7 @@ def test_every_screen_opens_and_changes_nothing(client: Client, now: datetime, m
     categories.create_category(name="Lights", parent="home", now=now)
     products.product(now=now, sku="A", stock=3, categories=("lights",))
     products.held({"A": 1}, now=now)
+    price_lists.create_price_list(code="trade", name="Trade", currency="GBP", now=now)
     name = f"admin:products_{model._meta.model_name}"
     listed = client.get(reverse(f"{name}_changelist"), {"q": "A"})
     assert listed.status_code == 200
