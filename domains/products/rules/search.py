@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_WORDS = 8
 # Shorter words have too many neighbours to guess which one was meant.
@@ -90,9 +90,17 @@ def tsquery_of(words: Sequence[KnownWord], joined: Sequence[KnownWord] = ()) -> 
     for place, word in enumerate(joined):
         if not word.known or not {place, place + 1} <= parts.keys():
             continue
+        # A stem that is no longer than the first of the two words has lost the second one.
+        longer = [lexeme for lexeme in word.lexemes if len(lexeme) > len(words[place].word)]
         both = " & ".join(filter(None, (parts[place], parts[place + 1])))
         apart = both if parts[place] and parts[place + 1] else ""
-        parts[place] = "(" + " | ".join(filter(None, (apart, _part(word, last=False)))) + ")"
+        parts[place] = (
+            "("
+            + " | ".join(
+                filter(None, (apart, _part(replace(word, lexemes=(*longer,)), last=False)))
+            )
+            + ")"
+        )
         del parts[place + 1]
     return " & ".join(parts.values()) if parts and all(parts.values()) else None
 

@@ -65,6 +65,9 @@ def test_two_words_may_be_written_as_one() -> None:
     assert tsquery_of([door, mat, red], none) == "('door') & ('mat') & ('red':*)"
     one = [known("doormat"), unknown("matred")]
     assert tsquery_of([door, mat, red], one) == "(('door') & ('mat') | ('doormat')) & ('red':*)"
+    stem = [known("bakelikered", "bakelik")]
+    query = "(('bakelike') & ('red':*) | ('bakelikered'))"
+    assert tsquery_of([known("bakelike"), known("red")], stem) == query
     # Neither is a word of the catalogue by itself.
     assert tsquery_of([unknown("door"), unknown("mat")], [known("doormat")]) == "(('doormat'))"
 

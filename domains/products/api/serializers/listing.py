@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, structs
 
 from domains.products.api.serializers.fields import Code, Locale, Slug
 from domains.products.api.serializers.media import Media
@@ -103,27 +103,7 @@ class FilteredList(ListProducts, frozen=True, kw_only=True):
 
     def bound(self) -> Self:
         """What a cursor belongs to."""
-        return type(self)(
-            **{
-                name: None if name == "facets" else getattr(self, name)
-                for name in self.__struct_fields__
-            }
-        )
-
-    @property
-    def tags(self) -> list[str]:
-        """What the list depends on, beside the products that it shows."""
-        found = [tags.LISTS, tags.PRICE_LISTS]
-        counts = self.facets is not None
-        if counts or (self.sort or "").endswith("price") or self.price_min or self.price_max:
-            found.append(tags.PRICES)
-        if counts or self.available is not None:
-            found.append(tags.AVAILABILITY)
-        if counts or self.category is not None:
-            found.append(tags.CATEGORIES)
-        if counts or self.attributes:
-            found.append(tags.TYPES)
-        return found
+        return structs.replace(self, facets=None)
 
     def criteria(self, *, locale: str, currency: str) -> port.Criteria:
         """Raises InvalidParameters."""

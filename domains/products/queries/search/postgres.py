@@ -42,7 +42,7 @@ class PostgresSearch:
         codes = facets.attributes if facets and not isinstance(facets.attributes, bool) else ()
         meant = understood(criteria, codes=sorted(codes))
         if meant.hopeless:
-            return Found(products=(), facets=facets and _nothing(facets))
+            return Found(products=(), facets=None if facets is None else _nothing(facets))
         conditions = conditions_of(criteria, meant)
         params = page_params(
             conditions,
