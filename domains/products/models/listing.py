@@ -345,49 +345,68 @@ def _refresh_text() -> str:
         FROM products_product p{joins}
         WHERE p.id = ANY(ARRAY(SELECT id FROM asked)) AND p.status = 'active'
     ), sold AS MATERIALIZED (
-        SELECT v.product_id, v.id, v.sku, v.barcode, v.name, v.options, v.attributes,
-            s.on_hand + s.backorder_limit - s.held > 0 AS available
+        SELECT v.product_id, shown.product_type_id, v.id, v.sku, v.barcode, v.name, v.options,
+            v.attributes, s.on_hand + s.backorder_limit - s.held > 0 AS available
         FROM shown JOIN products_variant v ON v.product_id = shown.id AND v.retired_at IS NULL
         JOIN products_stockitem s ON s.variant_id = v.id
+    ), held AS (
+        SELECT p.id AS product_id, a.code, a.kind, a.filterable, a.choices,
+            p.attributes -> a.code AS stored
+        FROM shown p JOIN products_attribute a
+            ON a.product_type_id = p.product_type_id AND a.level = 'product'
+        WHERE p.attributes ? a.code
+        UNION ALL
+        SELECT v.product_id, a.code, a.kind, a.filterable, a.choices, v.attributes -> a.code
+        FROM sold v JOIN products_attribute a
+            ON a.product_type_id = v.product_type_id AND a.level = 'variant'
+        WHERE v.attributes ? a.code
     ), told AS MATERIALIZED (
-        SELECT p.id AS product_id, a.code, a.kind, a.filterable, e.value, (
+        SELECT h.product_id, h.code, h.kind, h.filterable, e.value, (
             SELECT concat_ws(' ', c.choice ->> 'name', n.names)
-            FROM jsonb_array_elements(a.choices) c (choice), LATERAL (
+            FROM jsonb_array_elements(h.choices) c (choice), LATERAL (
                 SELECT string_agg(x.name, ' ') AS names
                 FROM jsonb_each_text(coalesce(c.choice -> 'names', '{{}}')) x (locale, name)
             ) n
             WHERE c.choice ->> 'code' = e.value
         ) AS choice
-        FROM shown p JOIN products_attribute a ON a.product_type_id = p.product_type_id
-        CROSS JOIN LATERAL (
-            SELECT p.attributes -> a.code AS stored WHERE a.level = 'product'
-            UNION ALL
-            SELECT v.attributes -> a.code FROM sold v
-            WHERE a.level = 'variant' AND v.product_id = p.id
-        ) x
-        CROSS JOIN LATERAL jsonb_array_elements_text(
-            CASE jsonb_typeof(x.stored) WHEN 'array' THEN x.stored
-            ELSE jsonb_build_array(x.stored) END
+        FROM held h CROSS JOIN LATERAL jsonb_array_elements_text(
+            CASE jsonb_typeof(h.stored) WHEN 'array' THEN h.stored
+            ELSE jsonb_build_array(h.stored) END
         ) e (value)
-        WHERE x.stored IS NOT NULL
     ), options AS MATERIALIZED (
-        SELECT DISTINCT v.product_id, replace({folded("o.name")}, ' ', '_') AS code, o.name, o.value
+        SELECT DISTINCT v.product_id, v.product_type_id,
+            replace({folded("o.name")}, ' ', '_') AS code, o.name, o.value
         FROM sold v CROSS JOIN LATERAL jsonb_each_text(v.options) o (name, value)
     ), tokens AS (
         SELECT product_id, code || '=' || value AS token FROM told
         WHERE filterable AND kind IN ('text', 'choice', 'multi_choice', 'boolean')
         UNION
         SELECT o.product_id, o.code || '=' || coalesce(c.code, o.value)
-        FROM options o JOIN shown p ON p.id = o.product_id
+        FROM options o
         LEFT JOIN LATERAL (
             SELECT x.choice ->> 'code' AS code
             FROM products_attribute a
             CROSS JOIN LATERAL jsonb_array_elements(a.choices) x (choice)
-            WHERE a.product_type_id = p.product_type_id AND a.code = o.code AND a.filterable
+            WHERE a.product_type_id = o.product_type_id AND a.code = o.code AND a.filterable
                 AND lower(o.value) IN (lower(x.choice ->> 'code'), lower(x.choice ->> 'name'))
             LIMIT 1
         ) c ON true
         WHERE o.code <> ''
+    ), tokens_of AS MATERIALIZED (
+        SELECT product_id, array_agg(token ORDER BY token) AS tokens FROM tokens
+        GROUP BY product_id
+    ), sold_of AS MATERIALIZED (
+        SELECT product_id, bool_or(available) AS available,
+            string_agg(name, ' ' ORDER BY sku) AS names,
+            array_agg({folded("sku")} ORDER BY sku) || array_agg({folded("barcode")} ORDER BY sku)
+                AS codes
+        FROM sold GROUP BY product_id
+    ), told_of AS MATERIALIZED (
+        SELECT product_id, string_agg(DISTINCT coalesce(choice, value), ' ') AS values
+        FROM told WHERE kind IN ('text', 'choice', 'multi_choice') GROUP BY product_id
+    ), options_of AS MATERIALIZED (
+        SELECT product_id, string_agg(DISTINCT value, ' ') AS values FROM options
+        GROUP BY product_id
     ), linked AS (
         SELECT l.product_id, array_agg(l.category_id ORDER BY l.category_id) AS ids,
             string_agg(concat_ws(' ', c.name, t.names), ' ') AS names
@@ -400,10 +419,7 @@ def _refresh_text() -> str:
         GROUP BY l.product_id
     ), w AS MATERIALIZED (
         SELECT p.id, p.created_at, p.names, p.stories, coalesce(v.available, false) AS available,
-            coalesce(l.ids, '{{}}') AS category_ids,
-            ARRAY(
-                SELECT t.token FROM tokens t WHERE t.product_id = p.id ORDER BY t.token
-            ) AS tokens,
+            coalesce(l.ids, '{{}}') AS category_ids, coalesce(k.tokens, '{{}}') AS tokens,
             ARRAY(
                 SELECT DISTINCT i FROM unnest(p.names || v.codes) i WHERE i <> '' ORDER BY i
             ) AS identifiers,
@@ -412,22 +428,10 @@ def _refresh_text() -> str:
             {folded("concat_ws(' ', v.names, f.values, o.values)")} AS traits
         FROM shown p
         LEFT JOIN linked l ON l.product_id = p.id
-        LEFT JOIN LATERAL (
-            SELECT bool_or(v.available) AS available,
-                string_agg(v.name, ' ' ORDER BY v.sku) AS names,
-                array_agg({folded("v.sku")} ORDER BY v.sku)
-                    || array_agg({folded("v.barcode")} ORDER BY v.sku) AS codes
-            FROM sold v WHERE v.product_id = p.id
-        ) v ON true
-        LEFT JOIN LATERAL (
-            SELECT string_agg(DISTINCT coalesce(f.choice, f.value), ' ') AS values
-            FROM told f
-            WHERE f.product_id = p.id AND f.kind IN ('text', 'choice', 'multi_choice')
-        ) f ON true
-        LEFT JOIN LATERAL (
-            SELECT string_agg(DISTINCT o.value, ' ') AS values
-            FROM options o WHERE o.product_id = p.id
-        ) o ON true
+        LEFT JOIN tokens_of k ON k.product_id = p.id
+        LEFT JOIN sold_of v ON v.product_id = p.id
+        LEFT JOIN told_of f ON f.product_id = p.id
+        LEFT JOIN options_of o ON o.product_id = p.id
     ), d AS MATERIALIZED (
         SELECT w.*, {stemmed} || to_tsvector('simple'::regconfig, array_to_string(w.names, ' '))
             AS name_words
