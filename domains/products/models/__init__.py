@@ -12,7 +12,8 @@ from domains.products.models.listing import (
 )
 from domains.products.models.media import MediaFile, ProductMedia
 from domains.products.models.movements import StockMovement
-from domains.products.models.prices import Price, PriceEntry, PriceList
+from domains.products.models.price_lists import PriceList
+from domains.products.models.prices import Price, PriceEntry
 from domains.products.models.products import (
     Product,
     ProductCategory,

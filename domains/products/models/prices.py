@@ -20,11 +20,10 @@ from domains.products.errors import (
 )
 from domains.products.events import (
     PriceChanged,
-    PriceListChanged,
     PricesFromQuantity,
     PriceWithdrawn,
 )
-from domains.products.models.channels import Channel
+from domains.products.models.price_lists import PriceList, refuse_empty_window
 from domains.products.models.products import Variant
 from domains.products.rules import prices as rules
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
@@ -37,115 +36,6 @@ MAX_LIVE_ENTRIES = 500
 
 # (variant, currency, price list or None for the base)
 PriceKey = tuple[UUID, str, UUID | None]
-
-
-class PriceList(AggregateRoot):
-    """Prices of their own for a channel, a group of customers, or a time.
-
-    channel, customer_group: for whom it holds; None and empty: for everybody.
-    priority: of the lists that hold for somebody the highest is asked first. What it has no price
-    for costs what the next one says, and at last what the base says.
-    code, currency: never change, since prices are kept in its currency.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    code = models.CharField(max_length=40)
-    name = models.CharField(max_length=200)
-    currency = models.CharField(max_length=3)
-    channel = models.ForeignKey(Channel, null=True, on_delete=models.PROTECT, related_name="+")
-    customer_group = models.CharField(max_length=40, blank=True)
-    priority = models.IntegerField(default=0)
-    valid_from = models.DateTimeField(null=True)
-    valid_until = models.DateTimeField(null=True)
-    active = models.BooleanField(default=True)
-    created_at = models.DateTimeField()
-    updated_at = models.DateTimeField()
-
-    objects = AggregateQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["code"], name="products_pricelist_code_unique"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    # Factories
-
-    @classmethod
-    def create(
-        cls,
-        *,
-        code: str,
-        name: str,
-        currency: str,
-        channel: str | None = None,
-        customer_group: str = "",
-        priority: int = 0,
-        valid_from: datetime | None = None,
-        valid_until: datetime | None = None,
-        active: bool = True,
-        now: datetime,
-    ) -> Self:
-        """Raises InvalidValidity."""
-        price_list = cls(code=code, currency=currency, created_at=now)
-        price_list._become(
-            name=name,
-            channel_id=channel,
-            customer_group=customer_group,
-            priority=priority,
-            valid_from=valid_from,
-            valid_until=valid_until,
-            active=active,
-            now=now,
-        )
-        return price_list
-
-    # Commands
-
-    def edit(self, *, now: datetime, **changes: Any) -> None:
-        """Change what is given: name, channel, customer_group, priority, valid_from, valid_until,
-        active. Raises InvalidValidity."""
-        if "channel" in changes:
-            changes["channel_id"] = changes.pop("channel")
-        if any(getattr(self, name) != value for name, value in changes.items()):
-            self._become(now=now, **changes)
-
-    def _become(self, *, now: datetime, **values: Any) -> None:
-        for name, value in values.items():
-            setattr(self, name, value)
-        _refuse_empty_window(self.valid_from, self.valid_until)
-        self.updated_at = now
-        self.record(
-            PriceListChanged(
-                price_list_id=self.id,
-                price_list=self.code,
-                currency=self.currency,
-                channel=self.channel_id,
-                customer_group=self.customer_group or None,
-                priority=self.priority,
-                valid_from=self.valid_from,
-                valid_until=self.valid_until,
-                active=self.active,
-                occurred_at=now,
-            )
-        )
-
-    # Questions
-
-    @property
-    def terms(self) -> rules.ListTerms:
-        return rules.ListTerms(
-            id=self.id,
-            code=self.code,
-            currency=self.currency,
-            priority=self.priority,
-            channel=self.channel_id,
-            customer_group=self.customer_group or None,
-            valid_from=self.valid_from,
-            valid_until=self.valid_until,
-        )
 
 
 class PriceQuerySet(AggregateQuerySet):
@@ -299,7 +189,7 @@ class Price(AggregateRoot):
         actor_id: UUID | None,
         now: datetime,
     ) -> None:
-        """Ask this amount from now or from `from_at` on; what is asked already is left alone.
+        """Ask this amount from now or from `from_at` on; what is set already is left alone.
 
         Raises NegativePrice, InvalidQuantity, InvalidValidity for a window that is empty or begins
         in the past, TooManyPrices.
@@ -308,14 +198,14 @@ class Price(AggregateRoot):
             raise NegativePrice(f"{Money(amount_minor, self.currency)} is no price.")
         if min_quantity < 1:
             raise InvalidQuantity("A price holds from a quantity of one, or of more.")
+        at = self.advance(now=now)
+        slot = (rules.Kind(kind).value, min_quantity)
+        if self._has_set(slot, amount_minor, from_at, until_at, at):
+            return
         if from_at is not None and from_at < now:
             raise InvalidValidity("A price cannot begin in the past.")
-        at = self.advance(now=now)
         begins = at if from_at is None else max(from_at, at)
-        _refuse_empty_window(begins, until_at)
-        slot = (rules.Kind(kind).value, min_quantity)
-        if from_at is None and until_at is None and self._asks_for_good(slot, amount_minor, at):
-            return
+        refuse_empty_window(begins, until_at)
         if sum(1 for entry in self.entries if entry.is_live(at)) >= MAX_LIVE_ENTRIES:
             raise TooManyPrices(f"{self.sku} has {MAX_LIVE_ENTRIES} prices already.")
         self.entries_recorded += 1
@@ -388,43 +278,53 @@ class Price(AggregateRoot):
         if _shown(before) == _shown(after):
             return
         self.turned = True
-        tiers = tuple(
-            PricesFromQuantity(min_quantity=t.min_quantity, amount_minor=t.amount_minor)
-            for t in after.tiers
-        )
+        told: dict[str, Any] = {
+            "price_id": self.id,
+            "variant_id": self.variant_id,
+            "sku": self.sku,
+            "currency": self.currency,
+            "previous_amount_minor": before.amount_minor,
+            "price_list": self.list_code or None,
+            "tiers": tuple(
+                PricesFromQuantity(min_quantity=t.min_quantity, amount_minor=t.amount_minor)
+                for t in after.tiers
+            ),
+            "occurred_at": at,
+        }
         if after.amount_minor is None:
+            self.record(PriceWithdrawn(**told))
+        else:
             self.record(
-                PriceWithdrawn(
-                    price_id=self.id,
-                    variant_id=self.variant_id,
-                    sku=self.sku,
-                    currency=self.currency,
-                    previous_amount_minor=before.amount_minor,
-                    price_list=self.list_code or None,
-                    tiers=tiers,
-                    occurred_at=at,
+                PriceChanged(
+                    amount_minor=after.amount_minor,
+                    regular_amount_minor=self.regular_minor,
+                    lowest_30d_amount_minor=self.lowest_30d_minor,
+                    **told,
                 )
             )
-            return
-        self.record(
-            PriceChanged(
-                price_id=self.id,
-                variant_id=self.variant_id,
-                sku=self.sku,
-                amount_minor=after.amount_minor,
-                currency=self.currency,
-                previous_amount_minor=before.amount_minor,
-                price_list=self.list_code or None,
-                regular_amount_minor=self.regular_minor,
-                lowest_30d_amount_minor=self.lowest_30d_minor,
-                tiers=tiers,
-                occurred_at=at,
-            )
-        )
 
-    def _asks_for_good(self, slot: tuple[str, int], amount_minor: int, at: datetime) -> bool:
-        latest = rules.latest(self.facts, at).get(slot)
-        return latest is not None and latest.end_at is None and latest.amount_minor == amount_minor
+    def _has_set(
+        self,
+        slot: tuple[str, int],
+        amount_minor: int,
+        from_at: datetime | None,
+        until_at: datetime | None,
+        at: datetime,
+    ) -> bool:
+        """Whether the entry that would have to give way says the same. So a command that is sent
+        again changes nothing."""
+        facts = [entry.fact for entry in self.entries if entry.is_live(at)]
+        if from_at is None:
+            known = rules.latest(facts, at).get(slot)
+        else:
+            same = [fact for fact in facts if (fact.slot, fact.from_at) == (slot, from_at)]
+            known = max(same, key=lambda fact: fact.number, default=None)
+        return (
+            known is not None
+            and known.amount_minor == amount_minor
+            and known.until_at == until_at
+            and known.ended_at is None
+        )
 
     # Questions
 
@@ -542,8 +442,3 @@ def _shown(snapshot: rules.Snapshot) -> tuple[Any, ...]:
     reduction = snapshot.reduction
     prior = None if reduction is None else (reduction.regular_minor, reduction.lowest_30d_minor)
     return snapshot.amount_minor, snapshot.tiers, prior
-
-
-def _refuse_empty_window(begin: datetime | None, end: datetime | None) -> None:
-    if begin is not None and end is not None and end <= begin:
-        raise InvalidValidity("It would end before it begins.")

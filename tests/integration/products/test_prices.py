@@ -115,6 +115,22 @@ def test_what_is_asked_for_good_already_is_left_alone(now: datetime) -> None:
     assert facts() == []
 
 
+@pytest.mark.parametrize(
+    "window",
+    [{"valid_from": 2}, {"valid_until": 2}, {"valid_from": 2, "valid_until": 3}, {"kind": "sale"}],
+    ids=str,
+)
+def test_a_command_that_is_sent_again_changes_nothing(
+    window: dict[str, Any], now: datetime
+) -> None:
+    more = {k: now + v * DAY if isinstance(v, int) else v for k, v in window.items()}
+    versions = {put(900, now=now + n * HOUR, **more).version for n in range(3)}
+    assert (PriceEntry.objects.count(), len(versions)) == (2, 1)
+    put(950, now=now + 4 * HOUR, **more)
+    put(900, now=now + 5 * HOUR, **more)
+    assert PriceEntry.objects.count() == 4
+
+
 def test_the_history_says_who_set_what_and_what_became_of_it(now: datetime) -> None:
     put(900, now=now)
     rows = PriceEntry.objects.order_by("number").values_list(
