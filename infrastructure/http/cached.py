@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import ResponseHeaders
 
 from infrastructure.auth.actor import Actor
 from infrastructure.cache.entries import Entry, Loaded, new_entry
@@ -31,6 +32,7 @@ from infrastructure.database.contexts import alias_of
 from infrastructure.database.replicas import on_primary
 from infrastructure.http.canonical import plain_url, url_of
 from infrastructure.http.representations import PRIVATE, public, represent
+from infrastructure.http.requests import JSON
 from infrastructure.http.views import APIView
 
 _encode = msgspec.json.Encoder().encode
@@ -95,9 +97,11 @@ def answer_cached(
 
 def answer_of(entry: Entry, request: HttpRequest, cache_control: str) -> HttpResponse:
     found = represent(entry, request.META, cache_control=cache_control)
-    response = HttpResponse(found.body, status=found.status, headers=dict(found.headers))
+    response = HttpResponse(found.body, status=found.status, content_type=JSON)
     if found.status != 200:
         del response.headers["Content-Type"]
+    # Checked when they were built; Django would check them again, at half the cost of the answer.
+    response.headers._store.update({name.lower(): (name, value) for name, value in found.headers})
     return response
 
 
@@ -133,7 +137,8 @@ def _loaded(built: Built) -> Loaded:
         tags=frozenset(built.tags),
         version=built.version,
         changes_at=built.changes_at.timestamp() if built.changes_at else None,
-        headers=tuple(built.headers.items()),
+        # Raises BadHeaderError for what would break out of a header.
+        headers=tuple(ResponseHeaders(built.headers).items()),
     )
 
 
