@@ -39,6 +39,10 @@ class UnknownPaymentMethod(OrderError):
     code, status, title = "unknown_payment_method", 422, "The payment method is not offered"
 
 
+class PaymentTokenRequired(OrderError):
+    code, status, title = "payment_token_required", 400, "The payment needs a token"
+
+
 class OrderRejected(OrderError):
     """The placement ended without goods or guarantee for a reason of its own."""
 

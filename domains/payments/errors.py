@@ -17,6 +17,12 @@ class UnknownPaymentMethod(PaymentError):
     code, status, title = "unknown_payment_method", 422, "Unknown payment method"
 
 
+class PaymentTokenRequired(PaymentError):
+    """The method asks a gateway, which has to be told whose money it is."""
+
+    code, status, title = "payment_token_required", 400, "The payment needs a token"
+
+
 class InvalidPaymentAmount(PaymentError):
     code, status, title = "invalid_payment_amount", 400, "Invalid amount"
 

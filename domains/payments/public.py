@@ -11,6 +11,7 @@ from domains.payments import queries, rules, services
 from domains.payments.errors import (
     PaymentAlreadyCaptured,
     PaymentOperationInProgress,
+    PaymentTokenRequired,
     UnknownPaymentMethod,
 )
 from domains.payments.gateways import NO_GATEWAY
@@ -27,6 +28,7 @@ __all__ = [
     "PaymentAudit",
     "PaymentState",
     "PaymentStatus",
+    "PaymentTokenRequired",
     "UnknownPaymentMethod",
     "authorise",
     "check_method",
@@ -53,12 +55,13 @@ class Outcome:
         return self.status in rules.RELEASED
 
 
-def check_method(*, method: str, amount: Money) -> None:
-    """Whether a new payment of this amount may be made by this method.
+def check_method(*, method: str, amount: Money, token: str) -> None:
+    """Whether a new payment of this amount may be made by this method, with this token.
 
-    Raises UnknownPaymentMethod if it is not offered (any more), or is `free` for what costs money.
+    Raises UnknownPaymentMethod if it is not offered (any more), or is `free` for what costs money;
+    PaymentTokenRequired where the token is missing.
     """
-    services.check_method(method=method, amount=amount)
+    services.check_method(method=method, amount=amount, token=token)
 
 
 def authorise(

@@ -20,6 +20,7 @@ from django.db import models
 from domains.payments import gateways, queries, rules
 from domains.payments.errors import (
     PaymentNotFound,
+    PaymentTokenRequired,
     UnknownGateway,
     UnknownOperation,
     UnknownPaymentMethod,
@@ -47,11 +48,14 @@ _SILENCES_PER_ROUND = 3
 _SECONDS_PER_ROUND = 60
 
 
-def check_method(*, method: str, amount: Money) -> None:
-    """Raises UnknownPaymentMethod unless a new payment of this amount may be made by the method."""
+def check_method(*, method: str, amount: Money, token: str) -> None:
+    """Raises UnknownPaymentMethod unless a new payment of this amount may be made by the method,
+    and PaymentTokenRequired where a gateway is asked that has to know whose money it is."""
     rules.check_offered(method, settings.PAYMENT_METHODS)
     if method == "free" and amount.amount_minor:
         raise UnknownPaymentMethod(f"{amount} is not free.")
+    if rules.method_named(method).needs_gateway and amount.amount_minor and not token:
+        raise PaymentTokenRequired(f"Paying by {method} takes the gateway's token.")
 
 
 def authorise(

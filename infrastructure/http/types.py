@@ -18,7 +18,10 @@ T = TypeVar("T")
 
 MAX_LIMIT = 100
 
-ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
+# One line: no control characters, which printers, mails and spreadsheets take for commands.
+ONE_LINE = r"^[^\x00-\x1f\x7f]*$(?![\s\S])"
+
+ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
 LongText = Annotated[str, Meta(max_length=10_000)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, examples=["EUR"])]
 CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2, examples=["GB"])]

@@ -9,14 +9,23 @@ from uuid import UUID
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.orders import models
-from infrastructure.http.types import Body, CountryCode, Currency, Money, Out, PageQuery, ShortText
+from infrastructure.http.types import (
+    ONE_LINE,
+    Body,
+    CountryCode,
+    Currency,
+    Money,
+    Out,
+    PageQuery,
+    ShortText,
+)
 
 MAX_LINES = 2000
 MAX_QUANTITY = 1_000_000
 
 Sku = Annotated[str, Meta(min_length=1, max_length=64, examples=["85123A"])]
 Code = Annotated[str, Meta(min_length=1, max_length=40, examples=["web"])]
-OptionalText = Annotated[str, Meta(max_length=200)]
+OptionalText = Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
 OrderNumber = Annotated[str, Meta(min_length=9, max_length=9, examples=["7Q4M2XWJK"])]
 
 
@@ -31,9 +40,9 @@ class Address(Body, frozen=True, kw_only=True):
     line2: OptionalText = ""
     city: ShortText
     region: OptionalText = ""
-    postcode: Annotated[str, Meta(max_length=20)] = ""
+    postcode: Annotated[str, Meta(max_length=20, pattern=ONE_LINE)] = ""
     country: CountryCode
-    phone: Annotated[str, Meta(max_length=40)] = ""
+    phone: Annotated[str, Meta(max_length=40, pattern=ONE_LINE)] = ""
 
 
 class PaymentChoice(Body, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ _PLACE_REFUSALS = [
     errors.UnknownSku,
     errors.UnknownChannel,
     errors.UnknownPaymentMethod,
+    errors.PaymentTokenRequired,
     errors.TotalTooLarge,
     errors.OutOfStock,
     errors.PaymentDeclined,

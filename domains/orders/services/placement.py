@@ -14,6 +14,7 @@ from domains.orders.errors import (
     OrderInProgress,
     OutOfStock,
     PaymentCaptured,
+    PaymentTokenRequired,
     TotalTooLarge,
     UnknownChannel,
     UnknownPaymentMethod,
@@ -68,8 +69,8 @@ def place_order(
     depends on how many of its SKU all lines together want.
     Synchronous: the order comes back decided, or still PENDING if the gateway gave no answer in
     its time; recovery decides it then. Asynchronous: it comes back PENDING.
-    Raises UnknownChannel, UnknownSku, OutOfStock and UnknownPaymentMethod before anything is
-    written, and OrderInProgress while another request with the key is at work.
+    Raises UnknownChannel, UnknownSku, OutOfStock, UnknownPaymentMethod and PaymentTokenRequired
+    before anything is written, and OrderInProgress while another request with the key is at work.
     """
     wanted = _wanted(lines)
     try:
@@ -85,7 +86,7 @@ def place_order(
         total = Money(sum(line.amount_minor for line in order_lines), currency)
         if total.amount_minor > MAX_AMOUNT_MINOR:
             raise TotalTooLarge(f"An order may be worth {Money(MAX_AMOUNT_MINOR, currency)}.")
-        _refuse_method(payment.method, total)
+        _refuse_payment(payment, total)
     except OrderError:
         # What is refused now may have been placed before: the key decides, not today's stock.
         if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
@@ -163,14 +164,15 @@ def _replayed(order_id: UUID) -> Placed:
     return Placed(order=order, payment_status=status, replayed=True)
 
 
-def _refuse_method(method: str, total: Money) -> None:
+def _refuse_payment(payment: PaymentChoice, total: Money) -> None:
     try:
-        payments.check_method(method=method, amount=total)
+        payments.check_method(method=payment.method, amount=total, token=payment.token)
     except payments.UnknownPaymentMethod as error:
-        raise UnknownPaymentMethod(
-            error.detail,
-            errors=[FieldError("/payment/method", "unknown_payment_method", error.detail)],
-        ) from error
+        fault = FieldError("/payment/method", error.code, error.detail)
+        raise UnknownPaymentMethod(error.detail, errors=[fault]) from error
+    except payments.PaymentTokenRequired as error:
+        fault = FieldError("/payment/token", error.code, error.detail)
+        raise PaymentTokenRequired(error.detail, errors=[fault]) from error
 
 
 def _wanted(lines: Sequence[WantedLine]) -> dict[str, int]:

@@ -115,6 +115,12 @@ class TestPlacing:
             ({"status": "CONFIRMED"}, "/status", "unknown_field"),
             ({"shipping_address": {**ADDRESS, "country": "England"}}, None, None),
             ({"payment": {"method": "card", "token": "4111111111111111"}}, None, None),
+            ({"payment": {"method": "card"}}, "/payment/token", "payment_token_required"),
+            (
+                {"shipping_address": {**ADDRESS, "city": "Lon\x07don"}},
+                "/shipping_address/city",
+                "bad_format",
+            ),
         ],
     )
     def test_bad_input_is_refused_and_nothing_is_written(

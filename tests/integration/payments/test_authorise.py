@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domains.payments import gateways, public, services, tasks
-from domains.payments.errors import PaymentMismatch, UnknownPaymentMethod
+from domains.payments.errors import PaymentMismatch, PaymentTokenRequired, UnknownPaymentMethod
 from domains.payments.models import Payment
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of, connection_of
@@ -283,16 +283,18 @@ def test_no_gateway_is_asked_where_nobody_has_to_approve(
 def test_only_what_is_offered_may_be_chosen(settings: Any) -> None:
     settings.PAYMENT_METHODS = ["card", "free"]
 
-    public.check_method(method="card", amount=Money(1, "GBP"))
-    public.check_method(method="card", amount=Money(0, "GBP"))
-    public.check_method(method="free", amount=Money(0, "GBP"))
+    public.check_method(method="card", amount=Money(1, "GBP"), token="tok_visa")
+    public.check_method(method="card", amount=Money(0, "GBP"), token="")
+    public.check_method(method="free", amount=Money(0, "GBP"), token="")
+    with pytest.raises(PaymentTokenRequired):
+        public.check_method(method="card", amount=Money(1, "GBP"), token="")
     for method, amount_minor, reason in (
         ("invoice", 100, "'invoice' is none of: card, free."),
         ("cheque", 100, "'cheque' is none of: card, free."),
         ("free", 100, "1.00 GBP is not free."),
     ):
         with pytest.raises(UnknownPaymentMethod) as refused:
-            public.check_method(method=method, amount=Money(amount_minor, "GBP"))
+            public.check_method(method=method, amount=Money(amount_minor, "GBP"), token="")
         assert str(refused.value) == reason
 
 
