@@ -22,7 +22,7 @@ PUBLIC_ROUTES = {
     "GET /.well-known/jwks.json",
     "GET /api/docs/",
     "GET /api/v1/categories",
-    "GET /api/v1/categories/{category_id}",
+    "GET /api/v1/categories/{id_or_slug}",
     "GET /api/v1/openapi.json",
     "GET /api/v1/products",
     "GET /api/v1/products/{id_or_slug}",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,45 @@ import msgspec
 from django.db.models import QuerySet
 
 from domains.products.errors import ProductTypeNotFound
-from domains.products.models import ProductType
-from domains.products.rules.types import Loss
+from domains.products.models import Attribute, ProductType
+from domains.products.rules.attributes import Level
+from domains.products.rules.types import AttributeTerms, Loss
 from infrastructure.database.contexts import connection_of
 
 _encode = msgspec.json.Encoder().encode
+
+MOST_KEPT = 512
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownChoice:
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownAttribute:
+    """value: as its kind says; choices: what is chosen, with its name in the locale."""
+
+    code: str
+    name: str
+    kind: str
+    unit: str
+    value: Any
+    choices: tuple[ShownChoice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """The attributes of a type at one of its versions, in their order, by level."""
+
+    version: int
+    by_level: Mapping[str, tuple[AttributeTerms, ...]]
+
+
+_NONE = Definitions(0, {})
+# By type. A product is read with the version of its type, so nothing in here is ever out of date.
+_kept: dict[UUID, Definitions] = {}
 
 # Archived products are left out: they change no more, and nobody buys them.
 _USED = """
@@ -50,6 +85,59 @@ def product_type_shown(code: str) -> ProductType:
     if found is None:
         raise ProductTypeNotFound(f"There is no product type {code}.")
     return found
+
+
+def definitions_of(type_id: UUID | None, version: int | None) -> Definitions:
+    """The attributes of a type, which is at this version. Read by one statement,
+    once per version and process."""
+    if type_id is None:
+        return _NONE
+    kept = _kept.get(type_id)
+    if kept is None or kept.version != version:
+        rows = list(Attribute.objects.filter(product_type=type_id).select_related("product_type"))
+        attributes = [row.terms for row in rows]
+        kept = Definitions(
+            rows[0].product_type.version if rows else version or 0,
+            {
+                level.value: tuple(terms for terms in attributes if terms.level == level)
+                for level in Level
+            },
+        )
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        _kept[type_id] = kept
+    return kept
+
+
+def attributes_shown(
+    definitions: Definitions, level: str, values: Mapping[str, Any], locale: str
+) -> tuple[ShownAttribute, ...]:
+    """Those attributes that there are values for, in the order of the type."""
+    if not values:
+        return ()
+    return tuple(
+        ShownAttribute(
+            code=terms.code,
+            name=terms.names.get(locale, terms.name),
+            kind=terms.kind.value,
+            unit=terms.unit,
+            value=values[terms.code],
+            choices=_chosen(terms, values[terms.code], locale),
+        )
+        for terms in definitions.by_level.get(level, ())
+        if terms.code in values
+    )
+
+
+def _chosen(terms: AttributeTerms, value: Any, locale: str) -> tuple[ShownChoice, ...]:
+    if not terms.choices:
+        return ()
+    codes = value if isinstance(value, list) else (value,)
+    return tuple(
+        ShownChoice(code=choice.code, name=choice.names.get(locale, choice.name))
+        for choice in terms.choices
+        if choice.code in codes
+    )
 
 
 def code_of(type_id: UUID) -> str:

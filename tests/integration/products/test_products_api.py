@@ -17,7 +17,7 @@ PRODUCTS = "/api/v1/products"
 TYPES = "/api/v1/product-types"
 VARIANTS = "/api/v1/variants"
 GBP = {"amount": "4.50", "currency": "GBP"}
-MUG = {
+MUG: dict[str, Any] = {
     "code": "mug",
     "name": "Mug",
     "attributes": [

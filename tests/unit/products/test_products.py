@@ -102,7 +102,7 @@ def test_categories_are_replaced_and_links_that_stay_are_kept(now: datetime) -> 
 
 def test_an_edit_tells_what_is_different_and_nothing_where_nothing_is(now: datetime) -> None:
     made, later = product("A", now=now), now + timedelta(hours=1)
-    same = {"name": made.name, "status": "active", "category_ids": [], "variants": {"A": {}}}
+    same: Any = {"name": made.name, "status": "active", "category_ids": [], "variants": {"A": {}}}
     assert made.edit(now=later, **same) == ()
     assert (facts(made), made.updated_at) == (["ProductCreated"], now)
     assert made.edit(

@@ -27,6 +27,7 @@ from domains.products.api.serializers.fields import (
 from domains.products.api.serializers.media import Media
 from domains.products.api.serializers.prices import PriceTier, Reduction
 from domains.products.queries import products as queries
+from domains.products.queries import types
 from domains.products.queries.variants import ListedVariant
 from domains.products.rules.attributes import MAX_NUMBER, MAX_TEXT
 from domains.products.services.products import NewProduct, NewVariant
@@ -258,7 +259,7 @@ class ShownAttribute(Out, frozen=True, kw_only=True):
     choices: list[ChosenValue]
 
     @classmethod
-    def of(cls, attribute: queries.ShownAttribute) -> Self:
+    def of(cls, attribute: types.ShownAttribute) -> Self:
         return cls(
             code=attribute.code,
             name=attribute.name,
@@ -340,7 +341,7 @@ class Product(Out, frozen=True, kw_only=True):
             seo=Seo(title=product.seo_title, description=product.seo_description),
             status=product.status,  # type: ignore[arg-type]
             product_type=product.product_type,
-            attributes=[ShownAttribute.of(attribute) for attribute in product.attributes],
+            attributes=[ShownAttribute.of(attribute) for attribute in detail.attributes],
             categories=[
                 ListedIn(
                     id=trail[-1].id,
