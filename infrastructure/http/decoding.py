@@ -157,7 +157,7 @@ def _query_fields(query_type: Any) -> dict[str, bool]:
 
 
 def _faults(value: Any, wanted: Any, pointer: str, *, strict: bool) -> Iterator[FieldError]:
-    """Every fault of an untyped value against a type: structs and lists are taken apart."""
+    """Every fault of an untyped value against a type: structs, lists and dicts are taken apart."""
     wanted = _arm_for(value, wanted)
     bare = _bare(wanted)
     parts: Iterator[FieldError] = iter(())
@@ -169,6 +169,14 @@ def _faults(value: Any, wanted: Any, pointer: str, *, strict: bool) -> Iterator[
             fault
             for position, item in enumerate(value)
             for fault in _faults(item, item_type, f"{pointer}/{position}", strict=strict)
+        )
+    elif isinstance(value, dict) and get_origin(bare) is dict:
+        name_type, item_type = get_args(bare)
+        parts = (
+            fault
+            for name, item in value.items()
+            for checked, type_ in ((name, name_type), (item, item_type))
+            for fault in _faults(checked, type_, _step(pointer, name), strict=strict)
         )
     elif isinstance(value, str) and "\x00" in value:
         yield FieldError(pointer, "bad_format", "A NUL character is not accepted.")
@@ -208,7 +216,9 @@ def _arms(wanted: Any) -> tuple[Any, ...]:
 def _arm_for(value: Any, wanted: Any) -> Any:
     """Of `X | None`, the X that a dict or a list is meant for; anything else is left as it is."""
     if isinstance(value, dict):
-        arms = [arm for arm in _arms(wanted) if _is_struct(_bare(arm))]
+        arms = [
+            arm for arm in _arms(wanted) if _is_struct(_bare(arm)) or get_origin(_bare(arm)) is dict
+        ]
     elif isinstance(value, list):
         arms = [arm for arm in _arms(wanted) if get_origin(_bare(arm)) is list]
     else:

@@ -146,7 +146,7 @@ def test_every_fault_is_told_with_its_row_and_column(now: datetime) -> None:
         "N5,,N5,Name,active,top,,,\n"  # 6: a required attribute
         "N6,,TAKEN,Name,,,,,\n"  # 7: another product's SKU
         "N7,,N7,Name,sold,,,,\n"  # 8: no such status
-        "N8,other,N8,Name,,,,,1.005\n"  # 9: too many decimals
+        "N8,n8,N8,Name,,,,,1.005\n"  # 9: too many decimals
         "H1,,H1-S,,,,,silk,\n"  # 10: what is there stays as it is
         "N10,,,Name,,,,,\n",  # 11: nothing to sell
         now=now,
@@ -159,7 +159,7 @@ def test_every_fault_is_told_with_its_row_and_column(now: datetime) -> None:
         (6, "attr.material", "attribute_required"),
         (7, "sku", "sku_taken"),
         (8, "status", "invalid_choice"),
-        (9, "", "too_many_decimals"),
+        (9, "price.EUR", "too_many_decimals"),
         (10, "attr.material", "unknown_choice"),
         (11, "", "nothing_to_sell"),
     ]
@@ -400,7 +400,7 @@ def test_prices_that_cannot_be_are_told_by_row(now: datetime) -> None:
         (3, "currency", "other_currency"),
         (4, "price_list", "unknown_price_list"),
         (5, "", "invalid_validity"),
-        (6, "", "unknown_currency"),
+        (6, "amount", "unknown_currency"),
         (7, "amount", "bad_format"),
     ]
     assert written() == before

@@ -15,7 +15,15 @@ from domains.products.errors import InvalidHeader
 from domains.products.rules.attributes import Kind
 from domains.products.rules.imports.cells import CLEAR, cell_of, joined, split, text_of
 from domains.products.rules.imports.columns import COLUMNS
-from domains.products.rules.imports.reading import MAX_CELL, MAX_LINE, Item, check, count, items
+from domains.products.rules.imports.reading import (
+    MAX_CELL,
+    MAX_LINE,
+    MAX_ROWS_TOGETHER,
+    Item,
+    check,
+    count,
+    items,
+)
 from domains.products.rules.imports.repeated import Repeated
 from domains.products.rules.imports.trees import parents_first
 from domains.products.rules.imports.values import attribute_of
@@ -134,7 +142,7 @@ def test_a_row_that_is_wrong_keeps_no_other_one_from_being_read() -> None:
     found = read(
         "products",
         "external_id,name,sku,price.EUR,weight_g\n"
-        "P1,Hoodie,P1-S,52.005,\n"
+        "P1,Hoodie,P1-S,52.00005,\n"
         "P1,,P1-M,53.00,heavy\n"
         "P1,too,few\n"
         "P1,Other,P1-L,54.00,\n"
@@ -142,7 +150,7 @@ def test_a_row_that_is_wrong_keeps_no_other_one_from_being_read() -> None:
         "P2,Mug,M 1  ,,\n",
     )
     assert faults(found) == [
-        (2, "", "too_many_decimals"),
+        (2, "price.EUR", "bad_format"),
         (3, "weight_g", "invalid_type"),
         (4, "", "malformed_row"),
         (7, "sku", "bad_format"),
@@ -156,6 +164,16 @@ def test_a_later_row_that_contradicts_the_first_one_is_refused() -> None:
     assert faults([item]) == [(3, "name", "conflicting_value")]
     assert [variant.sku for variant in item.value.variants] == ["A", "C"]
     assert item.rows == [2, 4]
+
+
+def test_no_more_rows_are_held_together_than_a_product_may_have() -> None:
+    rows = "".join(f"P1,A{n},Pot\n" for n in range(MAX_ROWS_TOGETHER + 2))
+    found = read("products", "external_id,sku,name\n" + rows + "P2,B,Pan\n")
+    assert [len(item.rows) for item in found if item.value] == [MAX_ROWS_TOGETHER, 1]
+    assert [(row, code) for row, _, code in faults(found)] == [(102, "too_many"), (103, "too_many")]
+    found = read("products", "external_id,sku,name\n" + "too,few\n" * 1_000)
+    assert max(len(item.faults) for item in found) == MAX_ROWS_TOGETHER
+    assert sum(len(item.faults) for item in found) == 1_000
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

@@ -16,7 +16,7 @@ import msgspec
 
 from domains.products.errors import InvalidHeader
 from domains.products.rules.imports.columns import PARTS, Header
-from domains.products.rules.imports.rows import ROWS, Row
+from domains.products.rules.imports.rows import MAX_VARIANTS, ROWS, Row
 from infrastructure.errors import FieldError
 from infrastructure.http.decoding import InvalidBody, decode_value
 
@@ -26,6 +26,9 @@ FORMATS = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 # A cell, and a line of a file. What is longer is a fault of its row, and costs no more memory.
 MAX_CELL = 1024 * 1024
 MAX_LINE = 4 * 1024 * 1024
+
+# Rows that make one thing, such as the variants of a product.
+MAX_ROWS_TOGETHER = MAX_VARIANTS
 
 _DELIMITERS = ",;\t"
 _TOO_LONG = "\x00"
@@ -164,17 +167,22 @@ def _csv_rows(stream: Stream, kind: str, skip: int) -> Iterator[tuple[Item, str 
 
 
 def _groups(records: Iterable[tuple[Item, str | None]]) -> Iterator[list[Item]]:
+    """Rows that belong together, however long the file goes on like that: no more than so many."""
     group: list[Item] = []
     shared: str | None = None
     for item, key in records:
-        if key == _WITH_ANY and group:
-            group.append(item)
+        is_full = len(group) == MAX_ROWS_TOGETHER
+        belongs = bool(group) and (key == shared is not None or key == _WITH_ANY)
+        if belongs and is_full and key != _WITH_ANY:
+            item.fault("too_many", f"It has more than {MAX_ROWS_TOGETHER} rows.")
+            item.value = None
+            yield [item]
             continue
-        if group and (key is None or key != shared):
+        if group and (is_full or not belongs):
             yield group
             group = []
         group.append(item)
-        shared = key
+        shared = shared if belongs else key
     if group:
         yield group
 

@@ -17,7 +17,6 @@ from domains.products.rules.attributes import MAX_NUMBER, MAX_TEXT
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from domains.products.rules.stock import MAX_QUANTITY
 from infrastructure.http.types import Currency, LongText, ShortText
-from infrastructure.money import Money
 
 MAX_VARIANTS = 100
 MAX_CATEGORIES = 50
@@ -103,10 +102,6 @@ class VariantRow(Row, frozen=True, kw_only=True):
     retired: bool | UnsetType = UNSET
     prices: Annotated[dict[Currency, Amount], Meta(max_length=50)] | UnsetType = UNSET
 
-    def __post_init__(self) -> None:
-        for currency, amount in (self.prices or {}).items():
-            Money.parse(amount, currency)
-
 
 class ProductRow(Row, frozen=True, kw_only=True):
     """A product, found by its external id, or else its slug, or else one of its SKUs."""
@@ -181,9 +176,6 @@ class PriceRow(Row, frozen=True, kw_only=True):
     min_quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)] = 1
     valid_from: Annotated[datetime, Meta(tz=True)] | None = None
     valid_until: Annotated[datetime, Meta(tz=True)] | None = None
-
-    def __post_init__(self) -> None:
-        Money.parse(self.amount, self.currency)
 
 
 class StockRow(Row, frozen=True, kw_only=True):

@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any, BinaryIO, Protocol, cast
 from uuid import UUID
 
-from domains.products.errors import UnreadableFile
+from domains.products.errors import NotTried, UnreadableFile
 from domains.products.rules.imports import reading
 from domains.products.rules.imports.reading import FORMATS
 from domains.products.services.imports.terms import Mode
 from infrastructure import clock
-from infrastructure.http.idempotency import IdempotencyKey
+from infrastructure.database.contexts import alias_of
+from infrastructure.http import idempotency as idempotency_records
+from infrastructure.http.idempotency import Duplicate, IdempotencyKey, fingerprint_of
 from infrastructure.operations import services as operations
 from infrastructure.operations.models import Operation
 from infrastructure.operations.running import OnProgress
@@ -92,6 +94,37 @@ def start(
         now=now,
         idempotency=idempotency,
     )
+
+
+def confirm(tried: Operation, *, actor_id: UUID, now: datetime) -> Operation:
+    """Really import what a finished dry run has tried. Asked twice, it is done once.
+
+    Raises NotTried.
+    """
+    is_over = tried.state == Operation.State.SUCCEEDED
+    if tried.kind != KIND or not tried.dry_run or not is_over:
+        raise NotTried("Only what a finished trial has looked at can be imported like this.")
+    key = IdempotencyKey(
+        client=f"user:{actor_id}",
+        route="import confirmed",
+        key=str(tried.id),
+        fingerprint=fingerprint_of(tried.params),
+    )
+    try:
+        return operations.start(
+            KIND,
+            params=tried.params,
+            input_file=tried.input_file,
+            actor_id=actor_id,
+            now=now,
+            idempotency=key,
+        )
+    except Duplicate:
+        known = idempotency_records.find(alias_of("products"), key)
+        started = None if known is None else operations.find(known)
+        if started is None:
+            raise
+        return started
 
 
 def run_now(

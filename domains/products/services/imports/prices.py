@@ -10,7 +10,7 @@ from domains.products.models import Price, PriceList, Variant
 from domains.products.models.prices import PriceKey
 from domains.products.rules.imports.reading import Item
 from domains.products.rules.imports.rows import PriceRow
-from domains.products.services.imports.terms import Refused, Terms, refuse
+from domains.products.services.imports.terms import Refused, Terms, money_of, refuse
 from domains.products.services.prices import save_prices
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
@@ -71,7 +71,7 @@ def _unknown(row: PriceRow, lists: dict[str, PriceList]) -> Refused:
 
 def set_price(price: Price, row: PriceRow, terms: Terms) -> bool:
     """Whether it was not asked for already. Raises DomainError."""
-    money = Money.parse(row.amount, row.currency)
+    money = money_of(row.amount, row.currency, "/amount")
     if _is_known(price, row, money, terms.now):
         return False
     before = price.entries_recorded

@@ -25,10 +25,12 @@ from domains.products.rules.imports.rows import PriceRow, ProductRow, VariantRow
 from domains.products.rules.imports.values import attribute_of
 from domains.products.services.imports.prices import set_price
 from domains.products.services.imports.terms import (
+    Refused,
     Terms,
     check_mode,
     given_texts,
     given_translations,
+    money_of,
     refuse,
     required,
 )
@@ -253,21 +255,30 @@ def _plan(item: Item, found: _Found, terms: Terms) -> _Plan:
     )
     for place, variant in enumerate(row.variants):
         owner = found.by_sku.get(variant.sku)
-        if owner is None:
-            plan.new.append((place, variant))
-        elif owner is product:
-            plan.known.append((place, variant))
-        else:
-            error = FieldError(
-                f"/variants/{place}/sku", SkuTaken.code, f"{variant.sku} belongs to {owner}."
-            )
+        try:
+            _check(variant, owner, product, f"/variants/{place}")
+        except Refused as refusal:
+            # A row of CSV is refused by itself, a line of JSON as a whole.
             if item.header is None:
-                raise SkuTaken(errors=[error])
-            number, pointer = item.row_at(error.pointer)
-            item.fault(error.code, error.detail, pointer, row=number)
+                raise
+            number, pointer = item.row_at(refusal.pointer)
+            item.fault(refusal.row_code, refusal.detail, pointer, row=number)
+            continue
+        (plan.new if owner is None else plan.known).append((place, variant))
     if row.variants and not plan.new and not plan.known:
         item.status = "failed"
     return plan
+
+
+def _check(
+    variant: VariantRow, owner: Product | None, product: Product | None, pointer: str
+) -> None:
+    """What can be seen of a variant alone. Raises Refused."""
+    if owner is not None and owner is not product:
+        detail = f"{variant.sku} belongs to {owner}."
+        raise Refused(SkuTaken.code, detail, f"{pointer}/sku")
+    for currency, amount in (variant.prices or {}).items():
+        money_of(amount, currency, f"{pointer}/prices/{currency}")
 
 
 def _type_of(row: ProductRow, product: Product | None, found: _Found) -> ProductType | None:

@@ -15,6 +15,7 @@ from domains.products.rules.imports.rows import TextsRow
 from domains.products.rules.texts import TEXT_FIELDS
 from domains.products.services.writing import known_locales
 from infrastructure.errors import DomainError
+from infrastructure.money import InvalidMoney, Money
 
 Mode = Literal["upsert", "create", "update"]
 
@@ -83,3 +84,11 @@ def given_translations(
         locale: None if texts is None else given_texts(texts)
         for locale, texts in translations.items()
     }
+
+
+def money_of(amount: str, currency: str, pointer: str) -> Money:
+    """Raises Refused for more decimals than the currency has, and for what is no currency."""
+    try:
+        return Money.parse(amount, currency)
+    except InvalidMoney as error:
+        raise Refused(error.code, str(error), pointer) from error

@@ -97,7 +97,7 @@ class Odd(Body, frozen=True, kw_only=True):
 
 def test_faults_inside_a_mapping_and_of_plain_values() -> None:
     assert faults_of('{"marks":{"a":0},"owner":"me"}', Odd) == [
-        ("/marks", "out_of_range"),
+        ("/marks/a", "out_of_range"),
         ("/owner", "bad_format"),
     ]
 

@@ -1,0 +1,228 @@
+"""An import whose worker is killed: no row is taken twice, none is left out. And its memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connections
+
+from domains.products.models import Listing, Price, Product, StockItem
+from domains.products.services.imports import files
+from infrastructure import clock
+from infrastructure.database.contexts import alias_of
+from infrastructure.operations import services
+from infrastructure.operations.models import Operation
+from infrastructure.outbox.models import OutboxMessage
+from infrastructure.storage import imports
+from tests.support.files import bring, counts, faults
+from tests.support.messaging import process_environment
+
+ALIAS = alias_of("products")
+ROWS = 3_000
+# Rows of the file, the header being 1.
+FAULTY = [7, 707, 1_507, 2_999]
+
+
+class Rows:
+    """A file that is made while it is read."""
+
+    def __init__(self, count: int, *, faulty: tuple[int, ...] = ()) -> None:
+        self._lines = self._made(count, set(faulty))
+
+    @staticmethod
+    def _made(count: int, faulty: set[int]) -> Iterator[bytes]:
+        yield b"external_id,sku,name,description,status,option.size,weight_g,price.EUR\n"
+        for number in range(2, count + 2):
+            weight = "heavy" if number in faulty else "250"
+            about = "stoneware glazed by hand " * 8
+            yield f"P{number},S{number},Pot {number},{about},active,M,{weight},4.50\n".encode()
+
+    def read(self, size: int, /) -> bytes:
+        return next(self._lines, b"")
+
+
+@contextmanager
+def worker() -> Iterator[subprocess.Popen[bytes]]:
+    """A worker of products with its pool, in a process group of its own."""
+    arguments = ["-A", "config", "-q", "worker", "--concurrency", "1", "--queues", "products"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "celery", *arguments],
+        cwd=settings.BASE_DIR,
+        env=process_environment(OPERATION_LEASE_SECONDS="2"),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """The worker and its pool at once, as a machine does that loses its power."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def checkpoint_held(operation: Operation) -> Iterator[None]:
+    """Its worker has written a batch and cannot say so: it waits inside the batch's transaction."""
+    own = connections[ALIAS].copy()
+    try:
+        own.set_autocommit(False)
+        with own.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM platform_operation WHERE id = %s FOR UPDATE", [operation.pk]
+            )
+            cursor.execute("SELECT pg_backend_pid()")
+            mine = cursor.fetchone()[0]
+        wait_until(lambda: is_waited_for(mine))
+        yield
+    finally:
+        own.rollback()
+        own.close()
+
+
+def is_waited_for(pid: int) -> bool:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", [pid]
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def read(operation: Operation) -> Operation:
+    return Operation.objects.using(ALIAS).get(pk=operation.pk)
+
+
+def is_over_after_sweeping(operation: Operation) -> bool:
+    """As the beat has it done every few seconds, but for the patience with a hint."""
+    services.sweep(ALIAS, now=clock.now() + timedelta(minutes=1))
+    return read(operation).is_finished
+
+
+@pytest.fixture
+def _empty_queue() -> Iterator[None]:
+    broker = redis.Redis.from_url(settings.CELERY_BROKER_URL)
+    broker.delete("products")
+    yield
+    broker.delete("products")
+
+
+@pytest.mark.faults
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_empty_queue")
+def test_what_killed_workers_left_another_finishes_exactly() -> None:
+    now = clock.now()
+    received = files.receive(
+        Rows(ROWS, faulty=tuple(FAULTY)), kind="products", file_format="csv", now=now
+    )
+    operation = files.start(received, mode="upsert", dry_run=False, actor_id=None, now=now)
+
+    done = 0
+    for turn in (1, 2):
+        with worker() as doomed:
+            wait_until(lambda t=turn: tick(operation).done >= 500 * t)
+            with checkpoint_held(operation):
+                done = read(operation).done
+                kill(doomed)
+        # What the batch had written is gone with it.
+        refused = sum(row - 1 <= done for row in FAULTY)
+        wait_until(lambda d=done, r=refused: Product.objects.count() == d - r)
+        assert (read(operation).state, done % 500) == ("RUNNING", 0)
+    assert done < ROWS
+
+    with worker():
+        wait_until(lambda: is_over_after_sweeping(operation))
+    ended = read(operation)
+    wanted = ROWS - len(FAULTY)
+    assert counts(ended) == (wanted, 0, 0, len(FAULTY))
+    assert (ended.done, ended.failed) == (ROWS, len(FAULTY))
+    assert faults(ended) == [(row, "weight_g", "invalid_type") for row in FAULTY]
+    assert Product.objects.count() == StockItem.objects.count() == wanted
+    assert Price.objects.count() == Listing.objects.count() == wanted
+    assert set(Product.objects.values_list("version", "events_recorded")) == {(1, 1)}
+    names = OutboxMessage.objects.using(ALIAS).values_list("name", flat=True)
+    assert (
+        sorted(names) == ["products.price_changed"] * wanted + ["products.product_created"] * wanted
+    )
+
+
+def tick(operation: Operation) -> Operation:
+    services.sweep(ALIAS, now=clock.now() + timedelta(minutes=1))
+    return read(operation)
+
+
+# Memory
+
+
+def peak_of(rows: int, now: datetime) -> int:
+    """Bytes that Python held at most while a new file of so many rows was imported."""
+    received = files.receive(Rows(rows), kind="products", file_format="csv", now=now)
+    tracemalloc.start()
+    try:
+        operation = services.run_now(
+            files.KIND,
+            params={"kind": "products", "format": "csv"},
+            input_file=received.key,
+            dry_run=True,
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        received.discard()
+    assert counts(operation) == (rows, 0, 0, 0)
+    return peak
+
+
+@pytest.mark.django_db(transaction=True)
+def test_memory_does_not_grow_with_the_file(now: datetime) -> None:
+    bring("products", "sku,name\nWARM,Warm\n", now=now)
+    peak_of(500, now)
+    few, many = peak_of(1_000, now), peak_of(2_500, now)
+    # A number per product and one per SKU are remembered, to find what occurs twice.
+    assert many - few < 1_500 * 400
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.django_db(transaction=True)
+def test_fifty_thousand_rows_take_no_more_memory_than_a_few_batches(now: datetime) -> None:
+    bring("products", "sku,name\nWARM,Warm\n", now=now)
+    peak_of(500, now)
+    few, many = peak_of(1_000, now), peak_of(50_000, now)
+    assert many - few < 50_000 * 300
+    assert many < 64 * 1024 * 1024
+
+
+def test_a_file_is_received_in_little_memory(now: datetime) -> None:
+    tracemalloc.start()
+    try:
+        received = files.receive(Rows(20_000), kind="products", file_format="csv", now=now)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert received.byte_size > 4_000_000
+    assert imports.size(received.key) == received.byte_size
+    assert peak < 3_000_000
+    received.discard()
