@@ -4,8 +4,9 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
 import django.db.models.deletion
-import infrastructure.ids
 from django.db import migrations, models
+
+import infrastructure.ids
 
 
 class Migration(migrations.Migration):
@@ -999,7 +1000,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="listingdemand",
             constraint=models.UniqueConstraint(
-                fields=("day", "product"), name="products_listingdemand_unique"
+                fields=("product", "day"), name="products_listingdemand_unique"
             ),
         ),
         migrations.AddIndex(

@@ -61,8 +61,9 @@ class ListingQuerySet(models.QuerySet["Listing"]):
             connection_of("products").fetch(_AVAILABILITY, [ids])
 
     def refresh_popularity(self, *, today: date) -> int:
-        """Sum up the demand of the last days. Returns of how many products it was different."""
-        params = [today - timedelta(days=POPULAR_DAYS)]
+        """Sum up the demand of the last days, for up to BATCH products of which that makes a
+        difference. Returns of how many it did."""
+        params = [today - timedelta(days=POPULAR_DAYS), BATCH]
         return len(connection_of("products").fetch(_POPULARITY, params))
 
     def add_demand(self, units: Mapping[tuple[UUID, date], int]) -> None:
@@ -180,7 +181,7 @@ class ListingDemand(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["day", "product"], name="products_listingdemand_unique"
+                fields=["product", "day"], name="products_listingdemand_unique"
             ),
         ]
 
@@ -240,6 +241,7 @@ _POPULARITY = """
         SELECT l.product_id, coalesce(w.units, 0) AS units
         FROM products_listing l LEFT JOIN wanted w ON w.product_id = l.product_id
         WHERE l.popularity <> coalesce(w.units, 0)
+        ORDER BY l.product_id LIMIT %s
     ), locked AS MATERIALIZED (
         SELECT product_id FROM products_listing
         WHERE product_id = ANY(ARRAY(SELECT product_id FROM changed))
@@ -254,8 +256,8 @@ _DEMAND = """
     SELECT v.product_id, a.day, sum(a.units)
     FROM unnest(%s::uuid[], %s::date[], %s::bigint[]) a (variant_id, day, units)
     JOIN products_variant v ON v.id = a.variant_id
-    GROUP BY a.day, v.product_id ORDER BY a.day, v.product_id
-    ON CONFLICT (day, product_id) DO UPDATE SET units = d.units + excluded.units
+    GROUP BY v.product_id, a.day ORDER BY v.product_id, a.day
+    ON CONFLICT (product_id, day) DO UPDATE SET units = d.units + excluded.units
     RETURNING 1
 """
 _FORGET_DEMAND = """
@@ -419,6 +421,12 @@ def _refresh_text() -> str:
         GROUP BY l.product_id
     ), w AS MATERIALIZED (
         SELECT p.id, p.created_at, p.names, p.stories, coalesce(v.available, false) AS available,
+            -- Of a product that comes, or comes back; the others' is brought up to date in turn.
+            (
+                SELECT coalesce(sum(n.units), 0) FROM products_listingdemand n
+                WHERE n.product_id = p.id
+                    AND n.day > (now() AT TIME ZONE 'UTC')::date - {POPULAR_DAYS}
+            ) AS popularity,
             coalesce(l.ids, '{{}}') AS category_ids, coalesce(k.tokens, '{{}}') AS tokens,
             ARRAY(
                 SELECT DISTINCT i FROM unnest(p.names || v.codes) i WHERE i <> '' ORDER BY i
@@ -451,7 +459,7 @@ def _refresh_text() -> str:
             AND NOT EXISTS (SELECT FROM shown WHERE shown.id = l.product_id)
     ), listed AS (
         INSERT INTO products_listing AS l (product_id, popularity, {columns})
-        SELECT d.id, 0, d.names[1], d.created_at, d.available, d.category_ids, d.tokens,
+        SELECT d.id, d.popularity, d.names[1], d.created_at, d.available, d.category_ids, d.tokens,
             d.identifiers, strip(d.name_words), d.document
         FROM documents d ORDER BY d.id
         ON CONFLICT (product_id) DO UPDATE SET ({columns}) = ROW(

@@ -32,9 +32,14 @@ def rebuild_listing(*, now: datetime, progress: Callable[[int, int], None] | Non
 
 
 def refresh_popularity(*, now: datetime) -> int:
-    """Bring popularity up to date with the demand of the last days. Returns how many changed."""
-    with atomic("products"):
-        return Listing.objects.refresh_popularity(today=now.date())
+    """Bring popularity up to date with the demand of the last days, in batches of one transaction
+    each. Returns how many changed."""
+    total, changed = 0, BATCH
+    while changed == BATCH:
+        with atomic("products"):
+            changed = Listing.objects.refresh_popularity(today=now.date())
+        total += changed
+    return total
 
 
 def refresh_availability(*, variant_ids: Iterable[UUID]) -> None:

@@ -30,7 +30,9 @@ from domains.products.queries.search.port import (
 )
 from domains.products.rules.attributes import Kind, Level
 from domains.products.rules.types import AttributeTerms, ChoiceTerms
-from domains.products.services import categories, listing, types
+from domains.products.services import categories, listing, prices, types
+from domains.products.services.prices import NewPrice
+from infrastructure import clock
 from infrastructure.database.contexts import alias_of, connection_of
 from infrastructure.money import Money
 from tests.support.factories import products
@@ -394,15 +396,15 @@ def test_facets_count_what_one_more_choice_would_leave(
     assert {c.value: c.count for c in found.categories or ()} == {
         slug: n for slug in tops if (n := len(fitting(every, {"category": slug})))
     }
-    prices = [row["price"] for row in fitting(goods, chosen, but="price")]
+    amounts = [row["price"] for row in fitting(goods, chosen, but="price")]
     bounds = [0, 100, 200, 500, 1000, 2000, 5000, 10000, 20000]
-    assert (found.price is None) == (not prices)
+    assert (found.price is None) == (not amounts)
     if found.price is not None:
-        assert (found.price.lowest_minor, found.price.highest_minor) == (min(prices), max(prices))
+        assert (found.price.lowest_minor, found.price.highest_minor) == (min(amounts), max(amounts))
         assert [(r.least_minor, r.most_minor, r.count) for r in found.price.ranges] == [
             (least, most, n)
             for least, most in pairwise(bounds)
-            if (n := sum(least <= price < most for price in prices))
+            if (n := sum(least <= price < most for price in amounts))
         ]
 
 
@@ -593,3 +595,60 @@ def test_a_rebuilt_listing_finds_the_same(find: Find, goods: Goods, now: datetim
     assert before
     listing.rebuild_listing(now=now)
     assert sorted(names(find(q="glass bell", limit=100))) == sorted(before)
+
+
+def test_variants_are_shown_as_their_product_shows_them(
+    client: Client, now: datetime, settings: Any
+) -> None:
+    """Lists take plain prices as Postgres writes them; prices that turn take the longer way."""
+    settings.CACHE_ENABLED = False
+    create_products(
+        products=[
+            NewProduct(
+                name='Bell "Große" \\ \n',
+                status="active",
+                variants=(
+                    NewVariant(
+                        sku='A"\\',
+                        options={'Größe "': "S"},
+                        prices=(Money(5, "GBP"), Money(640, "JPY"), Money(7, "KWD")),
+                    ),
+                    NewVariant(
+                        sku="B",
+                        name='é"\\',
+                        options={'Größe "': "\\ü"},
+                        prices=(Money(123456, "GBP"),),
+                    ),
+                ),
+            ),
+            NewProduct(
+                name="Turning", status="active", variants=(NewVariant(sku="C"), NewVariant(sku="D"))
+            ),
+        ],
+        now=now,
+    )
+    later = clock.now() + timedelta(days=1)
+    prices.set_prices(
+        prices=[
+            NewPrice(sku="B", money=Money(100000, "GBP"), kind="sale"),
+            NewPrice(sku="C", money=Money(900, "GBP")),
+            NewPrice(sku="C", money=Money(800, "GBP"), valid_from=later),
+            NewPrice(sku="D", money=Money(300, "GBP"), min_quantity=5),
+        ],
+        actor_id=None,
+        now=now + timedelta(days=40),
+    )
+    for currency in ("GBP", "JPY", "KWD"):
+        listed = client.get(LIST, {"currency": currency}).json()["items"]
+        assert [item["name"] for item in listed] == ['Bell "Große" \\ \n', "Turning"]
+        for item in listed:
+            shown = client.get(f"{LIST}/{item['id']}", {"currency": currency}).json()["variants"]
+            assert item["variants"] == [
+                {name: variant[name] for name in item["variants"][0]} for variant in shown
+            ]
+    [bell, _] = client.get(LIST).json()["items"]
+    assert bell["variants"][0]["price"] == {"amount": "0.05", "currency": "GBP"}
+    assert bell["variants"][1]["reduction"] == {
+        "regular_price": {"amount": "1234.56", "currency": "GBP"},
+        "lowest_price_30_days": {"amount": "1234.56", "currency": "GBP"},
+    }

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType, structs
+from msgspec import UNSET, Meta, Raw, UnsetType, structs
 
 from domains.products.api.serializers.fields import Code, Locale, Slug
 from domains.products.api.serializers.media import Media
@@ -104,6 +104,21 @@ class FilteredList(ListProducts, frozen=True, kw_only=True):
     def bound(self) -> Self:
         """What a cursor belongs to."""
         return structs.replace(self, facets=None)
+
+    @property
+    def tags(self) -> list[str]:
+        """What the list depends on, beside the products that it shows."""
+        found = [tags.LISTS, tags.PRICE_LISTS]
+        counts = self.facets is not None
+        if counts or (self.sort or "").endswith("price") or self.price_min or self.price_max:
+            found.append(tags.PRICES)
+        if counts or self.available is not None:
+            found.append(tags.AVAILABILITY)
+        if counts or self.category is not None:
+            found.append(tags.CATEGORIES)
+        if counts or self.attributes:
+            found.append(tags.TYPES)
+        return found
 
     def criteria(self, *, locale: str, currency: str) -> port.Criteria:
         """Raises InvalidParameters."""
@@ -228,7 +243,9 @@ class ListedProduct(Out, frozen=True, kw_only=True):
             slug=product.slug,
             name=product.name,
             image=None if product.image is None else Media.of(product.image),
-            variants=[Variant.of(variant) for variant in product.variants],
+            variants=Raw(product.variants.encode())  # type: ignore[arg-type]
+            if isinstance(product.variants, port.RenderedVariants)
+            else [Variant.of(variant) for variant in product.variants],
         )
 
 

@@ -153,9 +153,7 @@ class Products(APIView):
                 else listing_serializers.Facets.of(facets, wanted, prices.currency),
             ),
             tags=[*query.tags, *tags.of_products(item.id for item in found.items)],
-            changes_at=next_change(
-                variant.price for item in found.items for variant in item.variants
-            ),
+            changes_at=next_change(price for item in found.items for price in item.prices),
             headers=self.link_to(found),
         )
 

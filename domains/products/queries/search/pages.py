@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from domains.products.queries.media import IMAGE
+from domains.products.queries.prices import PRICES, PricesFor
 from domains.products.queries.search.conditions import Condition, Kind, params_of, where
 from domains.products.queries.search.port import Sort
 from domains.products.queries.variants import VARIANTS
@@ -207,13 +208,64 @@ def _ranked_params(
     return [*params, limit]
 
 
-# What is shown of a page's products, one after the other: of how many there are on a page Postgres
-# knows nothing. Takes the locale, the prices' parameters and the locale.
-SHOWN = f"""
+@cache
+def shown_text(digits: int) -> str:
+    """What is shown of a page's products, one after the other: of how many there are on a page
+    Postgres knows nothing. digits: decimals of the currency. Takes `shown_params`."""
+    return f"""
     SELECT g.n, s.*, g.a, g.b FROM page g CROSS JOIN LATERAL (
-        SELECT p.id, p.slug, ({IMAGE}) AS image, ({VARIANTS}) AS variants, coalesce(nullif((
-            SELECT t.name FROM products_producttext t WHERE t.product_id = p.id AND t.locale = %s
-        ), ''), p.name) AS name
-        FROM products_product p WHERE p.id = g.product_id LIMIT 1
+        SELECT p.id, p.slug, ({IMAGE}) AS image, r.variants AS rendered,
+            CASE WHEN r.variants IS NULL THEN ({VARIANTS}) END AS variants,
+            coalesce(nullif((
+                SELECT t.name FROM products_producttext t
+                WHERE t.product_id = p.id AND t.locale = %s
+            ), ''), p.name) AS name
+        FROM products_product p CROSS JOIN LATERAL ({_rendered(digits)}) r
+        WHERE p.id = g.product_id LIMIT 1
     ) s
-"""
+    """
+
+
+def shown_params(locale: str, prices: PricesFor) -> list[Any]:
+    whose = prices.params[1:]
+    return [locale, *prices.params, locale, *whose]
+
+
+def _rendered(digits: int) -> str:
+    """The variants of a product `p` as the API shows them, where all of their prices are plain:
+    no other list, no tiers, nothing that turns by itself. Most are. Null for others: those need
+    more than SQL should know. Takes the parameters of PRICES."""
+    unit = "1" if digits == 0 else f"0.{'1'.rjust(digits, '0')}"
+
+    def money(column: str) -> str:
+        return (
+            f"""concat('{{"amount":"', {column} * {unit}, '","currency":"', pr.currency, '"}}')"""
+        )
+
+    return f"""
+        SELECT CASE WHEN bool_and(v.plain)
+            THEN concat('[', string_agg(v.shown, ',' ORDER BY v.position, v.id), ']')
+        END AS variants
+        FROM (
+            SELECT v.position, v.id, pr.id IS NULL OR pr.price_list_id IS NULL
+                AND pr.changes_at IS NULL AND pr.tiers = '{{}}' AS plain,
+                concat(
+                    '{{"sku":', to_json(v.sku), ',"name":', to_json(v.name),
+                    ',"options":', v.options, ',"unit":', to_json(v.unit), ',"price":',
+                    CASE WHEN pr.amount_minor IS NULL THEN 'null'
+                    ELSE {money("pr.amount_minor")} END,
+                    ',"reduction":',
+                    CASE WHEN pr.amount_minor IS NULL OR pr.lowest_30d_minor IS NULL THEN 'null'
+                    ELSE concat(
+                        '{{"regular_price":', {money("pr.regular_minor")},
+                        ',"lowest_price_30_days":', {money("pr.lowest_30d_minor")}, '}}'
+                    ) END,
+                    ',"price_tiers":[],"available":',
+                    CASE WHEN s.on_hand + s.backorder_limit - s.held > 0 THEN 'true'
+                    ELSE 'false' END, '}}'
+                ) AS shown
+            FROM products_variant v JOIN products_stockitem s ON s.variant_id = v.id
+            {PRICES}
+            WHERE v.product_id = p.id AND v.retired_at IS NULL
+        ) v
+    """

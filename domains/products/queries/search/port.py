@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from domains.products.queries.media import ListedMedia
-from domains.products.queries.prices import PricesFor
+from domains.products.queries.prices import PricesFor, ShownPrice
 from domains.products.queries.variants import ListedVariant
 
 Sort = Literal["relevance", "name", "-name", "price", "-price", "newest", "popularity"]
@@ -72,6 +72,13 @@ class FacetsWanted:
     attributes: bool | frozenset[str] = False
 
 
+class RenderedVariants(str):
+    """Variants as a JSON array that the API can pass on as it is: an engine that has them so
+    already need not take them apart. Only such that show nothing that turns by itself."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedProduct:
     """A product as a list shows it, in the locale and at the prices that were asked for.
@@ -84,12 +91,19 @@ class ListedProduct:
     slug: str
     name: str
     image: ListedMedia | None
-    variants: tuple[ListedVariant, ...]
+    variants: tuple[ListedVariant, ...] | RenderedVariants
     rank: int = 0
     popularity: int = 0
     sort_name: str = ""
     created_at: datetime | None = None
     lowest_minor: int = 0
+
+    @property
+    def prices(self) -> tuple[ShownPrice, ...]:
+        """Those that may turn by themselves."""
+        if isinstance(self.variants, RenderedVariants):
+            return ()
+        return tuple(variant.price for variant in self.variants)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from domains.products.queries.media import image_of
 from domains.products.queries.prices import PricesFor
 from domains.products.queries.search.conditions import Kind, conditions_of
 from domains.products.queries.search.facets import facets_of, facets_params, facets_text
-from domains.products.queries.search.pages import SHOWN, page_params, page_text
+from domains.products.queries.search.pages import page_params, page_text, shown_params, shown_text
 from domains.products.queries.search.port import (
     ORDERS,
     Criteria,
@@ -18,6 +18,7 @@ from domains.products.queries.search.port import (
     FacetsWanted,
     Found,
     ListedProduct,
+    RenderedVariants,
     Sort,
 )
 from domains.products.queries.search.understanding import understood
@@ -62,11 +63,12 @@ class PostgresSearch:
                 digits=digits,
                 locale=criteria.locale,
             )
-        params += [criteria.locale, *prices.params, criteria.locale]
+        params += shown_params(criteria.locale, prices)
         text = _text(
             tuple(condition.kind for condition in conditions),
             sort,
             after is not None,
+            digits,
             None if facets is None else facets_text(conditions, facets),
         )
         rows = connection_of("products").fetch(text, params)
@@ -77,24 +79,27 @@ class PostgresSearch:
 
 
 @cache
-def _text(kinds: tuple[Kind, ...], sort: Sort, continued: bool, facets: str | None) -> str:
-    page = page_text(kinds=kinds, sort=sort, continued=continued)
+def _text(
+    kinds: tuple[Kind, ...], sort: Sort, continued: bool, digits: int, facets: str | None
+) -> str:
+    shown, page = shown_text(digits), page_text(kinds=kinds, sort=sort, continued=continued)
     if facets is None:
-        return f"WITH {page} {SHOWN} ORDER BY 1"
+        return f"WITH {page} {shown} ORDER BY 1"
     # The facets are the first row, in the place of a slug.
     return f"""
         WITH {page}, facets AS MATERIALIZED ({facets})
         SELECT * FROM (
-            SELECT 0::bigint AS n, NULL::uuid, f.*, NULL::text, NULL::text, NULL::text, g.a, g.b
+            SELECT 0::bigint AS n, NULL::uuid, f.*, NULL::text, NULL::text, NULL::text, NULL::text,
+                g.a, g.b
             FROM facets f LEFT JOIN page g ON false
             UNION ALL
-            {SHOWN}
+            {shown}
         ) shown ORDER BY 1
     """
 
 
 def _product(row: Sequence[Any], sort: Sort, prices: PricesFor) -> ListedProduct:
-    _, product_id, slug, image, variants, name, a, b = row
+    _, product_id, slug, image, rendered, variants, name, a, b = row
     if sort == "relevance":
         sorted_by = {"rank": a, "popularity": b}
     else:
@@ -104,7 +109,7 @@ def _product(row: Sequence[Any], sort: Sort, prices: PricesFor) -> ListedProduct
         slug=slug,
         name=name,
         image=image_of(image),
-        variants=variants_of(variants, prices),
+        variants=variants_of(variants, prices) if rendered is None else RenderedVariants(rendered),
         **sorted_by,
     )
 
