@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 import msgspec
@@ -373,7 +374,7 @@ class ReservationQuerySet(AggregateQuerySet):
                 promise.skus[variant_id] = sku
         return list(found.values())
 
-    @property
+    @cached_property
     def _alias(self) -> str:
         return router.db_for_write(self.model)
 

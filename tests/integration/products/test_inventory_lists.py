@@ -116,7 +116,8 @@ def test_the_list_is_filtered_and_paged_by_sku(
     assert sorted(skus(staff, low="false")) == ["A2", "B1", "a3"]
     with django_assert_num_queries(2, using=alias_of("products")):
         first = staff.get(LIST, {"limit": 3, "short": "false"}).json()
-    rest = staff.get(LIST, {"limit": 3, "short": "false", "cursor": first["next"]}).json()
+    query = {"limit": "3", "short": "false", "cursor": str(first["next"])}
+    rest = staff.get(LIST, query).json()
     seen = [item["sku"] for item in first["items"] + rest["items"]]
     assert (len(first["items"]), sorted(seen)) == (3, ["A1", "A2", "B1", "a3"])
     assert [item for item in first["items"] if item["sku"] == "A2"][0]["warehouses"] == [
