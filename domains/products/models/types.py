@@ -25,6 +25,8 @@ class ProductTypeQuerySet(AggregateQuerySet):
         self, codes: Collection[str] = (), *, ids: Collection[UUID] = ()
     ) -> dict[str, ProductType]:
         """Types by their codes, which nobody changes before the transaction ends."""
+        if not codes and not ids:
+            return {}
         types = self.raw(
             "SELECT * FROM products_producttype"
             " WHERE code = ANY(%s::text[]) OR id = ANY(%s::uuid[]) ORDER BY id FOR SHARE",

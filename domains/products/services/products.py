@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,6 @@ from domains.products.rules.texts import Texts
 from domains.products.services.categories import category_ids
 from domains.products.services.variants import (
     NewVariant,
-    hold_type,
     locked_product,
     refused_skus,
     sell,
@@ -127,7 +125,6 @@ def edit_product(
     known_locales(changes.get("texts", ()))
     wanted: Any = dict(changes)
     with atomic("products"), refusals():
-        product = locked_product(product_id, version)
         if "categories" in wanted:
             names = wanted.pop("categories")
             found = category_ids(names)
@@ -135,8 +132,10 @@ def edit_product(
         if "product_type" in wanted:
             code = wanted["product_type"]
             wanted["product_type"] = _types([code])[code]
-        elif _CHECKED_BY_TYPE & wanted.keys():
-            hold_type(product)
+            product = locked_product(product_id, version)
+        else:
+            checked = bool(_CHECKED_BY_TYPE & wanted.keys())
+            product = locked_product(product_id, version, with_type=checked)
         changed = product.edit(now=now, pointers=pointers, **wanted)
         if changed:
             product.save()
@@ -287,14 +286,9 @@ def free_slugs(names: Sequence[str], *, but: Collection[str] = ()) -> list[str]:
 
     but: what is not to be used.
     """
-    bases = [slug_rules.slug_of(name) for name in names]
-    taken = Product.objects.slugs_among(set(bases)) | set(but)
-    crowded = [base for base, n in Counter(bases).items() if n > 1 or base in taken]
-    numbered = [slug for base in crowded for slug in slug_rules.numbered_slugs(base)]
-    taken |= Product.objects.slugs_among(numbered)
-    slugs = []
-    for base in bases:
-        slug = slug_rules.free_slug(base, taken, otherwise=new_id().hex[-11:])
-        taken.add(slug)
-        slugs.append(slug)
-    return slugs
+    return slug_rules.free_slugs(
+        names,
+        taken_among=Product.objects.slugs_among,
+        otherwise=lambda: new_id().hex[-11:],
+        reserved=but,
+    )

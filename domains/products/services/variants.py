@@ -15,6 +15,7 @@ from domains.products.errors import ProductNotFound, SkuTaken, VariantNotFound
 from domains.products.models import Listing, Price, Product, ProductType, StockItem, Variant
 from domains.products.models.products import VariantChanges
 from domains.products.services.writing import constraint_of, expect, refusals
+from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 from infrastructure.money import Money
@@ -59,8 +60,7 @@ def add_variants(
     """
     skus = [variant.sku for variant in variants]
     with atomic("products"), duplicates(), refusals(), refused_skus(skus):
-        product = locked_product(product_id, version)
-        hold_type(product)
+        product = locked_product(product_id, version, with_type=True)
         added = [variant_of(new) for new in variants]
         product.add_variants(added, now=now)
         product.save(also=[idempotency.record(product.id, now)] if idempotency else ())
@@ -77,8 +77,7 @@ def edit_variant(
     ProductArchived, ExternalIdTaken, ConcurrentModification.
     """
     with atomic("products"), refusals():
-        product = locked_product(product_of(sku), version)
-        hold_type(product)
+        product = locked_product(product_of(sku), version, with_type=True)
         if product.edit(now=now, pointers={sku: ""}, variants={sku: changes}):
             product.save()
             Listing.objects.refresh([product.id])
@@ -106,23 +105,27 @@ def product_of(sku: str) -> UUID:
 # What the commands of products share with these
 
 
-def locked_product(product_id: UUID, version: int | None) -> Product:
+def locked_product(product_id: UUID, version: int | None, *, with_type: bool = False) -> Product:
     """Against other commands, until the transaction ends.
 
+    with_type: the product is going to be checked by its type, which stays as it is. Types are
+    locked before products, since a change of a type reaches for its products.
     Raises ProductNotFound, ConcurrentModification.
     """
-    product: Product | None = Product.objects.locked().filter(pk=product_id).first()
+    products = Product.objects.filter(pk=product_id)
+    if with_type:
+        typed = products.filter(product_type__isnull=False)
+        type_ids = list(typed.values_list("product_type", flat=True))
+        held = {found.id: found for found in ProductType.objects.staying(ids=type_ids).values()}
+    product: Product | None = products.locked().first()
     if product is None:
         raise ProductNotFound(f"There is no product {product_id}.")
     expect(product.version, version, product)
+    if with_type and product.product_type_id is not None:
+        if product.product_type_id not in held:
+            raise ConcurrentModification(f"{product} was given another type meanwhile.")
+        product.product_type = held[product.product_type_id]
     return product
-
-
-def hold_type(product: Product) -> None:
-    """Keep the product's type as it is: the product is going to be checked by it."""
-    if product.product_type_id is not None:
-        [held] = ProductType.objects.staying(ids=[product.product_type_id]).values()
-        product.product_type = held
 
 
 def variant_of(new: NewVariant) -> Variant:

@@ -425,3 +425,25 @@ def test_no_product_gets_a_choice_while_its_type_loses_it(
     [attribute] = ProductType.objects.get().attribute_rows.filter(code="material")
     known = {choice["code"] for choice in attribute.choices}
     assert ("glass" in known) or chosen == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_type_and_its_products_change_at_once_without_waiting_in_a_circle(
+    mug: str, edit: Edit, now: datetime
+) -> None:
+    ids = [
+        products.product(
+            now=now, sku=f"S{n}", name=f"N{n}", product_type=mug, attributes={"material": "glass"}
+        )
+        for n in range(4)
+    ]
+
+    def work(number: int) -> None:
+        if number % 3:
+            edit(ids[number % 4], attributes={"material": "steel" if number % 2 else "glass"})
+        else:
+            attributes = [MATERIAL, COLOURS, FINISH, terms(f"a{number}")]
+            types.edit_type(code=mug, version=None, attributes=attributes, now=now)
+
+    in_threads(work, range(36), threads=6)
+    assert ProductType.objects.get().version == 13
