@@ -33,6 +33,7 @@ class Categories(APIView):
         description="In the order that staff gave it, with how many products on sale lie in each.",
         query=InLocale,
         responses={200: serializers.Categories},
+        etag=True,
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         audience = _audience(self)

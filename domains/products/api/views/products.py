@@ -94,6 +94,7 @@ class Products(APIView):
         query=listing_serializers.ListProducts,
         responses={200: listing_serializers.ProductList},
         errors=[errors.UnknownChannel],
+        etag=True,
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         query = self._filtered()

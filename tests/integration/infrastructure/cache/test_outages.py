@@ -91,7 +91,8 @@ def test_redis_that_hangs_is_waited_for_once_and_then_left_alone(
         cache.shared, "_ask", lambda *given: (asked.append("asked"), ask(*given))[1]
     )
     with redis.Redis.from_url(valkey.url) as client:
-        client.client_pause(timeout=1_000, all=True)
+        client.client_pause(timeout=3_000, all=True)
+    until(lambda: not cache.local.is_live)
     for value in range(2, 102):
         source.value = value
         assert source.seen_by(cache) == value
