@@ -168,7 +168,7 @@ def load(*, products: int = PRODUCTS, seed: int = SEED) -> int:
                 cursor.execute(statement, {"currency": CURRENCY})
             cursor.execute("DROP TABLE made_up")
         connection.execute("ANALYZE")
-    call_command("rebuild_listing", verbosity=0)
+    call_command("rebuild_listing", verbosity=0, threads=2)
     connections[alias].cursor().execute("VACUUM ANALYZE products_listing")
     return variants
 

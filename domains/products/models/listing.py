@@ -79,6 +79,8 @@ class ListingQuerySet(models.QuerySet["Listing"]):
 
     def forget_words(self) -> None:
         """Drop the words and options that no product on sale has any more."""
+        # It reads the listing as a whole, which no time for single requests is meant for.
+        connection_of("products").fetch(_NO_TIMEOUT, [])
         connection_of("products").fetch(_FORGET_WORDS, [])
 
 
@@ -265,22 +267,23 @@ _FORGET_DEMAND = """
     WHERE day >= coalesce(%s::date, '-infinity') AND day < coalesce(%s::date, 'infinity')
     RETURNING 1
 """
+_NO_TIMEOUT = "SELECT set_config('statement_timeout', '0', true)"
 _FORGET_WORDS = """
     WITH used AS MATERIALIZED (
-        SELECT u.lexeme, bool_or(u.weights IS NOT NULL) AS head
-        FROM products_listing l CROSS JOIN LATERAL unnest(l.document) u (lexeme, positions, weights)
-        GROUP BY u.lexeme
-    ), words AS (
-        DELETE FROM products_listingword w
-        WHERE NOT EXISTS (SELECT FROM used u WHERE u.lexeme = w.lexeme)
+        SELECT word FROM ts_stat('SELECT document FROM products_listing')
+    ), heads AS MATERIALIZED (
+        SELECT word FROM ts_stat('SELECT document FROM products_listing', 'abc')
     ), demoted AS (
-        UPDATE products_listingword w SET head = false FROM used u
-        WHERE u.lexeme = w.lexeme AND w.head AND NOT u.head
+        UPDATE products_listingword w SET head = false
+        WHERE w.head AND w.lexeme IN (SELECT word FROM used)
+            AND w.lexeme NOT IN (SELECT word FROM heads)
+    ), unused AS (
+        DELETE FROM products_listingoption o WHERE o.code NOT IN (
+            SELECT split_part(t.token, '=', 1)
+            FROM (SELECT DISTINCT unnest(tokens) AS token FROM products_listing) t
+        )
     )
-    DELETE FROM products_listingoption o WHERE NOT EXISTS (
-        SELECT FROM products_listing l CROSS JOIN LATERAL unnest(l.tokens) t (token)
-        WHERE starts_with(t.token, o.code || '=')
-    )
+    DELETE FROM products_listingword w WHERE w.lexeme NOT IN (SELECT word FROM used)
     RETURNING 1
 """
 _LOCK = """

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
+from itertools import count
 from uuid import UUID
 
 from domains.products.models import Listing, Product
 from domains.products.models.listing import BATCH
 from infrastructure.database.contexts import alias_of, atomic
+from infrastructure.database.threads import in_threads
 
 
-def rebuild_listing(*, now: datetime, progress: Callable[[int, int], None] | None = None) -> int:
+def rebuild_listing(
+    *, now: datetime, threads: int = 1, progress: Callable[[int, int], None] | None = None
+) -> int:
     """Make the listing of all products anew, in batches of one transaction each.
 
-    Lists can be read meanwhile, and products edited. progress: called with how many are done and
-    how many there are. Returns how many.
+    Lists can be read meanwhile, and products edited. threads: how many batches at once, each on a
+    connection of its own. progress: called with how many are done and how many there are.
+    Returns how many.
     """
     ids = list(
         Product.objects.using(alias_of("products")).order_by("pk").values_list("pk", flat=True)
     )
-    for start in range(0, len(ids), BATCH):
+    done = count()
+
+    def refresh(start: int) -> None:
         with atomic("products"):
             Listing.objects.refresh(ids[start : start + BATCH])
         if progress is not None:
-            progress(min(start + BATCH, len(ids)), len(ids))
+            progress(min((next(done) + 1) * BATCH, len(ids)), len(ids))
+
+    starts = range(0, len(ids), BATCH)
+    if threads > 1:
+        in_threads(refresh, starts, threads=threads)
+    else:
+        for start in starts:
+            refresh(start)
     with atomic("products"):
         Listing.objects.forget_words()
     refresh_popularity(now=now)

@@ -348,3 +348,18 @@ def test_who_refreshes_the_same_products_in_any_order_never_waits_in_a_circle(
 
     in_threads(refresh, mixed, threads=8)
     assert Listing.objects.count() == Product.objects.count() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rebuild_in_threads_tells_how_far_it_is(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    products.stocked({f"S{n}": 0 for n in range(7)}, now=now)
+    monkeypatch.setattr(listing, "BATCH", 2)
+    kept = contents()
+    empty()
+    told: list[tuple[int, int]] = []
+    done = listing.rebuild_listing(now=now, threads=3, progress=lambda *how: told.append(how))
+    assert done == 7
+    assert sorted(told) == [(2, 7), (4, 7), (6, 7), (7, 7)]
+    assert contents() == kept

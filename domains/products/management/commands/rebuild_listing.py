@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from domains.products.services.listing import rebuild_listing
 from infrastructure import clock
@@ -15,10 +15,19 @@ class Command(BaseCommand):
         " go on meanwhile."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--threads", type=int, default=1, help="how many batches at once (default: 1)"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         quiet = options["verbosity"] == 0
         started = time.monotonic()
-        count = rebuild_listing(now=clock.now(), progress=None if quiet else self._progress)
+        count = rebuild_listing(
+            now=clock.now(),
+            threads=options["threads"],
+            progress=None if quiet else self._progress,
+        )
         if not quiet:
             self.stdout.write(f"{count:,} products in {time.monotonic() - started:.1f} s.")
 
