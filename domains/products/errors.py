@@ -283,3 +283,9 @@ class UnknownKind(DomainError):
     """There are files of products, categories, product types, prices and stock."""
 
     code, status, title = "unknown_kind", 404, "No such kind of file"
+
+
+class NotTried(DomainError):
+    """An import is confirmed after a dry run of the same file has come to its end."""
+
+    code, status, title = "not_tried", 409, "The import was not tried out before"
