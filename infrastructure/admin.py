@@ -17,13 +17,11 @@ from infrastructure.outbox import parking
 from infrastructure.outbox.models import OutboxMessage, ParkedMessage
 from infrastructure.screens import DatabaseFilter, ReadOnlyAdmin
 
-admin.site.site_header = admin.site.site_title = "Kontor"
-admin.site.index_title = "What would you like to look at?"
-admin.site.site_url = "/api/docs/"
-
 
 class PlatformAdmin(ReadOnlyAdmin):
     """The list is of the chosen database; a row's own page is of the first one that has it."""
+
+    rank = 900
 
     def has_write_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "operations.write")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.forms.utils import ErrorDict
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -20,6 +26,67 @@ MOST_AT_ONCE = 100
 # What an action does with one selected object, given the reason that staff wrote; what it says
 # afterwards, as the end of a sentence.
 Command = Callable[[Any, str], str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shortcut:
+    """A way from the first page straight to what somebody does every day.
+
+    url: the name of a route of the admin. scope: what one needs to do it.
+    """
+
+    title: str
+    url: str
+    scope: str
+    query: str = ""
+
+
+SHORTCUTS: list[Shortcut] = []
+
+
+def shortcuts_for(request: HttpRequest) -> list[tuple[str, str]]:
+    """Titles and addresses of what this member of staff may do."""
+    scopes = getattr(request.user, "scopes", frozenset()) if request.user.is_active else ()
+    return [
+        (shortcut.title, reverse(shortcut.url) + shortcut.query)
+        for shortcut in SHORTCUTS
+        if shortcut.scope in scopes
+    ]
+
+
+class ServiceForm(forms.Form):
+    """A form whose values go to a service, and which shows what the service refuses.
+
+    fields_of_codes: the field that a refusal without a pointer is about, by its code.
+    """
+
+    template_name = "infrastructure/form.html"
+    fields_of_codes: ClassVar[Mapping[str, str]] = {}
+
+    def refuse(self, refusal: DomainError) -> None:
+        """Show what was refused, next to the field it is about where there is one."""
+        for error in refusal.errors:
+            self.fault(error.pointer.strip("/?"), error.code, error.detail)
+        if not refusal.errors:
+            self.fault("", refusal.code, refusal.detail)
+
+    def fault(self, place: str, code: str, detail: str) -> None:
+        """place: of a JSON pointer; what is no field here is told above the form."""
+        name = place.partition("/")[0]
+        field = name if name in self.fields else self.fields_of_codes.get(code)
+        self.add_error(field if field in self.fields else None, detail)
+
+    def leave_unjudged(self) -> None:
+        """Show what was entered as it is, without errors."""
+        self._errors = ErrorDict()
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Around the call of a service: what it refuses is shown by the form."""
+        try:
+            yield
+        except DomainError as refusal:
+            self.refuse(refusal)
 
 
 class DatabaseFilter(admin.SimpleListFilter):
@@ -104,3 +171,87 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 messages.error(request, f"{selected}: {refusal.detail}")
             else:
                 messages.success(request, f"{selected}: {done}.")
+
+
+class ScreenAdmin(ReadOnlyAdmin):
+    """A model with pages of our own: their forms go to services, never to the model.
+
+    reads, writes: the scopes that looking and changing need.
+    """
+
+    rank = 100
+    reads: ClassVar[str]
+    writes: ClassVar[str]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_active and self.may(request, self.reads)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_write_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active and self.may(request, self.writes)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_write_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_write_permission(request)
+
+    def changeform_view(  # type: ignore[override]
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponseBase:
+        if object_id is None:
+            self.require_write(request)
+            return self.add_page(request)
+        found = self.found(request, object_id)
+        if request.method == "POST":
+            self.require_write(request)
+        return self.page_of(request, found)
+
+    def add_page(self, request: HttpRequest) -> HttpResponseBase:
+        """Nothing is added here, unless a screen says how."""
+        raise PermissionDenied
+
+    def page_of(self, request: HttpRequest, found: Any) -> HttpResponseBase:
+        """What is changed of one object here: nothing, unless a screen says how."""
+        if request.method == "POST":
+            raise PermissionDenied
+        return super().changeform_view(request, str(found.pk))
+
+    def found(self, request: HttpRequest, object_id: Any) -> Any:
+        """Raises Http404, PermissionDenied."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = self.get_object(request, str(object_id))
+        if found is None:
+            raise Http404
+        return found
+
+    def require_write(self, request: HttpRequest) -> None:
+        """Raises PermissionDenied."""
+        if not self.has_write_permission(request):
+            raise PermissionDenied
+
+    def shown(
+        self, request: HttpRequest, template: str, *, title: str, **context: Any
+    ) -> TemplateResponse:
+        """A page within the admin. `may_write` tells templates whether to offer changes."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.model._meta,
+            "may_write": self.has_write_permission(request),
+            "back": self.address("changelist"),
+            "media": self.media,
+            **context,
+        }
+        return TemplateResponse(request, template, context)
+
+    def address(self, what: str, *args: Any) -> str:
+        meta = self.model._meta
+        return reverse(f"admin:{meta.app_label}_{meta.model_name}_{what}", args=args)

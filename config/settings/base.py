@@ -224,7 +224,7 @@ env.require(
 INSTALLED_APPS = [
     "infrastructure",
     *(f"domains.{context}" for context in CONTEXTS),
-    "django.contrib.admin",
+    "infrastructure.staff_site.StaffSiteConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

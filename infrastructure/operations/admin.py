@@ -47,6 +47,8 @@ class FaultInline(ReadOnlyInline):
 class OperationAdmin(ReadOnlyAdmin):
     """One's own operations, and those of the kinds that one's scopes are about."""
 
+    rank = 900
+
     list_display = ("kind", "standing", "progress", "failed", "created_at", "file")
     list_filter = (DatabaseFilter, "state", "kind", "dry_run")
     search_fields = ("=id", "=created_by")

@@ -1,0 +1,277 @@
+"""Fields that several screens take, and how they read and show values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
+from django.core.exceptions import ValidationError
+
+from domains.products.models import Category, ProductCategory, ProductType, Warehouse
+from domains.products.rules.attributes import AttributeRule, Kind
+from domains.products.rules.names import SKU as SKU_PATTERN
+from domains.products.rules.stock import MAX_QUANTITY
+from domains.products.rules.texts import TEXT_FIELDS
+from domains.products.rules.types import AttributeTerms
+from infrastructure.money import InvalidMoney, Money
+
+MANY_CHOICES = 12
+_LABELS = {
+    "name": "Name",
+    "description": "Description",
+    "seo_title": "Title for search engines",
+    "seo_description": "Description for search engines",
+}
+
+
+class AmountField(forms.CharField):
+    """An amount of one currency, such as 12.30; becomes Money, None where it is empty."""
+
+    def __init__(self, *, currency: str, **options: Any) -> None:
+        self.currency = currency
+        options.setdefault(
+            "widget", forms.TextInput(attrs={"inputmode": "decimal", "class": "price"})
+        )
+        super().__init__(max_length=20, **options)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return Money.parse(text, self.currency)
+        except InvalidMoney as error:
+            raise ValidationError(str(error), code=error.code) from error
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.amount_text if isinstance(value, Money) else value
+
+
+class OptionsField(forms.CharField):
+    """`Size: M; Colour: blue` as a mapping."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("help_text", "Such as Size: M; Colour: blue")
+        super().__init__(required=False, max_length=2000, **options)
+
+    def clean(self, value: Any) -> Any:
+        found: dict[str, str] = {}
+        for part in super().clean(value).split(";"):
+            if not part.strip():
+                continue
+            name, colon, text = (piece.strip() for piece in part.partition(":"))
+            if not (name and colon and text):
+                raise ValidationError(f"{part.strip()!r} is not a name, a colon and a value.")
+            if name in found:
+                raise ValidationError(f"{name} is there twice.")
+            if max(len(name), len(text)) > 100:
+                raise ValidationError("Names and values have at most 100 characters.")
+            found[name] = text
+        return found
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return "; ".join(f"{name}: {text}" for name, text in value.items())
+        return value
+
+
+class NamesField(forms.CharField):
+    """A line `de: Name` per locale, or per whatever else is named, as a mapping."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("widget", forms.Textarea(attrs={"rows": 3}))
+        super().__init__(required=False, max_length=20_000, **options)
+
+    def clean(self, value: Any) -> Any:
+        found = {}
+        for line in super().clean(value).splitlines():
+            if line.strip():
+                code, colon, name = (piece.strip() for piece in line.partition(":"))
+                if not (code and colon and name):
+                    raise ValidationError(f"{line.strip()!r} is not a code, a colon and a name.")
+                found[code] = name
+        return found
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return "\n".join(f"{code}: {name}" for code, name in value.items())
+        return value
+
+
+def sku_field(**options: Any) -> forms.RegexField:
+    return forms.RegexField(
+        SKU_PATTERN.replace("$(?!\\s)", r"\Z"),
+        max_length=64,
+        label="SKU",
+        error_messages={"invalid": "Without slashes, and without spaces at its ends."},
+        **options,
+    )
+
+
+def slug_field(**options: Any) -> forms.RegexField:
+    return forms.RegexField(
+        r"^[^\sA-Z/?#%:]+\Z",
+        max_length=200,
+        error_messages={"invalid": "Small letters, digits and hyphens; no spaces."},
+        **options,
+    )
+
+
+def external_id_field(**options: Any) -> forms.RegexField:
+    return forms.RegexField(
+        r"^[^\s/]+( [^\s/]+)*\Z",
+        required=False,
+        max_length=200,
+        label="External id",
+        error_messages={"invalid": "Without slashes, and without spaces at its ends."},
+        **options,
+    )
+
+
+def code_field(*, max_length: int = 40, **options: Any) -> forms.RegexField:
+    return forms.RegexField(
+        r"^[a-z0-9][a-z0-9_-]*\Z",
+        max_length=max_length,
+        error_messages={"invalid": "Small letters, digits, hyphens and underscores."},
+        **options,
+    )
+
+
+def quantity_field(**options: Any) -> forms.IntegerField:
+    return forms.IntegerField(**({"min_value": 0, "max_value": MAX_QUANTITY} | options))
+
+
+def instant_field(**options: Any) -> forms.DateTimeField:
+    """UTC, as everything here."""
+    return forms.DateTimeField(
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        **options,
+    )
+
+
+def category_field(*, several: bool = False, **options: Any) -> Any:
+    """Found by typing a part of the name."""
+    relation = ProductCategory._meta.get_field("category")
+    queryset = Category.objects.all()
+    if several:
+        return _Categories(
+            queryset, widget=AutocompleteSelectMultiple(relation, admin.site), **options
+        )
+    return forms.ModelChoiceField(
+        queryset, widget=AutocompleteSelect(relation, admin.site), **options
+    )
+
+
+class _Categories(forms.ModelMultipleChoiceField):
+    """In the order in which they were sent."""
+
+    def clean(self, value: Any) -> Any:
+        found = {str(category.pk): category for category in super().clean(value)}
+        return [found[str(pk)] for pk in dict.fromkeys(value or ()) if str(pk) in found]
+
+
+def type_choices(types: Sequence[ProductType]) -> list[tuple[str, str]]:
+    return [("", "None"), *((one.code, one.name) for one in types)]
+
+
+def warehouse_choices() -> list[tuple[str, str]]:
+    found = Warehouse.objects.filter(active=True).order_by("code")
+    return [(one.code, one.name or one.code) for one in found]
+
+
+def text_fields(locale: str) -> dict[str, forms.Field]:
+    """The texts of one locale; empty ones are shown in the default one."""
+    return {
+        f"text_{locale}_{name}": forms.CharField(
+            label=_LABELS[name],
+            required=False,
+            max_length={"description": 100_000, "seo_description": 500}.get(name, 200),
+            widget=forms.Textarea if name == "description" else forms.TextInput,
+        )
+        for name in TEXT_FIELDS
+    }
+
+
+def other_locales() -> list[str]:
+    return [locale for locale in settings.LOCALES if locale != settings.DEFAULT_LOCALE]
+
+
+def told_in(values: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The texts per locale that the fields of `text_fields` have been given."""
+    return {
+        locale: {name: values[f"text_{locale}_{name}"] for name in TEXT_FIELDS}
+        for locale in other_locales()
+    }
+
+
+def initial_texts(rows: Sequence[Any]) -> dict[str, str]:
+    return {f"text_{row.locale}_{name}": text for row in rows for name, text in row.told.items()}
+
+
+# Typed attributes
+
+
+def attribute_field(terms: AttributeTerms) -> forms.Field:
+    """An input for the kind of an attribute. What is required is so only for what is on sale, so
+    that is left to the service."""
+    label = f"{terms.name} ({terms.unit})" if terms.unit else terms.name
+    options: dict[str, Any] = {"label": label, "required": False}
+    choices = [(choice.code, choice.name) for choice in terms.choices]
+    if terms.required:
+        options["help_text"] = "Required while it is on sale."
+    match terms.kind:
+        case Kind.NUMBER:
+            return forms.DecimalField(
+                widget=forms.NumberInput(attrs={"step": "any", "class": "number"}), **options
+            )
+        case Kind.BOOLEAN:
+            return forms.ChoiceField(
+                choices=[("", "Not said"), ("true", "Yes"), ("false", "No")], **options
+            )
+        case Kind.DATE:
+            return forms.DateField(
+                widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), **options
+            )
+        case Kind.CHOICE:
+            return forms.ChoiceField(choices=[("", "Not said"), *choices], **options)
+        case Kind.MULTI_CHOICE:
+            few = len(choices) <= MANY_CHOICES
+            widget = forms.CheckboxSelectMultiple if few else forms.SelectMultiple
+            return forms.MultipleChoiceField(choices=choices, widget=widget, **options)
+        case _:
+            return forms.CharField(max_length=1000, **options)
+
+
+def attribute_value(rule: AttributeRule, value: Any) -> Any:
+    """What a field says as an attribute is stored; None for nothing."""
+    if value in (None, "", []):
+        return None
+    match rule.kind:
+        case Kind.NUMBER:
+            number = Decimal(value)
+            return int(number) if number == number.to_integral_value() else float(number)
+        case Kind.BOOLEAN:
+            return value == "true"
+        case Kind.DATE:
+            return value.isoformat()
+        case _:
+            return value
+
+
+def attribute_initial(rule: AttributeRule, value: Any) -> Any:
+    if rule.kind == Kind.BOOLEAN and value is not None:
+        return "true" if value else "false"
+    return value
+
+
+def actor_of(request: Any) -> UUID:
+    found: UUID = request.user.pk
+    return found
