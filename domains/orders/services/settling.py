@@ -218,6 +218,13 @@ _STEPS = {
     Step.FINISH: _finish,
 }
 
+_HOLDS = {
+    products.HoldState.HELD: Hold.HELD,
+    products.HoldState.RELEASED: Hold.RELEASED,
+    # Goods that have left were the order's.
+    products.HoldState.FULFILLED: Hold.HELD,
+}
+
 _GUARANTEES = {
     PaymentStatus.PENDING: Guarantee.UNKNOWN,
     PaymentStatus.UNKNOWN: Guarantee.UNKNOWN,
@@ -247,7 +254,7 @@ def _cases_from(orders: Sequence[Order]) -> list[Case]:
     return [
         Case(
             order,
-            hold=Hold(held[order.id]) if order.id in held else Hold.NONE,
+            hold=_HOLDS[held[order.id]] if order.id in held else Hold.NONE,
             payment=paid[order.id].status if order.id in paid else None,
         )
         for order in orders
