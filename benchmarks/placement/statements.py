@@ -36,7 +36,7 @@ _SHARD = re.compile(r'"shard":\d+')
 class Recorded:
     """A placement: its statements, how often it waited for the database, and what it answered."""
 
-    statements: list[tuple[str, tuple[str, ...]]]
+    statements: list[tuple[str, tuple[str | None, ...]]]
     round_trips: int
     answer: dict[str, Any]
 
@@ -46,7 +46,7 @@ def record(application: Callable[..., Any], *, token: str, skus: int) -> Recorde
     requests = Requests(port=80, token=token, skus=skus, hot=False)
     for _ in range(5):
         _place(application, requests)
-    statements: list[tuple[str, tuple[str, ...]]] = []
+    statements: list[tuple[str, tuple[str | None, ...]]] = []
 
     def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         statements.append((sql, tuple(_text(value) for value in params or ())))
@@ -127,7 +127,7 @@ class _Templates:
         self.fresh_ids = 0
         for _, params in recorded.statements:
             for value in params:
-                for found in _UUID.findall(value):
+                for found in _UUID.findall(value or ""):
                     if found != customer and found not in self._replacements:
                         self._replacements[found] = f"u{self.fresh_ids}"
                         self.fresh_ids += 1
@@ -141,12 +141,14 @@ class _Templates:
     def _customer(recorded: Recorded) -> str:
         for _, params in recorded.statements:
             for value in params:
-                if found := re.search(r'"customer_id":"([^"]+)"', value):
+                if found := re.search(r'"customer_id":"([^"]+)"', value or ""):
                     return found[1]
         raise RuntimeError("No statement of a placement names its customer.")
 
-    def expression(self, value: str) -> str:
+    def expression(self, value: str | None) -> str:
         """SQL for a parameter like the noted one."""
+        if value is None:
+            return "NULL::text"
         arguments: list[str] = []
 
         def put(match: re.Match[str]) -> str:
@@ -210,19 +212,23 @@ def _round_trips(connection: Any) -> Iterator[list[int]]:
         counted[0] = sum(len(f) > 3 and f[1] == b"F" and f[3].startswith(ends) for f in sent)
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | None:
     """A parameter as PostgreSQL reads it."""
+    if value is None:
+        return None
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, str | int | UUID):
         return str(value)
     if isinstance(value, list):
-        return "{" + ",".join(map(_text, value)) + "}"
+        return "{" + ",".join(str(_text(one)) for one in value) + "}"
     raise TypeError(f"A parameter of a placement is a {type(value).__name__}: {value!r}")
 
 
-def _first_parameter(value: str, wanted: str) -> str:
-    """The noted list of SKUs gives way to the order's; the currency stays."""
+def _first_parameter(value: str | None, wanted: str) -> str:
+    """The noted list of SKUs gives way to the order's; currency, instant and buyer stay."""
+    if value is None:
+        return "NULL"
     return f"ARRAY[{wanted}]" if value.startswith("{") else _literal(value)
 
 

@@ -198,7 +198,7 @@ class Price(AggregateRoot):
             raise NegativePrice(f"{Money(amount_minor, self.currency)} is no price.")
         if min_quantity < 1:
             raise InvalidQuantity("A price holds from a quantity of one, or of more.")
-        at = self.advance(now=now)
+        at = self._own_instant(now)
         slot = (rules.Kind(kind).value, min_quantity)
         if self._has_set(slot, amount_minor, from_at, until_at, at):
             return
@@ -229,7 +229,7 @@ class Price(AggregateRoot):
 
         Raises EntryEnded for one that is over.
         """
-        at = self.advance(now=now)
+        at = self._own_instant(now)
         entry = next((entry for entry in self.entries if entry.id == entry_id), None)
         if entry is None or not entry.is_live(at):
             raise EntryEnded(f"That price of {self.sku} is over.")
@@ -238,21 +238,25 @@ class Price(AggregateRoot):
 
     def withdraw(self, *, actor_id: UUID | None, now: datetime) -> None:
         """Ask for nothing any more: everything that is in force or scheduled ends now."""
-        at = self.advance(now=now)
+        at = self._own_instant(now)
         for entry in self.entries:
             if entry.is_live(at):
                 entry.end(PriceEntry.Ending.WITHDRAWN, at=at, actor_id=actor_id)
         self._turn_to(at)
 
-    def advance(self, *, now: datetime) -> datetime:
-        """Bring it up to date, turn by turn, each with its fact at its own instant.
-
-        Returns the instant at which a command acts: now, but never before what has happened. So
-        whoever got the lock last also has the last word when clocks differ.
-        """
-        at = max(now, self.updated_at)
-        while self.changes_at is not None and self.changes_at <= at:
+    def advance(self, *, now: datetime) -> None:
+        """Bring it up to date, turn by turn, each with its fact at its own instant."""
+        while self.changes_at is not None and self.changes_at <= now:
             self._turn_to(self.changes_at)
+
+    def _own_instant(self, now: datetime) -> datetime:
+        """When a command acts: now, but after all that has happened. So whoever got the lock last
+        has the last word, also when clocks differ, and no turn hides another one."""
+        at = now
+        self.advance(now=at)
+        while self.entries_recorded and at <= self.updated_at:
+            at = self.updated_at + timedelta(microseconds=1)
+            self.advance(now=at)
         return at
 
     def _turn_to(self, at: datetime) -> None:

@@ -270,12 +270,9 @@ def _price_of_entry(sku: str, entry_id: UUID) -> UUID:
 def _by_percent(price: Price, percent: Decimal, now: datetime) -> list[PercentChange]:
     if not -100 <= percent <= 1000:
         raise InvalidPercentage("A price can fall by 100 percent and rise by 1000.")
-    at = price.advance(now=now)
-    regular = [
-        entry
-        for (kind, _), entry in sorted(rules.latest(price.facts, at).items())
-        if kind == rules.Kind.REGULAR
-    ]
+    price.advance(now=now)
+    in_force = rules.latest(price.facts, max(now, price.updated_at))
+    regular = [entry for (kind, _), entry in sorted(in_force.items()) if kind == rules.Kind.REGULAR]
     return [
         PercentChange(
             sku=price.sku,

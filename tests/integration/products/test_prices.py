@@ -356,7 +356,7 @@ def test_clocks_that_differ_do_not_reorder_prices(now: datetime) -> None:
     put(800, now=now)
     assert cost(now + DAY) == 800
     last = PriceEntry.objects.get(number=3)
-    assert last.from_at == last.recorded_at == now + timedelta(seconds=2)
+    assert last.from_at == last.recorded_at == now + timedelta(seconds=2, microseconds=1)
 
 
 # Reductions
@@ -388,11 +388,13 @@ def test_a_long_sale_remembers_how_it_began(now: datetime) -> None:
 
 
 def test_what_never_cost_more_is_not_reduced(now: datetime) -> None:
-    products.product(now=now, sku="B", name="Bell", price_minor=500)
-    put(400, sku="B", now=now, kind="sale")
+    products.product(now=now, sku="B", name="Bell", price_minor=None)
+    put(500, sku="B", now=now, valid_from=now + DAY)
+    put(400, sku="B", now=now, valid_from=now + DAY, kind="sale")
+    services.turn_due_prices(now=now + DAY)
     price = Price.objects.get(sku="B")
     assert (price.amount_minor, price.regular_minor, price.lowest_30d_minor) == (400, None, None)
-    assert price.reduced_since == now
+    assert price.reduced_since == now + DAY
 
 
 # Taking back
@@ -404,7 +406,7 @@ def entry(number: int) -> UUID:
 
 
 def test_a_scheduled_price_that_is_cancelled_never_comes(now: datetime) -> None:
-    put(800, now=now, valid_from=now + DAY)
+    put(800, now=now - HOUR, valid_from=now + DAY)
     price = services.cancel_price(sku="A", entry_id=entry(2), actor_id=STAFF, now=now)
     assert (price.changes_at, cost(now + 2 * DAY)) == (None, 1000)
     cancelled = PriceEntry.objects.get(number=2)
