@@ -69,14 +69,24 @@ def free_slugs(
 ) -> list[str]:
     """A slug per name that is free now, each a different one.
 
-    taken_among: those of some slugs that are taken; asked twice. reserved: taken as well.
+    taken_among: those of some slugs that are taken; asked up to three times. reserved: taken too.
     """
-    bases = [slug_of(name) for name in names]
+    bases = Counter(slug_of(name) for name in names)
     taken = taken_among(set(bases)) | set(reserved)
-    crowded = {base for base, times in Counter(bases).items() if times > 1 or base in taken}
-    taken |= taken_among([slug for base in crowded for slug in numbered_slugs(base)])
+    crowded = [base for base, times in bases.items() if times > 1 or base in taken]
+    # Most names are taken once or twice, if at all.
+    for first, last in ((2, 6), (7, MAX_SLUG_NUMBER)):
+        asked = [f"{base}-{number}" for base in crowded for number in range(first, last + 1)]
+        if asked:
+            taken |= taken_among(asked)
+        crowded = [
+            base
+            for base in crowded
+            if sum(slug not in taken for slug in (base, *numbered_slugs(base)[: last - 1]))
+            < bases[base]
+        ]
     slugs = []
-    for base in bases:
+    for base in map(slug_of, names):
         slug = free_slug(base, taken, otherwise=otherwise())
         taken.add(slug)
         slugs.append(slug)

@@ -73,6 +73,7 @@ def test_a_file_makes_products_whole(now: datetime) -> None:
         ("H1-M", "EUR", 5200),
         ("C1", "EUR", 990),
     }
+    assert set(Price.objects.values_list("version", "events_recorded")) == {(1, 1)}
     assert StockItem.objects.count() == 3
     assert Listing.objects.filter(product=hoodie).count() == 1
     assert sorted(events()) == ["products.price_changed"] * 3 + ["products.product_created"] * 2
@@ -295,6 +296,15 @@ def test_a_tree_is_built_moved_and_ordered(now: datetime) -> None:
     assert (hood.parent_id, hood.position) == (None, "0000A")
     below = Category.objects.filter(parent=hood).order_by("position")
     assert [(c.slug, c.name) for c in below] == [("hats", "Hats"), ("tops", "Upper wear")]
+
+
+def test_products_are_found_by_the_new_name_of_their_category(now: datetime) -> None:
+    load_all(now)
+    hoodie = Product.objects.get(external_id="H1")
+    before = Listing.objects.get(product=hoodie).document
+    bring("categories", "external_id,name\nhood,Cowls\n", now=now)
+    after = Listing.objects.get(product=hoodie).document
+    assert ("'cowl'" in str(before), "'cowl'" in str(after)) == (False, True)
 
 
 def test_what_cannot_be_in_a_tree_is_told_by_row(now: datetime) -> None:

@@ -54,7 +54,7 @@ class CategoryWriter:
         stored = {category.id: category for category in Category.objects.whole(ids)}
         slugs = iter(_slugs_for([row for row in rows if tree.id_of(row) is None]))
         made: dict[UUID, Branch] = {}
-        new, changed = [], []
+        new, changed, renamed = [], [], []
         for item in items:
             row: CategoryRow = item.value
             found = tree.id_of(row)
@@ -68,7 +68,8 @@ class CategoryWriter:
                     item.status = "created"
                 elif found in stored:
                     category = stored[found]
-                    _edit(category, row, tree, terms)
+                    if _edit(category, row, tree, terms):
+                        renamed.append(category.id)
                     item.status = "changed" if category.has_changes else "unchanged"
                     if category.has_changes:
                         changed.append(category)
@@ -77,8 +78,10 @@ class CategoryWriter:
                 refuse(item, refusal)
         Category.objects.add_all(new)
         Category.objects.save_all(changed)
-        Listing.objects.refresh_in_categories([category.id for category in changed])
-        shown.hint(tags.CATEGORIES)
+        if renamed:
+            Listing.objects.refresh_in_categories(renamed)
+        if new or changed:
+            shown.hint(tags.CATEGORIES)
         if self._dry_run:
             self._made |= made
 
@@ -198,7 +201,8 @@ def _create(row: CategoryRow, slug: str, tree: _Tree, terms: Terms) -> Category:
     )
 
 
-def _edit(category: Category, row: CategoryRow, tree: _Tree, terms: Terms) -> None:
+def _edit(category: Category, row: CategoryRow, tree: _Tree, terms: Terms) -> bool:
+    """Whether it is called something else now. Raises DomainError."""
     changes: dict[str, Any] = {
         name: text for name, text in given_texts(row).items() if text != getattr(category, name)
     }
@@ -220,6 +224,7 @@ def _edit(category: Category, row: CategoryRow, tree: _Tree, terms: Terms) -> No
     _move(category, row, tree)
     if changes:
         category.edit(now=terms.now, **changes)
+    return bool({"name", "texts"} & changes.keys())
 
 
 def _move(category: Category, row: CategoryRow, tree: _Tree) -> None:

@@ -34,6 +34,7 @@ from domains.products.services.imports.terms import (
     refuse,
     required,
 )
+from domains.products.services.prices import save_prices
 from domains.products.services.products import free_slugs
 from infrastructure.errors import DomainError, FieldError
 
@@ -348,7 +349,8 @@ def _price(plans: Sequence[_Plan], terms: Terms) -> None:
 
 
 def _save(plans: Sequence[_Plan]) -> None:
-    made, changed, touched = [], [], []
+    made, changed = [], []
+    touched: dict[UUID, list[UUID]] = {}
     prices: list[Price] = []
     for plan in plans:
         assert plan.product is not None
@@ -365,7 +367,7 @@ def _save(plans: Sequence[_Plan]) -> None:
         else:
             plan.item.status = "unchanged"
         if plan.item.status != "unchanged":
-            touched.append(plan.product.id)
+            touched[plan.product.id] = [variant.id for variant in plan.product.variants]
     Product.objects.add_all(made)
     Product.objects.save_all(changed)
     StockItem.objects.add_all(
@@ -375,6 +377,13 @@ def _save(plans: Sequence[_Plan]) -> None:
             for variant in plan.created
         ]
     )
-    Price.objects.add_all([price for price in prices if price._state.adding])
-    Price.objects.save_all([price for price in prices if not price._state.adding])
-    Listing.objects.refresh(touched)
+    save_prices(prices)
+    # Those whose prices have turned are listed by now.
+    listed = {price.variant_id for price in prices if price.turned}
+    Listing.objects.refresh(
+        [
+            product_id
+            for product_id, variant_ids in touched.items()
+            if not listed.intersection(variant_ids)
+        ]
+    )
