@@ -155,7 +155,8 @@ class Category(AggregateRoot):
             self.texts = retold(self.texts, texts, CategoryText)
         if slug is not None:
             self._take_slug(slug)
-        self.updated_at = now
+        if self.has_changes:
+            self.updated_at = now
 
     def identify(self, external_id: str | None) -> None:
         """What another system calls it."""

@@ -141,6 +141,8 @@ def edit_category(
             slug=changes.get("slug"),
             now=now,
         )
+        if not category.has_changes:
+            return
         category.save()
         if {"name", "texts"} & changes.keys():
             Listing.objects.refresh_in_categories([category.id])

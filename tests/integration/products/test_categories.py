@@ -114,6 +114,13 @@ def test_a_move_and_a_reordering_write_one_row(edit: Callable[..., None], now: d
 
 
 @pytest.mark.django_db
+def test_an_edit_of_nothing_writes_nothing(edit: Callable[..., None], now: datetime) -> None:
+    home = add("Home", now=now, texts={"de": {"name": "Heim"}})
+    edit(home, name="Home", slug="home", parent=None, texts={"de": {"name": "Heim"}})
+    assert Category.objects.get().version == 1
+
+
+@pytest.mark.django_db
 def test_no_place_below_itself_nor_beside_what_lies_elsewhere(
     edit: Callable[..., None], now: datetime
 ) -> None:
