@@ -138,7 +138,7 @@ def preview_percent_change(
 ) -> list[PercentChange]:
     """What `change_prices_by_percent` would come to now. Raises as that."""
     with atomic("products"):
-        locked = Price.objects.locked_by_id(price_ids[:BATCH], now=now).values()
+        locked = Price.objects.locked_by_id(price_ids, now=now).values()
         return [
             change for price in _in_order(locked) for change in _by_percent(price, percent, now)
         ]
@@ -157,10 +157,10 @@ def change_prices_by_percent(
 
     previewed: the `digest_of` what the preview said; if that is not what would be done any more,
     for instance because it has been done, nothing is, and PricesChanged is raised.
-    All or nothing; BATCH prices at most. Raises InvalidPercentage, TooManyPrices.
+    All or nothing, in one statement. Raises InvalidPercentage, TooManyPrices.
     """
     with atomic("products"):
-        locked = Price.objects.locked_by_id(price_ids[:BATCH], now=now).values()
+        locked = Price.objects.locked_by_id(price_ids, now=now).values()
         changes = []
         for price in _in_order(locked):
             for change in _by_percent(price, percent, now):

@@ -19,6 +19,7 @@ from domains.products.errors import (
     InvalidValidity,
     NegativePrice,
     PriceNotFound,
+    PricesChanged,
     TooManyPrices,
     UnknownChannel,
     UnknownPriceList,
@@ -503,6 +504,15 @@ def test_prices_rise_by_percent_as_the_preview_said(now: datetime) -> None:
     )
     assert (done, PriceEntry.objects.count()) == (said, before + 3)
     assert (cost(now), Price.objects.get(sku="B").amount_minor) == (250, 6)
+    with pytest.raises(PricesChanged):
+        services.change_prices_by_percent(
+            price_ids=ids,
+            percent=Decimal("10"),
+            previewed=services.digest_of(said),
+            actor_id=STAFF,
+            now=now,
+        )
+    assert PriceEntry.objects.count() == before + 3
     with pytest.raises(InvalidPercentage):
         services.preview_percent_change(price_ids=ids, percent=Decimal("-100.1"), now=now)
 
