@@ -134,9 +134,7 @@ def _tell(request: HttpRequest, change: Change, preview: Preview, refused: Seque
 
 
 class _StatusForm(ServiceForm):
-    status = forms.ChoiceField(
-        label="New status", choices=list(_STATUS.items())
-    )
+    status = forms.ChoiceField(label="New status", choices=list(_STATUS.items()))
 
 
 class Statuses(Change):
@@ -233,6 +231,7 @@ class Prices(Change):
         changes = prices.preview_percent_change(
             price_ids=self._prices(ids, said), percent=said["percent"], now=clock.now()
         )
+        said["previewed"] = prices.digest_of(changes)
         return Preview(
             [
                 Row(
@@ -248,6 +247,7 @@ class Prices(Change):
         prices.change_prices_by_percent(
             price_ids=self._prices(ids, said),
             percent=said["percent"],
+            previewed=said["previewed"],
             actor_id=actor_id,
             now=clock.now(),
         )
