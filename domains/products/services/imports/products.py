@@ -200,14 +200,18 @@ class _Found:
 
     def __init__(self, items: Sequence[Item]) -> None:
         rows: list[ProductRow] = [item.value for item in items]
+        # Types before products, since a change of a type reaches for its products.
+        self.types = ProductType.objects.staying(
+            {row.product_type for row in rows if row.product_type}
+        )
         products = Product.objects.locked_by_keys(
             external_ids=[row.external_id for row in rows if row.external_id],
             slugs=[row.slug for row in rows if row.slug],
             skus=[variant.sku for row in rows for variant in row.variants],
         )
-        codes = {row.product_type for row in rows if row.product_type}
-        ids = {product.product_type_id for product in products if product.product_type_id}
-        self.types = ProductType.objects.staying(codes, ids=ids) if codes or ids else {}
+        by_id = {found.id: found for found in self.types.values()}
+        others = {p.product_type_id for p in products if p.product_type_id} - by_id.keys()
+        self.types |= ProductType.objects.staying(ids=others)
         by_id = {found.id: found for found in self.types.values()}
         for product in products:
             if product.product_type_id:
