@@ -75,6 +75,7 @@ def test_it_waits_until_every_event_is_handled(order: Order) -> None:
 def test_a_shop_that_does_not_come_to_rest_ends_with_3_and_says_what_moves() -> None:
     goods.stocked({"A": 10}, now=clock.now())
     relay_everything()
+    handle_everything()
     orders.placed({"A": 1}, now=clock.now(), asynchronous=True)
 
     code, printed = run("--wait", "1")
@@ -88,16 +89,19 @@ def test_a_shop_that_does_not_come_to_rest_ends_with_3_and_says_what_moves() -> 
 
 def test_what_still_moves_does_not_break_the_json() -> None:
     goods.stocked({"A": 10}, now=clock.now())
+    relay_everything()
+    handle_everything()
     orders.placed({"A": 2}, now=clock.now())
     relay_everything()
 
     code, printed = run("--wait", "0.5", "--json")
 
     assert code == 3
-    assert sum(check["in_flight"] for check in json.loads(printed)) == 3
+    assert sum(check["in_flight"] for check in json.loads(printed)) == 4
     assert run("--wait", "0.5")[1].endswith(
         "0 orders unsettled, orders.settle_asynchronous_orders 1 events behind,"
         " orders.settle_orders_with_an_outcome 1 events behind,"
+        " products.add_demand_for_products 1 events behind,"
         " reporting.add_to_sales 1 events behind.\n"
     )
 
@@ -126,8 +130,8 @@ def test_no_more_rows_are_named_than_asked_for(order: Order) -> None:
 
     _, printed = run("--limit", "1")
 
-    assert "handled: 3 differences" in printed
-    assert "… and 2 more (--limit 0)" in printed
+    assert "handled: 8 differences" in printed
+    assert "… and 7 more (--limit 0)" in printed
 
 
 def test_the_result_as_json(order: Order) -> None:
