@@ -118,8 +118,11 @@ def _part(word: KnownWord, *, last: bool) -> str:
 
 
 def corrections(word: str, similar: Iterable[str]) -> list[str]:
-    """Those of these lexemes that the word is a slip or two away from, the nearest ones only."""
-    if len(word) < SHORTEST_CORRECTED:
+    """Those of these lexemes that the word is a slip or two away from, the nearest ones only.
+
+    A word with a digit in it is a SKU or a measure: its neighbour is another thing.
+    """
+    if len(word) < SHORTEST_CORRECTED or any(letter.isdigit() for letter in word):
         return []
     allowed = 2 if len(word) >= TWO_SLIPS_FROM else 1
     distances = [(slips(word, lexeme, allowed), lexeme) for lexeme in similar]

@@ -18,7 +18,7 @@ from demo.catalogue import read_products
 from domains.products.models import Listing
 from domains.products.public import NewProduct, NewVariant, create_category, create_products
 from domains.products.queries.prices import PricesFor
-from domains.products.queries.search import pages, postgres
+from domains.products.queries.search import facets, pages, postgres
 from domains.products.queries.search.port import (
     ORDERS,
     Criteria,
@@ -210,6 +210,7 @@ def test_every_order_is_read_page_by_page_while_products_are_added(
 ) -> None:
     """Nothing that was there is repeated or left out. `walk`: also where it is given up early."""
     monkeypatch.setattr(pages, "WALK", walk)
+    monkeypatch.setattr(pages, "WALK_OF_WORDS", walk)
     pages.page_text.cache_clear()
     postgres._text.cache_clear()
     random = Random(sort)
@@ -369,11 +370,18 @@ def test_filters_narrow_a_list_whatever_it_is_sorted_by(
     assert sorted(names(found)) == sorted(row["name"] for row in fitting(goods, chosen))
 
 
+@pytest.mark.parametrize("many", [facets.MANY, 0])
 @pytest.mark.parametrize("chosen", CHOSEN, ids=str)
 def test_facets_count_what_one_more_choice_would_leave(
-    find: Find, goods: Goods, chosen: dict[str, Any]
+    find: Find,
+    goods: Goods,
+    chosen: dict[str, Any],
+    many: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A facet's own choice does not narrow it; categories go on below the chosen one."""
+    monkeypatch.setattr(facets, "MANY", many)
+    facets._text.cache_clear()
     sort = "relevance" if "q" in chosen else "name"
     found = find(sort=sort, limit=1, facets=ALL, **criteria_of(chosen)).facets
     assert found is not None

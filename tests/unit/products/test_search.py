@@ -101,10 +101,12 @@ def test_slips_of_the_pen_are_counted(typed: str, meant: str, count: int) -> Non
         ("magg", []),
         # Too short to guess at.
         ("mgu", []),
+        # The next SKU is another thing.
+        ("85123b", []),
     ],
 )
 def test_a_word_is_corrected_to_its_nearest_neighbours(word: str, found: list[str]) -> None:
-    assert corrections(word, ["lantern", "pattern", "bottle", "mug"]) == found
+    assert corrections(word, ["lantern", "pattern", "bottle", "mug", "85123a"]) == found
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,36 @@ from domains.products.queries.search.port import (
 # The most values of one attribute that are told; those that most products have.
 MOST_VALUES = 100
 
+# From so many products on it is quicker to read all prices.
+MANY = 5_000
+
 _BOUNDS = tuple(step * 10**power for power in range(8) for step in (1, 2, 5))
 
 Chosen = tuple[tuple[Kind, str], ...]
+
+# Takes the slug of the chosen category and the locale.
+_CATEGORIES = """
+    WITH RECURSIVE branch AS (
+        SELECT c.id AS top, c.id FROM products_category c
+        WHERE c.parent_id IS NOT DISTINCT FROM (
+            SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text
+        )
+        UNION ALL
+        SELECT b.top, c.id FROM products_category c JOIN branch b ON c.parent_id = b.id
+    ), counted AS MATERIALIZED (
+        SELECT top, count(*) AS n FROM (
+            SELECT DISTINCT b.top, d.product_id FROM (
+                SELECT l.product_id, unnest(l.category_ids) AS id FROM matched l
+            ) d JOIN branch b ON b.id = d.id
+        ) each_once GROUP BY top
+    )
+    SELECT coalesce(json_agg(
+        json_build_array(c.slug, coalesce(nullif(t.name, ''), c.name), k.n)
+        ORDER BY c.position, c.id
+    ), '[]'::json)
+    FROM counted k JOIN products_category c ON c.id = k.top
+    LEFT JOIN products_categorytext t ON t.category_id = c.id AND t.locale = %s
+"""
 
 
 def facets_text(conditions: Sequence[Condition], wanted: FacetsWanted) -> str:
@@ -44,19 +71,19 @@ def facets_params(
     digits: int,
     locale: str,
 ) -> list[Any]:
-    every = params_of(conditions)
-    params = [*every]
-    if wanted.categories:
-        params += [category, *every, locale]
+    params = params_of(conditions)
     if wanted.price:
-        bounds = [bound * 10**digits for bound in _BOUNDS]
-        params += [bounds, currency, *params_of(_without(conditions, "price"))]
+        params += _params_without(conditions, "price")
     if wanted.available:
-        params += params_of(_without(conditions, "available"))
+        params += _params_without(conditions, "available")
+    if wanted.categories:
+        params += [category, locale]
+    if wanted.price:
+        params += [[bound * 10**digits for bound in _BOUNDS], currency]
     if wanted.attributes:
         codes = None if wanted.attributes is True else sorted(wanted.attributes)
         chosen = [c.code for c in conditions if c.kind == "choice"]
-        params += [*every, chosen, codes]
+        params += [chosen, codes]
         for code in chosen:
             params += [*params_of([c for c in conditions if c.code != code]), code, codes]
         params += [MOST_VALUES, locale, locale]
@@ -100,93 +127,92 @@ def _prices(found: Sequence[Any], digits: int) -> CountedPrices:
     )
 
 
-def _without(conditions: Sequence[Condition], kind: Kind) -> list[Condition]:
-    return [condition for condition in conditions if condition.kind != kind]
+def _params_without(conditions: Sequence[Condition], kind: Kind) -> list[Any]:
+    """Those of `_source`."""
+    others = [condition for condition in conditions if condition.kind != kind]
+    return params_of(others) if len(others) < len(conditions) else []
 
 
 @cache
 def _text(chosen: Chosen, wanted: FacetsWanted) -> str:
     every = where([kind for kind, _ in chosen], by="index")
-    parts = [f"'count', (SELECT count(*) FROM products_listing l WHERE {every})"]
+    parts = ["'count', (SELECT count(*) FROM matched)"]
     if wanted.categories:
-        parts.append(f"'categories', ({_categories(every)})")
+        parts.append(f"'categories', ({_CATEGORIES})")
+    sources = [("matched", every)]
     if wanted.price:
-        parts.append(f"'price', ({_price(_others(chosen, 'price'))})")
+        parts.append(f"'price', ({_price(_source(chosen, 'price', sources))})")
     if wanted.available:
-        parts.append(f"'available', ({_available(_others(chosen, 'available'))})")
+        parts.append(f"'available', ({_available(_source(chosen, 'available', sources))})")
     if wanted.attributes:
-        parts.append(f"'attributes', ({_attributes(chosen, every)})")
-    return f"SELECT json_build_object({', '.join(parts)})::text"
+        parts.append(f"'attributes', ({_attributes(chosen)})")
+    ctes = ", ".join(
+        f"""{name} AS MATERIALIZED (
+            SELECT l.product_id, l.tokens, l.category_ids, l.available FROM products_listing l
+            WHERE {conditions}
+        )"""
+        for name, conditions in sources
+    )
+    return f"WITH {ctes} SELECT json_build_object({', '.join(parts)})::text"
 
 
-def _others(chosen: Chosen, kind: Kind) -> str:
-    return where([other for other, _ in chosen if other != kind], by="index")
+def _source(chosen: Chosen, kind: Kind, sources: list[tuple[str, str]]) -> str:
+    """The products under all conditions but those of this kind, as rows `l`. Adds to `sources`
+    what is none yet."""
+    others = [other for other, _ in chosen if other != kind]
+    if len(others) == len(chosen):
+        return "matched l"
+    sources.append((f"without_{kind}", where(others, by="index")))
+    return f"without_{kind} l"
 
 
-def _categories(conditions: str) -> str:
-    """Takes the slug of the chosen category, the conditions' parameters and the locale."""
-    return f"""
-        WITH RECURSIVE branch AS (
-            SELECT c.id AS top, c.id FROM products_category c
-            WHERE c.parent_id IS NOT DISTINCT FROM (
-                SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text
-            )
-            UNION ALL
-            SELECT b.top, c.id FROM products_category c JOIN branch b ON c.parent_id = b.id
-        ), counted AS MATERIALIZED (
-            SELECT top, count(*) AS n FROM (
-                SELECT DISTINCT b.top, d.product_id FROM (
-                    SELECT l.product_id, unnest(l.category_ids) AS id FROM products_listing l
-                    WHERE {conditions}
-                ) d JOIN branch b ON b.id = d.id
-            ) each_once GROUP BY top
-        )
-        SELECT coalesce(json_agg(
-            json_build_array(c.slug, coalesce(nullif(t.name, ''), c.name), k.n)
-            ORDER BY c.position, c.id
-        ), '[]'::json)
-        FROM counted k JOIN products_category c ON c.id = k.top
-        LEFT JOIN products_categorytext t ON t.category_id = c.id AND t.locale = %s
-    """
-
-
-def _price(conditions: str) -> str:
+def _price(source: str) -> str:
+    """Prices of few products are looked up one by one, those of many all at once. Takes the bounds
+    and the currency."""
+    few = f"(SELECT count(*) FROM {source}) < {MANY}"
     return f"""
         SELECT CASE WHEN count(*) > 0 THEN json_build_array(
             min(k.lowest), max(k.highest),
             json_agg(json_build_array(k.bucket, k.n) ORDER BY k.bucket)
         ) END
         FROM (
-            SELECT width_bucket(o.amount_minor, %s::bigint[]) AS bucket, count(*) AS n,
-                min(o.amount_minor) AS lowest, max(o.amount_minor) AS highest
-            FROM products_listing l JOIN products_listingprice o ON o.product_id = l.product_id
-                AND o.currency = %s
-            WHERE {conditions} GROUP BY 1
+            SELECT width_bucket(p.amount_minor, w.bounds) AS bucket, count(*) AS n,
+                min(p.amount_minor) AS lowest, max(p.amount_minor) AS highest
+            FROM (SELECT %s::bigint[] AS bounds, %s::text AS currency) w CROSS JOIN LATERAL (
+                SELECT o.amount_minor FROM {source} CROSS JOIN LATERAL (
+                    SELECT o.amount_minor FROM products_listingprice o
+                    WHERE o.product_id = l.product_id AND o.currency = w.currency LIMIT 1
+                ) o
+                WHERE {few}
+                UNION ALL
+                SELECT o.amount_minor FROM {source}
+                JOIN products_listingprice o ON o.product_id = l.product_id
+                WHERE o.currency = w.currency AND NOT {few}
+            ) p
+            GROUP BY 1
         ) k
     """
 
 
-def _available(conditions: str) -> str:
+def _available(source: str) -> str:
     return f"""
         SELECT coalesce(json_agg(json_build_array(k.available, k.n)), '[]'::json) FROM (
-            SELECT l.available, count(*) AS n FROM products_listing l
-            WHERE {conditions} GROUP BY l.available
+            SELECT l.available, count(*) AS n FROM {source} GROUP BY l.available
         ) k
     """
 
 
-def _attributes(chosen: Chosen, every: str) -> str:
+def _attributes(chosen: Chosen) -> str:
     """Values of all attributes under all conditions; those of a chosen one without its own.
 
-    Takes the parameters of `every`, the chosen codes and those that are asked for; per chosen one
-    the parameters of the others, its code and those that are asked for; MOST_VALUES; the locale
-    twice.
+    Takes the chosen codes and those that are asked for; per chosen one the parameters of the
+    others, its code and those that are asked for; MOST_VALUES; the locale twice.
     """
     own = [code for kind, code in chosen if kind == "choice"]
-    parts = [_counted(every, "<> ALL(%s::text[])")]
+    parts = [_counted("matched l", "<> ALL(%s::text[])")]
     for code in own:
         others = where([kind for kind, other in chosen if other != code], by="index")
-        parts.append(_counted(others, "= %s"))
+        parts.append(_counted(f"products_listing l WHERE {others}", "= %s"))
     return f"""
         WITH counted AS MATERIALIZED ({" UNION ALL ".join(parts)}),
         ranked AS (
@@ -222,14 +248,14 @@ def _attributes(chosen: Chosen, every: str) -> str:
     """
 
 
-def _counted(conditions: str, codes: str) -> str:
+def _counted(source: str, codes: str) -> str:
     return f"""
         SELECT code, value, n FROM (
             SELECT split_part(t.token, '=', 1) AS code,
                 substr(t.token, strpos(t.token, '=') + 1) AS value, t.n
             FROM (
                 SELECT token, count(*) AS n FROM (
-                    SELECT unnest(l.tokens) AS token FROM products_listing l WHERE {conditions}
+                    SELECT unnest(l.tokens) AS token FROM {source}
                 ) u GROUP BY token
             ) t
         ) k

@@ -22,6 +22,8 @@ from domains.products.queries.variants import VARIANTS
 
 # How far it walks. A filter that one product in fifty passes still fills a page of 20 by that.
 WALK = 1_000
+# A search has several walks, and mostly words that few products have.
+WALK_OF_WORDS = 200
 
 _COLUMNS: dict[Sort, tuple[str, str]] = {
     "name": ("l.sort_name", "ASC"),
@@ -31,10 +33,6 @@ _COLUMNS: dict[Sort, tuple[str, str]] = {
     "newest": ("l.created_at", "DESC"),
     "popularity": ("l.popularity", "DESC"),
 }
-_PRICED = (
-    "products_listingprice o JOIN products_listing l ON l.product_id = o.product_id"
-    " AND o.currency = %s"
-)
 _IN_RANGE = "o.amount_minor >= %s::bigint AND o.amount_minor <= %s::bigint"
 # Ranks: what somebody typed is what a product is called, or its SKU or barcode; the name begins
 # with it; all the words are in its names; they are somewhere.
@@ -59,10 +57,16 @@ def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
         return _ranked(kinds)
     column, direction = _COLUMNS[sort]
     table = column.split(".")[0]
-    source = "products_listing l" if table == "l" else _PRICED
-    if table == "o" and "price" in kinds:
-        # The walk begins and ends where the range does.
-        source, kinds = f"{source} AND {_IN_RANGE}", [kind for kind in kinds if kind != "price"]
+    alone, source, bounds = "products_listing l", "products_listing l", ["true"]
+    if table == "o":
+        # What has a price here is listed.
+        alone, bounds = "products_listingprice o", ["o.currency = %s"]
+        source = f"{alone} JOIN products_listing l ON l.product_id = o.product_id"
+        if "price" in kinds:
+            # The walk begins and ends where the range does.
+            bounds.append(_IN_RANGE)
+            kinds = [kind for kind in kinds if kind != "price"]
+    within = " AND ".join(bounds)
     order = f"ORDER BY {column} {direction}, {table}.product_id {direction}"
     behind = _behind((column, f"{table}.product_id"), direction) if continued else "true"
     numbered = f"row_number() OVER (ORDER BY a {direction}, product_id {direction}) AS n"
@@ -70,20 +74,22 @@ def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
         return f"""
         page AS MATERIALIZED (
             SELECT {numbered}, product_id, a, NULL::bigint AS b FROM (
-                SELECT l.product_id, {column} AS a FROM {source} WHERE {behind} {order} LIMIT %s
+                SELECT {table}.product_id, {column} AS a FROM {alone}
+                WHERE {within} AND {behind} {order} LIMIT %s
             ) p
         )
         """
     return f"""
         walk AS MATERIALIZED (
             SELECT l.product_id, l.a FROM (
-                SELECT l.*, {column} AS a FROM {source} WHERE {behind} {order} LIMIT {WALK}
+                SELECT l.*, {column} AS a FROM {source}
+                WHERE {within} AND {behind} {order} LIMIT {WALK}
             ) l WHERE {where(kinds, by="check")} LIMIT %s
         ), enough AS MATERIALIZED (
             SELECT count(*) >= %s AS enough FROM walk
         ), fits AS MATERIALIZED (
             SELECT l.product_id, {column} AS a FROM {source}
-            WHERE NOT (SELECT enough FROM enough) AND {where(kinds, by="index")}
+            WHERE NOT (SELECT enough FROM enough) AND {within} AND {where(kinds, by="index")}
         ), sorted AS MATERIALIZED (
             SELECT product_id, a FROM fits
             WHERE {_behind(("a", "product_id"), direction) if continued else "true"}
@@ -139,7 +145,9 @@ def _ranked(kinds: Sequence[Kind]) -> str:
                 SELECT l.product_id, CASE WHEN {_EXACT} THEN {EXACT} ELSE {BEGINS} END AS a,
                     l.popularity AS b
                 FROM products_listing l
-                WHERE {better} AND l.document @@ %s::tsquery AND {where(others, by="check")}
+                -- Few are better: those are looked at, and not all that have the words.
+                WHERE {better}
+                    AND (l.document @@ %s::tsquery AND {where(others, by="check")}) IS TRUE
             ) l WHERE (a, b, product_id) < (%s, %s, %s::uuid) {order} LIMIT %s
         ),
         {_stage("named", named, NAMED, others, better, above=("best",))},
@@ -172,7 +180,7 @@ def _stage(
         {name}_walk AS MATERIALIZED (
             SELECT l.product_id, {rank} AS a, l.popularity AS b FROM (
                 SELECT l.* FROM products_listing l
-                WHERE (SELECT open FROM {name}_open) AND {behind} {order} LIMIT {WALK}
+                WHERE (SELECT open FROM {name}_open) AND {behind} {order} LIMIT {WALK_OF_WORDS}
             ) l
             WHERE {condition} AND NOT {better} AND {where(others, by="check")} LIMIT %s
         ), {name}_enough AS MATERIALIZED (

@@ -26,6 +26,7 @@ _UNDERSTOOD = """
         SELECT c.id FROM products_category c JOIN subtree ON c.parent_id = subtree.id
     ), word AS MATERIALIZED (
         SELECT a.place, a.place = c.typed AS last, f.folded,
+            a.place <= c.typed AND f.folded !~ '[0-9]' AS guessed,
             tsvector_to_array(to_tsvector(c.own::regconfig, f.folded)) AS own,
             tsvector_to_array(to_tsvector(c.shop::regconfig, f.folded)) AS shop
         FROM unnest(%s::text[]) WITH ORDINALITY a (word, place)
@@ -53,7 +54,7 @@ _UNDERSTOOD = """
             CROSS JOIN LATERAL (
                 SELECT ARRAY(
                     SELECT l.lexeme FROM products_listingword l
-                    WHERE l.head AND l.lexeme %% w.folded AND NOT k.known
+                    WHERE l.head AND l.lexeme %% w.folded AND NOT k.known AND w.guessed
                     ORDER BY similarity(l.lexeme, w.folded) DESC, l.lexeme LIMIT %s
                 ) AS lexemes
             ) s
