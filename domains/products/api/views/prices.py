@@ -128,9 +128,7 @@ class PriceEntry(APIView):
         errors=[errors.EntryNotFound, errors.EntryEnded],
     )
     def delete(self, request: HttpRequest, sku: str, entry_id: UUID) -> HttpResponse:
-        services.cancel_price(
-            sku=sku, entry_id=entry_id, actor_id=self.actor.id, now=clock.now()
-        )
+        services.cancel_price(sku=sku, entry_id=entry_id, actor_id=self.actor.id, now=clock.now())
         return self.answer(status=204)
 
 
