@@ -79,13 +79,13 @@ def _upsert_products(rows: Sequence[ProductRow], call: Call) -> list[RowResult]:
 
 
 def _result(item: Item) -> RowResult:
-    if item.status == "failed":
+    if item.outcome == "failed":
         fault = item.faults[0]
         return RowResult(
             status="failed", code=fault.code, detail=fault.detail, pointer=fault.pointer
         )
-    assert item.status is not None
-    return RowResult(status="updated" if item.status == "changed" else item.status, id=item.id)
+    assert item.outcome is not None
+    return RowResult(status="updated" if item.outcome == "changed" else item.outcome, id=item.id)
 
 
 upsert_products = Bulk(

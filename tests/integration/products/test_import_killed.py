@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -166,6 +167,33 @@ def test_what_killed_workers_left_another_finishes_exactly() -> None:
     assert (
         sorted(names) == ["products.price_changed"] * wanted + ["products.product_created"] * wanted
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_of_one_file_at_once_make_everything_once() -> None:
+    """Both find nothing and begin to make it; the second then finds what the first one made."""
+    now = clock.now()
+    barrier = threading.Barrier(2)
+    ended: list[Operation] = []
+
+    def run() -> None:
+        try:
+            received = files.receive(Rows(300), kind="products", file_format="csv", now=now)
+            barrier.wait()
+            ended.append(files.run_now(received, mode="upsert", dry_run=False))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [faults(operation) for operation in ended] == [[], []]
+    assert sorted(counts(operation) for operation in ended) == [(0, 0, 300, 0), (300, 0, 0, 0)]
+    assert Product.objects.count() == StockItem.objects.count() == Price.objects.count() == 300
+    assert OutboxMessage.objects.using(ALIAS).count() == 600
 
 
 def tick(operation: Operation) -> Operation:

@@ -7,17 +7,17 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from domains.products.rules import names
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from domains.products.rules.stock import MAX_QUANTITY
 from infrastructure.http.types import Body, Currency, LongText, Out, Query
 
-# Printable and without slashes, since it is a part of paths; letters in either case.
 Sku = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^[^\s/?#%]+( [^\s/?#%]+)*$(?!\s)",
+        pattern=names.SKU,
         examples=["85123A"],
     ),
 ]
@@ -38,7 +38,7 @@ ExternalId = Annotated[
     Meta(
         min_length=1,
         max_length=200,
-        pattern=r"^[^\s/]+( [^\s/]+)*$(?!\s)",
+        pattern=names.EXTERNAL_ID,
         description="What another system calls it; `external:` in front of it names it in paths.",
         examples=["erp-4711"],
     ),
@@ -48,7 +48,7 @@ NewSlug = Annotated[
     Meta(
         min_length=1,
         max_length=MAX_SLUG_LENGTH,
-        pattern=r"^[^\sA-Z/?#%:]+$(?!\s)",
+        pattern=names.SLUG,
         description="Its part of the URL. Old ones are redirected to the new one.",
         examples=["hanging-lantern"],
     ),
@@ -73,9 +73,7 @@ class Seo(Out, frozen=True, kw_only=True):
     description: str
 
 
-Code = Annotated[
-    str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_-]*$(?!\s)", examples=["web"])
-]
+Code = Annotated[str, Meta(min_length=1, max_length=40, pattern=names.CODE, examples=["web"])]
 
 
 class InCurrency(Query, frozen=True, kw_only=True):

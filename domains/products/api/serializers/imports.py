@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from domains.products.rules.imports.rows import Code, ProductRow
+from domains.products.rules.imports.rows import Code, ProductRow, WarehouseCode
 from infrastructure.http.types import Body, Currency, Query
 
 MAX_ROWS = 1000
@@ -37,7 +37,7 @@ class ExportFile(Body, frozen=True, kw_only=True):
     updated_since: Annotated[datetime, Meta(tz=True)] | None = None
     currency: Currency | None = None
     price_list: Code | None = None
-    warehouse: Code | None = None
+    warehouse: WarehouseCode | None = None
 
     def filters(self) -> dict[str, Any]:
         given: dict[str, Any] = msgspec.to_builtins(self)

@@ -39,7 +39,7 @@ _ROW_TYPES = {kind: msgspec.json.Decoder(row) for kind, row in ROWS.items()}
 csv.field_size_limit(MAX_CELL)
 
 
-Status = Literal["created", "changed", "unchanged", "failed"]
+Outcome = Literal["created", "changed", "unchanged", "failed"]
 
 
 class Stream(Protocol):
@@ -63,7 +63,7 @@ class Item:
 
     end: how many records of the file are read with it. rows: the number of the row of each part,
     or of the item where there are no parts. is_text: whether attributes are still texts, whose
-    meaning the product's type has to say. status: what became of it.
+    meaning the product's type has to say. outcome: what became of it.
     """
 
     end: int
@@ -72,7 +72,7 @@ class Item:
     faults: list[RowFault] = field(default_factory=list)
     is_text: bool = False
     header: Header | None = None
-    status: Status | None = None
+    outcome: Outcome | None = None
     id: UUID | None = None
 
     def fault(self, code: str, detail: str, pointer: str = "", *, row: int | None = None) -> None:

@@ -65,12 +65,12 @@ class CategoryWriter:
                     category = _create(row, slug, tree, terms)
                     made[category.id] = tree.add(category)
                     new.append(category)
-                    item.status = "created"
+                    item.outcome = "created"
                 elif found in stored:
                     category = stored[found]
                     if _edit(category, row, tree, terms):
                         renamed.append(category.id)
-                    item.status = "changed" if category.has_changes else "unchanged"
+                    item.outcome = "changed" if category.has_changes else "unchanged"
                     if category.has_changes:
                         changed.append(category)
                 item.id = found or category.id

@@ -19,7 +19,7 @@ Write = Callable[[Sequence[Item], Terms], None]
 
 
 def writer(kind: str, *, dry_run: bool) -> Write:
-    """What writes the batches of one file of a kind. It sets the status of each item, or its
+    """What writes the batches of one file of a kind. It sets the outcome of each item, or its
     faults; what it raises is of the batch."""
     if kind == "categories":
         return CategoryWriter(dry_run=dry_run)
@@ -48,7 +48,7 @@ def write_batch(write: Write, items: Sequence[Item], terms: Terms) -> None:
     readable = []
     for item in items:
         if item.value is None:
-            item.status = "failed"
+            item.outcome = "failed"
         else:
             readable.append(item)
     if not readable:
@@ -71,7 +71,7 @@ def write_batch(write: Write, items: Sequence[Item], terms: Terms) -> None:
 
 def _restore(item: Item, fault_count: int, value: object) -> None:
     del item.faults[fault_count:]
-    item.value, item.status = value, None
+    item.value, item.outcome = value, None
 
 
 def _write_one(write: Write, item: Item, terms: Terms) -> None:

@@ -40,7 +40,7 @@ def write(items: Sequence[Item], terms: Terms) -> None:
                     now=terms.now,
                 )
             item.id = key[0]
-            item.status = "changed" if set_price(prices[key], row, terms) else "unchanged"
+            item.outcome = "changed" if set_price(prices[key], row, terms) else "unchanged"
         except DomainError as refusal:
             refuse(item, refusal)
     save_prices(prices.values())

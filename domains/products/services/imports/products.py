@@ -48,7 +48,7 @@ def write(items: Sequence[Item], terms: Terms) -> None:
         except DomainError as refusal:
             refuse(item, refusal)
         else:
-            if item.status is None:
+            if item.outcome is None:
                 plans.append(plan)
     _name(plans)
     taken = []
@@ -59,7 +59,7 @@ def write(items: Sequence[Item], terms: Terms) -> None:
         except DomainError as refusal:
             refuse(plan.item, refusal)
     _price(taken, terms)
-    _save([plan for plan in taken if plan.item.status is None])
+    _save([plan for plan in taken if plan.item.outcome is None])
 
 
 @dataclass(slots=True)
@@ -271,7 +271,7 @@ def _plan(item: Item, found: _Found, terms: Terms) -> _Plan:
             continue
         (plan.new if owner is None else plan.known).append((place, variant))
     if row.variants and not plan.new and not plan.known:
-        item.status = "failed"
+        item.outcome = "failed"
     return plan
 
 
@@ -346,8 +346,8 @@ def _price(plans: Sequence[_Plan], terms: Terms) -> None:
             variant_id=key[0], sku=row.sku, currency=row.currency, now=terms.now
         )
         try:
-            set_price(price, row, terms)
-            plan.prices.append(price)
+            if set_price(price, row, terms):
+                plan.prices.append(price)
         except DomainError as refusal:
             refuse(plan.item, refusal)
 
@@ -358,19 +358,19 @@ def _save(plans: Sequence[_Plan]) -> None:
     prices: list[Price] = []
     for plan in plans:
         assert plan.product is not None
-        written = [price for price in plan.prices if price.has_changes]
-        prices += written
+        prices += plan.prices
         plan.item.id = plan.product.id
         if plan.is_new:
-            plan.item.status = "created"
+            plan.item.outcome = "created"
             made.append(plan.product)
-        elif plan.product.has_changes or written:
-            plan.item.status = "changed"
-            if plan.product.has_changes:
-                changed.append(plan.product)
+        elif plan.product.has_changes:
+            plan.item.outcome = "changed"
+            changed.append(plan.product)
+        elif plan.prices:
+            plan.item.outcome = "changed"
         else:
-            plan.item.status = "unchanged"
-        if plan.item.status != "unchanged":
+            plan.item.outcome = "unchanged"
+        if plan.item.outcome != "unchanged":
             touched[plan.product.id] = [variant.id for variant in plan.product.variants]
     Product.objects.add_all(made)
     Product.objects.save_all(changed)

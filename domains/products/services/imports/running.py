@@ -46,7 +46,7 @@ def run(work: Work) -> None:
             with work.transaction():
                 with work.effects():
                     engine.write_batch(write, batch, terms)
-                counts.update(item.status for item in batch)
+                counts.update(item.outcome for item in batch)
                 work.progress(
                     done=batch[-1].end,
                     checkpoint={"done": batch[-1].end, "counts": dict(counts)},
@@ -58,9 +58,9 @@ def run(work: Work) -> None:
 def summary(counts: Counter[Any], *, rows: int, faulty: int) -> dict[str, int]:
     """What an import came to. created, changed, unchanged, failed: things, such as products;
     rows, faulty_rows: rows of the file."""
-    statuses = ("created", "changed", "unchanged", "failed")
+    outcomes = ("created", "changed", "unchanged", "failed")
     return {
-        **{status: counts.get(status, 0) for status in statuses},
+        **{outcome: counts.get(outcome, 0) for outcome in outcomes},
         "rows": rows,
         "faulty_rows": faulty,
     }

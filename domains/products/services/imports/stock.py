@@ -29,9 +29,9 @@ def write(items: Sequence[Item], terms: Terms) -> None:
             item.id = found.pk
             if _move(found, row, terms):
                 moved[row.sku] = found
-                item.status = "changed"
+                item.outcome = "changed"
             else:
-                item.status = "unchanged"
+                item.outcome = "unchanged"
         except DomainError as refusal:
             refuse(item, refusal)
     StockItem.objects.save_all(list(moved.values()))

@@ -41,7 +41,7 @@ class Refused(DomainError):
 
 def refuse(item: Item, refusal: DomainError) -> None:
     """Note at the right rows why an item is not taken."""
-    item.status = "failed"
+    item.outcome = "failed"
     if isinstance(refusal, Refused):
         row, pointer = item.row_at(refusal.pointer)
         item.fault(refusal.row_code, refusal.detail, pointer, row=row)

@@ -24,7 +24,7 @@ def write(items: Sequence[Item], terms: Terms) -> None:
     for item in items:
         if item.faults:
             # Without one of its rows the type would lose an attribute.
-            item.status = "failed"
+            item.outcome = "failed"
             continue
         try:
             with atomic("products"):
@@ -42,16 +42,16 @@ def _write(item: Item, found: ProductType | None, terms: Terms) -> None:
         item.id = create_type(
             code=row.code, name=required(row, "name"), attributes=attributes, now=terms.now
         )
-        item.status = "created"
+        item.outcome = "created"
         return
     item.id = found.id
     name = found.name if row.name is UNSET else row.name
     wanted = attributes if row.attributes else list(before.values())
     if name == found.name and wanted == list(before.values()):
-        item.status = "unchanged"
+        item.outcome = "unchanged"
         return
     edit_type(code=row.code, version=None, name=name, attributes=wanted, now=terms.now)
-    item.status = "changed"
+    item.outcome = "changed"
 
 
 def _terms(row: AttributeRow, known: AttributeTerms | None) -> AttributeTerms:
