@@ -34,25 +34,28 @@ Chosen = tuple[tuple[Kind, str], ...]
 
 # Takes the slug of the chosen category and the locale.
 _CATEGORIES = """
-    WITH RECURSIVE branch AS (
-        SELECT c.id AS top, c.id FROM products_category c
-        WHERE c.parent_id IS NOT DISTINCT FROM (
-            SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text
-        )
+    WITH RECURSIVE chosen AS MATERIALIZED (
+        SELECT (SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text) AS id
+    ), found AS MATERIALIZED (
+        SELECT l.product_id, unnest(l.category_ids) AS id FROM matched l
+    ), up AS (
+        SELECT c.id AS below, c.id, c.parent_id
+        FROM (SELECT DISTINCT id FROM found) f JOIN products_category c ON c.id = f.id
         UNION ALL
-        SELECT b.top, c.id FROM products_category c JOIN branch b ON c.parent_id = b.id
+        SELECT up.below, c.id, c.parent_id
+        FROM up JOIN products_category c ON c.id = up.parent_id
+        WHERE up.parent_id IS DISTINCT FROM (SELECT id FROM chosen)
     ), counted AS MATERIALIZED (
-        SELECT top, count(*) AS n FROM (
-            SELECT DISTINCT b.top, d.product_id FROM (
-                SELECT l.product_id, unnest(l.category_ids) AS id FROM matched l
-            ) d JOIN branch b ON b.id = d.id
-        ) each_once GROUP BY top
+        SELECT each_once.id, count(*) AS n FROM (
+            SELECT DISTINCT up.id, found.product_id FROM found JOIN up ON up.below = found.id
+            WHERE up.parent_id IS NOT DISTINCT FROM (SELECT id FROM chosen)
+        ) each_once GROUP BY each_once.id
     )
     SELECT coalesce(json_agg(
         json_build_array(c.slug, coalesce(nullif(t.name, ''), c.name), k.n)
         ORDER BY c.position, c.id
     ), '[]'::json)
-    FROM counted k JOIN products_category c ON c.id = k.top
+    FROM counted k JOIN products_category c ON c.id = k.id
     LEFT JOIN products_categorytext t ON t.category_id = c.id AND t.locale = %s
 """
 
