@@ -1,0 +1,35 @@
+"""The catalogue that is made up for measuring."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from django.test import Client
+
+from benchmarks.catalogue.generate import CATEGORIES, Catalogue, load
+from domains.products.models import Category, Listing, ListingPrice, Price, StockItem, Variant
+from domains.products.rules.barcodes import is_barcode
+from tests.support.listing import contents
+
+
+def test_the_same_seed_makes_the_same_rows() -> None:
+    one, other = (list(Catalogue(Random(7), 50).batches(20)) for _ in range(2))
+    assert one == other
+    assert [len(rows.products) for rows in one] == [20, 20, 10]
+    different = list(Catalogue(Random(8), 50).batches(20))
+    assert different[0].products != one[0].products
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_can_be_listed_filtered_and_rebuilt(client: Client) -> None:
+    variants = load(products=120, seed=1)
+    assert Listing.objects.count() == ListingPrice.objects.count() == 120
+    assert Variant.objects.count() == Price.objects.count() == StockItem.objects.count() == variants
+    assert Category.objects.count() == CATEGORIES == 4584
+    assert all(is_barcode(code) for code in Variant.objects.values_list("barcode", flat=True))
+    found = client.get("/api/v1/products", {"facets": "attributes,categories", "limit": 1}).json()
+    assert found["facets"]["count"] == 120
+    codes = {attribute["code"] for attribute in found["facets"]["attributes"]}
+    assert {"brand", "material", "color", "wireless"} <= codes
+    assert contents()["products"]
