@@ -32,12 +32,13 @@ Command = Callable[[Any, str], str]
 class Shortcut:
     """A way from the first page straight to what somebody does every day.
 
-    url: the name of a route of the admin. scope: what one needs to do it.
+    url: the name of a route of the admin. scope: what one needs to do it. rank: smaller is first.
     """
 
     title: str
     url: str
     scope: str
+    rank: int
     query: str = ""
 
 
@@ -49,7 +50,7 @@ def shortcuts_for(request: HttpRequest) -> list[tuple[str, str]]:
     scopes = getattr(request.user, "scopes", frozenset()) if request.user.is_active else ()
     return [
         (shortcut.title, reverse(shortcut.url) + shortcut.query)
-        for shortcut in SHORTCUTS
+        for shortcut in sorted(SHORTCUTS, key=lambda one: one.rank)
         if shortcut.scope in scopes
     ]
 
@@ -197,6 +198,10 @@ class ScreenAdmin(ReadOnlyAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_write_permission(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        title = str(self.model._meta.verbose_name_plural).capitalize()
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def changeform_view(  # type: ignore[override]
         self,

@@ -24,6 +24,8 @@ class StaffSite(AdminSite):
     site_header = site_title = "Kontor"
     index_title = "What would you like to do?"
     site_url = "/api/docs/"
+    # Lists need the width; `shortcuts` are at the top of every page instead.
+    enable_nav_sidebar = False
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """By the `rank` of each screen, an app by the smallest of its screens."""

@@ -12,8 +12,15 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.core.exceptions import ValidationError
+from django.utils.html import format_html
 
-from domains.products.models import Category, ProductCategory, ProductType, Warehouse
+from domains.products.models import (
+    MAIN_WAREHOUSE,
+    Category,
+    ProductCategory,
+    ProductType,
+    Warehouse,
+)
 from domains.products.rules.attributes import AttributeRule, Kind
 from domains.products.rules.names import SKU as SKU_PATTERN
 from domains.products.rules.stock import MAX_QUANTITY
@@ -183,8 +190,10 @@ def type_choices(types: Sequence[ProductType]) -> list[tuple[str, str]]:
 
 
 def warehouse_choices() -> list[tuple[str, str]]:
+    """Those that are open, the main one first."""
     found = Warehouse.objects.filter(active=True).order_by("code")
-    return [(one.code, one.name or one.code) for one in found]
+    in_order = sorted(found, key=lambda one: one.code != MAIN_WAREHOUSE)
+    return [(one.code, one.name or one.code) for one in in_order]
 
 
 def text_fields(locale: str) -> dict[str, forms.Field]:
@@ -270,6 +279,13 @@ def attribute_initial(rule: AttributeRule, value: Any) -> Any:
     if rule.kind == Kind.BOOLEAN and value is not None:
         return "true" if value else "false"
     return value
+
+
+def thumbnail(address: str | None) -> str:
+    """A small picture for a row of a list, or its empty place."""
+    if address is None:
+        return format_html('<span class="{}"></span>', "no-thumbnail")
+    return format_html('<img class="thumbnail" src="{}" alt="" loading="lazy">', address)
 
 
 def actor_of(request: Any) -> UUID:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from domains.products.admin.products import ProductAdmin
 
 SHORTCUTS += [
-    Shortcut(title="Import a file", url="admin:products_import", scope="catalogue.write"),
-    Shortcut(title="Export a file", url="admin:products_export", scope="catalogue.read"),
+    Shortcut(title="Import a file", url="admin:products_import", scope="catalogue.write", rank=40),
+    Shortcut(title="Export a file", url="admin:products_export", scope="catalogue.read", rank=41),
 ]
 FAULTS_SHOWN = 50
 _KINDS = {

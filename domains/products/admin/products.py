@@ -15,7 +15,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from domains.products.admin import bulk, files, pictures, product_prices
-from domains.products.admin.fields import actor_of
+from domains.products.admin.fields import actor_of, thumbnail
 from domains.products.admin.product_forms import Sheet
 from domains.products.models import Product
 from domains.products.queries import staff
@@ -28,9 +28,18 @@ from infrastructure.errors import DomainError
 from infrastructure.screens import SHORTCUTS, ScreenAdmin, Shortcut
 
 SHORTCUTS += [
-    Shortcut(title="Products", url="admin:products_product_changelist", scope="catalogue.read"),
-    Shortcut(title="New product", url="admin:products_product_add", scope="catalogue.write"),
-    Shortcut(title="Categories", url="admin:products_category_changelist", scope="catalogue.read"),
+    Shortcut(
+        title="Products", url="admin:products_product_changelist", scope="catalogue.read", rank=10
+    ),
+    Shortcut(
+        title="New product", url="admin:products_product_add", scope="catalogue.write", rank=11
+    ),
+    Shortcut(
+        title="Categories",
+        url="admin:products_category_changelist",
+        scope="catalogue.read",
+        rank=30,
+    ),
 ]
 MANY_SKUS = 3
 
@@ -115,8 +124,7 @@ class ProductAdmin(ScreenAdmin):
     rank = 10
     reads, writes = "catalogue.read", "catalogue.write"
     list_display = (
-        *("picture", "name", "state", "skus", "price", "stock", "categories"),
-        *("kind", "updated"),
+        *("picture", "name", "state", "skus", "price", "stock", "categories", "updated"),
     )
     list_display_links = ("picture", "name")
     list_filter = (StatusFilter, StockFilter, "product_type", CategoryFilter)
@@ -142,11 +150,7 @@ class ProductAdmin(ScreenAdmin):
 
     @admin.display(description="")
     def picture(self, product: Any) -> str:
-        if product.thumbnail is None:
-            return format_html('<span class="no-thumbnail"></span>')
-        return format_html(
-            '<img class="thumbnail" src="{}" alt="" loading="lazy">', product.thumbnail
-        )
+        return thumbnail(product.thumbnail)
 
     @admin.display(description="status", ordering="status")
     def state(self, product: Product) -> str:
@@ -160,7 +164,11 @@ class ProductAdmin(ScreenAdmin):
 
     @admin.display
     def price(self, product: Any) -> str:
-        return " – ".join(str(money) for money in product.staff.prices) or "–"
+        prices = product.staff.prices
+        if not prices:
+            return "–"
+        *lowest, highest = prices
+        return " – ".join([*(money.amount_text for money in lowest), str(highest)])
 
     @admin.display(description="available")
     def stock(self, product: Any) -> str:
@@ -170,17 +178,17 @@ class ProductAdmin(ScreenAdmin):
             return f"{left:,}"
         return format_html('<span class="bad">{}</span>', f"{left:,}")
 
-    @admin.display
+    @admin.display(description="categories and type")
     def categories(self, product: Any) -> str:
-        return ", ".join(product.staff.categories)
-
-    @admin.display(description="type", ordering="product_type")
-    def kind(self, product: Product) -> str:
-        return product.product_type.name if product.product_type else "–"
+        names = ", ".join(product.staff.categories)
+        if product.product_type is None:
+            return names
+        kind = product.product_type.name
+        return format_html('{}<div class="quiet">{}</div>', names, kind)
 
     @admin.display(description="updated", ordering="updated_at")
     def updated(self, product: Product) -> str:
-        return f"{product.updated_at:%Y-%m-%d %H:%M}"
+        return f"{product.updated_at:%d %b %Y}"
 
     # Pages
 

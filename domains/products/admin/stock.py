@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from domains.products.admin.fields import actor_of, code_field, quantity_field, warehouse_choices
+from domains.products.admin.fields import (
+    actor_of,
+    code_field,
+    quantity_field,
+    thumbnail,
+    warehouse_choices,
+)
 from domains.products.errors import StockChanged
 from domains.products.models import (
     MAIN_WAREHOUSE,
@@ -31,8 +38,9 @@ from domains.products.queries.media import thumbnails
 from domains.products.rules import stock as rules
 from domains.products.services import inventory, warehouses
 from infrastructure import clock
+from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError
-from infrastructure.http.idempotency import Duplicate, IdempotencyKey, fingerprint_of
+from infrastructure.http.idempotency import Duplicate, IdempotencyKey, find, fingerprint_of
 from infrastructure.ids import new_id
 from infrastructure.screens import (
     MOST_AT_ONCE,
@@ -46,9 +54,21 @@ from infrastructure.screens import (
 
 _STOCK = "admin:products_stockitem_changelist"
 SHORTCUTS += [
-    Shortcut(title="Stock", url=_STOCK, scope="inventory.read"),
-    Shortcut(title="Shortages", url=_STOCK, scope="inventory.read", query="?availability=short"),
-    Shortcut(title="Running low", url=_STOCK, scope="inventory.read", query="?availability=low"),
+    Shortcut(title="Stock", url=_STOCK, scope="inventory.read", rank=20),
+    Shortcut(
+        title="Shortages",
+        url=_STOCK,
+        scope="inventory.read",
+        rank=21,
+        query="?availability=short",
+    ),
+    Shortcut(
+        title="Running low",
+        url=_STOCK,
+        scope="inventory.read",
+        rank=22,
+        query="?availability=low",
+    ),
 ]
 # Of the ledger and of the holds; their own lists have all of them.
 MOVEMENTS_SHOWN = HOLDS_SHOWN = 25
@@ -181,6 +201,8 @@ class TransferForm(ServiceForm):
     def __init__(self, data: Any = None, **options: Any) -> None:
         super().__init__(data, **{"initial": {"token": new_id()}} | options)
         _offer_warehouses(self, "from_warehouse", "to_warehouse")
+        to: Any = self.fields["to_warehouse"]
+        to.initial = next((code for code, _ in to.choices if code != MAIN_WAREHOUSE), None)
 
 
 class SettingsForm(ServiceForm):
@@ -225,9 +247,7 @@ class StockItemAdmin(ScreenAdmin):
 
     @admin.display(description="")
     def picture(self, item: Any) -> str:
-        if item.thumbnail is None:
-            return format_html('<span class="no-thumbnail"></span>')
-        return format_html('<img class="thumbnail" src="{}" alt="" loading="lazy">', item.thumbnail)
+        return thumbnail(item.thumbnail)
 
     @admin.display(ordering="variant__product__name")
     def product(self, item: StockItem) -> str:
@@ -260,8 +280,8 @@ class StockItemAdmin(ScreenAdmin):
             form = doing.form
             try:
                 done = doing.command(found.sku, form.cleaned_data, request)
-            except Duplicate:
-                messages.success(request, "That was recorded already.")
+            except Duplicate as twice:
+                messages.success(request, twice.detail)
                 return HttpResponseRedirect(request.path)
             except StockChanged as changed:
                 messages.error(request, f"{changed.detail} Nothing was saved; look again.")
@@ -393,15 +413,16 @@ def _doings(item: StockItem, what: str, posted: Any) -> list[Doing]:
 
 
 def _adjust(sku: str, asked: dict[str, Any], request: HttpRequest) -> str:
-    adjusted = inventory.adjust_stock(
-        sku=sku,
-        delta=asked["delta"],
-        reason=asked["reason"],
-        warehouse=asked["warehouse"] or MAIN_WAREHOUSE,
-        actor_id=actor_of(request),
-        now=clock.now(),
-        idempotency=_key(request, f"admin adjust {sku}", asked),
-    )
+    with _once(request, f"admin adjust {sku}", asked) as key:
+        adjusted = inventory.adjust_stock(
+            sku=sku,
+            delta=asked["delta"],
+            reason=asked["reason"],
+            warehouse=asked["warehouse"] or MAIN_WAREHOUSE,
+            actor_id=actor_of(request),
+            now=clock.now(),
+            idempotency=key,
+        )
     return f"{asked['delta']:+}, now {adjusted.on_hand} on hand"
 
 
@@ -419,16 +440,17 @@ def _count(sku: str, asked: dict[str, Any], request: HttpRequest) -> str:
 
 
 def _transfer(sku: str, asked: dict[str, Any], request: HttpRequest) -> str:
-    inventory.transfer_stock(
-        sku=sku,
-        quantity=asked["quantity"],
-        from_warehouse=asked["from_warehouse"],
-        to_warehouse=asked["to_warehouse"],
-        reason=asked["reason"],
-        actor_id=actor_of(request),
-        now=clock.now(),
-        idempotency=_key(request, f"admin transfer {sku}", asked),
-    )
+    with _once(request, f"admin transfer {sku}", asked) as key:
+        inventory.transfer_stock(
+            sku=sku,
+            quantity=asked["quantity"],
+            from_warehouse=asked["from_warehouse"],
+            to_warehouse=asked["to_warehouse"],
+            reason=asked["reason"],
+            actor_id=actor_of(request),
+            now=clock.now(),
+            idempotency=key,
+        )
     return f"{asked['quantity']} carried to {asked['to_warehouse']}"
 
 
@@ -448,6 +470,19 @@ def _configure(sku: str, asked: dict[str, Any], request: HttpRequest) -> str:
         now=clock.now(),
     )
     return "the settings are saved"
+
+
+@contextmanager
+def _once(request: HttpRequest, route: str, asked: dict[str, Any]) -> Iterator[IdempotencyKey]:
+    """Around a command, for a form that may be sent twice. Raises Duplicate the second time, also
+    where by then the command itself would be refused."""
+    key = _key(request, route, asked)
+    try:
+        yield key
+    except DomainError as refusal:
+        if find(alias_of("products"), key) is not None:
+            raise Duplicate("That was recorded already.") from refusal
+        raise
 
 
 def _key(request: HttpRequest, route: str, asked: dict[str, Any]) -> IdempotencyKey:

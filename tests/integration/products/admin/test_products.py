@@ -1,0 +1,449 @@
+"""Products in the admin: the list, the page of one, and a new one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from domains.products.models import Price, PriceEntry, Product, StockItem
+from domains.products.rules.attributes import Kind, Level
+from domains.products.rules.types import AttributeTerms, ChoiceTerms
+from domains.products.services import categories, inventory, prices, types
+from domains.products.services.products import (
+    NewProduct,
+    NewVariant,
+    create_product,
+    create_products,
+    edit_product,
+)
+from infrastructure import clock
+from infrastructure.database.contexts import alias_of
+from infrastructure.money import Money
+from tests.support.admin_pages import filled, text_of
+from tests.support.factories import products
+
+pytestmark = pytest.mark.django_db
+
+LIST = "admin:products_product_changelist"
+ADD = "admin:products_product_add"
+
+
+def page_of(product_id: Any) -> str:
+    return reverse("admin:products_product_change", args=[product_id])
+
+
+def names(page: Any) -> list[str]:
+    return [product.name for product in page.context["cl"].result_list]
+
+
+def prefix_of(sku: str) -> str:
+    return f"v{products.variant_id(sku).hex}"
+
+
+# The list
+
+
+def test_a_row_tells_what_staff_ask_first(clerk: Client, now: datetime) -> None:
+    categories.create_category(name="Home", parent=None, now=now)
+    create_product(
+        product=NewProduct(
+            name="Lantern",
+            status="active",
+            categories=("home",),
+            variants=tuple(
+                NewVariant(sku=sku, prices=(Money(amount, "GBP"),))
+                for sku, amount in (("A", 300), ("B", 450), ("C", 300), ("D", 300))
+            ),
+        ),
+        actor_id=None,
+        now=now,
+    )
+    inventory.set_stock(levels={"A": 1200, "B": 34}, reason="delivery", now=now)
+    page = clerk.get(reverse(LIST))
+    [product] = page.context["cl"].result_list
+    screen = page.context["cl"].model_admin
+    assert screen.skus(product) == "A, B, C and 1 more"
+    assert screen.price(product) == "3.00 – 4.50 GBP"
+    assert screen.stock(product) == "1,234"
+    assert screen.categories(product) == "Home"
+    assert "no-thumbnail" in screen.picture(product)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("red lan", ["Red lantern"]),
+        ("LANTERN", ["Blue lantern", "Red lantern"]),
+        ("R-1", ["Red lantern"]),
+        ("r-", ["Red lantern"]),
+        ("4006381333931", ["Blue lantern"]),
+        ("erp-7", ["Blue lantern"]),
+        ("lamp", []),
+    ],
+)
+def test_products_are_found_by_words_skus_barcodes_and_external_ids(
+    clerk: Client, now: datetime, words: str, found: list[str]
+) -> None:
+    products.product(now=now, name="Red lantern", sku="R-1", status="draft")
+    create_product(
+        product=NewProduct(
+            name="Blue lantern",
+            external_id="erp-7",
+            variants=(NewVariant(sku="B-1", prices=(Money(1, "GBP"),), barcode="4006381333931"),),
+        ),
+        actor_id=None,
+        now=now,
+    )
+    assert names(clerk.get(reverse(LIST), {"q": words})) == found
+
+
+def test_products_are_filtered(clerk: Client, now: datetime) -> None:
+    categories.create_category(name="Home", parent=None, now=now)
+    categories.create_category(name="Lights", parent="home", now=now)
+    products.product(now=now, name="Sold", sku="A", stock=3, categories=("lights",))
+    products.product(now=now, name="Empty", sku="B", status="draft")
+    products.product(now=now, name="Gone", sku="C", status="archived")
+    products.product(now=now, name="Low", sku="D", stock=2, categories=("home",))
+    inventory.configure_stock(
+        sku="D",
+        settings={"low_stock_threshold": 2},
+        change_from={"low_stock_threshold": None},
+        reason="season",
+        actor_id=None,
+        now=now,
+    )
+
+    def listed(**filters: str) -> list[str]:
+        return names(clerk.get(reverse(LIST), filters))
+
+    assert listed() == ["Empty", "Low", "Sold"]
+    assert listed(status="any") == ["Empty", "Gone", "Low", "Sold"]
+    assert listed(status="archived") == ["Gone"]
+    assert listed(status="draft") == ["Empty"]
+    assert listed(stock="some") == ["Low", "Sold"]
+    assert listed(stock="none") == ["Empty"]
+    assert listed(stock="low") == ["Low"]
+    assert listed(category="home") == ["Low", "Sold"]
+    assert listed(category="lights") == ["Sold"]
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_list_costs_the_same_statements_however_long(
+    clerk: Client, now: datetime, count: int
+) -> None:
+    create_products(
+        products=[
+            NewProduct(
+                name=f"Thing {n}",
+                variants=(NewVariant(sku=f"S{n}", prices=(Money(100, "GBP"),)),),
+            )
+            for n in range(count)
+        ],
+        now=now,
+    )
+    with CaptureQueriesContext(connections[alias_of("products")]) as statements:
+        page = clerk.get(reverse(LIST), {"all": ""})
+    assert len(names(page)) == count
+    about_products = [one for one in statements if "products_" in one["sql"]]
+    assert len(about_products) == LIST_STATEMENTS
+
+
+# How many there are, once for the filters and once in all; the page; its pictures; what is shown of
+# it; the choices of the filters by type and by category.
+LIST_STATEMENTS = 6
+
+
+# A page
+
+
+def lamp(now: datetime) -> None:
+    types.create_type(
+        code="lamp",
+        name="Lamp",
+        attributes=[
+            AttributeTerms(
+                code="material",
+                name="Material",
+                kind=Kind.CHOICE,
+                required=True,
+                choices=(
+                    ChoiceTerms(code="wood", name="Wood"),
+                    ChoiceTerms(code="tin", name="Tin"),
+                ),
+            ),
+            AttributeTerms(code="power", name="Power", kind=Kind.NUMBER, unit="W"),
+            AttributeTerms(code="dimmable", name="Dimmable", kind=Kind.BOOLEAN),
+            AttributeTerms(code="since", name="Since", kind=Kind.DATE),
+            AttributeTerms(
+                code="rooms",
+                name="Rooms",
+                kind=Kind.MULTI_CHOICE,
+                choices=(
+                    ChoiceTerms(code="hall", name="Hall"),
+                    ChoiceTerms(code="attic", name="Attic"),
+                ),
+            ),
+            AttributeTerms(code="hue", name="Hue", kind=Kind.TEXT, level=Level.VARIANT),
+        ],
+        now=now,
+    )
+
+
+def test_a_product_is_made_with_variants_prices_and_attributes(
+    clerk: Client, now: datetime
+) -> None:
+    lamp(now)
+    categories.create_category(name="Home", parent=None, now=now)
+    home = categories.category_ids(["home"])["home"]
+    form = filled(clerk.get(reverse(ADD))) | {
+        "name": "Desk lamp",
+        "status": "active",
+        "product_type": "lamp",
+        "main_category": str(home),
+        "attr_material": "tin",
+        "attr_power": "7.5",
+        "attr_dimmable": "true",
+        "attr_since": "2026-03-31",
+        "attr_rooms": ["attic", "hall"],
+        "text_de_name": "Schreibtischlampe",
+        "new0-sku": "L-1",
+        "new0-price": "12.30",
+        "new0-options": "Colour: red; Size: M",
+        "new0-attr_hue": "warm",
+        "new0-weight_g": "800",
+        "new0-unit": "piece",
+        "new0-backorder_limit": "4",
+    }
+    answer = clerk.post(reverse(ADD), form)
+    product = Product.objects.get()
+    assert (answer.status_code, answer.headers["Location"]) == (302, page_of(product.pk))
+    assert (product.name, product.slug, product.status) == ("Desk lamp", "desk-lamp", "active")
+    assert product.attributes == {
+        "material": "tin",
+        "power": 7.5,
+        "dimmable": True,
+        "since": "2026-03-31",
+        "rooms": ["hall", "attic"],
+    }
+    assert [link.category_id for link in product.categories] == [home]
+    assert [(row.locale, row.name) for row in product.texts] == [("de", "Schreibtischlampe")]
+    [variant] = product.variants
+    assert (variant.sku, variant.weight_g, variant.attributes) == ("L-1", 800, {"hue": "warm"})
+    assert variant.options == {"Colour": "red", "Size": "M"}
+    assert Price.objects.get().money == Money(1230, "GBP")
+    assert StockItem.objects.get().backorder_limit == 4
+
+
+def test_what_a_type_lacks_is_told_next_to_its_field_and_nothing_is_written(
+    clerk: Client, now: datetime
+) -> None:
+    lamp(now)
+    form = filled(clerk.get(reverse(ADD))) | {
+        "name": "Desk lamp",
+        "status": "active",
+        "product_type": "lamp",
+        "new0-sku": "L-1",
+        "new0-price": "12.30",
+        "new0-barcode": "4006381333932",
+        "new0-unit": "piece",
+    }
+    page = clerk.post(reverse(ADD), form)
+    sheet = page.context["sheet"]
+    assert sheet.form.errors == {"attr_material": ["material is required."]}
+    assert sheet.added[0].errors == {"barcode": ["The check digit of 4006381333932 is wrong."]}
+    assert Product.objects.count() == 0
+
+
+def test_a_sku_that_exists_is_told_at_its_row(clerk: Client, now: datetime) -> None:
+    products.product(now=now, sku="A")
+    form = filled(clerk.get(reverse(ADD))) | {
+        "name": "Other",
+        "new0-sku": "A",
+        "new0-price": "1",
+        "new0-unit": "piece",
+    }
+    page = clerk.post(reverse(ADD), form)
+    assert page.context["sheet"].added[0].errors == {"sku": ["The SKU A exists already."]}
+    assert Product.objects.count() == 1
+
+
+def test_showing_the_attributes_of_a_type_saves_nothing_and_complains_of_nothing(
+    clerk: Client, now: datetime
+) -> None:
+    lamp(now)
+    form = filled(clerk.get(reverse(ADD))) | {"product_type": "lamp", "reload": "yes"}
+    page = clerk.post(reverse(ADD), form)
+    assert 'name="attr_material"' in text_of(page)
+    assert "errorlist" not in text_of(page)
+    assert Product.objects.count() == 0
+
+
+def test_a_page_that_nobody_touched_changes_nothing_when_it_is_saved(
+    clerk: Client, now: datetime
+) -> None:
+    product_id = products.product(now=now, sku="A")
+    before = Product.objects.get().version
+    assert (
+        clerk.post(page_of(product_id), filled(clerk.get(page_of(product_id)))).status_code == 302
+    )
+    assert Product.objects.get().version == before
+    assert PriceEntry.objects.count() == 1
+
+
+def test_everything_on_a_page_is_saved_together(clerk: Client, now: datetime) -> None:
+    product_id = products.product(now=now, sku="A", price_minor=300)
+    key = prefix_of("A")
+    form = filled(clerk.get(page_of(product_id))) | {
+        "name": "Better lantern",
+        "slug": "better-lantern",
+        f"{key}-price": "3.50",
+        f"{key}-options": "Size: S",
+        "new_variants": "new7",
+        "new7-sku": "B",
+        "new7-price": "4.00",
+        "new7-options": "Size: M",
+        "new7-unit": "piece",
+        "new7-tax_class": "standard",
+    }
+    assert clerk.post(page_of(product_id), form).status_code == 302
+    product = Product.objects.get()
+    assert (product.name, product.slug) == ("Better lantern", "better-lantern")
+    assert [(one.sku, one.options) for one in product.variants] == [
+        ("A", {"Size": "S"}),
+        ("B", {"Size": "M"}),
+    ]
+    assert {(one.sku, str(one.money)) for one in Price.objects.all()} == {
+        ("A", "3.50 GBP"),
+        ("B", "4.00 GBP"),
+    }
+
+
+def test_one_fault_keeps_all_of_a_page_from_being_saved(clerk: Client, now: datetime) -> None:
+    products.product(now=now, sku="B", name="Other")
+    product_id = products.product(now=now, sku="A", price_minor=300)
+    form = filled(clerk.get(page_of(product_id))) | {
+        "name": "Better lantern",
+        f"{prefix_of('A')}-price": "3.50",
+        "new_variants": "new0",
+        "new0-sku": "B",
+        "new0-price": "4.00",
+        "new0-options": "Size: M",
+        "new0-unit": "piece",
+        "new0-tax_class": "standard",
+        f"{prefix_of('A')}-options": "Size: S",
+    }
+    page = clerk.post(page_of(product_id), form)
+    assert page.context["sheet"].added[0].errors == {"sku": ["The SKU B exists already."]}
+    assert Product.objects.get(pk=product_id).name == "White metal lantern"
+    assert Price.objects.get(sku="A").money == Money(300, "GBP")
+
+
+def test_the_second_of_two_editors_is_told_and_overwrites_nothing(
+    clerk: Client, now: datetime
+) -> None:
+    product_id = products.product(now=now, sku="A")
+    form = filled(clerk.get(page_of(product_id))) | {"name": "Mine"}
+    edit_product(product_id=product_id, version=None, now=now, name="Theirs")
+    page = clerk.post(page_of(product_id), form)
+    assert page.status_code == 200
+    assert "Somebody else changed this product while you did." in text_of(page)
+    assert 'value="Mine"' in text_of(page)
+    assert Product.objects.get().name == "Theirs"
+
+
+def test_a_price_that_somebody_else_set_meanwhile_is_not_overwritten(
+    clerk: Client, now: datetime
+) -> None:
+    product_id = products.product(now=now, sku="A", price_minor=300)
+    form = filled(clerk.get(page_of(product_id))) | {f"{prefix_of('A')}-price": "3.50"}
+    prices.set_price(sku="A", money=Money(320, "GBP"), actor_id=None, now=now)
+    page = clerk.post(page_of(product_id), form)
+    [row] = page.context["sheet"].variants
+    assert row.errors == {"price": ["The price of A was changed meanwhile."]}
+    assert Price.objects.get().money == Money(320, "GBP")
+
+
+def test_a_variant_is_taken_off_sale_and_the_last_one_is_not(clerk: Client, now: datetime) -> None:
+    product_id = products.product(now=now, sku="A")
+    form = filled(clerk.get(page_of(product_id)))
+    del form[f"{prefix_of('A')}-on_sale"]
+    page = clerk.post(page_of(product_id), form)
+    assert page.context["sheet"].form.errors == {
+        "status": ["A product on sale keeps at least one variant."]
+    }
+    assert clerk.post(page_of(product_id), form | {"status": "draft"}).status_code == 302
+    [variant] = Product.objects.get().variants
+    assert variant.retired_at is not None
+
+
+def test_an_archived_product_is_shown_and_stays(clerk: Client, now: datetime) -> None:
+    product_id = products.product(now=now, sku="A", status="archived")
+    page = clerk.get(page_of(product_id))
+    assert "it is out of the catalogue for good" in text_of(page)
+    assert "<fieldset disabled>" in text_of(page)
+    clerk.post(page_of(product_id), filled(page) | {"name": "Back again"})
+    assert Product.objects.get().name == "White metal lantern"
+
+
+# Prices
+
+
+def prices_page(product_id: Any) -> str:
+    return reverse("admin:products_product_prices", args=[product_id])
+
+
+def test_a_sale_is_planned_and_taken_back(clerk: Client, now: datetime) -> None:
+    product_id = products.product(now=now, sku="A", price_minor=300)
+    begin = (clock.now() + timedelta(days=2)).replace(second=0, microsecond=0)
+    end = begin + timedelta(days=7)
+    form = {
+        "skus": ["A"],
+        "price_list": "",
+        "amount": "2.50",
+        "kind": "sale",
+        "min_quantity": "1",
+        "valid_from": f"{begin:%Y-%m-%dT%H:%M}",
+        "valid_until": f"{end:%Y-%m-%dT%H:%M}",
+    }
+    assert clerk.post(prices_page(product_id), form).status_code == 302
+    entry = PriceEntry.objects.get(kind="sale")
+    assert (entry.amount_minor, entry.from_at, entry.until_at) == (250, begin, end)
+    shown = text_of(clerk.get(prices_page(product_id)))
+    assert "scheduled" in shown
+    assert "Take back" in shown
+    clerk.post(prices_page(product_id), {"end": str(entry.pk)})
+    assert PriceEntry.objects.get(kind="sale").ending == "cancelled"
+
+
+def test_a_price_that_would_end_before_it_begins_is_refused_at_its_field(
+    clerk: Client, now: datetime
+) -> None:
+    product_id = products.product(now=now, sku="A", price_minor=300)
+    form = {
+        "skus": ["A"],
+        "amount": "2.50",
+        "kind": "sale",
+        "min_quantity": "1",
+        "valid_from": "2031-01-02T00:00",
+        "valid_until": "2031-01-01T00:00",
+    }
+    page = clerk.post(prices_page(product_id), form)
+    assert page.context["form"].errors == {"valid_until": ["It would end before it begins."]}
+    wrong = clerk.post(prices_page(product_id), form | {"amount": "2.505"})
+    assert wrong.context["form"].errors["amount"] == ["GBP has 2 decimals, '2.505' has more."]
+    assert PriceEntry.objects.count() == 1
+
+
+def test_readers_see_prices_and_set_none(reader: Client, now: datetime) -> None:
+    product_id = products.product(now=now, sku="A", price_minor=300)
+    page = text_of(reader.get(prices_page(product_id)))
+    assert "3.00 GBP" in page
+    assert "Set the price" not in page
+    assert reader.post(prices_page(product_id), {"amount": "1"}).status_code == 403
+    assert PriceEntry.objects.count() == 1
