@@ -199,6 +199,13 @@ def test_a_line_of_json_is_taken_whole_or_not(now: datetime) -> None:
     assert sorted(Product.objects.values_list("external_id", flat=True)) == ["O", "R"]
 
 
+def test_a_name_as_long_as_a_line_is_a_fault_like_any_other(now: datetime) -> None:
+    line = '{"slug":"a","%s":1,"variants":[]}' % ("x" * 100_000)
+    done = bring("products", line, now=now, file_format="jsonl")
+    [(row, pointer, code)] = faults(done)
+    assert (row, len(pointer), code) == (1, 101, "unknown_field")
+
+
 def test_what_only_the_database_refuses_costs_its_own_row_alone(now: datetime) -> None:
     """Two new products of one batch want the same: the batch fails as a whole, and is written one
     by one."""

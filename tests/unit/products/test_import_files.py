@@ -239,6 +239,13 @@ def test_a_line_without_an_end_is_never_held_in_memory() -> None:
     assert faults([item]) == [(1, "", "too_long")]
 
 
+@pytest.mark.parametrize("head", [b"sku,\xff\n", b"sku,a\x00\n", b'"sku,name', b"sku\xc3,amount"])
+def test_a_header_that_is_no_text_is_refused(head: bytes) -> None:
+    with pytest.raises(InvalidHeader) as refused:
+        check(io.BytesIO(head), "prices", "csv")
+    refused.value.detail.encode()
+
+
 # JSON Lines
 
 
@@ -250,7 +257,9 @@ def test_lines_of_json_are_taken_or_refused_each_by_itself() -> None:
         b'{"sku":"C","currency":"EUR","amount":"1.001","colour":"red"}\n'
         b"{nothing\n"
         b'{"sku":"D\\u0000","currency":"EUR","amount":"1"}\n'
-        b'{"sku":"E","currency":"EUR","amount":"1"}'
+        b'{"sku":"E","currency":"EUR","amount":"1"}\n'
+        b'{"sku":1,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+        b'{"sku":"\\ud800","currency":"EUR","amount":"1"}'
     )
     found = read("prices", content, "jsonl")
     assert faults(found) == [
@@ -258,9 +267,11 @@ def test_lines_of_json_are_taken_or_refused_each_by_itself() -> None:
         (4, "/colour", "unknown_field"),
         (5, "", "invalid_json"),
         (6, "", "bad_format"),
+        (8, "", "invalid_json"),
+        (9, "", "invalid_json"),
     ]
     assert [item.value.sku for item in found if item.value] == ["A", "E"]
-    assert [item.end for item in found] == [1, 3, 4, 5, 6, 7]
+    assert [item.end for item in found] == [1, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_a_line_says_nothing_of_what_is_empty() -> None:

@@ -124,9 +124,10 @@ def _json_items(stream: Stream, kind: str, skip: int) -> Iterator[Item]:
                 item.fault("bad_format", "A NUL character is not accepted.")
         else:
             try:
-                item.value = decoder.decode(line)
-            except msgspec.ValidationError:
-                _refuse(item, msgspec.json.decode(line), ROWS[kind], strict=True)
+                try:
+                    item.value = decoder.decode(line)
+                except msgspec.ValidationError:
+                    _refuse(item, msgspec.json.decode(line), ROWS[kind], strict=True)
             except (msgspec.DecodeError, RecursionError) as error:
                 item.fault("invalid_json", f"{error}.")
         yield item
@@ -239,11 +240,16 @@ def _is_storable(text: str, item: Item) -> bool:
         item.fault("too_long", f"A line may have {MAX_LINE:,} bytes.")
     elif "\x00" in text:
         item.fault("bad_format", "A NUL character is not accepted.")
-    elif not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+    elif not _is_unicode(text):
         item.fault("invalid_encoding", "It is not UTF-8.")
     else:
         return True
     return False
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it has no surrogates, which stand for bytes that are no UTF-8."""
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _open_csv(stream: Stream, kind: str) -> tuple[Header, Iterator[list[str] | csv.Error]]:
@@ -252,6 +258,9 @@ def _open_csv(stream: Stream, kind: str) -> tuple[Header, Iterator[list[str] | c
     first = next(lines, "")
     while first.count('"') % 2 and len(first) < MAX_CELL and (more := next(lines, "")):
         first += more
+    if "\x00" in first or not _is_unicode(first):
+        fault = FieldError("", "invalid_encoding", "The first line is not UTF-8.")
+        raise InvalidHeader(fault.detail, errors=[fault])
     likely = sorted(_DELIMITERS, key=first.count, reverse=True)
     refusal: InvalidHeader | None = None
     for delimiter in likely:

@@ -84,6 +84,15 @@ def _to_do(items: Iterator[Item], start: int, kind: str, work: Work) -> Iterator
             work.progress()
 
 
+# Names of fields that are none may be as long as a line.
+_MOST_POINTER, _MOST_DETAIL = 200, 1_000
+
+
 def _faults(item: Item) -> Iterator[Fault]:
     for fault in item.faults:
-        yield Fault(row=fault.row, code=fault.code, detail=fault.detail, pointer=fault.pointer)
+        yield Fault(
+            row=fault.row,
+            code=fault.code,
+            detail=fault.detail[:_MOST_DETAIL],
+            pointer=fault.pointer[:_MOST_POINTER],
+        )
