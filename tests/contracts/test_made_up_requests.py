@@ -113,6 +113,7 @@ def _goods(*, now: datetime) -> dict[str, list[str]]:
     ]
     return {
         "sku": skus,
+        "kind": ["products", "categories", "product-types", "prices", "stock"],
         "id_or_slug": [*(str(product_id) for product_id in ids), "cup-s1"],
         "media_id": media,
         "product_id": [str(product_id) for product_id in ids],
