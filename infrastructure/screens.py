@@ -42,12 +42,19 @@ class Shortcut:
     query: str = ""
 
 
+def version_in(posted: Any) -> int:
+    """The version that a page was made from, of its hidden field; one that never was, without."""
+    text = posted.get("version", "")
+    return int(text) if text.isdecimal() else -1
+
+
 SHORTCUTS: list[Shortcut] = []
 
 
 def shortcuts_for(request: HttpRequest) -> list[tuple[str, str]]:
     """Titles and addresses of what this member of staff may do."""
-    scopes = getattr(request.user, "scopes", frozenset()) if request.user.is_active else ()
+    user: Any = request.user
+    scopes = user.scopes if user.is_active else frozenset()
     return [
         (shortcut.title, reverse(shortcut.url) + shortcut.query)
         for shortcut in sorted(SHORTCUTS, key=lambda one: one.rank)
@@ -132,6 +139,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        title = str(self.model._meta.verbose_name_plural).capitalize()
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
     def describe(self, selected: Any) -> str:
         """What the page that asks once more says of an object."""
         return str(selected)
@@ -198,10 +209,6 @@ class ScreenAdmin(ReadOnlyAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_write_permission(request)
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        title = str(self.model._meta.verbose_name_plural).capitalize()
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def changeform_view(  # type: ignore[override]
         self,

@@ -8,7 +8,6 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 
 # Of screens that say nothing about it; daily work is below, machinery above.
 ORDINARY = 100
@@ -34,7 +33,7 @@ class StaffSite(AdminSite):
             app["models"].sort(key=self._rank)
         return sorted(apps, key=lambda app: (self._rank(app["models"][0]), app["name"]))
 
-    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
+    def autocomplete_view(self, request: HttpRequest) -> Any:
         return _Choices.as_view(admin_site=self)(request)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

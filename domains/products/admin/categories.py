@@ -16,10 +16,12 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from domains.products.admin.fields import (
+    ABOVE,
     category_field,
     external_id_field,
     initial_texts,
     other_locales,
+    path_of,
     slug_field,
     text_fields,
     told_in,
@@ -31,7 +33,7 @@ from domains.products.services.categories import NewCategory
 from infrastructure import clock
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
-from infrastructure.screens import ScreenAdmin, ServiceForm
+from infrastructure.screens import ScreenAdmin, ServiceForm, version_in
 
 # A tree of no more is shown with all its branches open.
 FEW = 60
@@ -137,20 +139,10 @@ class CategoryAdmin(ScreenAdmin):
     ordering = ("name", "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
-        # Of deeper ones the names of the nearest are enough to know them by.
-        return super().get_queryset(request).select_related("parent__parent__parent")
+        return super().get_queryset(request).select_related(*ABOVE)
 
     def describe(self, selected: Any) -> str:
-        """Its name behind those of the categories above it: there are many Accessories."""
-        names, above = [selected.name], selected
-        for _ in range(3):
-            above = above.parent
-            if above is None:
-                break
-            names.insert(0, above.name)
-        else:
-            names[0] = f"… {names[0]}" if above.parent_id else names[0]
-        return " › ".join(names)
+        return path_of(selected)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """The whole tree in one statement, or those that a search finds with the way to them."""
@@ -172,7 +164,9 @@ class CategoryAdmin(ScreenAdmin):
         )
 
     def add_page(self, request: HttpRequest) -> HttpResponseBase:
-        below = Category.objects.filter(slug=request.GET.get("parent", "")).first()
+        below = Category.objects.filter(
+            slug=request.GET.get("parent", "").replace("\0", "")
+        ).first()
         form = NewCategoryForm(
             request.POST if request.method == "POST" else None, initial={"parent": below}
         )
@@ -246,8 +240,7 @@ class CategoryAdmin(ScreenAdmin):
         """What was done, as a sentence; empty where nothing was. Raises DomainError."""
         now = clock.now()
         if what == "remove":
-            version = int(posted.get("version") or 0)
-            categories.remove_category(category_id=found.pk, version=version)
+            categories.remove_category(category_id=found.pk, version=version_in(posted))
             return f"{found.name} is removed."
         if what == "move" and move.is_valid():
             categories.edit_category(

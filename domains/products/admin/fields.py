@@ -29,6 +29,8 @@ from domains.products.rules.types import AttributeTerms
 from infrastructure.money import InvalidMoney, Money
 
 MANY_CHOICES = 12
+LEVELS_TOLD = 3
+ABOVE = ("parent__parent__parent",)
 _LABELS = {
     "name": "Name",
     "description": "Description",
@@ -167,18 +169,36 @@ def instant_field(**options: Any) -> forms.DateTimeField:
 def category_field(*, several: bool = False, **options: Any) -> Any:
     """Found by typing a part of the name."""
     relation = ProductCategory._meta.get_field("category")
-    queryset = Category.objects.all()
+    queryset = Category.objects.select_related(*ABOVE)
     if several:
         return _Categories(
             queryset, widget=AutocompleteSelectMultiple(relation, admin.site), **options
         )
-    return forms.ModelChoiceField(
-        queryset, widget=AutocompleteSelect(relation, admin.site), **options
-    )
+    return _Category(queryset, widget=AutocompleteSelect(relation, admin.site), **options)
+
+
+def path_of(category: Category) -> str:
+    """Its name behind those of the categories above it: there are many Accessories. Of a deep one
+    the nearest are told; they come with `select_related(*ABOVE)`."""
+    names, above = [category.name], category.parent
+    for _ in range(LEVELS_TOLD):
+        if above is None:
+            break
+        names.insert(0, above.name)
+        above = above.parent if len(names) <= LEVELS_TOLD else None
+    return " › ".join(names)
+
+
+class _Category(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return path_of(obj)
 
 
 class _Categories(forms.ModelMultipleChoiceField):
     """In the order in which they were sent."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return path_of(obj)
 
     def clean(self, value: Any) -> Any:
         found = {str(category.pk): category for category in super().clean(value)}

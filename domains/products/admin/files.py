@@ -19,6 +19,7 @@ from domains.products.queries.prices import price_lists
 from domains.products.rules.imports.columns import COLUMNS
 from domains.products.services import exports
 from domains.products.services.imports import files as imports
+from domains.products.services.imports.terms import Mode
 from infrastructure import clock
 from infrastructure.errors import DomainError
 from infrastructure.operations import services as operations
@@ -139,14 +140,7 @@ def import_page(screen: ProductAdmin, request: HttpRequest) -> HttpResponseBase:
         except DomainError as refusal:
             form.refuse(refusal)
         else:
-            tried = imports.start(
-                received,
-                mode=said["mode"],
-                dry_run=True,
-                actor_id=actor_of(request),
-                now=clock.now(),
-            )
-            return HttpResponseRedirect(_address(tried))
+            return HttpResponseRedirect(_address(_tried(received, said["mode"], request)))
     return screen.shown(
         request,
         "products/import.html",
@@ -241,6 +235,14 @@ def _title(operation: Operation) -> str:
 
 def _address(operation: Operation) -> str:
     return reverse("admin:products_file", args=[operation.pk])
+
+
+def _tried(received: imports.Received, mode: Mode, request: HttpRequest) -> Operation:
+    """A small file at once, so that nobody has to wait for a worker to see what it says."""
+    actor_id = actor_of(request)
+    if received.byte_size <= settings.IMPORT_SYNC_BYTES:
+        return imports.run_now(received, mode=mode, dry_run=True, actor_id=actor_id)
+    return imports.start(received, mode=mode, dry_run=True, actor_id=actor_id, now=clock.now())
 
 
 def _kinds(screen: ProductAdmin, request: HttpRequest, scope: str) -> list[tuple[str, str]]:

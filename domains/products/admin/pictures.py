@@ -19,7 +19,7 @@ from domains.products.queries.media import StaffMedia, media_of_product
 from domains.products.services import media
 from infrastructure import clock
 from infrastructure.errors import DomainError
-from infrastructure.screens import ServiceForm
+from infrastructure.screens import ServiceForm, version_in
 
 if TYPE_CHECKING:
     from domains.products.admin.products import ProductAdmin
@@ -90,7 +90,7 @@ def pictures_page(screen: ProductAdmin, request: HttpRequest, product_id: UUID) 
                 return HttpResponseRedirect(request.path)
             form = edited[picture.shown.id] = _form_of(picture, request.POST, product=product)
         if what == "remove" or form.is_valid():
-            version = int(request.POST.get("version") or 0)
+            version = version_in(request.POST)
             try:
                 done = _carry_out(product, what, which, form, version)
             except DomainError as refusal:

@@ -114,7 +114,7 @@ class ProductForm(_Attributed):
         choices.choices = type_choices(types)  # type: ignore[attr-defined]
         code = data.get("product_type", "") if data is not None else self.initial_type(product)
         chosen = next((one for one in types if one.code == code), None)
-        self.product_type = chosen
+        self.chosen_type = chosen
         self.add_attributes(chosen, Level.PRODUCT, product.attributes if product else {})
         for locale in other_locales():
             self.fields |= text_fields(locale)
@@ -316,7 +316,7 @@ class Sheet:
         known: Mapping[str, StaffVariant] | None = None,
     ) -> None:
         self.form = ProductForm(data, types=types, product=product)
-        chosen = self.form.product_type
+        chosen = self.form.chosen_type
         self.variants = [
             VariantForm(
                 data,
@@ -401,7 +401,7 @@ class Sheet:
 
 
 def _initial(product: Product) -> dict[str, Any]:
-    categories = [link.category for link in product.category_rows.all()]  # type: ignore[attr-defined]
+    categories = [link.category for link in product.category_rows.all()]
     return {
         "version": product.version,
         "name": product.name,

@@ -145,7 +145,8 @@ def prices_page(screen: ProductAdmin, request: HttpRequest, product_id: UUID) ->
 
 def _end(request: HttpRequest, product: Product, entry_id: str) -> None:
     entries = PriceEntry.objects.filter(price__variant__product_id=product.pk)
-    entry = entries.filter(pk=entry_id).select_related("price").first()
+    known = {str(pk) for pk in entries.values_list("pk", flat=True)}
+    entry = entries.select_related("price").get(pk=entry_id) if entry_id in known else None
     if entry is None:
         messages.error(request, "That price is not there.")
         return

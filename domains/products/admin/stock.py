@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -138,7 +139,13 @@ class OfProduct(admin.SimpleListFilter):
         return bool(self.lookup_choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[StockItem]) -> QuerySet[StockItem]:
-        return queryset.filter(variant__product_id=self.value()) if self.value() else queryset
+        chosen = self.value()
+        if not chosen:
+            return queryset
+        try:
+            return queryset.filter(variant__product_id=UUID(chosen))
+        except ValueError:
+            return queryset.none()
 
 
 class StockList(ChangeList):

@@ -18,7 +18,7 @@ from domains.products.services import types
 from infrastructure import clock
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
-from infrastructure.screens import ScreenAdmin, ServiceForm
+from infrastructure.screens import ScreenAdmin, ServiceForm, version_in
 
 _KINDS = [
     ("text", "Text"),
@@ -149,7 +149,7 @@ class TypeSheet:
             ]
         self.blank = AttributeForm(None, prefix="a__n__")
         self.next_number = 1 + max(
-            (int(row.prefix[1:]) for row in self.rows if (row.prefix or "")[1:].isdigit()),
+            (int(prefix) for row in self.rows if (prefix := str(row.prefix)[1:]).isdecimal()),
             default=-1,
         )
 
@@ -216,7 +216,7 @@ class ProductTypeAdmin(ScreenAdmin):
         stale = False
         if "remove" in request.POST:
             try:
-                types.remove_type(code=found.code, version=int(request.POST.get("version") or 0))
+                types.remove_type(code=found.code, version=version_in(request.POST))
             except DomainError as refusal:
                 messages.error(request, refusal.detail)
                 return HttpResponseRedirect(request.path)

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from domains.products.models import Product
 from infrastructure import clock
+from infrastructure.database.contexts import alias_of
 from infrastructure.operations import leases, running
 from infrastructure.operations.models import Operation
 from tests.support.admin_pages import text_of
@@ -21,6 +22,11 @@ pytestmark = pytest.mark.django_db
 
 IMPORT, EXPORT = "admin:products_import", "admin:products_export"
 CSV = b"sku,name,status,price.GBP\nA,Lantern,active,3.50\nB,Candle,active,1.20\n"
+
+
+@pytest.fixture(autouse=True)
+def by_a_worker(settings: Any) -> None:
+    settings.IMPORT_SYNC_BYTES = 0
 
 
 def sent(client: Client, content: bytes, name: str = "goods.csv", **more: str) -> Any:
@@ -40,7 +46,7 @@ def latest() -> Operation:
 
 def worked() -> Operation:
     """The latest operation, after a worker has carried it out."""
-    operation = leases.take(latest().pk, context="products", now=clock.now())
+    operation = leases.take(alias_of("products"), latest().pk, now=clock.now())
     assert operation is not None
     running.carry_out(operation, now=clock.now)
     return latest()
@@ -58,7 +64,7 @@ def test_a_file_is_tried_out_shown_and_then_imported_once(clerk: Client) -> None
     assert page.context["counts"] == [
         *(("created", 2), ("changed", 0), ("unchanged", 0), ("failed", 0)),
     ]
-    assert "Import: change 2" in text_of(page)
+    assert 'value="Import 2"' in text_of(page)
     assert "refresh" not in text_of(page)
     first = clerk.post(page_of(tried))
     again = clerk.post(page_of(tried))
@@ -68,6 +74,14 @@ def test_a_file_is_tried_out_shown_and_then_imported_once(clerk: Client) -> None
     assert (done.dry_run, done.result["created"]) == (False, 2)
     assert set(Product.objects.values_list("name", flat=True)) == {"Lantern", "Candle"}
     assert "The import is done." in text_of(clerk.get(page_of(done)))
+
+
+def test_what_a_small_file_would_change_is_shown_at_once(clerk: Client, settings: Any) -> None:
+    settings.IMPORT_SYNC_BYTES = len(CSV)
+    page = clerk.get(sent(clerk, CSV).headers["Location"])
+    assert dict(page.context["counts"])["created"] == 2
+    assert 'value="Import 2"' in text_of(page)
+    assert Product.objects.count() == 0
 
 
 def test_errors_are_shown_with_their_rows_before_anything_is_imported(clerk: Client) -> None:
@@ -85,7 +99,7 @@ def test_a_file_that_changes_nothing_offers_nothing(clerk: Client) -> None:
     sent(clerk, CSV)
     page = text_of(clerk.get(page_of(worked())))
     assert "everything is as the file says already" in page
-    assert "Import: change" not in page
+    assert 'value="Import' not in page
 
 
 @pytest.mark.parametrize(

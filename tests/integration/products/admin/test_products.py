@@ -391,6 +391,30 @@ def test_an_archived_product_is_shown_and_stays(clerk: Client, now: datetime) ->
     assert Product.objects.get().name == "White metal lantern"
 
 
+@pytest.mark.parametrize("count", [1, 60])
+def test_a_page_costs_the_same_statements_however_many_variants(
+    clerk: Client, now: datetime, count: int
+) -> None:
+    product_id = create_product(
+        product=NewProduct(
+            name="Lantern",
+            variants=tuple(
+                NewVariant(sku=f"S{n}", options={"Size": str(n)}, prices=(Money(100, "GBP"),))
+                for n in range(count)
+            ),
+        ),
+        actor_id=None,
+        now=now,
+    )
+    with CaptureQueriesContext(connections[alias_of("products")]) as statements:
+        page = clerk.get(page_of(product_id))
+    assert len(page.context["sheet"].variants) == count
+    # Whether it is there; the product with its type; variants, categories and texts; prices and
+    # stock; the types to choose from.
+    about_products = [one["sql"] for one in statements if "products_" in one["sql"]]
+    assert len(about_products) == 7
+
+
 # Prices
 
 
