@@ -8,7 +8,7 @@ from itertools import count
 from uuid import UUID
 
 from domains.products.models import Listing, Product
-from domains.products.models.listing import BATCH
+from domains.products.models.listing_sql import BATCH
 from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.database.threads import in_threads
 

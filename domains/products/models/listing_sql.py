@@ -1,0 +1,312 @@
+"""The statements that keep the listing in step with the tables it is computed from."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from domains.products.rules.search import configuration_of
+
+# Popularity is how many units orders asked for in so many days.
+POPULAR_DAYS = 90
+
+# Products whose listing one statement writes.
+BATCH = 500
+
+IN_CATEGORIES = """
+    SELECT DISTINCT product_id FROM products_productcategory WHERE category_id = ANY(%s::uuid[])
+    ORDER BY product_id
+"""
+OF_TYPE = "SELECT id FROM products_product WHERE product_type_id = %s ORDER BY id"
+POPULARITY = """
+    WITH wanted AS (
+        SELECT product_id, sum(units)::bigint AS units FROM products_listingdemand
+        WHERE day > %s GROUP BY product_id
+    ), changed AS MATERIALIZED (
+        SELECT l.product_id, coalesce(w.units, 0) AS units
+        FROM products_listing l LEFT JOIN wanted w ON w.product_id = l.product_id
+        WHERE l.popularity <> coalesce(w.units, 0)
+        ORDER BY l.product_id LIMIT %s
+    ), locked AS MATERIALIZED (
+        SELECT product_id FROM products_listing
+        WHERE product_id = ANY(ARRAY(SELECT product_id FROM changed))
+        ORDER BY product_id FOR NO KEY UPDATE
+    )
+    UPDATE products_listing l SET popularity = c.units
+    FROM changed c JOIN locked k ON k.product_id = c.product_id
+    WHERE l.product_id = c.product_id RETURNING 1
+"""
+DEMAND = """
+    INSERT INTO products_listingdemand AS d (product_id, day, units)
+    SELECT v.product_id, a.day, sum(a.units)
+    FROM unnest(%s::uuid[], %s::date[], %s::bigint[]) a (variant_id, day, units)
+    JOIN products_variant v ON v.id = a.variant_id
+    GROUP BY v.product_id, a.day ORDER BY v.product_id, a.day
+    ON CONFLICT (product_id, day) DO UPDATE SET units = d.units + excluded.units
+    RETURNING 1
+"""
+FORGET_DEMAND = """
+    DELETE FROM products_listingdemand
+    WHERE day >= coalesce(%s::date, '-infinity') AND day < coalesce(%s::date, 'infinity')
+    RETURNING 1
+"""
+NO_TIMEOUT = "SELECT set_config('statement_timeout', '0', true)"
+FORGET_WORDS = """
+    WITH used AS MATERIALIZED (
+        SELECT word FROM ts_stat('SELECT document FROM products_listing')
+    ), heads AS MATERIALIZED (
+        SELECT word FROM ts_stat('SELECT document FROM products_listing', 'abc')
+    ), demoted AS (
+        UPDATE products_listingword w SET head = false
+        WHERE w.head AND w.lexeme IN (SELECT word FROM used)
+            AND w.lexeme NOT IN (SELECT word FROM heads)
+    ), unused AS (
+        DELETE FROM products_listingoption o WHERE o.code NOT IN (
+            SELECT split_part(t.token, '=', 1)
+            FROM (SELECT DISTINCT unnest(tokens) AS token FROM products_listing) t
+        )
+    )
+    DELETE FROM products_listingword w WHERE w.lexeme NOT IN (SELECT word FROM used)
+    RETURNING 1
+"""
+LOCK = """
+    SELECT 1 FROM products_product WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
+"""
+LOCK_OF_VARIANTS = """
+    SELECT 1 FROM products_product
+    WHERE id IN (SELECT product_id FROM products_variant WHERE id = ANY(%s::uuid[]))
+    ORDER BY id FOR NO KEY UPDATE
+"""
+AVAILABILITY = """
+    WITH now AS MATERIALIZED (
+        SELECT p.product_id, EXISTS (
+            SELECT FROM products_variant v JOIN products_stockitem s ON s.variant_id = v.id
+            WHERE v.product_id = p.product_id AND v.retired_at IS NULL
+                AND s.on_hand + s.backorder_limit - s.held > 0
+        ) AS available
+        FROM (
+            SELECT DISTINCT product_id FROM products_variant WHERE id = ANY(%s::uuid[])
+        ) p
+    )
+    UPDATE products_listing l SET available = now.available FROM now
+    WHERE l.product_id = now.product_id AND l.available <> now.available
+    RETURNING 1
+"""
+
+
+def folded(text: str) -> str:
+    """SQL: a text in lower case, without accents and apostrophes, words apart by one space."""
+    letters = f"translate(lower(unaccent({text})), '''`', '')"
+    return f"btrim(regexp_replace({letters}, '[^[:alnum:]]+', ' ', 'g'))"
+
+
+@cache
+def refresh_text() -> str:
+    """The statement for the locales of this installation."""
+    default = settings.DEFAULT_LOCALE
+    others = [locale for locale in settings.LOCALES if locale != default]
+    texts = {default: ("p.name", "p.description")} | {
+        locale: (f"t{n}.name", f"t{n}.description") for n, locale in enumerate(others)
+    }
+    joins = "".join(
+        f" LEFT JOIN products_producttext t{n} ON t{n}.product_id = p.id AND t{n}.locale = '{code}'"
+        for n, code in enumerate(others)
+    )
+    names = ", ".join(folded(f"coalesce({name}, '')") for name, _ in texts.values())
+    told = ", ".join(folded(f"coalesce({story}, '')") for _, story in texts.values())
+    configurations = [configuration_of(locale) for locale in texts]
+    stemmed = " || ".join(
+        f"to_tsvector('{configuration}'::regconfig, w.names[{n}])"
+        for n, configuration in enumerate(configurations, 1)
+    )
+    stories = " || ".join(
+        f"to_tsvector('{configuration}'::regconfig, w.stories[{n}])"
+        for n, configuration in enumerate(configurations, 1)
+    )
+    own = configurations[0]
+    columns = "sort_name, created_at, available, category_ids, tokens, identifiers, names, document"
+    return f"""
+    WITH asked AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id),
+    shown AS MATERIALIZED (
+        SELECT p.id, p.product_type_id, p.attributes, p.created_at,
+            ARRAY[{names}] AS names, ARRAY[{told}] AS stories
+        FROM products_product p{joins}
+        WHERE p.id = ANY(ARRAY(SELECT id FROM asked)) AND p.status = 'active'
+    ), sold AS MATERIALIZED (
+        SELECT v.product_id, shown.product_type_id, v.id, v.sku, v.barcode, v.name, v.options,
+            v.attributes, s.on_hand + s.backorder_limit - s.held > 0 AS available
+        FROM shown JOIN products_variant v ON v.product_id = shown.id AND v.retired_at IS NULL
+        JOIN products_stockitem s ON s.variant_id = v.id
+    ), held AS (
+        SELECT p.id AS product_id, a.code, a.kind, a.filterable, a.choices,
+            p.attributes -> a.code AS stored
+        FROM shown p JOIN products_attribute a
+            ON a.product_type_id = p.product_type_id AND a.level = 'product'
+        WHERE p.attributes ? a.code
+        UNION ALL
+        SELECT v.product_id, a.code, a.kind, a.filterable, a.choices, v.attributes -> a.code
+        FROM sold v JOIN products_attribute a
+            ON a.product_type_id = v.product_type_id AND a.level = 'variant'
+        WHERE v.attributes ? a.code
+    ), told AS MATERIALIZED (
+        SELECT h.product_id, h.code, h.kind, h.filterable, e.value, (
+            SELECT concat_ws(' ', c.choice ->> 'name', n.names)
+            FROM jsonb_array_elements(h.choices) c (choice), LATERAL (
+                SELECT string_agg(x.name, ' ') AS names
+                FROM jsonb_each_text(coalesce(c.choice -> 'names', '{{}}')) x (locale, name)
+            ) n
+            WHERE c.choice ->> 'code' = e.value
+        ) AS choice
+        FROM held h CROSS JOIN LATERAL jsonb_array_elements_text(
+            CASE jsonb_typeof(h.stored) WHEN 'array' THEN h.stored
+            ELSE jsonb_build_array(h.stored) END
+        ) e (value)
+    ), options AS MATERIALIZED (
+        SELECT DISTINCT v.product_id, v.product_type_id,
+            replace({folded("o.name")}, ' ', '_') AS code, o.name, o.value
+        FROM sold v CROSS JOIN LATERAL jsonb_each_text(v.options) o (name, value)
+    ), tokens AS (
+        SELECT product_id, code || '=' || value AS token FROM told
+        WHERE filterable AND kind IN ('text', 'choice', 'multi_choice', 'boolean')
+        UNION
+        SELECT o.product_id, o.code || '=' || coalesce(c.code, o.value)
+        FROM options o
+        LEFT JOIN LATERAL (
+            SELECT x.choice ->> 'code' AS code
+            FROM products_attribute a
+            CROSS JOIN LATERAL jsonb_array_elements(a.choices) x (choice)
+            WHERE a.product_type_id = o.product_type_id AND a.code = o.code AND a.filterable
+                AND lower(o.value) IN (lower(x.choice ->> 'code'), lower(x.choice ->> 'name'))
+            LIMIT 1
+        ) c ON true
+        WHERE o.code <> ''
+    ), tokens_of AS MATERIALIZED (
+        SELECT product_id, array_agg(token ORDER BY token) AS tokens FROM tokens
+        GROUP BY product_id
+    ), sold_of AS MATERIALIZED (
+        SELECT product_id, bool_or(available) AS available,
+            string_agg(name, ' ' ORDER BY sku) AS names,
+            array_agg({folded("sku")} ORDER BY sku) || array_agg({folded("barcode")} ORDER BY sku)
+                AS codes
+        FROM sold GROUP BY product_id
+    ), told_of AS MATERIALIZED (
+        SELECT product_id, string_agg(DISTINCT coalesce(choice, value), ' ') AS values
+        FROM told WHERE kind IN ('text', 'choice', 'multi_choice') GROUP BY product_id
+    ), options_of AS MATERIALIZED (
+        SELECT product_id, string_agg(DISTINCT value, ' ') AS values FROM options
+        GROUP BY product_id
+    ), linked AS (
+        SELECT l.product_id, array_agg(l.category_id ORDER BY l.category_id) AS ids,
+            string_agg(concat_ws(' ', c.name, t.names), ' ') AS names
+        FROM shown JOIN products_productcategory l ON l.product_id = shown.id
+        JOIN products_category c ON c.id = l.category_id
+        LEFT JOIN LATERAL (
+            SELECT string_agg(t.name, ' ' ORDER BY t.locale) AS names
+            FROM products_categorytext t WHERE t.category_id = c.id
+        ) t ON true
+        GROUP BY l.product_id
+    ), w AS MATERIALIZED (
+        SELECT p.id, p.created_at, p.names, p.stories, coalesce(v.available, false) AS available,
+            -- Of a product that comes, or comes back; the others' is brought up to date in turn.
+            (
+                SELECT coalesce(sum(n.units), 0) FROM products_listingdemand n
+                WHERE n.product_id = p.id
+                    AND n.day > (now() AT TIME ZONE 'UTC')::date - {POPULAR_DAYS}
+            ) AS popularity,
+            coalesce(l.ids, '{{}}') AS category_ids, coalesce(k.tokens, '{{}}') AS tokens,
+            ARRAY(
+                SELECT DISTINCT i FROM unnest(p.names || v.codes) i WHERE i <> '' ORDER BY i
+            ) AS identifiers,
+            coalesce(v.codes, '{{}}') AS codes,
+            {folded("coalesce(l.names, '')")} AS categories,
+            {folded("concat_ws(' ', v.names, f.values, o.values)")} AS traits
+        FROM shown p
+        LEFT JOIN linked l ON l.product_id = p.id
+        LEFT JOIN tokens_of k ON k.product_id = p.id
+        LEFT JOIN sold_of v ON v.product_id = p.id
+        LEFT JOIN told_of f ON f.product_id = p.id
+        LEFT JOIN options_of o ON o.product_id = p.id
+    ), d AS MATERIALIZED (
+        SELECT w.*, {stemmed} || to_tsvector('simple'::regconfig, array_to_string(w.names, ' '))
+            AS name_words
+        FROM w
+    ), documents AS MATERIALIZED (
+        SELECT d.*, setweight(d.name_words, 'A')
+            || setweight(to_tsvector('simple'::regconfig, array_to_string(d.codes, ' ')), 'A')
+            || setweight(to_tsvector('{own}'::regconfig, d.traits), 'B')
+            || setweight(to_tsvector('simple'::regconfig, d.traits), 'B')
+            || setweight(to_tsvector('{own}'::regconfig, d.categories), 'C')
+            || setweight(to_tsvector('simple'::regconfig, d.categories), 'C')
+            || strip({stories.replace("w.", "d.")}) AS document
+        FROM d
+    ), gone AS (
+        DELETE FROM products_listing l
+        WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked))
+            AND NOT EXISTS (SELECT FROM shown WHERE shown.id = l.product_id)
+    ), listed AS (
+        INSERT INTO products_listing AS l (product_id, popularity, {columns})
+        SELECT d.id, d.popularity, d.names[1], d.created_at, d.available, d.category_ids, d.tokens,
+            d.identifiers, strip(d.name_words), d.document
+        FROM documents d ORDER BY d.id
+        ON CONFLICT (product_id) DO UPDATE SET ({columns}) = ROW(
+            {", ".join(f"excluded.{column}" for column in columns.split(", "))}
+        )
+        WHERE ({", ".join(f"l.{column}" for column in columns.split(", "))}) IS DISTINCT FROM
+            ({", ".join(f"excluded.{column}" for column in columns.split(", "))})
+    ), prices AS MATERIALIZED (
+        SELECT v.product_id, pr.currency, min(pr.amount_minor) AS amount_minor
+        FROM sold v JOIN products_price pr ON pr.variant_id = v.id
+        WHERE pr.price_list_id IS NULL AND pr.amount_minor IS NOT NULL
+        GROUP BY v.product_id, pr.currency
+    ), prices_gone AS (
+        DELETE FROM products_listingprice l
+        WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked)) AND NOT EXISTS (
+            SELECT FROM prices p WHERE p.product_id = l.product_id AND p.currency = l.currency
+        )
+    ), priced AS (
+        INSERT INTO products_listingprice AS l (product_id, currency, amount_minor)
+        SELECT product_id, currency, amount_minor FROM prices ORDER BY product_id, currency
+        ON CONFLICT (product_id, currency) DO UPDATE SET amount_minor = excluded.amount_minor
+        WHERE l.amount_minor <> excluded.amount_minor
+    ), numbers AS MATERIALIZED (
+        SELECT DISTINCT product_id, code, CASE
+            WHEN kind = 'date' AND value ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'
+                THEN value::date - date '1970-01-01'
+            WHEN kind = 'number' AND value ~ '^-?[0-9]' THEN value::double precision
+            END AS value
+        FROM told WHERE filterable AND kind IN ('number', 'date')
+    ), numbers_gone AS (
+        DELETE FROM products_listingnumber l
+        WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked)) AND NOT EXISTS (
+            SELECT FROM numbers n
+            WHERE n.product_id = l.product_id AND n.code = l.code AND n.value = l.value
+        )
+    ), numbered AS (
+        INSERT INTO products_listingnumber (product_id, code, value)
+        SELECT product_id, code, value FROM numbers WHERE value IS NOT NULL
+        ORDER BY product_id, code, value
+        ON CONFLICT (product_id, code, value) DO NOTHING
+    ), named AS (
+        INSERT INTO products_listingoption (code, name)
+        SELECT o.code, min(o.name) FROM options o
+        WHERE o.code <> '' AND NOT EXISTS (
+            SELECT FROM products_listingoption k WHERE k.code = o.code
+        )
+        GROUP BY o.code ORDER BY o.code
+        ON CONFLICT (code) DO NOTHING
+    ), words AS (
+        INSERT INTO products_listingword AS k (lexeme, head)
+        SELECT f.lexeme, f.head FROM (
+            SELECT u.lexeme, bool_or(u.weights IS NOT NULL) AS head
+            FROM documents d CROSS JOIN LATERAL unnest(d.document) u (lexeme, positions, weights)
+            GROUP BY u.lexeme
+        ) f
+        WHERE NOT EXISTS (
+            SELECT FROM products_listingword k WHERE k.lexeme = f.lexeme AND k.head >= f.head
+        )
+        ORDER BY f.lexeme
+        ON CONFLICT (lexeme) DO UPDATE SET head = true WHERE excluded.head AND NOT k.head
+    )
+    SELECT count(*) FROM shown
+    """
