@@ -449,6 +449,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 30},
     },
+    "count categories": {
+        "task": "products.count_categories",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
     "refresh popularity": {"task": "products.refresh_popularity", "schedule": 600.0},
     "sweep pictures": {"task": "products.sweep_pictures", "schedule": 3600.0},
     "forget operations": {"task": "platform.forget_operations", "schedule": 3600.0},

@@ -61,6 +61,12 @@ def refresh_popularity() -> None:
     listing.refresh_popularity(now=clock.now())
 
 
+@shared_task(name="products.count_categories")
+def count_categories() -> None:
+    """Every few seconds, and when a category was hung elsewhere: keep the counts of products."""
+    listing.count_categories()
+
+
 @runs("products.import", scope="catalogue.write")
 def import_file(work: Work) -> None:
     """What a file says of the catalogue; see docs/import.md."""

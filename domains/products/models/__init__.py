@@ -1,6 +1,7 @@
 """The aggregates of products. Django wants to find all models here."""
 
 from domains.products.models.categories import Category, CategorySlug, CategoryText
+from domains.products.models.category_counts import CategoryCount
 from domains.products.models.channels import Channel
 from domains.products.models.listing import (
     Listing,
@@ -34,6 +35,7 @@ __all__ = [
     "MAIN_WAREHOUSE",
     "Attribute",
     "Category",
+    "CategoryCount",
     "CategorySlug",
     "CategoryText",
     "Channel",

@@ -6,6 +6,7 @@ from functools import cache
 
 from django.conf import settings
 
+from domains.products.models.category_counts import MOVES
 from domains.products.rules.search import configuration_of
 
 # Popularity is how many units orders asked for in so many days.
@@ -127,7 +128,7 @@ def refresh_text() -> str:
     own = configurations[0]
     columns = "sort_name, created_at, available, category_ids, tokens, identifiers, names, document"
     return f"""
-    WITH asked AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id),
+    WITH RECURSIVE asked AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id),
     shown AS MATERIALIZED (
         SELECT p.id, p.product_type_id, p.attributes, p.created_at,
             ARRAY[{names}] AS names, ARRAY[{told}] AS stories
@@ -307,6 +308,28 @@ def refresh_text() -> str:
         )
         ORDER BY f.lexeme
         ON CONFLICT (lexeme) DO UPDATE SET head = true WHERE excluded.head AND NOT k.head
+    ), relisted AS MATERIALIZED (
+        SELECT coalesce(l.product_id, d.id) AS product_id, l.category_ids AS left_ids,
+            d.category_ids AS entered_ids
+        FROM (
+            SELECT product_id, category_ids FROM products_listing
+            WHERE product_id = ANY(ARRAY(SELECT id FROM asked))
+        ) l FULL JOIN documents d ON d.id = l.product_id
+        WHERE l.category_ids IS DISTINCT FROM d.category_ids
+    ), lies (product_id, more, category_id) AS (
+        SELECT DISTINCT product_id, more, category_id FROM (
+            SELECT product_id, -1 AS more, unnest(left_ids) AS category_id FROM relisted
+            UNION ALL
+            SELECT product_id, 1, unnest(entered_ids) FROM relisted
+        ) direct
+        UNION
+        SELECT lies.product_id, lies.more, c.parent_id
+        FROM lies JOIN products_category c ON c.id = lies.category_id
+        WHERE c.parent_id IS NOT NULL
+    ), counted AS (
+        INSERT INTO products_categorycount (category_id, products, moves)
+        SELECT category_id, sum(more), {MOVES} FROM lies
+        GROUP BY category_id HAVING sum(more) <> 0
     )
     SELECT count(*) FROM shown
     """

@@ -14,7 +14,7 @@ from domains.products.errors import (
     CategoryNotFound,
     UnknownCategory,
 )
-from domains.products.models import Category, Listing
+from domains.products.models import Category, CategoryCount, Listing
 from domains.products.queries import categories as queries
 from domains.products.rules import slugs, tags
 from domains.products.rules.ranks import rank_between
@@ -25,6 +25,7 @@ from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 from infrastructure.ids import new_id
+from infrastructure.work import hint_after_commit
 
 SLUGS = ("products_category_slug_unique", "products_categoryslug_unique")
 
@@ -128,6 +129,7 @@ def edit_category(
             Category.objects.lock_tree()
         category = _locked(category_id)
         expect(category.version, version, category)
+        parent_id = category.parent_id
         if moves:
             _move(category, changes)
         if "external_id" in changes:
@@ -144,6 +146,9 @@ def edit_category(
         if not category.has_changes:
             return
         category.save()
+        if category.parent_id != parent_id:
+            CategoryCount.objects.tree_changed()
+            hint_after_commit("products", "products.count_categories")
         if {"name", "texts"} & changes.keys():
             Listing.objects.refresh_in_categories([category.id])
         shown.hint(tags.CATEGORIES)

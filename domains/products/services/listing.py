@@ -7,7 +7,7 @@ from datetime import date, datetime
 from itertools import count
 from uuid import UUID
 
-from domains.products.models import Listing, Product
+from domains.products.models import CategoryCount, Listing, Product
 from domains.products.models.listing_sql import BATCH
 from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.database.threads import in_threads
@@ -41,6 +41,8 @@ def rebuild_listing(
             refresh(start)
     with atomic("products"):
         Listing.objects.forget_words()
+    with atomic("products"):
+        CategoryCount.objects.recount()
     refresh_popularity(now=now)
     return len(ids)
 
@@ -54,6 +56,15 @@ def refresh_popularity(*, now: datetime) -> int:
             changed = Listing.objects.refresh_popularity(today=now.date())
         total += changed
     return total
+
+
+def count_categories() -> None:
+    """Count the products of all categories anew after one was hung elsewhere; else only keep what
+    was counted in few rows."""
+    with atomic("products"):
+        CategoryCount.objects.fold()
+        if CategoryCount.objects.is_stale():
+            CategoryCount.objects.recount()
 
 
 def refresh_availability(*, variant_ids: Iterable[UUID]) -> None:

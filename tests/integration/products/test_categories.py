@@ -103,9 +103,10 @@ def test_a_move_and_a_reordering_write_one_row(edit: Callable[..., None], now: d
     for category_id, changes in ((lights, {"parent": "toys"}), (toys, {"before": "home"})):
         with CaptureQueriesContext(connections[alias_of("products")]) as statements:
             edit(category_id, **changes)
-        assert len(written(statements)) == 1
-        # The lock, the new place and what to move, the ranks there, and the write.
-        assert len(statements) <= 8
+        # Where it hangs elsewhere now, a note that the counts are of another tree.
+        assert len(written(statements)) == (2 if "parent" in changes else 1)
+        # The lock, the new place and what to move, the ranks there, and the writes.
+        assert len(statements) <= 9
     after = dict(Category.objects.values_list("id", "version"))
     assert {pk for pk, version in after.items() if version != before[pk]} == {lights, toys}
     assert tree() == {"Toys": {"Lights": {f"Lamp {n}": {} for n in range(5)}}, "Home": {}}

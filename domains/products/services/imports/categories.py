@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import UNSET
 
 from domains.products.errors import CategoryCycle, UnknownCategory
-from domains.products.models import Category, Listing
+from domains.products.models import Category, CategoryCount, Listing
 from domains.products.queries import categories as queries
 from domains.products.queries.trees import Branch, branches
 from domains.products.rules import tags
@@ -32,6 +32,7 @@ from domains.products.services.imports.terms import (
 )
 from infrastructure.errors import DomainError, FieldError
 from infrastructure.ids import new_id
+from infrastructure.work import hint_after_commit
 
 
 class CategoryWriter:
@@ -55,6 +56,7 @@ class CategoryWriter:
         slugs = iter(_slugs_for([row for row in rows if tree.id_of(row) is None]))
         made: dict[UUID, Branch] = {}
         new, changed, renamed = [], [], []
+        moved = False
         for item in items:
             row: CategoryRow = item.value
             found = tree.id_of(row)
@@ -68,16 +70,21 @@ class CategoryWriter:
                     item.outcome = "created"
                 elif found in stored:
                     category = stored[found]
+                    parent_id = category.parent_id
                     if _edit(category, row, tree, terms):
                         renamed.append(category.id)
                     item.outcome = "changed" if category.has_changes else "unchanged"
                     if category.has_changes:
                         changed.append(category)
+                    moved |= category.parent_id != parent_id
                 item.id = found or category.id
             except DomainError as refusal:
                 refuse(item, refusal)
         Category.objects.add_all(new)
         Category.objects.save_all(changed)
+        if moved:
+            CategoryCount.objects.tree_changed()
+            hint_after_commit("products", "products.count_categories")
         if renamed:
             Listing.objects.refresh_in_categories(renamed)
         if new or changed:
