@@ -3,8 +3,10 @@
 from domains.products.admin import (  # noqa: F401  (each registers its screens)
     categories,
     files,
+    ledger,
     prices,
     products,
     stock,
     types,
+    warehouses,
 )

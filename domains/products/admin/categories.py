@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from domains.products.admin.fields import (
     ABOVE,
+    LongTextField,
     category_field,
     external_id_field,
     initial_texts,
@@ -46,7 +47,7 @@ class CategoryForm(ServiceForm):
         required=False, help_text="Its part of the address. Old ones go on leading here."
     )
     external_id = external_id_field()
-    description = forms.CharField(required=False, max_length=100_000, widget=forms.Textarea)
+    description = LongTextField()
     seo_title = forms.CharField(required=False, max_length=200, label="Title for search engines")
     seo_description = forms.CharField(
         required=False, max_length=500, label="Description for search engines"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,7 @@ from infrastructure.money import InvalidMoney, Money
 
 MANY_CHOICES = 12
 LEVELS_TOLD = 3
+_BETWEEN_OPTIONS = re.compile(r";(?=[^;]*:)")
 ABOVE = ("parent__parent__parent",)
 _LABELS = {
     "name": "Name",
@@ -62,6 +64,17 @@ class AmountField(forms.CharField):
         return value.amount_text if isinstance(value, Money) else value
 
 
+class LongTextField(forms.CharField):
+    """A text of several lines, as it was: a browser sends other ends of lines than it was given."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("widget", forms.Textarea)
+        super().__init__(required=False, max_length=100_000, strip=False, **options)
+
+    def clean(self, value: Any) -> Any:
+        return super().clean(value).replace("\r\n", "\n")
+
+
 class OptionsField(forms.CharField):
     """`Size: M; Colour: blue` as a mapping."""
 
@@ -71,7 +84,8 @@ class OptionsField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         found: dict[str, str] = {}
-        for part in super().clean(value).split(";"):
+        # A semicolon in a value has no name and colon behind it.
+        for part in _BETWEEN_OPTIONS.split(super().clean(value)):
             if not part.strip():
                 continue
             name, colon, text = (piece.strip() for piece in part.partition(":"))
@@ -219,11 +233,12 @@ def warehouse_choices() -> list[tuple[str, str]]:
 def text_fields(locale: str) -> dict[str, forms.Field]:
     """The texts of one locale; empty ones are shown in the default one."""
     return {
-        f"text_{locale}_{name}": forms.CharField(
+        f"text_{locale}_{name}": LongTextField(label=_LABELS[name])
+        if name == "description"
+        else forms.CharField(
             label=_LABELS[name],
             required=False,
-            max_length={"description": 100_000, "seo_description": 500}.get(name, 200),
-            widget=forms.Textarea if name == "description" else forms.TextInput,
+            max_length=500 if name == "seo_description" else 200,
         )
         for name in TEXT_FIELDS
     }

@@ -209,7 +209,7 @@ class PriceListAdmin(ScreenAdmin):
             self.require_write(request)
             if form.is_valid():
                 try:
-                    count = form.save(actor_of(request), clock.now())
+                    count = form.set(actor_of(request), clock.now())
                 except DomainError as refusal:
                     form.refuse(refusal)
                 else:
@@ -280,7 +280,7 @@ class _GridForm(ServiceForm):
                     f"p{key}", "To ask for nothing any more, end it under the product's prices."
                 )
 
-    def save(self, actor_id: UUID, now: datetime) -> int:
+    def set(self, actor_id: UUID, now: datetime) -> int:
         """Raises DomainError; then nothing is set."""
         new = []
         for variant in self.variants:

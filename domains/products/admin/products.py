@@ -16,7 +16,7 @@ from django.utils.html import format_html
 
 from domains.products.admin import bulk, files, pictures, product_prices
 from domains.products.admin.fields import actor_of, thumbnail
-from domains.products.admin.product_forms import Sheet
+from domains.products.admin.sheet import Sheet
 from domains.products.models import Product
 from domains.products.queries import staff
 from domains.products.queries.media import thumbnails

@@ -287,11 +287,33 @@ def test_showing_the_attributes_of_a_type_saves_nothing_and_complains_of_nothing
 def test_a_page_that_nobody_touched_changes_nothing_when_it_is_saved(
     clerk: Client, now: datetime
 ) -> None:
-    product_id = products.product(now=now, sku="A")
-    before = Product.objects.get().version
-    assert (
-        clerk.post(page_of(product_id), filled(clerk.get(page_of(product_id)))).status_code == 302
+    product_id = create_product(
+        product=NewProduct(
+            name="Lantern",
+            description="White.\nOf metal.\n",
+            seo_title="A lantern",
+            external_id="erp-1",
+            texts={"de": {"name": "Laterne", "description": "Weiß.\nAus Blech."}},
+            variants=(
+                NewVariant(
+                    sku="A",
+                    prices=(Money(339, "GBP"),),
+                    options={"Size": "M", "Colour": "red; white"},
+                    weight_g=300,
+                ),
+            ),
+        ),
+        actor_id=None,
+        now=now,
     )
+    before = Product.objects.get().version
+    form = filled(clerk.get(page_of(product_id)))
+    # As browsers send them.
+    form = {
+        name: value.replace("\n", "\r\n") if isinstance(value, str) else value
+        for name, value in form.items()
+    }
+    assert clerk.post(page_of(product_id), form).status_code == 302
     assert Product.objects.get().version == before
     assert PriceEntry.objects.count() == 1
 
