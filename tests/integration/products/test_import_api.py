@@ -126,7 +126,7 @@ def test_gzip_and_json_lines_are_taken(post: Post) -> None:
         ("products", b"no gzip", {"content_encoding": "gzip"}, 400, "unreadable_file"),
         (
             "products",
-            gzip.compress(PRODUCTS.encode(, mtime=0))[:-9],
+            gzip.compress(PRODUCTS.encode(), mtime=0)[:-9],
             {"content_encoding": "gzip"},
             400,
             "unreadable_file",
@@ -265,7 +265,7 @@ def command(name: str, *arguments: Any) -> tuple[int, str, str]:
 
 def test_the_commands_import_and_export(tmp_path: Path, now: datetime) -> None:
     source = tmp_path / "pots.csv.gz"
-    source.write_bytes(gzip.compress(PRODUCTS.encode(, mtime=0)))
+    source.write_bytes(gzip.compress(PRODUCTS.encode(), mtime=0))
 
     code, out, err = command("import_catalogue", "products", source, "--dry-run")
     assert (code, Product.objects.count()) == (2, 0)
