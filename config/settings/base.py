@@ -32,9 +32,7 @@ DEFAULT_LOCALE = env.text("DEFAULT_LOCALE", "en")
 LOCALES = env.items("LOCALES", ["en", "de", "es", "fr", "ru"])
 env.require(DEFAULT_LOCALE in LOCALES, "DEFAULT_LOCALE is not one of LOCALES")
 # What finds products; docs/search.md says what another one has to do.
-SEARCH_ENGINE = env.text(
-    "SEARCH_ENGINE", "domains.products.queries.search.postgres.PostgresSearch"
-)
+SEARCH_ENGINE = env.text("SEARCH_ENGINE", "domains.products.queries.search.postgres.PostgresSearch")
 
 # --- Databases -------------------------------------------------------------------------------
 
@@ -447,6 +445,11 @@ CELERY_BEAT_SCHEDULE = {
     "make due picture sizes": {
         "task": "products.make_due_sizes",
         "schedule": 10.0,
+        "options": {"expires": 30},
+    },
+    "refresh due listings": {
+        "task": "products.refresh_due_listings",
+        "schedule": 5.0,
         "options": {"expires": 30},
     },
     "count categories": {

@@ -19,7 +19,7 @@ from infrastructure.operations.registry import runs
 from infrastructure.operations.work import Work
 
 # Then the next run goes on; a worker is kept by no task for long.
-_SIZING_SECONDS = 60
+_LONGEST_SECONDS = 60
 
 
 @shared_task(name="products.make_sizes")
@@ -31,7 +31,7 @@ def make_sizes(file_id: str) -> None:
 @shared_task(name="products.make_due_sizes")
 def make_due_sizes() -> None:
     """Every few seconds: make the sizes that no task was heard of, or whose worker died."""
-    until = time.monotonic() + _SIZING_SECONDS
+    until = time.monotonic() + _LONGEST_SECONDS
     while time.monotonic() < until and media.make_sizes(now=clock.now()):
         pass
 
@@ -59,6 +59,15 @@ def turn_due_prices() -> None:
 def refresh_popularity() -> None:
     """Every ten minutes: sort lists by what was ordered lately."""
     listing.refresh_popularity(now=clock.now())
+
+
+@shared_task(name="products.refresh_due_listings")
+def refresh_due_listings() -> None:
+    """Every few seconds, and when it is said that there is something: refresh what a change of a
+    type or a category left due, or a worker that died."""
+    until = time.monotonic() + _LONGEST_SECONDS
+    while time.monotonic() < until and listing.refresh_next():
+        pass
 
 
 @shared_task(name="products.count_categories")

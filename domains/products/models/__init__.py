@@ -11,6 +11,7 @@ from domains.products.models.listing import (
     ListingPrice,
     ListingWord,
 )
+from domains.products.models.listing_due import ListingDue
 from domains.products.models.media import MediaFile, ProductMedia
 from domains.products.models.movements import StockMovement
 from domains.products.models.price_lists import PriceList
@@ -41,6 +42,7 @@ __all__ = [
     "Channel",
     "Listing",
     "ListingDemand",
+    "ListingDue",
     "ListingNumber",
     "ListingOption",
     "ListingPrice",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -37,19 +36,6 @@ class ListingQuerySet(models.QuerySet["Listing"]):
             connection_of("products").fetch(sql.refresh_text(), [ids])
             # Whoever changed them wants to see it at once.
             after_commit(alias_of("products"), [LISTS, PRICES, *of_products(ids)])
-
-    def refresh_in_categories(self, category_ids: Sequence[UUID]) -> None:
-        """These categories are called something else: of all products that are directly in them."""
-        self._refresh_all(sql.IN_CATEGORIES, list(category_ids))
-
-    def refresh_of_type(self, product_type_id: UUID) -> None:
-        """The attributes of this type have changed: of all its products."""
-        self._refresh_all(sql.OF_TYPE, product_type_id)
-
-    def _refresh_all(self, select: str, param: Any) -> None:
-        ids = [product_id for (product_id,) in connection_of("products").fetch(select, [param])]
-        for start in range(0, len(ids), sql.BATCH):
-            self.refresh(ids[start : start + sql.BATCH])
 
     def refresh_availability(self, variant_ids: Sequence[UUID]) -> None:
         """The same for nothing but whether there is anything left of them."""

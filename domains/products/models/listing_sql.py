@@ -15,11 +15,6 @@ POPULAR_DAYS = 90
 # Products whose listing one statement writes.
 BATCH = 500
 
-IN_CATEGORIES = """
-    SELECT DISTINCT product_id FROM products_productcategory WHERE category_id = ANY(%s::uuid[])
-    ORDER BY product_id
-"""
-OF_TYPE = "SELECT id FROM products_product WHERE product_type_id = %s ORDER BY id"
 POPULARITY = """
     WITH wanted AS (
         SELECT product_id, sum(units)::bigint AS units FROM products_listingdemand

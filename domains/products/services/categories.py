@@ -14,12 +14,12 @@ from domains.products.errors import (
     CategoryNotFound,
     UnknownCategory,
 )
-from domains.products.models import Category, CategoryCount, Listing
+from domains.products.models import Category, CategoryCount
 from domains.products.queries import categories as queries
 from domains.products.rules import slugs, tags
 from domains.products.rules.ranks import rank_between
 from domains.products.rules.texts import Texts
-from domains.products.services import shown
+from domains.products.services import listing, shown
 from domains.products.services.writing import again_if_taken, expect, known_locales, refusals
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
@@ -150,7 +150,7 @@ def edit_category(
             CategoryCount.objects.tree_changed()
             hint_after_commit("products", "products.count_categories")
         if {"name", "texts"} & changes.keys():
-            Listing.objects.refresh_in_categories([category.id])
+            listing.refresh_in_categories(category_ids=[category.id])
         shown.hint(tags.CATEGORIES)
 
 

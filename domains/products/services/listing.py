@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import count
 from uuid import UUID
 
-from domains.products.models import CategoryCount, Listing, Product
+from domains.products.models import CategoryCount, Listing, ListingDue, Product
 from domains.products.models.listing_sql import BATCH
 from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.database.threads import in_threads
+from infrastructure.work import hint_after_commit
 
 
 def rebuild_listing(
@@ -56,6 +57,26 @@ def refresh_popularity(*, now: datetime) -> int:
             changed = Listing.objects.refresh_popularity(today=now.date())
         total += changed
     return total
+
+
+def refresh_in_categories(*, category_ids: Sequence[UUID]) -> None:
+    """These categories are called something else. Lists of few products know at once, those of
+    many a little later. The caller is in a transaction."""
+    if not ListingDue.objects.refresh_in_categories(category_ids):
+        hint_after_commit("products", "products.refresh_due_listings")
+
+
+def refresh_of_type(*, product_type_id: UUID) -> None:
+    """The attributes of a type have changed. Otherwise the same."""
+    if not ListingDue.objects.refresh_of_type(product_type_id):
+        hint_after_commit("products", "products.refresh_due_listings")
+
+
+def refresh_next() -> bool:
+    """Refresh a batch of the listings that are due, in a transaction of its own. Returns whether
+    there was any."""
+    with atomic("products"):
+        return ListingDue.objects.refresh_next()
 
 
 def count_categories() -> None:

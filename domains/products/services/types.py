@@ -7,11 +7,11 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.products.errors import ProductTypeInUse, ProductTypeNotFound
-from domains.products.models import Listing, ProductType
+from domains.products.models import ProductType
 from domains.products.queries import types as queries
 from domains.products.rules import tags
 from domains.products.rules.types import AttributeTerms, Loss, losses
-from domains.products.services import shown
+from domains.products.services import listing, shown
 from domains.products.services.writing import expect, known_locales, refusals
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
@@ -61,7 +61,8 @@ def edit_type(
         changed.edit(name=name, attributes=attributes, now=now)
         if changed.has_changes:
             changed.save()
-            Listing.objects.refresh_of_type(changed.id)
+            if attributes is not None:
+                listing.refresh_of_type(product_type_id=changed.id)
             shown.hint(tags.TYPES)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import UNSET
 
 from domains.products.errors import CategoryCycle, UnknownCategory
-from domains.products.models import Category, CategoryCount, Listing
+from domains.products.models import Category, CategoryCount
 from domains.products.queries import categories as queries
 from domains.products.queries.trees import Branch, branches
 from domains.products.rules import tags
@@ -20,7 +20,7 @@ from domains.products.rules.imports.rows import CategoryRow
 from domains.products.rules.ranks import rank_between, rank_of
 from domains.products.rules.slugs import EXTERNAL, free_slugs
 from domains.products.rules.texts import merged_texts
-from domains.products.services import shown
+from domains.products.services import listing, shown
 from domains.products.services.imports.terms import (
     Refused,
     Terms,
@@ -86,7 +86,7 @@ class CategoryWriter:
             CategoryCount.objects.tree_changed()
             hint_after_commit("products", "products.count_categories")
         if renamed:
-            Listing.objects.refresh_in_categories(renamed)
+            listing.refresh_in_categories(category_ids=renamed)
         if new or changed:
             shown.hint(tags.CATEGORIES)
         if self._dry_run:
