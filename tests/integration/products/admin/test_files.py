@@ -39,7 +39,7 @@ def page_of(operation: Operation) -> str:
 
 
 def latest() -> Operation:
-    found = Operation.objects.order_by("-id").first()
+    found = Operation.objects.using(alias_of("products")).order_by("-id").first()
     assert found is not None
     return found
 
@@ -69,7 +69,7 @@ def test_a_file_is_tried_out_shown_and_then_imported_once(clerk: Client) -> None
     first = clerk.post(page_of(tried))
     again = clerk.post(page_of(tried))
     assert first.headers["Location"] == again.headers["Location"]
-    assert Operation.objects.count() == 2
+    assert Operation.objects.using(alias_of("products")).count() == 2
     done = worked()
     assert (done.dry_run, done.result["created"]) == (False, 2)
     assert set(Product.objects.values_list("name", flat=True)) == {"Lantern", "Candle"}
@@ -115,7 +115,7 @@ def test_a_file_of_another_kind_is_refused_at_its_field(
 ) -> None:
     page = sent(clerk, content, name)
     assert fault in " ".join(page.context["form"].errors["file"])
-    assert Operation.objects.count() == 0
+    assert Operation.objects.using(alias_of("products")).count() == 0
 
 
 def test_only_a_finished_trial_is_confirmed(clerk: Client) -> None:
