@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+from contextlib import ExitStack
+from typing import Any
+
 import pytest
 from django.apps import apps
 from django.conf import settings
 from django.db import connections
+from sqlglot import exp, parse_one
 
+from domains.reporting.queries.events import EVENT_COUNTS
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
 from infrastructure.database.contexts import PLATFORM, aliases, context_of, schemas_on
 
@@ -62,6 +68,32 @@ def test_every_context_has_an_alias_and_every_app_a_context() -> None:
     for app in apps.get_app_configs():
         if list(app.get_models(include_auto_created=True)):
             assert context_of(app.label) in {PLATFORM, *settings.CONTEXTS}
+
+
+def test_the_audit_counts_the_events_of_every_aggregate_that_records_any() -> None:
+    """To the audit, events of an aggregate that it does not ask are invented."""
+    asked: list[str] = []
+
+    def note(execute: Any, sql: str, *rest: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, *rest)
+
+    with ExitStack() as noting:
+        for alias in aliases():
+            noting.enter_context(connections[alias].execute_wrapper(note))
+        for event_counts in EVENT_COUNTS:
+            assert list(event_counts()) == []
+    statements = [parse_one(sql, dialect="postgres") for sql in asked]
+    counted = {table.name for sql in statements for table in sql.find_all(exp.Table)}
+    recording = {
+        model._meta.db_table
+        for model in apps.get_models()
+        if model.__module__.startswith("domains.")
+        and issubclass(model, AggregateRoot)
+        and ".record(" in inspect.getsource(model)
+    }
+    assert {"orders_order", "products_pricelist", "users_user"} <= recording
+    assert recording - counted == set()
 
 
 def test_nobody_listens_to_the_signals_that_aggregates_do_not_send() -> None:

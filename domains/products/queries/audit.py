@@ -132,6 +132,7 @@ def event_counts() -> Iterator[tuple[UUID, str, int]]:
         SELECT id, events_recorded FROM (
             SELECT id, events_recorded FROM products_product
             UNION ALL SELECT id, events_recorded FROM products_price
+            UNION ALL SELECT id, events_recorded FROM products_pricelist
             UNION ALL SELECT variant_id, events_recorded FROM products_stockitem
             UNION ALL SELECT id, events_recorded FROM products_reservation
         ) aggregates

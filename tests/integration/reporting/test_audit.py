@@ -12,7 +12,10 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 
+from demo.catalogue import Product
+from demo.loading import load
 from domains.orders.models import Order
+from domains.products.models import PriceList
 from infrastructure import clock
 from infrastructure.kafka import reader
 from tests.integration.reporting.conftest import Sql, handle_everything, relay_everything
@@ -51,6 +54,26 @@ def test_a_shop_at_rest_ends_with_0(order: Order) -> None:
 
     assert code == 0
     assert "The books agree: 0 differences, 0 in flight" in printed
+
+
+def test_the_demo_with_its_price_list_leaves_no_difference() -> None:
+    skus = [str(number) for number in range(10_000, 10_024)]
+    load(
+        products=[
+            Product(sku=sku, name=f"Thing {sku}", price_minor=500, stock=3, category="Things")
+            for sku in skus
+        ],
+        now=clock.now() - timedelta(hours=1),
+        progress=lambda done, total: None,
+    )
+    relay_everything()
+    handle_everything()
+
+    code, printed = run("--wait", "5")
+
+    assert PriceList.objects.get().price_rows.exists()
+    assert "The books agree: 0 differences, 0 in flight" in printed
+    assert code == 0
 
 
 def test_it_waits_until_every_event_is_handled(order: Order) -> None:
