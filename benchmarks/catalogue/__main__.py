@@ -13,7 +13,8 @@ from benchmarks.catalogue.load import require_wrk
 from benchmarks.processes import ROOT
 
 SIZES = (1_000, 10_000, 100_000)
-STAFF = "bench@example.com"
+STAFF = "staff@example.com"
+CUSTOMER = "customer@example.com"
 
 
 def options() -> argparse.Namespace:
@@ -51,7 +52,7 @@ def measure(chosen: argparse.Namespace) -> list[str]:
     from django.core.management import call_command
 
     from benchmarks.catalogue import generate, importing, samples
-    from benchmarks.catalogue.run import UNCACHED, Run, Staff
+    from benchmarks.catalogue.run import UNCACHED, Account, Run
     from benchmarks.placement.shop import database_version
 
     run = Run(seconds=chosen.seconds, rounds=chosen.rounds, logs=chosen.logs)
@@ -72,8 +73,10 @@ def measure(chosen: argparse.Namespace) -> list[str]:
         *["--password-env", "BENCH_PASSWORD"],
         verbosity=0,
     )
-    staff = Staff(email=STAFF, password=os.environ["BENCH_PASSWORD"])
-    for section in (run.cached(catalogue, staff), run.changing(catalogue, staff)):
+    staff, customer = (
+        Account(email=email, password=os.environ["BENCH_PASSWORD"]) for email in (STAFF, CUSTOMER)
+    )
+    for section in (run.cached(catalogue, customer), run.changing(catalogue, staff)):
         sections.append(section)
         say(section)
     sections.append(importing.measure(rows=chosen.import_rows, folder=chosen.logs))

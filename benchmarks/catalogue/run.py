@@ -33,18 +33,25 @@ UNCACHED = ["products", "answer", "per second", "p50 ms", "p99", "statements"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Staff:
-    """Somebody who may set prices."""
+class Account:
+    """Somebody with a password."""
 
     email: str
     password: str
 
+    def register(self, port: int) -> None:
+        """As a customer, over HTTP, as customers do."""
+        self._post(port, "register", name="Bench")
+
     def token(self, port: int) -> str:
+        return str(self._post(port, "token").json()["access_token"])
+
+    def _post(self, port: int, what: str, **more: str) -> httpx.Response:
         answer = httpx.post(
-            f"http://{HOST}:{port}{API}/auth/token",
-            json={"email": self.email, "password": self.password},
+            f"http://{HOST}:{port}{API}/auth/{what}",
+            json={"email": self.email, "password": self.password, **more},
         )
-        return str(answer.raise_for_status().json()["access_token"])
+        return answer.raise_for_status()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +80,12 @@ class Run:
     def __init__(self, *, seconds: float, rounds: int, logs: Path) -> None:
         self._seconds, self._rounds, self._logs = seconds, rounds, logs
 
-    def cached(self, catalogue: Sample, staff: Staff) -> str:
+    def cached(self, catalogue: Sample, customer: Account) -> str:
         """A list and a product from the cache, beside servers that answer as many fixed bytes."""
         path = catalogue.lists()[0]
         with serving("config.wsgi:application", logs=self._logs) as (_, shop):
-            signed_in = {"Authorization": f"Bearer {staff.token(shop)}"}
+            customer.register(shop)
+            signed_in = {"Authorization": f"Bearer {customer.token(shop)}"}
             body = self._logs / "body.json"
             body.write_bytes(httpx.get(f"http://{HOST}:{shop}{path}").raise_for_status().content)
             fixed = {"FIXED_BODY": str(body), "SECRET_KEY": secrets.token_hex(32)}
@@ -93,7 +101,7 @@ class Run:
                     "list, anonymous": lambda: self._load(shop, [path]),
                     "product, anonymous": lambda: self._load(shop, catalogue.products()[:1]),
                     "many products, anonymous": lambda: self._load(shop, catalogue.products()),
-                    "list, signed in": lambda: self._load(shop, [path], headers=signed_in),
+                    "list, customer": lambda: self._load(shop, [path], headers=signed_in),
                 }
                 loads = self._in_turns(ways)
         bare_loads, django_loads, *_ = loads.values()
@@ -123,7 +131,7 @@ class Run:
             for name, found in loads.items()
         ]
 
-    def changing(self, catalogue: Sample, staff: Staff) -> str:
+    def changing(self, catalogue: Sample, staff: Account) -> str:
         """What one change of a price per second does to the share of cached answers."""
         paths = catalogue.lists() + catalogue.products()
         random.Random(1).shuffle(paths)

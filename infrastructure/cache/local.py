@@ -28,12 +28,14 @@ class Place:
     none, or anonymous) and reads a canonical URL.
 
     match: what the URL resolved to, for logs and metrics. rates: the limits of its callers.
+    sees_more: scopes whose holders are shown something else there.
     """
 
     url: str
     group: str | None
     match: Any = None
     rates: tuple[str, ...] = ()
+    sees_more: frozenset[str] = frozenset()
 
     @property
     def route(self) -> str:

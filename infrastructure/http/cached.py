@@ -78,21 +78,28 @@ class Built:
 
 
 def answer_cached(
-    view: APIView, *, context: str, audience: Audience | None, build: Callable[[], Built]
+    view: APIView, *, context: str, audience: Audience, build: Callable[[], Built]
 ) -> HttpResponse:
     """Answer a GET from the cache, or from what `build` returns, and keep that.
 
-    context: whose database `build` reads. audience: None where the answer is for this caller
-    alone, such as staff who see drafts; then nothing kept is shown, and nothing shown is kept.
+    context: whose database `build` reads. To whoever holds a scope of `view.sees_more`, such as
+    staff who see drafts, nothing kept is shown, and nothing shown to them is kept.
     Raises what `build` raises; refusals are not kept.
     """
     request = view.request
-    if audience is not None and audience.customer_group != _group_of(request):
+    if audience.customer_group != _group_of(request):
         raise ValueError("The audience is not that of the caller.")
+    if sees_more(request.user, view.sees_more):  # type: ignore[arg-type]
+        entry = _unkept(_loaded(build()), installed().now())
+        return answer_of(entry, request, "no-store")
     entry, now = _entry(view, context, audience, build)
-    shown_to_all = audience is not None and request.user is None and view.positions is None
-    personal = "no-store" if audience is None else PRIVATE
-    return answer_of(entry, request, public(entry, now) if shown_to_all else personal)
+    shown_to_all = request.user is None and view.positions is None
+    return answer_of(entry, request, public(entry, now) if shown_to_all else PRIVATE)
+
+
+def sees_more(actor: Actor | None, scopes: frozenset[str]) -> bool:
+    """Whether the caller holds one of the scopes that change an answer."""
+    return actor is not None and not scopes.isdisjoint(actor.scopes)
 
 
 def answer_of(entry: Entry, request: HttpRequest, cache_control: str) -> HttpResponse:
@@ -106,13 +113,13 @@ def answer_of(entry: Entry, request: HttpRequest, cache_control: str) -> HttpRes
 
 
 def _entry(
-    view: APIView, context: str, audience: Audience | None, build: Callable[[], Built]
+    view: APIView, context: str, audience: Audience, build: Callable[[], Built]
 ) -> tuple[Entry, float]:
     cache = installed()
     now = cache.now()
     request = view.request
     url = url_of(request.META)
-    if audience is None or url is None or not settings.CACHE_ENABLED:
+    if url is None or not settings.CACHE_ENABLED:
         return _unkept(_loaded(build()), now), now
 
     def load() -> Loaded:
@@ -151,6 +158,7 @@ def _place(view: APIView, audience: Audience) -> Place | None:
         group=audience.customer_group,
         match=view.request.resolver_match,
         rates=view.endpoints["GET"].rates,
+        sees_more=view.sees_more,
     )
 
 

@@ -1,8 +1,8 @@
 """Answers reads of people who are signed in from memory, before the URL is resolved.
 
 What the front is for anonymous callers, with all that a caller who says who they are is owed: the
-token is verified, the person looked up, the limits charged, the request logged. Staff and whoever
-holds a scope go on to the view, since it may show them more.
+token is verified, the person looked up, the limits charged, the request logged. Whoever holds a
+scope for which the view has more to show goes on to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from infrastructure.auth.authentication import authenticate
 from infrastructure.cache.installed import installed
 from infrastructure.errors import DomainError
 from infrastructure.http import limits
-from infrastructure.http.cached import answer_of
+from infrastructure.http.cached import answer_of, sees_more
 from infrastructure.http.canonical import plain_url
 from infrastructure.http.problems import problem
 from infrastructure.http.representations import PRIVATE
@@ -47,11 +47,13 @@ class CachedReads:
         except DomainError:
             # The view says what is wrong with the token.
             return None
-        if actor is None or actor.is_staff or actor.scopes:
+        if actor is None:
             return None
         local = installed().local
         held = local.at(url, actor.customer_group)
         if held is None or held.place is None or local.needs_refresh(held):
+            return None
+        if sees_more(actor, held.place.sees_more):
             return None
         request.user = actor  # type: ignore[assignment]
         request.resolver_match = held.place.match

@@ -101,6 +101,8 @@ class APIView(RestFrameworkView):
     """Whether it is a view of a context whose reads are cached."""
     is_cached: ClassVar[bool] = False
     """Whether its reads go through `answer_cached`, which loads from the primary."""
+    sees_more: ClassVar[frozenset[str]] = frozenset()
+    """Scopes whose holders are shown more than everybody else; what they read is never kept."""
     positions: consistency.Positions | None = None
     """What a read must show at least, from the caller's Consistency-Token."""
 

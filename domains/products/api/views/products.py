@@ -38,7 +38,7 @@ from domains.products.services import products as services
 from domains.products.services import variants as variant_services
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
-from infrastructure.http.cached import Audience, Built, answer_cached, audience_of
+from infrastructure.http.cached import Audience, Built, answer_cached, audience_of, sees_more
 from infrastructure.http.decoding import decode_query
 from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.http.pagination import page
@@ -214,6 +214,7 @@ class Products(APIView):
 class ProductDetail(APIView):
     scopes = {"GET": PUBLIC, "PATCH": "catalogue.write", "DELETE": "catalogue.write"}
     is_cached = True
+    sees_more = frozenset({"catalogue.read"})
 
     @operation(
         summary="Read a product by its id or its slug",
@@ -228,7 +229,7 @@ class ProductDetail(APIView):
     def get(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
         query = self.query(serializers.ReadProduct)
         actor = self.actor
-        sees_drafts = actor is not None and actor.may("catalogue.read")
+        sees_drafts = sees_more(actor, self.sees_more)
         audience = audience_of(
             request,
             currency=currency_of(query.currency),
@@ -261,9 +262,7 @@ class ProductDetail(APIView):
             )
 
         try:
-            return answer_cached(
-                self, context="products", audience=None if sees_drafts else audience, build=build
-            )
+            return answer_cached(self, context="products", audience=audience, build=build)
         except Elsewhere as elsewhere:
             return moved(self, elsewhere.path)
 

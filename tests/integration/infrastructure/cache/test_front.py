@@ -24,6 +24,8 @@ from tests.support.cached_api import Lamps
 from tests.support.caches import installed_cache, invalidate, until
 
 LAMP = "/api/v1/lamps/oil"
+# What everybody holds who has an account.
+CUSTOMER_SCOPES = ("orders.place", "orders.read_own", "orders.cancel_own")
 # What cannot be the same twice.
 VOLATILE = {"X-Request-ID"}
 
@@ -300,12 +302,15 @@ def test_every_part_of_the_audience_tells_bodies_apart(shop: Caller) -> None:
 def test_who_sees_drafts_is_shown_nothing_kept_and_leaves_nothing(
     shop: Caller, signed_in: Callable[..., None], cache: Cache
 ) -> None:
-    signed_in("catalogue.read")
+    shop(LAMP)
+    Lamps.loads.clear()
+    kept = len(cache.local)
+    signed_in("catalogue.read", *CUSTOMER_SCOPES)
     for _ in range(2):
         answer = shop(LAMP, HTTP_AUTHORIZATION="Bearer x")
         assert answer.headers["Cache-Control"] == "no-store"
     assert len(Lamps.loads) == 2
-    assert len(cache.local) == 0
+    assert len(cache.local) == kept == 1
     etag = answer.headers["ETag"]
     again = shop(LAMP, HTTP_AUTHORIZATION="Bearer x", HTTP_IF_NONE_MATCH=etag)
     assert again.status == "304 Not Modified"
@@ -314,7 +319,7 @@ def test_who_sees_drafts_is_shown_nothing_kept_and_leaves_nothing(
 def test_people_who_are_signed_in_are_answered_from_memory_and_keep_their_limits(
     shop: Caller, signed_in: Callable[..., None], settings: Any, cache: Cache
 ) -> None:
-    signed_in(group="wholesale")
+    signed_in(*CUSTOMER_SCOPES, group="wholesale")
     token = {"HTTP_AUTHORIZATION": "Bearer x"}
     first = shop(LAMP, **token)
     settings.ROOT_URLCONF = "infrastructure.http.urls"
