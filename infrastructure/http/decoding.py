@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
 from types import UnionType
@@ -66,7 +67,7 @@ def decode_body(raw: bytes, body_type: type[T]) -> T:
     try:
         body: T = _decoder(cast(Any, body_type)).decode(raw)
         # Postgres stores no NUL in text; the escape is the only way JSON can spell one.
-        if b"\\u0000" not in raw:
+        if b"\\u0000" not in raw and not has_odd_instants(body, body_type):
             return body
     except msgspec.ValidationError:
         pass
@@ -103,7 +104,9 @@ def decode_query(values: Mapping[str, list[str]], query_type: type[T]) -> T:
             given[name] = texts[0]
     if not errors:
         try:
-            return msgspec.convert(given, query_type, strict=False)
+            query = msgspec.convert(given, query_type, strict=False)
+            if not has_odd_instants(query, query_type):
+                return query
         except msgspec.ValidationError:
             pass
     reported = {error.pointer[1:] for error in errors}
@@ -136,10 +139,57 @@ def decode_value(value: Any, wanted: type[T], *, strict: bool = True) -> T:
     per field.
     """
     try:
-        return msgspec.convert(value, wanted, strict=strict)
+        converted = msgspec.convert(value, wanted, strict=strict)
+        if not has_odd_instants(converted, wanted):
+            return converted
     except msgspec.ValidationError:
-        errors = list(islice(_faults(value, wanted, "", strict=strict), _MOST_ERRORS))
+        pass
+    errors = list(islice(_faults(value, wanted, "", strict=strict), _MOST_ERRORS))
     raise InvalidBody(_summary(errors, "field"), errors=errors)
+
+
+# Instants have room to be counted back and on from. What lies beyond is a slip of the pen, and at
+# the ends neither Python nor Postgres can tell an instant in another time zone.
+_EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+# Postgres takes no offset of 16 hours. On earth they go from -12:00 to +14:00.
+_LARGEST_OFFSET = timedelta(hours=16)
+_ODD_INSTANT = "Expected an instant from 1900 to 9998, less than 16 hours off UTC."
+
+
+def _is_odd(instant: datetime) -> bool:
+    offset = instant.utcoffset()
+    if offset is None:
+        return False
+    return abs(offset) >= _LARGEST_OFFSET or not _EARLIEST <= instant < _LATEST
+
+
+def has_odd_instants(value: Any, wanted: Any) -> bool:
+    """Whether a value of this type has instants that cannot be stored. Those who decode by
+    themselves ask; `decode_value` says which."""
+    return _tells_instants(wanted) and any(map(_is_odd, _instants(value)))
+
+
+def _instants(value: Any) -> Iterator[datetime]:
+    if isinstance(value, datetime):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _instants(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _instants(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _instants(item)
+
+
+@cache
+def _tells_instants(wanted: Any) -> bool:
+    """Whether there can be an instant in a value of this type: of most there cannot."""
+    bare = _bare(wanted)
+    if _is_struct(bare):
+        return any(_tells_instants(field.type) for field in msgspec.structs.fields(bare))
+    return bare is datetime or any(map(_tells_instants, get_args(bare)))
 
 
 @cache
@@ -181,6 +231,15 @@ def _faults(value: Any, wanted: Any, pointer: str, *, strict: bool) -> Iterator[
     elif isinstance(value, str) and "\x00" in value:
         yield FieldError(pointer, "bad_format", "A NUL character is not accepted.")
         return
+    elif isinstance(value, dict | list):
+        # Whatever it may be. Its parts are texts, numbers, and more of the kind.
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        parts = (
+            fault
+            for name, item in items
+            for checked in (name, item)
+            for fault in _faults(checked, Any, _step(pointer, str(name)), strict=strict)
+        )
     found = False
     for fault in parts:
         found = True
@@ -188,9 +247,12 @@ def _faults(value: Any, wanted: Any, pointer: str, *, strict: bool) -> Iterator[
     # Only when the parts are right can the whole be wrong: a list too long, fields that do not fit.
     if not found:
         try:
-            msgspec.convert(value, wanted, strict=strict)
+            converted = msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
             yield _as_field_error(error, pointer)
+        else:
+            if isinstance(converted, datetime) and _is_odd(converted):
+                yield FieldError(pointer, "out_of_range", _ODD_INSTANT)
 
 
 def _struct_faults(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,9 @@ from domains.products.errors import InvalidHeader
 from domains.products.rules.imports.columns import PARTS, Header
 from domains.products.rules.imports.rows import MAX_VARIANTS, ROWS, Row
 from infrastructure.errors import FieldError
-from infrastructure.http.decoding import InvalidBody, decode_value
+from infrastructure.http.decoding import InvalidBody, decode_value, has_odd_instants
+
+T = TypeVar("T")
 
 FORMATS = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 """Name of a format -> its media type."""
@@ -125,7 +127,7 @@ def _json_items(stream: Stream, kind: str, skip: int) -> Iterator[Item]:
         else:
             try:
                 try:
-                    item.value = decoder.decode(line)
+                    item.value = _storable(decoder.decode(line))
                 except msgspec.ValidationError:
                     _refuse(item, msgspec.json.decode(line), ROWS[kind], strict=True)
             except (msgspec.DecodeError, RecursionError) as error:
@@ -161,7 +163,7 @@ def _csv_rows(stream: Stream, kind: str, skip: int) -> Iterator[tuple[Item, str 
             if all(_is_storable(cell, item) for cell in cells):
                 value = header.value_of(cells)
                 try:
-                    item.value = msgspec.convert(value, ROWS[kind], strict=False)
+                    item.value = _storable(msgspec.convert(value, ROWS[kind], strict=False))
                 except msgspec.ValidationError:
                     _refuse(item, value, ROWS[kind], strict=False)
         yield item, key
@@ -225,6 +227,12 @@ def _together(group: list[Item], part: str) -> Item:
     whole.rows = rows or [right[0].rows[0]]
     whole.value = msgspec.structs.replace(first, **{part: parts})
     return whole
+
+
+def _storable(row: T) -> T:
+    if has_odd_instants(row, type(row)):
+        raise msgspec.ValidationError("It has an instant that cannot be stored")
+    return row
 
 
 def _refuse(item: Item, value: Any, row: type[Row], *, strict: bool) -> None:
