@@ -15,7 +15,7 @@ from infrastructure.http.types import Body, Out
 
 Alt = Annotated[str, Meta(max_length=300, description="What the picture shows, in words.")]
 Locale = Annotated[str, Meta(min_length=1, max_length=16)]
-Position = Annotated[int, Meta(ge=0, lt=MAX_MEDIA, description="0 is the first picture.")]
+Position = Annotated[int, Meta(ge=0, le=MAX_MEDIA - 1, description="0 is the first picture.")]
 State = Literal["UPLOADING", "PROCESSING", "READY", "FAILED"]
 
 
