@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -37,9 +36,10 @@ def run_for_a_while(alias: str, operation_id: UUID) -> bool:
     operation = leases.take(alias, operation_id, now=clock.now())
     if operation is None:
         return False
-    until = time.monotonic() + settings.OPERATION_SLICE_SECONDS
     return carry_out(
-        operation, must_rest=lambda: stopping.is_stopping() or time.monotonic() >= until
+        operation,
+        must_rest=stopping.is_stopping,
+        slice_seconds=settings.OPERATION_SLICE_SECONDS,
     )
 
 
@@ -48,10 +48,18 @@ def carry_out(
     *,
     now: Callable[[], datetime] = clock.now,
     must_rest: Callable[[], bool] = lambda: False,
+    slice_seconds: float | None = None,
     on_progress: OnProgress | None = None,
 ) -> bool:
-    """Run the body under the lease that the caller has taken. Whether it was handed back."""
-    work = Work(operation, now=now, must_rest=must_rest, on_progress=on_progress)
+    """Run the body under the lease that the caller has taken, at the conditions of `Work`. Whether
+    it was handed back."""
+    work = Work(
+        operation,
+        now=now,
+        must_rest=must_rest,
+        slice_seconds=slice_seconds,
+        on_progress=on_progress,
+    )
     try:
         with correlation.bind(correlation_id=str(operation.id)):
             return _run(operation, work, now)

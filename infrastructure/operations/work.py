@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -97,9 +98,14 @@ class Work:
         *,
         now: Callable[[], datetime] = clock.now,
         must_rest: Callable[[], bool] = lambda: False,
+        slice_seconds: float | None = None,
         on_progress: Callable[[Work], None] | None = None,
     ) -> None:
-        """must_rest: whether the run shall end at the next opportunity, to be continued."""
+        """must_rest: whether the run shall end at the next opportunity, to be continued.
+        slice_seconds: for how long it may come further before others have their turn. They begin
+        with its first step, so that every run makes one, however long it takes to find the place
+        where the last one stopped.
+        """
         self.operation = operation
         self.now = now
         self.id: UUID = operation.id
@@ -113,6 +119,7 @@ class Work:
         self.is_finished = False
         self._alias = operation._state.db or ""
         self._must_rest, self._on_progress = must_rest, on_progress
+        self._slice_seconds, self._rest_at = slice_seconds, float("inf")
         self._is_cancelled = operation.cancel_requested_at is not None
 
     def progress(
@@ -149,6 +156,8 @@ class Work:
         if not rows:
             raise LostLease(str(self.operation))
         ((self._is_cancelled, self.failed),) = rows
+        if self._slice_seconds is not None and (done, checkpoint) != (None, None):
+            self._rest_at = min(self._rest_at, time.monotonic() + self._slice_seconds)
         self.done = self.done if done is None else done
         self.total = self.total if total is None else total
         self.checkpoint = self.checkpoint if checkpoint is None else dict(checkpoint)
@@ -157,18 +166,25 @@ class Work:
         if not connection.in_atomic_block:
             self.go_on()
 
-    def go_on(self) -> None:
-        """Call it before each batch. Raises Cancelled, HandedBack."""
+    def go_on(self, *, in_one_run: bool = False) -> None:
+        """Call it before each batch. Raises Cancelled, HandedBack.
+
+        in_one_run: others have no turn in between; only where the process stops the work is handed
+        back.
+        """
         if self._is_cancelled:
             raise Cancelled(str(self.operation))
-        if self._must_rest():
+        is_time_up = not in_one_run and time.monotonic() >= self._rest_at
+        if is_time_up or self._must_rest():
             raise HandedBack(str(self.operation))
 
-    def batches(self, rows: Iterable[T], *, size: int) -> Iterator[list[T]]:
+    def batches(
+        self, rows: Iterable[T], *, size: int, in_one_run: bool = False
+    ) -> Iterator[list[T]]:
         """The rows in lists of at most `size`. Raises as `go_on` before each."""
         rest = iter(rows)
         while batch := list(islice(rest, size)):
-            self.go_on()
+            self.go_on(in_one_run=in_one_run)
             yield batch
 
     @contextmanager
