@@ -71,12 +71,6 @@ class ExternalIdTaken(DomainError):
     code, status, title = "external_id_taken", 409, "The external id belongs to something else"
 
 
-class UnknownProduct(DomainError):
-    """The input names a product that does not exist, or is archived."""
-
-    code, status, title = "unknown_product", 400, "Unknown product"
-
-
 class UnknownLocale(DomainError):
     """Texts are kept in the locales of the shop; those of the default one are the fields."""
 

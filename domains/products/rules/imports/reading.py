@@ -99,11 +99,11 @@ def check(stream: Stream, kind: str, file_format: str) -> None:
         _open_csv(stream, kind)
 
 
-def items(stream: Stream, kind: str, file_format: str, *, skip: int = 0) -> Iterator[Item]:
-    """What the file speaks of, without its first `skip` records. Raises InvalidHeader."""
+def items(stream: Stream, kind: str, file_format: str) -> Iterator[Item]:
+    """What the file speaks of. Raises InvalidHeader."""
     if file_format == "csv":
-        return _csv_items(stream, kind, skip)
-    return _json_items(stream, kind, skip)
+        return _csv_items(stream, kind)
+    return _json_items(stream, kind)
 
 
 def count(stream: Stream, file_format: str) -> int:
@@ -115,10 +115,10 @@ def count(stream: Stream, file_format: str) -> int:
     return sum(1 for _ in _records(csv.reader(lines)))
 
 
-def _json_items(stream: Stream, kind: str, skip: int) -> Iterator[Item]:
+def _json_items(stream: Stream, kind: str) -> Iterator[Item]:
     decoder = _ROW_TYPES[kind]
     for number, line in enumerate(_lines(stream), start=1):
-        if number <= skip or not line.strip():
+        if not line.strip():
             continue
         item = Item(end=number, rows=[number])
         if not _is_storable(line, item) or "\\u0000" in line:
@@ -135,8 +135,8 @@ def _json_items(stream: Stream, kind: str, skip: int) -> Iterator[Item]:
         yield item
 
 
-def _csv_items(stream: Stream, kind: str, skip: int) -> Iterator[Item]:
-    records = _csv_rows(stream, kind, skip)
+def _csv_items(stream: Stream, kind: str) -> Iterator[Item]:
+    records = _csv_rows(stream, kind)
     part = PARTS.get(kind)
     if part is None:
         for item, _ in records:
@@ -146,11 +146,11 @@ def _csv_items(stream: Stream, kind: str, skip: int) -> Iterator[Item]:
         yield _together(group, part)
 
 
-def _csv_rows(stream: Stream, kind: str, skip: int) -> Iterator[tuple[Item, str | None]]:
+def _csv_rows(stream: Stream, kind: str) -> Iterator[tuple[Item, str | None]]:
     """Each record by itself, with the key that it shares with those it belongs to."""
     header, records = _open_csv(stream, kind)
     for end, cells in enumerate(records, start=1):
-        if end <= skip or cells == []:
+        if cells == []:
             continue
         item = Item(end=end, rows=[end + 1], is_text=True, header=header)
         key: str | None = _WITH_ANY
