@@ -27,9 +27,10 @@ SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_curr
 
 
 def position(alias: str) -> int:
-    """How far the log of a database has come; everything committed before is at or below it.
+    """How far the log of a database has come; every commit that was visible before is at or below.
 
-    Take it before a read: what is read then may be newer, and is never older.
+    On a standby what is at or below is visible. On a primary it may not be yet, for a moment: only
+    what was read after asking for a later position certainly shows it.
     """
     [(found,)] = connection_at(alias).fetch(_POSITION, [])
     return int(found)

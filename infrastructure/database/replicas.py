@@ -43,13 +43,13 @@ def replicas_of(alias: str) -> tuple[str, ...]:
 def reading(needed: Positions) -> Iterator[list[str]]:
     """Send the reads of the block to standbys that have replayed these positions.
 
-    Yields the standbys that were chosen, none where the primaries answer. A DatabaseError in the
-    block may be a standby's: `suspect` it and read again without it.
+    Yields the standbys that were chosen, none where the primaries answer. An OperationalError or
+    InterfaceError in the block may be a standby's: `suspect` it and read again without it.
     """
     chosen = {
         alias: replica
         for alias in contexts.aliases()
-        if replicas_of(alias) and (replica := _up_to_date(alias, needed.get(alias, 0))) is not None
+        if replicas_of(alias) and (replica := _choice(alias, needed.get(alias, 0))) is not None
     }
     READS.labels("standby" if chosen else "primary").inc()
     with _reading_from(chosen):
@@ -79,6 +79,21 @@ def suspect(replica: str) -> None:
     connections[replica].close()
 
 
+def _choice(alias: str, needed: int) -> str | None:
+    replica = _up_to_date(alias, needed)
+    if replica is None and needed and not _is_reached(alias, needed):
+        # No write of ours was ever there, or a failover lost it: it demands nothing.
+        replica = _up_to_date(alias, 0)
+    return replica
+
+
+def _is_reached(alias: str, needed: int) -> bool:
+    try:
+        return position(alias) >= needed
+    except (DatabaseError, InterfaceError):
+        return True
+
+
 def _up_to_date(alias: str, needed: int) -> str | None:
     needed = max(needed, _expected(alias))
     candidates = list(replicas_of(alias))
@@ -87,6 +102,8 @@ def _up_to_date(alias: str, needed: int) -> str | None:
         if _suspected.get(replica, 0.0) > time.monotonic():
             continue
         try:
+            # A standby has replayed a position when all that was committed there is visible in it,
+            # so here, other than of what was loaded on the primary, the very position does.
             if position(replica) >= needed:
                 return replica
         except (DatabaseError, InterfaceError):

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from rest_framework.views import APIView as RestFrameworkView
 
@@ -209,7 +209,8 @@ class APIView(RestFrameworkView):
         try:
             with replicas.reading(positions or {}) as standbys:
                 return endpoint.call(self, request, *args, **kwargs)
-        except (DatabaseError, InterfaceError):
+        except (OperationalError, InterfaceError):
+            # Connections and cancelled statements; any other error the primary would have too.
             if not standbys:
                 raise
         for standby in standbys:

@@ -99,6 +99,18 @@ def test_what_is_no_token_is_refused(shop: Shop, staff: Account, goods: list[str
     assert answer.json()["code"] == "invalid_header"
 
 
+def test_a_position_that_was_never_reached_keeps_nobody_from_the_standby(
+    shop: Shop, standby: Standby, staff: Account, goods: list[str]
+) -> None:
+    token = adjusted(shop, staff, goods[0], by=1)
+    until(standby.has_replayed, "the standby has caught up")
+    before = on_hand(shop, staff, goods[0], token=token)
+    at_standby = reads(shop, "standby")
+    forged = ",".join(f"{part.split(':')[0]}:ffffffffffffffff" for part in token.split(","))
+    assert on_hand(shop, staff, goods[0], token=forged) == before
+    assert reads(shop, "standby") == at_standby + 1
+
+
 def adjusted(shop: Shop, staff: Account, sku: str, *, by: int) -> str:
     answer = shop.http.post(
         f"/api/v1/inventory/{sku}/adjustments",
