@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import structlog
@@ -33,7 +33,7 @@ class Read:
 
     load: makes it where no tier has it. place: where it is shown without asking a view.
     position: the commit position (LSN) now, asked before a load; needed: the one that the entry
-    must have been loaded at, or after.
+    must have been loaded after.
     """
 
     key: str
@@ -43,7 +43,10 @@ class Read:
     needed: int = 0
 
     def is_met_by(self, entry: Entry) -> bool:
-        return not self.needed or (entry.position is not None and entry.position >= self.needed)
+        # Not at the very position: a commit is in the log a moment before it is visible, so a load
+        # that began then may lack it. Whoever made it asked for `needed` when it was visible, and
+        # the log only grows: a load that began beyond that began later.
+        return not self.needed or (entry.position is not None and entry.position > self.needed)
 
 
 class Cache:
@@ -81,9 +84,15 @@ class Cache:
             if self.local.needs_refresh(held) and self.local.claim(held):
                 return self._refresh(held, read)
             return held.entry
-        since = self.local.sequence
-        entry = self._flights.share(read.key, since, lambda: self._fetch(read))
-        return entry if read.is_met_by(entry) else self._fetch(read)
+        if read.needed:
+            reached = read.position()
+            if reached is not None and reached < read.needed:
+                # No write of ours was ever there, or a failover lost it.
+                return self.read(replace(read, needed=0))
+        # Only those who need the same wait for each other: what any of them loads from now on
+        # does for all of them, as the log has come so far.
+        flight = (read.key, read.needed)
+        return self._flights.share(flight, self.local.sequence, lambda: self._fetch(read))
 
     def _fetch(self, read: Read) -> Entry:
         token = uuid4().hex

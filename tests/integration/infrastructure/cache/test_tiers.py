@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
 from django.conf import settings
 
-from infrastructure.cache.entries import Loaded
+from infrastructure.cache.entries import Entry, Loaded, new_entry
+from infrastructure.cache.flights import Flights
 from infrastructure.cache.tiers import Cache, Read
 from infrastructure.errors import DomainError
 from tests.integration.infrastructure.cache.conftest import MakeCache
@@ -212,13 +215,38 @@ def test_who_must_see_more_gets_what_was_loaded_later(
     make_cache: MakeCache, source: Source
 ) -> None:
     one, other = listening(make_cache()), listening(make_cache())
-    assert [source.seen_by(one), source.seen_by(one, needed=100)] == [1, 1]
-    source.value, source.position = 2, 101
+    assert [source.seen_by(one), source.seen_by(one, needed=99)] == [1, 1]
+    source.value, source.position = 2, 102
     assert source.seen_by(one) == 1
     assert source.seen_by(one, needed=101) == 2
     assert source.seen_by(one) == 2
     assert source.seen_by(other, needed=101) == 2
     assert source.loads == 2
+
+
+def test_what_was_loaded_at_the_very_position_may_lack_the_commit_there(
+    make_cache: MakeCache, source: Source
+) -> None:
+    one = listening(make_cache())
+    # The log has come to 100 with the commit, which nobody is shown yet.
+    assert source.seen_by(one) == 1
+    source.value = 2
+    assert source.seen_by(one) == 1
+    assert source.seen_by(one, needed=100) == 2
+
+
+def test_an_own_load_is_enough_whatever_its_position(make_cache: MakeCache, source: Source) -> None:
+    assert source.seen_by(listening(make_cache()), needed=100) == 1
+    assert source.loads == 1
+
+
+def test_a_position_that_was_never_reached_demands_nothing(
+    make_cache: MakeCache, source: Source
+) -> None:
+    one, other = listening(make_cache()), make_cache()
+    assert source.seen_by(one) == 1
+    assert [source.seen_by(cache, needed=2**64 - 1) for cache in (one, other, one)] == [1, 1, 1]
+    assert source.loads == 1
 
 
 def test_who_must_see_more_is_not_given_the_shared_entry_either(
@@ -297,3 +325,66 @@ def test_keys_of_an_entry_share_a_slot_and_expire(
     assert "{" in page
     assert client.exists(lock) == 0
     assert 0 < client.pttl(page) <= 30_000
+
+
+def together(count: int, ask: Callable[[], int]) -> list[int | str]:
+    """What so many readers are told, all of whom wait at the same time."""
+
+    def asked() -> int | str:
+        try:
+            return ask()
+        except (DomainError, RuntimeError) as error:
+            return str(error)
+
+    with ThreadPoolExecutor(count) as readers:
+        return [found.result(60) for found in [readers.submit(asked) for _ in range(count)]]
+
+
+@pytest.mark.parametrize("error", [DomainError("Gone."), RuntimeError("Away.")], ids=str)
+def test_who_waits_for_a_load_that_fails_is_told_so_and_tries_nothing(
+    make_cache: MakeCache, source: Source, error: Exception
+) -> None:
+    one = listening(make_cache())
+    arrived = threading.Barrier(20)
+
+    def fail() -> None:
+        time.sleep(0.5)
+        raise error
+
+    def ask() -> int:
+        arrived.wait(30)
+        return source.seen_by(one)
+
+    source.while_loading = fail
+    assert together(20, ask) == [str(error)] * 20
+    assert source.loads == 1
+    source.while_loading = lambda: None
+    assert source.seen_by(one) == 1
+
+
+def test_one_at_a_time_takes_the_place_of_a_load_that_is_stuck() -> None:
+    flights = Flights(wait_s=1.0)
+    stuck, first = threading.Event(), threading.Event()
+    loads: list[int] = []
+    entry = new_entry(
+        "/things", loaded(1), loaded_at=0, seconds=1, refresh_after=1, mark=None, position=None
+    )
+
+    def load() -> Entry:
+        loads.append(1)
+        if len(loads) == 1:
+            first.set()
+            assert stuck.wait(30)
+        else:
+            time.sleep(0.8)
+        return entry
+
+    with ThreadPoolExecutor(21) as readers:
+        slow = readers.submit(flights.share, "/things", 1, load)
+        assert first.wait(30)
+        others = [readers.submit(flights.share, "/things", 1, load) for _ in range(20)]
+        assert [other.result(30) for other in others] == [entry] * 20
+        assert not slow.done()
+        stuck.set()
+        assert slow.result(30) is entry
+    assert len(loads) == 2
