@@ -38,6 +38,8 @@ def contexts_of(sql: str) -> frozenset[str]:
         for table in statement.find_all(exp.Table):
             if (
                 not table.name
+                # FOR UPDATE OF names a table as the rest of the statement does, often by its alias.
+                or isinstance(table.parent, exp.Lock)
                 or table.name.startswith("pg_")
                 or table.db in ("information_schema", "pg_catalog")
                 or (not table.db and table.name in local)

@@ -32,7 +32,7 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         """
         if product_ids:
             ids = list(product_ids)
-            connection_of("products").fetch(sql.LOCK, [ids])
+            Product.objects.lock(ids)
             connection_of("products").fetch(sql.refresh_text(), [ids])
             # Whoever changed them wants to see it at once.
             after_commit(alias_of("products"), [LISTS, PRICES, *of_products(ids)])
@@ -41,7 +41,7 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         """The same for nothing but whether there is anything left of them."""
         if variant_ids:
             ids = list(variant_ids)
-            connection_of("products").fetch(sql.LOCK_OF_VARIANTS, [ids])
+            Product.objects.lock_of_variants(ids)
             connection_of("products").fetch(sql.AVAILABILITY, [ids])
 
     def refresh_popularity(self, *, today: date) -> int:

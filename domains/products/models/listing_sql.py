@@ -66,14 +66,6 @@ FORGET_WORDS = """
     DELETE FROM products_listingword w WHERE w.lexeme NOT IN (SELECT word FROM used)
     RETURNING 1
 """
-LOCK = """
-    SELECT 1 FROM products_product WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
-"""
-LOCK_OF_VARIANTS = """
-    SELECT 1 FROM products_product
-    WHERE id IN (SELECT product_id FROM products_variant WHERE id = ANY(%s::uuid[]))
-    ORDER BY id FOR NO KEY UPDATE
-"""
 AVAILABILITY = """
     WITH now AS MATERIALIZED (
         SELECT p.product_id, EXISTS (

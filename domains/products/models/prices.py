@@ -24,10 +24,10 @@ from domains.products.events import (
     PriceWithdrawn,
 )
 from domains.products.models.price_lists import PriceList, refuse_empty_window
-from domains.products.models.products import Variant
+from domains.products.models.products import Product, Variant
 from domains.products.rules import prices as rules
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
-from infrastructure.database.contexts import alias_of
+from infrastructure.database.contexts import alias_of, connection_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
@@ -40,23 +40,27 @@ PriceKey = tuple[UUID, str, UUID | None]
 
 class PriceQuerySet(AggregateQuerySet):
     def locked(self, keys: Iterable[PriceKey], *, now: datetime) -> dict[PriceKey, Price]:
-        """Those of these prices that exist, with the entries that still matter: two statements.
+        """Those of these prices that exist, with the entries that still matter: three statements.
 
         keys: one at least.
 
-        Everybody locks them in the order of their ids, so nobody waits in a circle.
+        Their products are locked before them, as the lists that show them are written under that
+        lock; so those that are not there yet come from nobody else meanwhile.
         """
         variants, currencies, lists = zip(*keys, strict=True)
+        Product.objects.lock_of_variants(set(variants))
         params = [list(variants), list(currencies), list(lists)]
         return _with_entries(self._run(_LOCK_KEYS, params), now)
 
     def locked_by_id(self, ids: Sequence[UUID], *, now: datetime) -> dict[PriceKey, Price]:
         """The same by their ids."""
+        connection_of("products").fetch(_LOCK_PRODUCTS, [list(ids)])
         return _with_entries(self._run(_LOCK_IDS, [list(ids)]), now)
 
     def due(self, *, now: datetime, at_most: int) -> dict[PriceKey, Price]:
-        """Prices whose time has come, the longest overdue first; not those that another worker
-        or a command has in hand."""
+        """Prices whose time has come, the longest overdue first, locked with their products; not
+        those that another worker or a command has in hand. It waits for nobody, so it need not
+        keep to the order."""
         return _with_entries(self._run(_LOCK_DUE, [now, at_most]), now)
 
     def _run(self, sql: str, params: Sequence[Any]) -> list[Price]:
@@ -73,13 +77,22 @@ _LOCK_KEYS = """
     ))
     ORDER BY pr.id FOR NO KEY UPDATE
 """
+_LOCK_PRODUCTS = """
+    SELECT p.id FROM products_product p WHERE p.id = ANY(ARRAY(
+        SELECT v.product_id FROM products_price pr JOIN products_variant v ON v.id = pr.variant_id
+        WHERE pr.id = ANY(%s::uuid[])
+    ))
+    ORDER BY p.id FOR NO KEY UPDATE
+"""
 _LOCK_IDS = """
     SELECT pr.* FROM products_price pr WHERE pr.id = ANY(%s::uuid[])
     ORDER BY pr.id FOR NO KEY UPDATE
 """
 _LOCK_DUE = """
-    SELECT pr.* FROM products_price pr WHERE pr.changes_at <= %s
-    ORDER BY pr.changes_at, pr.id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+    SELECT pr.* FROM products_price pr
+    JOIN products_variant v ON v.id = pr.variant_id JOIN products_product p ON p.id = v.product_id
+    WHERE pr.changes_at <= %s
+    ORDER BY pr.changes_at, pr.id LIMIT %s FOR NO KEY UPDATE OF p, pr SKIP LOCKED
 """
 
 

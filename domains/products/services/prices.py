@@ -1,7 +1,7 @@
 """Commands of prices.
 
-Each locks the prices it changes in the order of their ids, brings them up to date, changes them
-and writes them in one statement. Lists follow in the same transaction where a base price turned.
+Each locks the products and then the prices that it changes, in the order of their ids, brings the
+prices up to date, changes them and writes them in one statement. Lists follow in the same transaction where a base price turned.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -30,7 +29,6 @@ from domains.products.queries.variants import products_of_variants
 from domains.products.rules import prices as rules
 from domains.products.rules import tags
 from domains.products.services import shown
-from domains.products.services.writing import again_if_taken
 from infrastructure.database.contexts import atomic
 from infrastructure.money import Money, percent_of
 
@@ -84,8 +82,7 @@ def set_prices(*, prices: Sequence[NewPrice], actor_id: UUID | None, now: dateti
     """
     changed: list[Price] = []
     for batch in _batches(prices):
-        set_batch = partial(_set, batch, actor_id=actor_id, now=now)
-        changed += again_if_taken(set_batch, "products_price_unique")
+        changed += _set(batch, actor_id=actor_id, now=now)
     return changed
 
 
@@ -186,10 +183,8 @@ def save_prices(prices: Iterable[Price]) -> None:
     """Write those of these locked or new prices that changed, in two statements at most, and let
     lists and caches follow. Called in the transaction that locked them."""
     changed = [price for price in prices if price.has_changes and price.entries_recorded]
-    # In one order for everybody, so that nobody waits in a circle for the unique index either.
     new = [price for price in changed if price._state.adding]
     stored = [price for price in changed if not price._state.adding]
-    new.sort(key=lambda price: (price.variant_id, price.currency, price.list_code))
     Price.objects.add_all(new)
     Price.objects.save_all(stored)
     turned = {p.variant_id for p in changed if p.turned and p.price_list_id is None}

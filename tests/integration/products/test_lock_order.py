@@ -1,0 +1,88 @@
+"""Commands that need the same rows for different reasons: none waits for another in a circle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from domains.products.models import ListingPrice, Price, PriceEntry, Product
+from domains.products.rules.imports.rows import ProductRow, VariantRow
+from domains.products.services import prices, sheets
+from domains.products.services.imports import bulk
+from infrastructure.database.contexts import atomic
+from infrastructure.money import Money
+from tests.support.factories import products as factory
+from tests.support.files import bring, counts
+from tests.support.meeting import meet
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DAY = timedelta(days=1)
+
+
+# Whoever changes a product together with its price, and whoever changes its price
+
+
+def import_product(now: datetime) -> None:
+    row = ProductRow(external_id="lantern", variants=[VariantRow(sku="A", prices={"GBP": "7.00"})])
+    with atomic("products"):
+        [item] = bulk.upsert_products(rows=[row], actor_id=None, now=now)
+    assert (item.outcome, item.faults) == ("changed", [])
+
+
+def save_sheet(now: datetime) -> None:
+    product = Product.objects.get()
+    sheets.save_sheet(
+        product_id=product.id,
+        version=product.version,
+        changes={"name": "Lamp"},
+        added=[],
+        prices=[sheets.PriceEdit(sku="A", money=Money(700, "GBP"), seen=Money(1000, "GBP"))],
+        pointers={},
+        actor_id=None,
+        now=now,
+    )
+
+
+def set_price(now: datetime) -> None:
+    prices.set_price(sku="A", money=Money(600, "GBP"), min_quantity=5, actor_id=None, now=now)
+
+
+def import_price(now: datetime) -> None:
+    rows = "sku,currency,amount,min_quantity\nA,GBP,6.00,5\n"
+    assert counts(bring("prices", rows, now=now)) == (0, 1, 0, 0)
+
+
+def cancel_price(now: datetime) -> None:
+    entry = PriceEntry.objects.get(min_quantity=9)
+    prices.cancel_price(sku="A", entry_id=entry.id, actor_id=None, now=now)
+
+
+def turn_price(now: datetime) -> None:
+    prices.turn_due_prices(now=now)
+
+
+@pytest.mark.parametrize("by_price", [set_price, import_price, cancel_price, turn_price])
+@pytest.mark.parametrize("by_product", [import_product, save_sheet])
+def test_a_price_is_changed_while_its_product_is(
+    by_product: Callable[[datetime], None], by_price: Callable[[datetime], None], now: datetime
+) -> None:
+    factory.product(now=now - DAY, sku="A", price_minor=1000, external_id="lantern")
+    prices.set_price(
+        sku="A",
+        money=Money(550, "GBP"),
+        min_quantity=9,
+        valid_from=now,
+        actor_id=None,
+        now=now - DAY,
+    )
+
+    meet(lambda: by_product(now), lambda: by_price(now))
+
+    price = Price.objects.get()
+    kept = [9, 550]
+    tiers = {set_price: [5, 600, *kept], import_price: [5, 600, *kept], cancel_price: []}
+    assert (price.amount_minor, price.tiers) == (700, tiers.get(by_price, kept))
+    assert ListingPrice.objects.get().amount_minor == 700
