@@ -63,6 +63,14 @@ class ProductQuerySet(AggregateQuerySet):
         )
         return list(found)
 
+    def type_ids_by_keys(
+        self, *, external_ids: Collection[str], slugs: Collection[str], skus: Collection[str]
+    ) -> set[UUID]:
+        """The types that these products have in this moment. Types are locked before products."""
+        keys = [list(external_ids), list(slugs), list(skus)]
+        found = connection_of("products").fetch(_TYPES_BY_KEYS, keys)
+        return {type_id for (type_id,) in found}
+
 
 _LOCK = """
     SELECT 1 FROM products_product WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
@@ -72,13 +80,17 @@ _LOCK_OF_VARIANTS = """
     WHERE id IN (SELECT product_id FROM products_variant WHERE id = ANY(%s::uuid[]))
     ORDER BY id FOR NO KEY UPDATE
 """
-_LOCK_BY_KEYS = """
-    SELECT * FROM products_product WHERE id = ANY(ARRAY(
+_BY_KEYS = """
+    id = ANY(ARRAY(
         SELECT id FROM products_product WHERE external_id = ANY(%s::text[])
         UNION SELECT product_id FROM products_productslug WHERE slug = ANY(%s::text[])
         UNION SELECT product_id FROM products_variant WHERE sku = ANY(%s::text[])
     ))
-    ORDER BY id FOR NO KEY UPDATE
+"""
+_LOCK_BY_KEYS = f"SELECT * FROM products_product WHERE {_BY_KEYS} ORDER BY id FOR NO KEY UPDATE"
+_TYPES_BY_KEYS = f"""
+    SELECT DISTINCT product_type_id FROM products_product
+    WHERE {_BY_KEYS} AND product_type_id IS NOT NULL
 """
 
 

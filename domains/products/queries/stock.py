@@ -88,7 +88,8 @@ PROMISABLE = """s.on_hand + s.backorder_limit - s.held + coalesce((
     ), 0)::int"""
 
 _OFFERS = f"""
-SELECT v.id, v.sku, p.name, v.name, {PROMISABLE}, p.status = 'active' AND v.retired_at IS NULL, ({PRICE})::text
+SELECT v.id, v.sku, p.name, v.name, {PROMISABLE}, p.status = 'active' AND v.retired_at IS NULL,
+    ({PRICE})::text
 FROM products_variant v
 JOIN products_product p ON p.id = v.product_id
 JOIN products_stockitem s ON s.variant_id = v.id

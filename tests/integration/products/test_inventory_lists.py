@@ -120,7 +120,7 @@ def test_the_list_is_filtered_and_paged_by_sku(
     rest = staff.get(LIST, query).json()
     seen = [item["sku"] for item in first["items"] + rest["items"]]
     assert (len(first["items"]), sorted(seen)) == (3, ["A1", "A2", "B1", "a3"])
-    assert [item for item in first["items"] if item["sku"] == "A2"][0]["warehouses"] == [
+    assert next(item for item in first["items"] if item["sku"] == "A2")["warehouses"] == [
         {"warehouse": "leeds", "on_hand": 1},
         {"warehouse": "main", "on_hand": 9},
     ]

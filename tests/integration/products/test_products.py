@@ -40,6 +40,7 @@ from infrastructure.database.threads import in_threads
 from infrastructure.money import Money
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import products
+from tests.support.files import bring, counts
 
 Edit = Callable[..., tuple[str, ...]]
 
@@ -447,3 +448,40 @@ def test_a_type_and_its_products_change_at_once_without_waiting_in_a_circle(
 
     in_threads(work, range(36), threads=6)
     assert ProductType.objects.get().version == 13
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_that_name_no_type_do_not_wait_in_a_circle_for_one(mug: str, now: datetime) -> None:
+    skus = [f"S{n}" for n in range(6)]
+    for sku in skus:
+        products.product(
+            now=now, sku=sku, name=sku, product_type=mug, attributes={"material": "glass"}
+        )
+
+    def work(number: int) -> None:
+        if number % 2:
+            rows = "".join(f"{sku},Name {number}\n" for sku in skus)
+            assert counts(bring("products", f"sku,name\n{rows}", now=now)) == (0, 6, 0, 0)
+        else:
+            attributes = [MATERIAL, COLOURS, FINISH, terms(f"a{number}")]
+            types.edit_type(code=mug, version=None, attributes=attributes, now=now)
+
+    in_threads(work, range(24), threads=6)
+    assert ProductType.objects.get().version == 13
+    assert len(set(Product.objects.values_list("name", flat=True))) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_with_the_same_types_do_not_wait_in_a_circle(now: datetime) -> None:
+    header = "code,name,attribute,attribute_name,kind\n"
+    codes = [f"t{number}" for number in range(4)]
+
+    def work(number: int) -> None:
+        # Each file has them in another order.
+        turned = [*codes[number % 4 :], *codes[: number % 4]]
+        rows = "".join(f"{code},Name {number},size,Size,text\n" for code in turned)
+        assert counts(bring("product-types", header + rows, now=now))[3] == 0
+
+    work(0)
+    in_threads(work, range(1, 21), threads=6)
+    assert set(ProductType.objects.values_list("version", flat=True)) == {21}

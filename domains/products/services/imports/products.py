@@ -36,6 +36,7 @@ from domains.products.services.imports.terms import (
 )
 from domains.products.services.prices import save_prices
 from domains.products.services.products import free_slugs
+from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError, FieldError
 
 
@@ -200,20 +201,21 @@ class _Found:
 
     def __init__(self, items: Sequence[Item]) -> None:
         rows: list[ProductRow] = [item.value for item in items]
+        keys = {
+            "external_ids": [row.external_id for row in rows if row.external_id],
+            "slugs": [row.slug for row in rows if row.slug],
+            "skus": [variant.sku for row in rows for variant in row.variants],
+        }
         # Types before products, since a change of a type reaches for its products.
         self.types = ProductType.objects.staying(
-            {row.product_type for row in rows if row.product_type}
+            {row.product_type for row in rows if row.product_type},
+            ids=Product.objects.type_ids_by_keys(**keys),
         )
-        products = Product.objects.locked_by_keys(
-            external_ids=[row.external_id for row in rows if row.external_id],
-            slugs=[row.slug for row in rows if row.slug],
-            skus=[variant.sku for row in rows for variant in row.variants],
-        )
-        by_id = {found.id: found for found in self.types.values()}
-        others = {p.product_type_id for p in products if p.product_type_id} - by_id.keys()
-        self.types |= ProductType.objects.staying(ids=others)
+        products = Product.objects.locked_by_keys(**keys)
         by_id = {found.id: found for found in self.types.values()}
         for product in products:
+            if product.product_type_id and product.product_type_id not in by_id:
+                raise ConcurrentModification(f"{product} was given another type meanwhile.")
             if product.product_type_id:
                 product.product_type = by_id[product.product_type_id]
         names = {name for row in rows for name in row.categories or ()}

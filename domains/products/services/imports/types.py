@@ -20,7 +20,9 @@ from infrastructure.errors import DomainError
 def write(items: Sequence[Item], terms: Terms) -> None:
     """One by one: there are few of them, and each change is checked against all products."""
     codes = [item.value.code for item in items]
-    known = ProductType.objects.staying(codes)
+    # All at once, as for an edit: of two files with the same types one waits for the other.
+    there = ProductType.objects.locked().filter(code__in=codes).prefetch_related("attribute_rows")
+    known = {found.code: found for found in there}
     for item in items:
         if item.faults:
             # Without one of its rows the type would lose an attribute.
