@@ -1,7 +1,8 @@
 """Commands of prices.
 
 Each locks the products and then the prices that it changes, in the order of their ids, brings the
-prices up to date, changes them and writes them in one statement. Lists follow in the same transaction where a base price turned.
+prices up to date, changes them and writes them in one statement. Lists follow in the same
+transaction where a base price turned.
 """
 
 from __future__ import annotations
