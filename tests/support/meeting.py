@@ -32,7 +32,7 @@ def meet(*works: Callable[[], object], after: str = LOCKS) -> None:
         def wait(execute: Any, sql: str, *rest: Any) -> Any:
             nonlocal has_met
             result = execute(sql, *rest)
-            if not has_met and re.search(after, sql):
+            if not has_met and re.search(after, sql, re.DOTALL):
                 has_met = True
                 with suppress(BrokenBarrierError):
                     barrier.wait(PATIENCE_SECONDS)

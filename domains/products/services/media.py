@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from threading import BoundedSemaphore
-from typing import BinaryIO, Unpack
+from typing import Any, BinaryIO, Unpack
 from uuid import UUID
 
 from django.conf import settings
@@ -158,15 +158,17 @@ def _write(
 ) -> None:
     """Save a change of a file, and tell the products that show it in the same transaction.
 
-    Whoever claimed the file meanwhile has a new version of it; the change holds for that too.
+    The products are locked before the file, as by everybody who changes their pictures. Whoever
+    claimed the file meanwhile has a new version of it; the change holds for that too.
     """
     for attempt in range(ATTEMPTS):
         try:
             with atomic("products"):
+                products = [] if tell is None else list(_showing(file).locked())
                 change(file)
                 file.save()
                 if tell is not None:
-                    _tell_products(file, now=tell)
+                    _tell(products, file, now=tell)
             return
         except ConcurrentModification:
             if attempt == ATTEMPTS - 1:
@@ -174,13 +176,19 @@ def _write(
             file.refresh_from_db()
 
 
-def _tell_products(file: MediaFile, *, now: datetime) -> None:
+def _showing(file: MediaFile) -> Any:
     showing = ProductMedia.objects.filter(file_id=file.id).values("product_id")
-    products = Product.objects.filter(pk__in=showing).exclude(status=Product.Status.ARCHIVED)
-    for product in products.select_for_update(no_key=True, of=("self",)).order_by("pk"):
+    return Product.objects.filter(pk__in=showing).exclude(status=Product.Status.ARCHIVED)
+
+
+def _tell(products: Sequence[Product], file: MediaFile, *, now: datetime) -> None:
+    """Raises ConcurrentModification where another product shows it by now."""
+    if _showing(file).exclude(pk__in=[product.id for product in products]).exists():
+        raise ConcurrentModification(f"Another product shows {file} as well.")
+    for product in products:
         product.tell_media_sized(now=now)
-        product.save()
-        shown.hint(*tags.of_products([product.id]))
+    Product.objects.save_all(products)
+    shown.hint(*tags.of_products([product.id for product in products]))
 
 
 def _locked(product_id: UUID) -> Product:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 
 from domains.products.models import ListingPrice, Price, PriceEntry, Product
+from domains.products.queries.media import media_of_product
 from domains.products.rules.imports.rows import ProductRow, VariantRow
-from domains.products.services import prices, sheets
+from domains.products.services import media, prices, sheets
 from domains.products.services.imports import bulk
 from infrastructure.database.contexts import atomic
 from infrastructure.money import Money
+from tests.integration.products.test_media import add, told, use_folder
 from tests.support.factories import products as factory
 from tests.support.files import bring, counts
-from tests.support.meeting import meet
+from tests.support.meeting import LOCKS, meet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def folder(settings: LazySettings, tmp_path: Path) -> Path:
+    return use_folder(settings, tmp_path / "media")
 
 
 # Whoever changes a product together with its price, and whoever changes its price
@@ -86,3 +95,25 @@ def test_a_price_is_changed_while_its_product_is(
     tiers = {set_price: [5, 600, *kept], import_price: [5, 600, *kept], cancel_price: []}
     assert (price.amount_minor, price.tiers) == (700, tiers.get(by_price, kept))
     assert ListingPrice.objects.get().amount_minor == 700
+
+
+# Pictures
+
+
+def test_the_sizes_of_a_picture_are_made_while_products_cease_to_show_it(now: datetime) -> None:
+    lantern = factory.product(now=now, sku="A")
+    lamp = factory.product(now=now, sku="B")
+    media_id = add(lantern, now)
+    add(lamp, now)
+
+    meet(
+        lambda: media.make_sizes(now=now),
+        lambda: media.remove_media(media_id=media_id, version=None, now=now),
+        # Not at the lease of the file, which is a transaction of its own.
+        after=rf"^(?!.*SKIP LOCKED).*({LOCKS}|UPDATE \S*products_mediafile)",
+    )
+
+    [picture] = media_of_product(lamp)
+    assert (picture.state, media_of_product(lantern)) == ("READY", [])
+    assert told(lamp) == [["media"], ["media"]]
+    assert told(lantern) in ([["media"], ["media"]], [["media"], ["media"], ["media"]])
