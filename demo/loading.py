@@ -22,7 +22,7 @@ from domains.products.public import (
     set_stock,
 )
 from infrastructure.database.contexts import atomic
-from infrastructure.money import Money, percent_of
+from infrastructure.money import Money, changed_by_percent
 
 BATCH = 500
 PICTURES = 24
@@ -105,7 +105,7 @@ def _special_prices(product: Product, now: datetime) -> Iterator[NewPrice]:
     a minute later, since what never cost more is not reduced."""
 
     def less(percent: int) -> Money:
-        return Money(product.price_minor - percent_of(product.price_minor, percent), CURRENCY)
+        return Money(changed_by_percent(product.price_minor, -percent), CURRENCY)
 
     match crc32(product.sku.encode()) % 12:
         case 0:

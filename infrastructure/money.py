@@ -61,6 +61,12 @@ def percent_of(amount_minor: int, percent: Fraction | Decimal | int) -> int:
     return rounded(amount_minor * Fraction(percent) / 100)
 
 
+def changed_by_percent(amount_minor: int, percent: Fraction | Decimal | int) -> int:
+    """`changed_by_percent(1005, -50)` is 503. What is rounded is the new amount, not the change:
+    half of a unit goes up either way."""
+    return percent_of(amount_minor, 100 + Fraction(percent))
+
+
 def allocate(amount_minor: int, weights: Sequence[int]) -> list[int]:
     """Divide an amount in proportion to weights, so that the parts add up to it exactly.
 

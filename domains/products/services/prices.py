@@ -31,7 +31,7 @@ from domains.products.rules import prices as rules
 from domains.products.rules import tags
 from domains.products.services import shown
 from infrastructure.database.contexts import atomic
-from infrastructure.money import Money, percent_of
+from infrastructure.money import Money, changed_by_percent
 
 T = TypeVar("T")
 
@@ -275,7 +275,7 @@ def _by_percent(price: Price, percent: Decimal, now: datetime) -> list[PercentCh
             price_list=price.list_code or None,
             min_quantity=entry.min_quantity,
             old=Money(entry.amount_minor, price.currency),
-            new=Money(entry.amount_minor + percent_of(entry.amount_minor, percent), price.currency),
+            new=Money(changed_by_percent(entry.amount_minor, percent), price.currency),
         )
         for entry in regular
     ]

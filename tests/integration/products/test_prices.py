@@ -517,6 +517,17 @@ def test_prices_rise_by_percent_as_the_preview_said(now: datetime) -> None:
         services.preview_percent_change(price_ids=ids, percent=Decimal("-100.1"), now=now)
 
 
+def test_a_price_that_falls_to_half_a_penny_is_rounded_up(now: datetime) -> None:
+    products.product(now=now, sku="B", name="Bell", price_minor=1005)
+    price = Price.objects.get(sku="B")
+    done = services.change_prices_by_percent(
+        price_ids=[price.pk], percent=Decimal("-50"), actor_id=STAFF, now=now
+    )
+    assert [(change.old, change.new) for change in done] == [(gbp(1005), gbp(503))]
+    price.refresh_from_db()
+    assert price.amount_minor == 503
+
+
 # What it costs to ask
 
 

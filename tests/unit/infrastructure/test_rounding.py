@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.money import MAX_AMOUNT_MINOR, allocate, percent_of, rounded
+from infrastructure.money import MAX_AMOUNT_MINOR, allocate, changed_by_percent, percent_of, rounded
 
 amounts = st.integers(-MAX_AMOUNT_MINOR, MAX_AMOUNT_MINOR)
 weights = st.lists(st.integers(0, 10**9), min_size=1, max_size=20).filter(any)
@@ -51,6 +51,22 @@ def test_integers_are_left_alone(amount: int) -> None:
 )
 def test_a_percentage_is_rounded_once(amount: int, percent: Decimal | int, part: int) -> None:
     assert percent_of(amount, percent) == part
+
+
+@pytest.mark.parametrize(
+    ("amount", "percent", "changed"),
+    [(1005, -50, 503), (999, -50, 500), (1, -50, 1), (1005, 50, 1508), (1, -100, 0)],
+)
+def test_an_amount_changed_by_percent_rounds_what_comes_out(
+    amount: int, percent: int, changed: int
+) -> None:
+    assert changed_by_percent(amount, percent) == changed
+
+
+@given(amounts, st.decimals(-100, 1000, places=2))
+def test_a_change_by_percent_is_that_of_commerce(amount: int, percent: Decimal) -> None:
+    exact = Decimal(amount) * (100 + percent) / 100
+    assert changed_by_percent(amount, percent) == int(exact.quantize(Decimal(1), ROUND_HALF_UP))
 
 
 @given(amounts, weights)
