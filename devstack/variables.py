@@ -25,11 +25,15 @@ def not_of_the_shop(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in environ.items() if name not in shop}
 
 
+# What all installations share.
+_PARTS = ("base", "environment", "files", "tasks")
+
+
 def _names() -> set[str]:
     """What the settings ask `env` for. They are parsed and not imported, which takes longer."""
-    settings = ast.parse((ROOT / "config/settings/base.py").read_text())
+    parts = [ROOT / "config" / "settings" / f"{part}.py" for part in _PARTS]
     asked = set()
-    for node in ast.walk(settings):
+    for node in (node for part in parts for node in ast.walk(ast.parse(part.read_text()))):
         match node:
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id="env")),

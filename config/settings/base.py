@@ -1,22 +1,20 @@
-"""What all installations share. Secrets and addresses come from the environment, without defaults:
-`local` and `test` get theirs from the embedded stack, production from its operator."""
+"""What all installations share; files and tasks are modules of their own.
+
+Secrets and addresses come from the environment, without defaults: `local` and `test` get theirs
+from the embedded stack, production from its operator.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from kombu import Exchange, Queue
-
 from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
+from config.settings.environment import PUBLIC_URL, env
+from config.settings.files import *  # noqa: F403
+from config.settings.tasks import *  # noqa: F403
 from infrastructure.auth.keys import fault_in
 from infrastructure.database.urls import databases_from, replicas_from
-from infrastructure.environment import Environment
 from infrastructure.http.policies import faults_in
-
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
-
-env = Environment()
 
 # --- This installation -----------------------------------------------------------------------
 
@@ -25,7 +23,6 @@ DEBUG = False
 SECRET_KEY = env.text("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS", [])
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS")
-PUBLIC_URL = env.text("PUBLIC_URL")
 DEFAULT_CURRENCY = env.text("DEFAULT_CURRENCY", "GBP")
 # In which languages goods are told of; texts of the default one stand in for those that lack.
 DEFAULT_LOCALE = env.text("DEFAULT_LOCALE", "en")
@@ -117,77 +114,6 @@ env.require(
     KAFKA_GROUP_PROTOCOL in ("auto", "consumer", "classic"),
     "KAFKA_GROUP_PROTOCOL must be auto, consumer or classic",
 )
-
-# --- Files -----------------------------------------------------------------------------------
-
-# Where files lie that have no bucket. All replicas need the same folder, or buckets.
-FILES_DIR = env.text("FILES_DIR", str(BASE_DIR / ".local" / "files"))
-# Any S3-compatible store. The private bucket holds what is imported and exported.
-S3_PRIVATE_BUCKET = env.text("S3_PRIVATE_BUCKET", "")
-_s3 = {
-    "endpoint_url": env.text("S3_ENDPOINT_URL", "") or None,
-    "region_name": env.text("S3_REGION", "") or None,
-    "access_key": env.text("S3_ACCESS_KEY", "") or None,
-    "secret_key": env.text("S3_SECRET_KEY", "") or None,
-    "default_acl": None,
-    "file_overwrite": False,
-}
-
-
-def _private(name: str) -> dict[str, Any]:
-    if S3_PRIVATE_BUCKET:
-        options = {**_s3, "bucket_name": S3_PRIVATE_BUCKET, "location": name}
-        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
-    return {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": f"{FILES_DIR}/{name}",
-            "base_url": None,
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    }
-
-
-# The public bucket holds the pictures of products; they are fetched from MEDIA_PUBLIC_URL, which
-# is that of a CDN, of the bucket, or of whatever serves the folder.
-S3_MEDIA_BUCKET = env.text("S3_MEDIA_BUCKET", "")
-MEDIA_PUBLIC_URL = env.text("MEDIA_PUBLIC_URL", "" if S3_MEDIA_BUCKET else f"{PUBLIC_URL}/media/")
-env.require(MEDIA_PUBLIC_URL, "S3_MEDIA_BUCKET needs MEDIA_PUBLIC_URL")
-env.require(MEDIA_PUBLIC_URL.endswith("/"), "MEDIA_PUBLIC_URL must end with a slash")
-# Of a file that is sent, and of the picture in it.
-MEDIA_MAX_BYTES = env.integer("MEDIA_MAX_BYTES", 10 * 1024 * 1024)
-MEDIA_MAX_PIXELS = env.integer("MEDIA_MAX_PIXELS", 25_000_000)
-# Pictures decoded at once in one process; each takes up to about 12 bytes per pixel for a moment.
-MEDIA_DECODE_CONCURRENCY = env.integer("MEDIA_DECODE_CONCURRENCY", 1)
-# Widths in pixels that a worker makes of every picture that is wider.
-MEDIA_WIDTHS = env.integers("MEDIA_WIDTHS", [160, 320, 640, 1280])
-env.require(
-    MEDIA_WIDTHS and all(16 <= width <= 2560 for width in MEDIA_WIDTHS),
-    "MEDIA_WIDTHS must be of 16 to 2560",
-)
-# Files that no product shows any more stay for so long: pages and caches may still name them.
-MEDIA_GRACE_HOURS = env.integer("MEDIA_GRACE_HOURS", 72)
-env.require(MEDIA_GRACE_HOURS >= 1, "MEDIA_GRACE_HOURS must be 1 or more")
-
-
-def _media() -> dict[str, Any]:
-    if S3_MEDIA_BUCKET:
-        options = {name: _s3[name] for name in _s3 if name not in ("default_acl", "file_overwrite")}
-        options |= {"bucket_name": S3_MEDIA_BUCKET, "location": "media"}
-        return {"BACKEND": "infrastructure.public_files.bucket.BucketStorage", "OPTIONS": options}
-    return {
-        "BACKEND": "infrastructure.public_files.folder.FolderStorage",
-        "OPTIONS": {"location": f"{FILES_DIR}/media"},
-    }
-
-
-STORAGES: dict[str, dict[str, Any]] = {
-    "media": _media(),
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "imports": _private("imports"),
-    "exports": _private("exports"),
-}
 
 # --- Roles that serve no HTTP ----------------------------------------------------------------
 
@@ -387,106 +313,6 @@ env.require(60 <= ACCESS_TOKEN_SECONDS <= 600, "ACCESS_TOKEN_SECONDS must be 60 
 
 # Finds personal data by equality; 32 random bytes or more, and never the key of anything else.
 PII_INDEX_KEY = env.text("PII_INDEX_KEY").encode()
-
-# --- Celery ----------------------------------------------------------------------------------
-
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Longer than the longest task: a task whose worker died is delivered again after it.
-    "visibility_timeout": 900,
-    "socket_timeout": 5,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 25,
-    "retry_on_timeout": True,
-}
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_SOFT_TIME_LIMIT = 300
-CELERY_TASK_TIME_LIMIT = 330
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# Log lines go to standard output, and must not come back as log lines.
-CELERY_WORKER_REDIRECT_STDOUTS = False
-# A worker that is told to stop gives its tasks so many seconds; what is left is delivered again.
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
-# A queue per context, so that one context's backlog keeps no other waiting.
-CELERY_TASK_DEFAULT_QUEUE = "platform"
-CELERY_TASK_QUEUES = [
-    Queue(name, Exchange(name), routing_key=name) for name in ("platform", *CONTEXTS)
-]
-CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_ROUTES = {f"{context}.*": {"queue": context} for context in CONTEXTS}
-CELERY_BEAT_SCHEDULE = {
-    "settle unfinished orders": {
-        "task": "orders.settle_unfinished_orders",
-        "schedule": 5.0,
-        "options": {"expires": 30},
-    },
-    "resolve unfinished payments": {
-        "task": "payments.resolve_unfinished",
-        "schedule": 5.0,
-        "options": {"expires": 30},
-    },
-    "turn due prices": {
-        "task": "products.turn_due_prices",
-        "schedule": 5.0,
-        "options": {"expires": 30},
-    },
-    "purge sessions": {"task": "users.purge_sessions", "schedule": 3600.0},
-    "forget old rows": {"task": "platform.forget_old_rows", "schedule": 3600.0},
-    "free expired holds of carts": {
-        "task": "products.free_expired_holds",
-        "schedule": 5.0,
-        "options": {"expires": 30},
-    },
-    "make due picture sizes": {
-        "task": "products.make_due_sizes",
-        "schedule": 10.0,
-        "options": {"expires": 30},
-    },
-    "refresh due listings": {
-        "task": "products.refresh_due_listings",
-        "schedule": 5.0,
-        "options": {"expires": 30},
-    },
-    "count categories": {
-        "task": "products.count_categories",
-        "schedule": 5.0,
-        "options": {"expires": 30},
-    },
-    "refresh popularity": {"task": "products.refresh_popularity", "schedule": 600.0},
-    "sweep pictures": {"task": "products.sweep_pictures", "schedule": 3600.0},
-    "forget operations": {"task": "platform.forget_operations", "schedule": 3600.0},
-    "sweep operations": {
-        "task": "platform.sweep_operations",
-        "schedule": 5.0,
-        "options": {"expires": 30},
-    },
-}
-CELERY_TIMEZONE = "UTC"
-
-# --- Operations ------------------------------------------------------------------------------
-
-# A worker that is silent for so long is taken for dead, and another goes on with its work.
-OPERATION_LEASE_SECONDS = env.number("OPERATION_LEASE_SECONDS", 30.0)
-# How long one operation keeps a worker before others have a turn; below the tasks' time limit.
-OPERATION_SLICE_SECONDS = env.number("OPERATION_SLICE_SECONDS", 60.0)
-env.require(
-    OPERATION_SLICE_SECONDS + OPERATION_LEASE_SECONDS <= CELERY_TASK_SOFT_TIME_LIMIT,
-    f"OPERATION_SLICE_SECONDS and OPERATION_LEASE_SECONDS must not exceed"
-    f" {CELERY_TASK_SOFT_TIME_LIMIT} together",
-)
-# Finished operations go with their faults and files.
-OPERATION_RETENTION_DAYS = env.integer("OPERATION_RETENTION_DAYS", 30)
-env.require(OPERATION_RETENTION_DAYS >= 1, "OPERATION_RETENTION_DAYS must be 1 or more")
-# A bulk request with more rows is carried out by a worker.
-BULK_SYNC_LIMIT = env.integer("BULK_SYNC_LIMIT", 100)
-# Of a file that is imported over HTTP, unpacked; and up to which size it is imported at once.
-IMPORT_MAX_BYTES = env.integer("IMPORT_MAX_BYTES", 256 * 1024 * 1024)
-IMPORT_SYNC_BYTES = env.integer("IMPORT_SYNC_BYTES", 64 * 1024)
 
 # --- Orders ----------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """The embedded local stack, and compose: wide limits, readable logs, plain HTTP."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import CHOSEN_RATE_LIMITS, INSTALLED_APPS, LOGGING, RATE_LIMITS, env
+from config.settings.base import CHOSEN_RATE_LIMITS, INSTALLED_APPS, LOGGING, RATE_LIMITS
+from config.settings.environment import env
 
 ENVIRONMENT = "local"
 INSTALLED_APPS = [*INSTALLED_APPS, "demo"]

@@ -8,11 +8,10 @@ from config.settings.base import (
     PAYMENT_GATEWAY,
     PAYMENT_GATEWAY_SECRET,
     PII_INDEX_KEY,
-    PUBLIC_URL,
     SECRET_KEY,
     SILENCED_SYSTEM_CHECKS,
-    env,
 )
+from config.settings.environment import PUBLIC_URL, env
 
 ENVIRONMENT = "production"
 LOGGING["fields"]["env"] = ENVIRONMENT

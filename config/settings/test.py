@@ -22,7 +22,8 @@ os.environ.setdefault("KAFKA_TOPIC_PREFIX", "test.")
 os.environ.setdefault("FILES_DIR", f"{tempfile.gettempdir()}/kontor-test-files")
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import LOGGING, RATE_LIMITS, env
+from config.settings.base import LOGGING, RATE_LIMITS
+from config.settings.environment import env
 
 ENVIRONMENT = "test"
 LOGGING["fields"]["env"] = ENVIRONMENT
