@@ -6,7 +6,6 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from django.core.exceptions import (
     BadRequest as DjangoBadRequest,
 )
@@ -20,6 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from msgspec import UNSET, UnsetType
 from rest_framework.exceptions import APIException
 
+from infrastructure.encoding import encode_any
 from infrastructure.errors import DomainError
 from infrastructure.http import errors
 from infrastructure.http.types import Out
@@ -53,9 +53,6 @@ class Problem(Out, frozen=True, kw_only=True):
     errors: list[ProblemField]
 
 
-_encode = msgspec.json.Encoder().encode
-
-
 def problem(request: HttpRequest, error: DomainError) -> HttpResponse:
     return HttpResponse(
         document(error, instance=request.path, trace_id=current().request_id),
@@ -85,7 +82,7 @@ def document(error: DomainError, *, instance: str, trace_id: str | None) -> byte
             for fault in error.errors
         ],
     )
-    return _encode(body)
+    return encode_any(body)
 
 
 def refusal(error: Exception) -> DomainError | None:

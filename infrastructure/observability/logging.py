@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import structlog
 
+from infrastructure.encoding import encode_any
 from infrastructure.observability.correlation import current
 
 Line = MutableMapping[str, Any]
@@ -183,11 +183,8 @@ def _drop_request(_logger: Any, _method: str, line: Line) -> Line:
     return line
 
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
-
-
 def _json(_logger: Any, _method: str, line: Line) -> str:
-    return _encode(line).decode()
+    return encode_any(line).decode()
 
 
 _CONTEXT = ("service", "env", "version", "logger", "correlation_id", "causation_id", "trace_id")
@@ -199,7 +196,9 @@ def _readable(_logger: Any, _method: str, line: Line) -> str:
     for name in _CONTEXT:
         line.pop(name, None)
     pairs = " ".join(f"{name}={value}" for name, value in line.items())
-    return f"{at} {level:<7} {event}{' ' if pairs else ''}{pairs}" + (f"\n{trace}" if trace else "")
+    text = f"{at} {level:<7} {event}{' ' if pairs else ''}{pairs}"
+    text += f"\n{trace}" if trace else ""
+    return text.encode(errors="replace").decode()
 
 
 @dataclass(slots=True)

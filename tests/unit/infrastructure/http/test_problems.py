@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,8 @@ from django.test import Client
 
 from infrastructure.auth.actor import Actor
 from infrastructure.auth.errors import InvalidToken
-from infrastructure.http import views
+from infrastructure.errors import DomainError, FieldError
+from infrastructure.http import problems, views
 from tests.support.http import Public
 
 PAINT = '{"name":"door","price":{"amount":"1.20","currency":"EUR"},"coats":[{"colour":"red"}]}'
@@ -219,3 +221,14 @@ def test_a_broken_off_body_is_a_bad_request(
     monkeypatch.setattr(WSGIRequest, "__init__", broken)
     response = api.post("/api/v1/things", PAINT, content_type="application/json")
     assert problem_of(response)["code"] == "bad_request"
+
+
+def test_a_refusal_is_told_even_where_its_text_is_no_text() -> None:
+    fault = FieldError("/na\udfffme", "bad_\ud800", "is \ud800", current="\udc80é")
+    refusal = DomainError("Half a pair: \ud83d.", errors=[fault])
+    told = json.loads(problems.document(refusal, instance="/t\ud800", trace_id=None))
+    assert (told["detail"], told["instance"]) == ("Half a pair: ?.", "/t?")
+    assert told["errors"] == [
+        {"pointer": "/na?me", "code": "bad_?", "detail": "is ?", "current": "?é"}
+    ]
+    assert told["status"] == 409

@@ -161,3 +161,16 @@ def test_a_log_that_cannot_be_written_fails_nobody(monkeypatch: pytest.MonkeyPat
     structlog.get_logger().info("x")
     logging.getLogger("lib").info("x")
     log_request(method="GET", route="/x", status=200, ms=1.0, actor=None)
+
+
+@pytest.mark.parametrize("readable", [False, True])
+def test_a_line_is_written_even_where_its_text_is_no_text(
+    capsys: pytest.CaptureFixture[str], readable: bool
+) -> None:
+    configure({**settings.LOGGING, "readable": readable})
+    structlog.get_logger("shop").info("odd \ud800", name_of={"b\udc80": {"é\udfff"}})
+    logging.getLogger("shop").warning("odder %s", "\ud800")
+    first, second = capsys.readouterr().out.splitlines()
+    assert "odd ?" in first
+    assert "é?" in first
+    assert "odder ?" in second
