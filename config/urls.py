@@ -6,12 +6,12 @@ from importlib.util import find_spec
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from infrastructure.http.files import PATH, public_file
 
 # Django tries one after the other, so the busiest come first: those of the contexts at the top.
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     *(
         path("api/v1/", include(f"domains.{context}.api.urls"))
         for context in reversed(settings.CONTEXTS)

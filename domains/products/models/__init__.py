@@ -21,11 +21,11 @@ from domains.products.models.products import (
     ProductCategory,
     ProductSlug,
     ProductText,
-    Variant,
 )
 from domains.products.models.reservations import Reservation, ReservationLine
 from domains.products.models.stock import StockItem, StockLevel
 from domains.products.models.types import Attribute, ProductType
+from domains.products.models.variants import Variant
 from domains.products.models.warehouses import (
     MAIN_WAREHOUSE,
     Warehouse,

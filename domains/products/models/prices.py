@@ -24,7 +24,8 @@ from domains.products.events import (
     PriceWithdrawn,
 )
 from domains.products.models.price_lists import PriceList, refuse_empty_window
-from domains.products.models.products import Product, Variant
+from domains.products.models.products import Product
+from domains.products.models.variants import Variant
 from domains.products.rules import prices as rules
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
 from infrastructure.database.contexts import alias_of, connection_of

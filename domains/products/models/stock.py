@@ -23,7 +23,7 @@ from domains.products.events import (
     StockUpdated,
 )
 from domains.products.models.movements import StockMovement
-from domains.products.models.products import Variant
+from domains.products.models.variants import Variant
 from domains.products.models.warehouses import MAIN_WAREHOUSE, Warehouse
 from domains.products.rules import stock as rules
 from infrastructure.aggregates import (

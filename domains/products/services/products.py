@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domains.products.errors import SlugTaken, UnknownProductType
 from domains.products.models import Category, Listing, Product, ProductType
-from domains.products.models.products import VariantChanges
+from domains.products.models.variants import VariantChanges
 from domains.products.rules import slugs as slug_rules
 from domains.products.rules.texts import Texts
 from domains.products.services.categories import category_ids

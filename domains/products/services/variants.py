@@ -13,7 +13,7 @@ from django.db import IntegrityError
 
 from domains.products.errors import ProductNotFound, SkuTaken, VariantNotFound
 from domains.products.models import Listing, Price, Product, ProductType, StockItem, Variant
-from domains.products.models.products import VariantChanges
+from domains.products.models.variants import VariantChanges
 from domains.products.services.writing import constraint_of, expect, refusals
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
