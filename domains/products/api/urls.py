@@ -9,6 +9,7 @@ from domains.products.api.views import (
     prices,
     products,
     types,
+    variants,
     warehouses,
 )
 
@@ -21,7 +22,7 @@ urlpatterns = [
     path("products/<str:id_or_slug>", products.ProductDetail.as_view(), name="product"),
     path(
         "products/<str:id_or_slug>/variants",
-        products.ProductVariants.as_view(),
+        variants.ProductVariants.as_view(),
         name="product-variants",
     ),
     path("products/<str:id_or_slug>/media", media.ProductMedia.as_view(), name="product-media"),
@@ -35,7 +36,7 @@ urlpatterns = [
         categories.CategoryProducts.as_view(),
         name="category-products",
     ),
-    path("variants/<str:sku>", products.VariantDetail.as_view(), name="variant"),
+    path("variants/<str:sku>", variants.VariantDetail.as_view(), name="variant"),
     path("variants/<str:sku>/price", prices.VariantPrice.as_view(), name="variant-price"),
     path("variants/<str:sku>/prices", prices.VariantPrices.as_view(), name="variant-prices"),
     path(

@@ -35,12 +35,10 @@ from domains.products.queries.search.port import (
 )
 from domains.products.rules import tags
 from domains.products.services import products as services
-from domains.products.services import variants as variant_services
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
 from infrastructure.http.cached import Audience, Built, answer_cached, audience_of, sees_more
 from infrastructure.http.decoding import decode_query
-from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.http.pagination import page
 from infrastructure.http.views import APIView, operation
 
@@ -71,7 +69,8 @@ _NEW_PRODUCT_OF_A_TYPE = {
         },
     ],
 }
-_REFUSED_CHANGES = [
+# What a change of a product, or of a variant of it, is refused for.
+REFUSED_CHANGES = [
     errors.ProductArchived,
     errors.VariantNotFound,
     errors.LastVariant,
@@ -206,7 +205,7 @@ class Products(APIView):
             ),
         )
         location = reverse("product", kwargs={"id_or_slug": str(product_id)})
-        return _answer_product(
+        return answer_product(
             self, product_id, status=201, headers={"Location": location, **headers}
         )
 
@@ -273,7 +272,7 @@ class ProductDetail(APIView):
         responses={200: serializers.Product},
         errors=[
             errors.ProductNotFound,
-            *_REFUSED_CHANGES,
+            *REFUSED_CHANGES,
             errors.InvalidSlug,
             errors.SlugTaken,
             errors.UnknownCategory,
@@ -302,7 +301,7 @@ class ProductDetail(APIView):
             now=clock.now(),
             **given(body),
         )
-        return _answer_product(self, product_id)
+        return answer_product(self, product_id)
 
     @operation(
         summary="Archive a product",
@@ -320,92 +319,7 @@ class ProductDetail(APIView):
         return self.answer(status=204)
 
 
-class ProductVariants(APIView):
-    scopes = {"POST": "catalogue.write"}
-
-    @operation(
-        summary="Add variants to a product",
-        description="They are shown behind the others, and get an empty stock item each.",
-        body=serializers.AddVariants,
-        responses={201: serializers.Product},
-        errors=[
-            errors.ProductNotFound,
-            errors.ProductArchived,
-            errors.InvalidProduct,
-            errors.NegativePrice,
-            errors.NothingToSell,
-            errors.SkuTaken,
-            errors.ExternalIdTaken,
-        ],
-        idempotency="accepted",
-        if_match="accepted",
-        etag=True,
-        examples={
-            "another colour": {
-                "variants": [
-                    {
-                        "sku": "MUG-GREEN",
-                        "price": {"amount": "12.50", "currency": "GBP"},
-                        "options": {"colour": "green"},
-                    }
-                ]
-            }
-        },
-    )
-    def post(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
-        body = self.body(serializers.AddVariants)
-        product_id = queries.product_id_of(id_or_slug)
-        version = self.if_match(request)
-
-        def add(key: IdempotencyKey | None) -> UUID:
-            variant_services.add_variants(
-                product_id=product_id,
-                version=version,
-                variants=[variant.to_new() for variant in body.variants],
-                actor_id=self.actor.id,
-                now=clock.now(),
-                idempotency=key,
-            )
-            return product_id
-
-        _, headers = once(self.idempotency(request, body), add)
-        return _answer_product(self, product_id, status=201, headers=headers)
-
-
-class VariantDetail(APIView):
-    scopes = {"PATCH": "catalogue.write", "DELETE": "catalogue.write"}
-
-    @operation(
-        summary="Change a variant",
-        description="It is a part of its product: the ETag is the product's, and so is the answer.",
-        body=serializers.EditVariant,
-        responses={200: serializers.Product},
-        errors=_REFUSED_CHANGES,
-        if_match="required",
-        etag=True,
-        examples={"weight and barcode": {"weight_g": 320, "barcode": "4006381333931"}},
-    )
-    def patch(self, request: HttpRequest, sku: str) -> HttpResponse:
-        body = self.body(serializers.EditVariant)
-        product_id = variant_services.edit_variant(
-            sku=sku, version=self.if_match(request), now=clock.now(), **given(body)
-        )
-        return _answer_product(self, product_id)
-
-    @operation(
-        summary="Retire a variant",
-        description="It is neither sold nor shown any more; orders, stock and ledger keep it."
-        " PATCH with `retired` false brings it back.",
-        responses={204: None},
-        errors=_REFUSED_CHANGES,
-        if_match="accepted",
-    )
-    def delete(self, request: HttpRequest, sku: str) -> HttpResponse:
-        variant_services.retire_variant(sku=sku, version=self.if_match(request), now=clock.now())
-        return self.answer(status=204)
-
-
-def _answer_product(
+def answer_product(
     view: APIView, product_id: UUID, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> HttpResponse:
     """The product as whoever changed it sees it."""
