@@ -4,7 +4,8 @@ A context declares what is done with a batch of rows once, in its `tasks.py`:
 
     edit_prices = Bulk("products.edit_prices", scope="catalogue.write", row=NewPrice, apply=apply)
 
-and its view answers with `respond(self, request, tasks.edit_prices, body.items, body=body)`.
+and its view answers with `respond(self, request, tasks.edit_prices, EditPrices)`, where the body's
+type is a `BulkBody` that says what its items are.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from msgspec import Meta, Raw
 
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.errors import DomainError
 from infrastructure.http import idempotency
+from infrastructure.http.decoding import InvalidBody, decode_body, decode_value
 from infrastructure.http.idempotency import Duplicate, IdempotencyKey
-from infrastructure.http.types import Out
+from infrastructure.http.types import Body, Out
 from infrastructure.http.views import APIView
 from infrastructure.operations import registry, services
 from infrastructure.operations.api.views import accepted
@@ -40,9 +43,18 @@ Row = TypeVar("Row")
 
 Status = Literal["created", "updated", "unchanged", "deleted", "failed"]
 
+MAX_ROWS = 1000
+
 _BATCH = 100
 _encode = msgspec.json.Encoder().encode
 _REPLAYED = {"Idempotency-Replayed": "true"}
+
+
+class BulkBody(Body, frozen=True, kw_only=True):
+    """The body of a request for many rows. Subclasses say of what type the items are."""
+
+    items: Annotated[list[Any], Meta(min_length=1, max_length=MAX_ROWS)]
+    dry_run: bool = False
 
 
 class RowResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +71,12 @@ class RowResult(msgspec.Struct, frozen=True, kw_only=True):
         """Of a row that was refused; the first of its errors says which field it is about."""
         pointer = refusal.errors[0].pointer if refusal.errors else ""
         return cls(status="failed", code=refusal.code, detail=refusal.detail, pointer=pointer)
+
+    @classmethod
+    def malformed(cls, refusal: InvalidBody) -> RowResult:
+        """Of a row that cannot be read as one."""
+        error = refusal.errors[0]
+        return cls(status="failed", code=error.code, detail=error.detail, pointer=error.pointer)
 
 
 class BulkItem(Out, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,30 +114,41 @@ class Bulk(Generic[Row]):
 
     apply: writes rows within one transaction and says for each, in their order, what came of it.
         Rows that fail must leave nothing behind (`each`); what it raises is for all rows.
-    row: the rows' type, as msgspec decodes it.
+    row: the rows' type, as msgspec decodes it. Rows that are none are refused one by one, and
+        `apply` does not get them.
     """
 
     def __init__(self, kind: str, *, scope: str, row: type[Row], apply: Apply[Row]) -> None:
         self.kind = kind
         self.context = kind.partition(".")[0]
+        self._row = row
         # Made here and not when the first row comes: types are looked at at import.
-        self._decode = msgspec.json.Decoder(row).decode
+        msgspec.json.Decoder(row)
         self._apply = apply
         registry.runs(kind, scope=scope)(self._run)
 
-    def apply(self, rows: Sequence[Row], call: Call) -> list[RowResult]:
-        """Within the caller's transaction."""
-        results = list(self._apply(rows, call))
-        if len(results) != len(rows):
-            raise ValueError(f"{self.kind} said of {len(rows)} rows {len(results)} results.")
-        return results
+    def apply(self, rows: Sequence[Row | Raw], call: Call) -> list[RowResult]:
+        """Within the caller's transaction. Raw: the JSON of a row that was not read yet."""
+        read = [self._read(row) if isinstance(row, Raw) else row for row in rows]
+        right = [row for row in read if not isinstance(row, RowResult)]
+        results = list(self._apply(right, call)) if right else []
+        if len(results) != len(right):
+            raise ValueError(f"{self.kind} said of {len(right)} rows {len(results)} results.")
+        of_right = iter(results)
+        return [row if isinstance(row, RowResult) else next(of_right) for row in read]
+
+    def _read(self, row: Raw) -> Row | RowResult:
+        try:
+            return decode_body(bytes(row), self._row)
+        except InvalidBody as refusal:
+            return RowResult.malformed(refusal)
 
     def _run(self, work: Work) -> None:
         counts = Counter(work.checkpoint.get("counts", {}))
         position = work.checkpoint.get("row", 0)
         with imports.open(work.input_file) as file:
             for lines in work.batches(islice(file, position, None), size=_BATCH):
-                rows = [self._decode(line) for line in lines]
+                rows = [Raw(line) for line in lines]
                 call = Call(actor_id=work.actor_id, now=work.now(), dry_run=work.dry_run)
                 with work.transaction():
                     with work.effects():
@@ -156,17 +185,18 @@ def respond(
     view: APIView,
     request: HttpRequest,
     bulk: Bulk[Row],
-    rows: Sequence[Row],
-    *,
-    body: object,
-    dry_run: bool = False,
+    body_type: type[BulkBody],
 ) -> HttpResponse:
     """Answer a request for many rows: 200 with what came of each; or, where the client prefers so
     or the rows are more than BULK_SYNC_LIMIT, 202 with the operation that works on them.
 
+    A row that cannot be read fails by itself. Raises as `view.body` for what is wrong with the rest
+    of the body.
+
     An Idempotency-Key counts for both: a repetition gets the first one's answer. The view's method
     declares `idempotency="accepted"`, `respond_async=True` and the answers 200 and 202.
     """
+    rows, dry_run, body = _sent(view, request, body_type)
     key = view.idempotency(request, body)
     alias = alias_of(bulk.context)
     found = idempotency.find(alias, key) if key is not None else None
@@ -184,9 +214,32 @@ def respond(
     return _answer(view, Operation.objects.using(alias).get(pk=found), _REPLAYED)
 
 
+class _Items(msgspec.Struct, frozen=True):
+    items: list[Raw]
+
+
+_decode_items = msgspec.json.Decoder(_Items).decode
+
+
+def _sent(
+    view: APIView, request: HttpRequest, body_type: type[BulkBody]
+) -> tuple[Sequence[Any], bool, object]:
+    """The rows, all as they are in the body if one cannot be read; whether it is a trial; and the
+    body for the Idempotency-Key's fingerprint."""
+    try:
+        body = view.body(body_type)
+        return body.items, body.dry_run, body
+    except InvalidBody:
+        sent = msgspec.json.decode(request.body)
+        if not isinstance(sent, dict) or not isinstance(sent.get("items"), list):
+            raise
+        around = decode_value({**sent, "items": [None] * len(sent["items"])}, BulkBody)
+        return _decode_items(request.body).items, around.dry_run, sent
+
+
 def _do_now(
     bulk: Bulk[Row],
-    rows: Sequence[Row],
+    rows: Sequence[Row | Raw],
     *,
     key: IdempotencyKey | None,
     actor_id: UUID,
@@ -213,7 +266,7 @@ def _do_now(
 
 def _queue(
     bulk: Bulk[Row],
-    rows: Sequence[Row],
+    rows: Sequence[Row | Raw],
     *,
     key: IdempotencyKey | None,
     actor_id: UUID,
@@ -221,7 +274,8 @@ def _queue(
 ) -> Operation:
     """Raises Duplicate."""
     now = clock.now()
-    lines = (_encode(row) + b"\n" for row in rows)
+    # Between the parts of a row there may be line breaks; within a text they are escaped.
+    lines = (_encode(row).replace(b"\n", b" ") + b"\n" for row in rows)
     stored = imports.save(lines, suffix=".jsonl", now=now)
     try:
         return services.start(

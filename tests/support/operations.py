@@ -15,10 +15,18 @@ from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED
 from infrastructure.database.contexts import alias_of, connection_at
 from infrastructure.errors import DomainError, FieldError, Transient
-from infrastructure.http.types import Body
 from infrastructure.http.views import APIView, operation
 from infrastructure.operations.api import serializers
-from infrastructure.operations.bulk import Bulk, BulkAnswer, Call, RowResult, each, respond
+from infrastructure.operations.bulk import (
+    MAX_ROWS,
+    Bulk,
+    BulkAnswer,
+    BulkBody,
+    Call,
+    RowResult,
+    each,
+    respond,
+)
 from infrastructure.operations.registry import runs
 from infrastructure.operations.work import Fault, Work
 from infrastructure.storage import imports
@@ -118,9 +126,8 @@ def pack_rows(rows: Sequence[NewParcel], call: Call) -> list[RowResult]:
 BULK = Bulk("orders.pack_rows", scope="catalogue.read", row=NewParcel, apply=pack_rows)
 
 
-class PackParcels(Body, frozen=True, kw_only=True):
-    items: Annotated[list[NewParcel], Meta(min_length=1, max_length=1000)]
-    dry_run: bool = False
+class PackParcels(BulkBody, frozen=True, kw_only=True):
+    items: Annotated[list[NewParcel], Meta(min_length=1, max_length=MAX_ROWS)]
 
 
 class ParcelsInBulk(APIView):
@@ -135,8 +142,7 @@ class ParcelsInBulk(APIView):
         respond_async=True,
     )
     def post(self, request: HttpRequest) -> HttpResponse:
-        body = self.body(PackParcels)
-        return respond(self, request, BULK, body.items, body=body, dry_run=body.dry_run)
+        return respond(self, request, BULK, PackParcels)
 
 
 class Uploads(APIView):

@@ -222,6 +222,8 @@ def test_products_in_bulk_are_created_changed_and_refused_each_by_itself(
         {"external_id": "N", "name": "New", "variants": [{"sku": "N", "prices": {"EUR": "1.00"}}]},
         {"external_id": "M", "variants": [{"sku": "M"}]},
         {"slug": "pot", "seo_title": "Pots"},
+        {"external_id": "B", "name": "", "variants": [{"sku": "B"}]},
+        {"external_id": "C", "name": "Cup", "variants": [{"sku": "C", "weight_g": "heavy"}]},
     ]
     answer = staff.post(
         "/api/v1/products/bulk", data={"items": items}, content_type="application/json"
@@ -233,6 +235,8 @@ def test_products_in_bulk_are_created_changed_and_refused_each_by_itself(
         ("created", None, None),
         ("failed", "required", "/name"),
         ("updated", None, None),
+        ("failed", "too_short", "/name"),
+        ("failed", "invalid_type", "/variants/0/weight_g"),
     ]
     assert Product.objects.get(slug="pot").seo_title == "Pots"
 

@@ -10,8 +10,7 @@ from msgspec import Meta
 
 from domains.products.rules.imports.rows import Code, ProductRow, WarehouseCode
 from infrastructure.http.types import Body, Currency, Query
-
-MAX_ROWS = 1000
+from infrastructure.operations.bulk import MAX_ROWS, BulkBody
 
 Mode = Literal["upsert", "create", "update"]
 
@@ -23,9 +22,8 @@ class ImportFile(Query, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-class UpsertProducts(Body, frozen=True, kw_only=True):
+class UpsertProducts(BulkBody, frozen=True, kw_only=True):
     items: Annotated[list[ProductRow], Meta(min_length=1, max_length=MAX_ROWS)]
-    dry_run: bool = False
 
 
 class ExportFile(Body, frozen=True, kw_only=True):

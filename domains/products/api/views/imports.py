@@ -152,7 +152,8 @@ class ProductsInBulk(APIView):
         summary="Create and change many products",
         description=(
             "Each item as a line of an import. A product is found by its external id, or else its"
-            " slug, or else its SKUs; what an item does not name stays as it is."
+            " slug, or else its SKUs; what an item does not name stays as it is. An item that is"
+            " wrong in itself is refused by itself."
         ),
         body=serializers.UpsertProducts,
         responses={200: BulkAnswer, 202: operation_serializers.Operation},
@@ -162,10 +163,7 @@ class ProductsInBulk(APIView):
         examples={"one product": {"items": [_ROW]}},
     )
     def post(self, request: HttpRequest) -> HttpResponse:
-        body = self.body(serializers.UpsertProducts)
-        return respond(
-            self, request, tasks.upsert_products, body.items, body=body, dry_run=body.dry_run
-        )
+        return respond(self, request, tasks.upsert_products, serializers.UpsertProducts)
 
 
 def _known(kind: str) -> None:

@@ -164,6 +164,73 @@ def test_queueing_costs_a_fixed_number_of_statements(client: Client) -> None:
     assert statements[0].startswith('INSERT INTO "platform_operation"')
 
 
+NUL, PRETTY = '{"label": "a\\u0000"}', '{\n  "label": ""\n}'
+
+
+def send(client: Client, body: str, **headers: str) -> Any:
+    return client.post(BULK, body, content_type="application/json", headers=headers)
+
+
+MALFORMED = f'{{"items": [{PRETTY}, {{"label": "a"}}, 5, {NUL}, {{"label": "taken"}}, {{}}]}}'
+REFUSED = [
+    (0, "too_short", "/label"),
+    (2, "invalid_type", ""),
+    (3, "bad_format", "/label"),
+    (4, "label_taken", "/label"),
+    (5, "required", "/label"),
+]
+
+
+def test_a_row_that_is_none_is_refused_by_itself(client: Client) -> None:
+    answer = send(client, MALFORMED, **{"Idempotency-Key": "k1"})
+    assert answer.status_code == 200
+    items = answer.json()["items"]
+    failed = [(i["index"], i["code"], i.get("pointer", "")) for i in items if "code" in i]
+    assert failed == REFUSED
+    assert [item["status"] for item in items if "code" not in item] == ["created"]
+    assert labels() == ["a"]
+    again = send(client, MALFORMED.replace("\n", ""), **{"Idempotency-Key": "k1"})
+    assert (again["Idempotency-Replayed"], again.json()) == ("true", answer.json())
+    other = send(client, MALFORMED.replace("5", "6"), **{"Idempotency-Key": "k1"})
+    assert other.json()["code"] == "idempotency_key_reused"
+
+
+def test_a_row_that_is_none_is_a_fault_of_the_operation(client: Client) -> None:
+    assert send(client, MALFORMED, **ASYNC).status_code == 202
+    ended = run(operations()[0])
+    assert (ended.total, ended.result) == (6, {"created": 1, "failed": 5})
+    faults = services.faults_of(ended).values_list("row_number", "code", "pointer")
+    assert sorted(faults) == REFUSED
+    assert labels() == ["a"]
+
+
+def test_rows_may_all_be_wrong(client: Client) -> None:
+    answer = send(client, '{"items": [{}], "dry_run": true}')
+    assert [item["code"] for item in answer.json()["items"]] == ["required"]
+    assert operations()[0].dry_run is True
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "pointers"),
+    [
+        ('{"items": [{"label": ""}', "invalid_json", []),
+        ("[{}]", "invalid_body", [""]),
+        ('{"items": {"label": "a"}}', "invalid_body", ["/items"]),
+        ('{"items": []}', "invalid_body", ["/items"]),
+        ('{"items": [{}], "dry": true}', "invalid_body", ["/dry"]),
+        ('{"items": [{}], "dry_run": "yes"}', "invalid_body", ["/dry_run"]),
+        ('{"items": [' + ",".join(["{}"] * 1001) + "]}", "invalid_body", ["/items"]),
+    ],
+)
+def test_a_body_that_is_none_is_refused_as_a_whole(
+    client: Client, body: str, code: str, pointers: list[str]
+) -> None:
+    answer = send(client, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert [error["pointer"] for error in answer.json()["errors"]] == pointers
+    assert operations() == []
+
+
 def test_an_upload_is_of_a_type_and_a_size_that_are_taken(client: Client) -> None:
     sent = client.post("/api/v1/uploads", b"x" * 1_000, content_type="text/csv; charset=utf-8")
     assert sent.status_code == 200
