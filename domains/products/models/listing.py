@@ -32,7 +32,7 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         """
         if product_ids:
             ids = list(product_ids)
-            Product.objects.lock(ids)
+            connection_of("products").fetch(sql.LOCK, [ids])
             connection_of("products").fetch(sql.refresh_text(), [ids])
             # Whoever changed them wants to see it at once.
             after_commit(alias_of("products"), [LISTS, PRICES, *of_products(ids)])
@@ -46,7 +46,8 @@ class ListingQuerySet(models.QuerySet["Listing"]):
 
     def refresh_popularity(self, *, today: date) -> int:
         """Sum up the demand of the last days, for a batch of the products of which it makes a
-        difference. Returns of how many it did."""
+        difference. Returns of how many it did. What others have in hand is left for the next time.
+        """
         params = [today - timedelta(days=sql.POPULAR_DAYS), sql.BATCH]
         return len(connection_of("products").fetch(sql.POPULARITY, params))
 
@@ -62,10 +63,21 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         connection_of("products").fetch(sql.FORGET_DEMAND, [since, until])
 
     def forget_words(self) -> None:
-        """Drop the words and options that no product on sale has any more."""
+        """Drop the words and options that no product on sale has any more.
+
+        While anybody lists products nothing is dropped: they may have found a word there already,
+        and nobody else sees yet that they need it.
+        """
+        fetch = connection_of("products").fetch
         # It reads the listing as a whole, which no time for single requests is meant for.
-        connection_of("products").fetch(sql.NO_TIMEOUT, [])
-        connection_of("products").fetch(sql.FORGET_WORDS, [])
+        fetch(sql.NO_TIMEOUT, [])
+        words = [lexeme for (lexeme,) in fetch(sql.SPARE_WORDS, [])]
+        codes = [code for (code,) in fetch(sql.SPARE_OPTIONS, [])]
+        [(nobody_lists,)] = fetch(sql.TRY_WORDS, [])
+        if nobody_lists:
+            fetch(sql.FORGET_WORDS, [words, words])
+            if codes:
+                fetch(sql.FORGET_OPTIONS, [codes])
 
 
 class Listing(models.Model):

@@ -24,13 +24,9 @@ POPULARITY = """
         FROM products_listing l LEFT JOIN wanted w ON w.product_id = l.product_id
         WHERE l.popularity <> coalesce(w.units, 0)
         ORDER BY l.product_id LIMIT %s
-    ), locked AS MATERIALIZED (
-        SELECT product_id FROM products_listing
-        WHERE product_id = ANY(ARRAY(SELECT product_id FROM changed))
-        ORDER BY product_id FOR NO KEY UPDATE
+        FOR NO KEY UPDATE OF l SKIP LOCKED
     )
-    UPDATE products_listing l SET popularity = c.units
-    FROM changed c JOIN locked k ON k.product_id = c.product_id
+    UPDATE products_listing l SET popularity = c.units FROM changed c
     WHERE l.product_id = c.product_id RETURNING 1
 """
 DEMAND = """
@@ -43,27 +39,58 @@ DEMAND = """
     RETURNING 1
 """
 FORGET_DEMAND = """
-    DELETE FROM products_listingdemand
-    WHERE day >= coalesce(%s::date, '-infinity') AND day < coalesce(%s::date, 'infinity')
+    DELETE FROM products_listingdemand WHERE id = ANY(ARRAY(
+        SELECT id FROM products_listingdemand
+        WHERE day >= coalesce(%s::date, '-infinity') AND day < coalesce(%s::date, 'infinity')
+        ORDER BY product_id, day FOR UPDATE
+    ))
     RETURNING 1
 """
+# Whoever lists products shares this; only to drop words that are not needed it is taken alone, and
+# not waited for.
+_WORDS = "hashtext('products_listingword')"
+LOCK = f"""
+    WITH words AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_WORDS}))
+    SELECT 1 FROM words, products_product p WHERE p.id = ANY(%s::uuid[])
+    ORDER BY p.id FOR NO KEY UPDATE OF p
+"""
+TRY_WORDS = f"SELECT pg_try_advisory_xact_lock({_WORDS})"
 NO_TIMEOUT = "SELECT set_config('statement_timeout', '0', true)"
-FORGET_WORDS = """
-    WITH used AS MATERIALIZED (
-        SELECT word FROM ts_stat('SELECT document FROM products_listing')
-    ), heads AS MATERIALIZED (
-        SELECT word FROM ts_stat('SELECT document FROM products_listing', 'abc')
-    ), demoted AS (
-        UPDATE products_listingword w SET head = false
-        WHERE w.head AND w.lexeme IN (SELECT word FROM used)
-            AND w.lexeme NOT IN (SELECT word FROM heads)
-    ), unused AS (
-        DELETE FROM products_listingoption o WHERE o.code NOT IN (
-            SELECT split_part(t.token, '=', 1)
-            FROM (SELECT DISTINCT unnest(tokens) AS token FROM products_listing) t
-        )
+SPARE_WORDS = """
+    SELECT w.lexeme FROM products_listingword w
+    LEFT JOIN ts_stat('SELECT document FROM products_listing') used ON used.word = w.lexeme
+    LEFT JOIN ts_stat('SELECT document FROM products_listing', 'abc') heads
+        ON heads.word = w.lexeme
+    WHERE used.word IS NULL OR w.head AND heads.word IS NULL
+"""
+SPARE_OPTIONS = """
+    SELECT o.code FROM products_listingoption o WHERE o.code NOT IN (
+        SELECT split_part(t.token, '=', 1)
+        FROM (SELECT DISTINCT unnest(tokens) AS token FROM products_listing) t
     )
-    DELETE FROM products_listingword w WHERE w.lexeme NOT IN (SELECT word FROM used)
+"""
+# Each word is looked for once more, through the index.
+_LEXEME = r"('''' || replace(replace(w.lexeme, '\', '\\'), '''', '''''') || '''')"
+FORGET_WORDS = f"""
+    WITH demoted AS (
+        UPDATE products_listingword w SET head = false
+        WHERE w.lexeme = ANY(%s::text[]) AND w.head
+            AND EXISTS (
+                SELECT FROM products_listing l WHERE l.document @@ {_LEXEME}::tsquery
+            ) AND NOT EXISTS (
+                SELECT FROM products_listing l WHERE l.document @@ ({_LEXEME} || ':ABC')::tsquery
+            )
+    )
+    DELETE FROM products_listingword w WHERE w.lexeme = ANY(%s::text[]) AND NOT EXISTS (
+        SELECT FROM products_listing l WHERE l.document @@ {_LEXEME}::tsquery
+    )
+    RETURNING 1
+"""
+FORGET_OPTIONS = """
+    DELETE FROM products_listingoption o WHERE o.code = ANY(%s::text[]) AND NOT EXISTS (
+        SELECT FROM products_listing l, unnest(l.tokens) t (token)
+        WHERE starts_with(t.token, o.code || '=')
+    )
     RETURNING 1
 """
 AVAILABILITY = """

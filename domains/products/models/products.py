@@ -38,12 +38,8 @@ class ProductQuerySet(AggregateQuerySet):
         """Lock what is selected against other commands, in one order for everybody."""
         return self.select_for_update(no_key=True, of=("self",)).order_by("pk")
 
-    def lock(self, ids: Collection[UUID]) -> None:
-        """Lock them, and read nothing of them."""
-        connection_of("products").fetch(_LOCK, [list(ids)])
-
     def lock_of_variants(self, variant_ids: Collection[UUID]) -> None:
-        """The products that these are variants of."""
+        """Lock the products that these are variants of, and read nothing of them."""
         connection_of("products").fetch(_LOCK_OF_VARIANTS, [list(variant_ids)])
 
     def slugs_among(self, slugs: Iterable[str]) -> set[str]:
@@ -73,9 +69,6 @@ class ProductQuerySet(AggregateQuerySet):
         return {type_id for (type_id,) in found}
 
 
-_LOCK = """
-    SELECT 1 FROM products_product WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE
-"""
 _LOCK_OF_VARIANTS = """
     SELECT 1 FROM products_product
     WHERE id IN (SELECT product_id FROM products_variant WHERE id = ANY(%s::uuid[]))

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Thread
+from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
 
-from domains.products.models import ListingPrice, Price, PriceEntry, Product
+from domains.products.models import (
+    Listing,
+    ListingPrice,
+    ListingWord,
+    Price,
+    PriceEntry,
+    Product,
+    Variant,
+)
 from domains.products.queries.media import media_of_product
 from domains.products.rules.imports.rows import ProductRow, VariantRow
-from domains.products.services import media, prices, sheets
+from domains.products.services import listing, media, prices, products, sheets
 from domains.products.services.imports import bulk
 from infrastructure.database.contexts import atomic
+from infrastructure.database.threads import in_threads
 from infrastructure.money import Money
 from tests.integration.products.test_media import add, told, use_folder
 from tests.support.factories import products as factory
 from tests.support.files import bring, counts
-from tests.support.meeting import LOCKS, meet
+from tests.support.meeting import LOCKS, PATIENCE_SECONDS, meet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,3 +128,56 @@ def test_the_sizes_of_a_picture_are_made_while_products_cease_to_show_it(now: da
     assert (picture.state, media_of_product(lantern)) == ("READY", [])
     assert told(lamp) == [["media"], ["media"]]
     assert told(lantern) in ([["media"], ["media"]], [["media"], ["media"], ["media"]])
+
+
+# The listing
+
+
+def test_popularity_is_summed_up_while_products_are_listed_in_any_order(now: datetime) -> None:
+    first, second = sorted(factory.product(now=now, name=sku, sku=sku) for sku in "AB")
+    demand = {(variant.id, now.date()): 5 for variant in Variant.objects.all()}
+    listing.add_demand(units=demand)
+
+    def edit(product_id: UUID) -> None:
+        name = f"Thing {product_id}"
+        products.edit_product(product_id=product_id, version=None, now=now, name=name)
+
+    def sum_up() -> None:
+        in_threads(lambda _: listing.refresh_popularity(now=now), [None], threads=1)
+
+    summing = Thread(target=sum_up)
+    with atomic("products"):
+        edit(second)
+        summing.start()
+        summing.join(PATIENCE_SECONDS)
+        edit(first)
+    summing.join()
+
+    listing.refresh_popularity(now=now)
+    found = Listing.objects.order_by("pk").values_list("pk", "sort_name", "popularity")
+    assert list(found) == [
+        (product_id, f"thing {str(product_id).replace('-', ' ')}", 5)
+        for product_id in (first, second)
+    ]
+
+
+@pytest.mark.parametrize("words", ["Zephyr's lamp", "lamp (blue) \\ 'n stuff"])
+def test_a_word_that_a_product_in_the_making_needs_is_not_forgotten(
+    words: str, now: datetime
+) -> None:
+    old = factory.product(now=now, name=f"Gone {words}", sku="A")
+    known = set(ListingWord.objects.values_list("lexeme", flat=True))
+    products.archive_product(product_id=old, version=None, now=now)
+
+    def forget() -> None:
+        with atomic("products"):
+            Listing.objects.forget_words()
+
+    with atomic("products"):
+        factory.product(now=now, name=f"New {words}", sku="B")
+        in_threads(lambda work: work(), [forget], threads=1)
+
+    kept = set(ListingWord.objects.values_list("lexeme", flat=True))
+    assert kept == known | {"new", "b"}
+    forget()
+    assert kept - set(ListingWord.objects.values_list("lexeme", flat=True)) == {"gone", "a"}
