@@ -56,7 +56,7 @@ def start(
     operation = _new(
         kind,
         now=now,
-        params=dict(params or {}),
+        params=params,
         input_file=input_file,
         dry_run=dry_run,
         created_by=actor_id,
@@ -87,7 +87,7 @@ def run_now(
     operation = _new(
         kind,
         now=now,
-        params=dict(params or {}),
+        params=params,
         input_file=input_file,
         dry_run=dry_run,
         created_by=actor_id,
@@ -142,12 +142,16 @@ def insert(operation: Operation, *, idempotency: IdempotencyKey | None = None) -
         operation.save(using=alias, force_insert=True)
 
 
-def _new(kind: str, *, now: datetime, **fields: Any) -> Operation:
+def _new(
+    kind: str, *, now: datetime, params: Mapping[str, Any] | None = None, **fields: Any
+) -> Operation:
     known = registry.kind_named(kind)
+    given = dict(params or {})
     return Operation(
         kind=kind,
         context=known.context,
-        scope=known.scope,
+        scope=known.scope_of(given),
+        params=given,
         created_at=now,
         hinted_at=now,
         **fields,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -19,7 +20,9 @@ from domains.products.models import Product
 from domains.products.tasks import upsert_products
 from infrastructure.auth.actor import Actor
 from infrastructure.database.contexts import alias_of
+from infrastructure.ids import new_id
 from infrastructure.operations import leases, services
+from infrastructure.operations.errors import OperationNotFound
 from infrastructure.operations.models import Operation
 from infrastructure.operations.running import carry_out
 from infrastructure.storage import imports
@@ -175,6 +178,48 @@ def test_stock_needs_the_scope_of_the_inventory(
     ):
         answer = staff.post(path, **sent)
         assert (answer.status_code, answer.json()["code"]) == (403, "missing_scope")
+
+
+def test_what_tells_of_stock_is_shown_to_the_scopes_of_the_inventory(
+    staff: Client, post: Post, now: datetime
+) -> None:
+    bring("products", PRODUCTS, now=now)
+    post("stock", "sku,on_hand,change_from\nP1,4,3\n")
+    post("prices", "sku,currency,amount\nP1,EUR,5.00\n")
+    staff.post("/api/v1/exports/stock", data={}, content_type="application/json")
+    staff.post("/api/v1/exports/prices", data={}, content_type="application/json")
+
+    alias = alias_of("products")
+    of_kind = {
+        (operation.kind.partition(".")[2], operation.params["kind"]): operation
+        for operation in Operation.objects.using(alias)
+    }
+    scopes = {named: operation.scope for named, operation in of_kind.items()}
+    assert scopes == {
+        ("import", "products"): "catalogue.write",
+        ("import", "prices"): "catalogue.write",
+        ("import", "stock"): "inventory.write",
+        ("export", "prices"): "catalogue.read",
+        ("export", "stock"): "inventory.read",
+    }
+
+    def seen_with(*held: str) -> set[tuple[str, str]]:
+        asks = Actor(id=new_id(), scopes=frozenset(held))
+        shown = set()
+        for named, operation in of_kind.items():
+            with suppress(OperationNotFound):
+                shown.add((named, services.seen_by(asks, operation.id)))
+        listed = services.visible_to(alias, actor_id=asks.id, scopes=asks.scopes)
+        assert set(listed) == {operation for _, operation in shown}
+        return {named for named, _ in shown}
+
+    assert seen_with("catalogue.read", "catalogue.write") == {
+        ("import", "products"),
+        ("import", "prices"),
+        ("export", "prices"),
+    }
+    assert seen_with("inventory.read") == {("export", "stock")}
+    assert seen_with("inventory.write") == {("import", "stock")}
 
 
 # Exports
