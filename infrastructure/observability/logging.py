@@ -44,6 +44,9 @@ _INSIDE_TEXT = (
     ("Key (", re.compile(r"(Key \([^)]*\))=\(.*\)"), rf"\1=({REDACTED})"),
     ("Failing row", re.compile(r"(Failing row contains) \(.*\)"), rf"\1 ({REDACTED})"),
 )
+# The list itself is kept: loggers that were used before the last `configure` hold it.
+_processors: list[Any] = []
+
 _CARD_NUMBER = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w.-])")
 
 
@@ -67,8 +70,9 @@ def configure(options: Mapping[str, Any]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         add_correlation,
     ]
+    _processors[:] = [*chain, render]
     structlog.configure(
-        processors=[*chain, render],
+        processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_StandardOutput,
         cache_logger_on_first_use=True,

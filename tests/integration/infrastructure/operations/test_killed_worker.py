@@ -142,7 +142,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_bac
     with worker() as told:
         with door_held():
             operation = start(count=50, wait_at=20)
-            wait_until(somebody_waits_at_the_door)
+            wait_until(lambda: read(operation).done == 20 and somebody_waits_at_the_door())
             told.terminate()
             time.sleep(1)  # until its main process has told the one that runs the batch
         assert told.wait(timeout=30) == 0
