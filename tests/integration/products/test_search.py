@@ -465,7 +465,12 @@ def test_whatever_is_asked_for_costs_two_statements_at_most(
             {"choices": {"color": ["red"]}},
             ["products_listed_by_sales", "products_listed_with"],
         ),
-        ("name", {"ranges": {"weight": Range(most=1)}}, ["products_listed_by_number"]),
+        # Of few it walks along the names and looks at the numbers of each.
+        (
+            "name",
+            {"ranges": {"weight": Range(most=1)}},
+            ["products_listed_by_number|products_listed_by_name"],
+        ),
         ("relevance", {"q": "glas bel"}, ["products_listed_by_sales", "products_listed_with"]),
     ],
 )
@@ -481,7 +486,7 @@ def test_lists_are_made_from_indexes(
         cursor.execute(f"EXPLAIN {captured.captured_queries[-1]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     for index in indexes:
-        assert index in plan
+        assert any(name in plan for name in index.split("|")), plan
     assert "Seq Scan on products_listing" not in plan
 
 
