@@ -11,6 +11,7 @@ from django.test import Client
 
 from domains.products.models import Product, StockItem
 from infrastructure.database.contexts import alias_of
+from infrastructure.http.openapi.document import document
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import products, users
 
@@ -175,6 +176,36 @@ def test_the_same_idempotency_key_creates_one_product(staff: Client, body: dict[
     other = post(staff, PRODUCTS, body | {"name": "Other"}, idempotency_key="k1")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert Product.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        (CATEGORIES, {"name": "Mugs"}, "category_not_found"),
+        ("/api/v1/product-types", {"code": "mug", "name": "Mug"}, "product_type_not_found"),
+    ],
+)
+def test_a_repetition_is_answered_from_what_was_made_as_it_is_now(
+    staff: Client, path: str, body: dict[str, Any], code: str
+) -> None:
+    made = post(staff, path, body, idempotency_key="k1")
+    changed = patch(staff, made["Location"], {"name": "Cups"}, if_match=made["ETag"])
+    again = post(staff, path, body, idempotency_key="k1")
+    assert (again.status_code, again["Idempotency-Replayed"]) == (201, "true")
+    assert (again.json()["name"], again["ETag"]) == ("Cups", changed["ETag"])
+    gone = staff.delete(made["Location"], headers={"If-Match": changed["ETag"]})
+    assert gone.status_code == 204
+    again = post(staff, path, body, idempotency_key="k1")
+    assert (again.status_code, again.json()["code"]) == (404, code)
+    described = document()["paths"][path]["post"]["responses"]["404"]
+    assert described == {"$ref": f"#/components/responses/{code}"}
+
+
+def test_of_an_entity_tag_the_version_counts(staff: Client) -> None:
+    made = post(staff, CATEGORIES, {"name": "Mugs"})
+    for tag, status in (('"v2-zzz"', 412), ('"v1-zzz"', 200), ('W/"v2"', 412), ('"zzz"', 412)):
+        answer = patch(staff, made["Location"], {"name": "Cups"}, if_match=tag)
+        assert (tag, answer.status_code) == (tag, status)
 
 
 def test_only_what_is_active_is_shown_to_customers(

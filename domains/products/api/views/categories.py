@@ -52,6 +52,8 @@ class Categories(APIView):
         body=serializers.CreateCategory,
         responses={201: serializers.Category},
         errors=[
+            # A repetition of what was deleted since.
+            errors.CategoryNotFound,
             errors.UnknownCategory,
             errors.CategoryTooDeep,
             errors.InvalidSlug,

@@ -50,6 +50,8 @@ class ProductMedia(APIView):
             errors.VariantNotFound,
             errors.TooManyMedia,
             errors.MediaExists,
+            # A repetition of what was deleted since.
+            errors.MediaNotFound,
             errors.UnsupportedImage,
             errors.BrokenImage,
             errors.TooManyPixels,

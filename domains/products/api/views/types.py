@@ -62,7 +62,13 @@ class ProductTypes(APIView):
         summary="Create a product type",
         body=serializers.CreateProductType,
         responses={201: serializers.ProductType},
-        errors=[errors.InvalidProductType, errors.ProductTypeTaken, errors.UnknownLocale],
+        errors=[
+            errors.InvalidProductType,
+            errors.ProductTypeTaken,
+            errors.UnknownLocale,
+            # A repetition of what was deleted since.
+            errors.ProductTypeNotFound,
+        ],
         idempotency="accepted",
         etag=True,
         examples={"mugs": _MUG},
