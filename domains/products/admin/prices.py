@@ -20,9 +20,8 @@ from domains.products.admin.fields import AmountField, actor_of, code_field, ins
 from domains.products.models import Channel, Price, PriceEntry, PriceList, Variant
 from domains.products.queries.prices import price_now
 from domains.products.services import price_lists, prices
-from domains.products.services.prices import NewPrice
+from domains.products.services.prices import PriceEdit
 from infrastructure import clock
-from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
 from infrastructure.money import InvalidMoney, Money, minor_digits
 from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline, ScreenAdmin, ServiceForm
@@ -282,21 +281,15 @@ class _GridForm(ServiceForm):
 
     def set(self, actor_id: UUID, now: datetime) -> int:
         """Raises DomainError; then nothing is set."""
-        new = []
+        edits = []
         for variant in self.variants:
             wanted = self.cleaned_data[f"p{variant.pk.hex}"]
             seen = self.cleaned_data[f"s{variant.pk.hex}"]
-            price = self.known.get((variant.pk, self.price_list.code))
-            if wanted is None or wanted == seen:
-                continue
-            if (None if price is None else _regular(price)) != seen:
-                raise ConcurrentModification(
-                    f"The price of {variant.sku} was changed meanwhile. Nothing was saved; look"
-                    " again."
-                )
-            new.append(NewPrice(sku=variant.sku, money=wanted, price_list=self.price_list.code))
-        prices.set_prices(prices=new, actor_id=actor_id, now=now)
-        return len(new)
+            if wanted is not None and wanted != seen:
+                code = self.price_list.code
+                edits.append(PriceEdit(sku=variant.sku, money=wanted, seen=seen, price_list=code))
+        prices.edit_prices(edits=edits, actor_id=actor_id, now=now)
+        return len(edits)
 
 
 def _regular(price: Any) -> Money | None:

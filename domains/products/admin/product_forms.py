@@ -29,8 +29,8 @@ from domains.products.admin.fields import (
 from domains.products.models import Product, ProductType, Variant
 from domains.products.queries.staff import StaffVariant
 from domains.products.rules.attributes import AttributeRule, Level
+from domains.products.services.prices import PriceEdit
 from domains.products.services.products import NewProduct, NewVariant
-from domains.products.services.sheets import PriceEdit
 from infrastructure.screens import ServiceForm
 
 UNITS = [("piece", "piece"), ("g", "gram"), ("cm", "centimetre")]

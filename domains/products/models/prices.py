@@ -352,6 +352,13 @@ class Price(AggregateRoot):
         return None if self.amount_minor is None else Money(self.amount_minor, self.currency)
 
     @property
+    def unreduced(self) -> Money | None:
+        """The same, but where a reduction is announced, what it is announced from."""
+        if self.regular_minor is not None:
+            return Money(self.regular_minor, self.currency)
+        return self.money
+
+    @property
     def snapshot(self) -> rules.Snapshot:
         return rules.snapshot_of(
             amount_minor=self.amount_minor,

@@ -30,6 +30,7 @@ from domains.products.queries.variants import products_of_variants
 from domains.products.rules import prices as rules
 from domains.products.rules import tags
 from domains.products.services import shown
+from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
 from infrastructure.money import Money, changed_by_percent
 
@@ -52,6 +53,17 @@ class NewPrice:
     min_quantity: int = 1
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    price_list: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriceEdit:
+    """What one piece shall cost from now on, in a list or the base. seen: what its editor saw that
+    it costs without a reduction, None for no price."""
+
+    sku: str
+    money: Money
+    seen: Money | None
     price_list: str | None = None
 
 
@@ -85,6 +97,15 @@ def set_prices(*, prices: Sequence[NewPrice], actor_id: UUID | None, now: dateti
     for batch in _batches(prices):
         changed += _set(batch, actor_id=actor_id, now=now)
     return changed
+
+
+def edit_prices(*, edits: Sequence[PriceEdit], actor_id: UUID | None, now: datetime) -> None:
+    """Set what a page of staff says, all of it or nothing, and only if it still is what they saw.
+
+    Raises ConcurrentModification where it is not; otherwise as `set_prices`.
+    """
+    new = [NewPrice(sku=edit.sku, money=edit.money, price_list=edit.price_list) for edit in edits]
+    _set(new, seen=[edit.seen for edit in edits], actor_id=actor_id, now=now)
 
 
 def cancel_price(*, sku: str, entry_id: UUID, actor_id: UUID | None, now: datetime) -> Price:
@@ -202,13 +223,21 @@ def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 
-def _set(new: Sequence[NewPrice], *, actor_id: UUID | None, now: datetime) -> list[Price]:
+def _set(
+    new: Sequence[NewPrice],
+    *,
+    seen: Sequence[Money | None] | None = None,
+    actor_id: UUID | None,
+    now: datetime,
+) -> list[Price]:
+    if not new:
+        return []
     with atomic("products"):
         variant_ids = _variant_ids([price.sku for price in new])
         lists = _lists([(p.price_list, p.money.currency) for p in new if p.price_list is not None])
         keys = [_key(price, variant_ids, lists) for price in new]
         prices = Price.objects.locked(set(keys), now=now)
-        for key, wanted in zip(keys, new, strict=True):
+        for place, (key, wanted) in enumerate(zip(keys, new, strict=True)):
             if key not in prices:
                 prices[key] = Price.empty(
                     variant_id=key[0],
@@ -217,6 +246,8 @@ def _set(new: Sequence[NewPrice], *, actor_id: UUID | None, now: datetime) -> li
                     price_list=None if wanted.price_list is None else lists[wanted.price_list],
                     now=now,
                 )
+            if seen is not None:
+                _refuse_changed(prices[key], seen[place], now)
             prices[key].set(
                 amount_minor=wanted.money.amount_minor,
                 kind=wanted.kind,
@@ -228,6 +259,14 @@ def _set(new: Sequence[NewPrice], *, actor_id: UUID | None, now: datetime) -> li
             )
         save_prices(prices.values())
     return [prices[key] for key in keys]
+
+
+def _refuse_changed(price: Price, seen: Money | None, now: datetime) -> None:
+    price.advance(now=now)
+    if price.unreduced != seen:
+        raise ConcurrentModification(
+            f"The price of {price.sku} was changed meanwhile. Nothing was saved; look again."
+        )
 
 
 def _key(new: NewPrice, variant_ids: dict[str, UUID], lists: dict[str, PriceList]) -> PriceKey:

@@ -7,28 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from domains.products.models import Category, Price, Product
-from domains.products.services import prices as price_services
-from domains.products.services.prices import NewPrice
+from domains.products.models import Category, Product
+from domains.products.services.prices import PriceEdit, edit_prices
 from domains.products.services.products import (
     NewVariant,
     ProductEdit,
     edit_product,
 )
 from domains.products.services.variants import add_variants
-from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import DomainError
-from infrastructure.money import Money
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PriceEdit:
-    """A new base price of a SKU. seen: what its editor saw, None for no price."""
-
-    sku: str
-    money: Money
-    seen: Money | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +54,7 @@ def save_sheet(
 ) -> None:
     """Change a product, sell further variants of it and set base prices, in one transaction.
 
-    Raises as `edit_product`, `add_variants` and `set_prices`; ConcurrentModification also where a
-    price is not what its editor saw.
+    Raises as `edit_product`, `add_variants` and `edit_prices`.
     """
     with atomic("products"):
         edit_product(product_id=product_id, version=version, now=now, pointers=pointers, **changes)
@@ -76,7 +63,7 @@ def save_sheet(
                 product_id=product_id, version=None, variants=added, actor_id=actor_id, now=now
             )
         if prices:
-            _set_unless_changed(prices, actor_id=actor_id, now=now)
+            edit_prices(edits=prices, actor_id=actor_id, now=now)
 
 
 def status_changes(
@@ -154,28 +141,6 @@ def listing_changes(
             )
         )
     return changes
-
-
-def _set_unless_changed(
-    edits: Sequence[PriceEdit], *, actor_id: UUID | None, now: datetime
-) -> None:
-    """The caller holds the product, so no price of it changes meanwhile."""
-    skus = [edit.sku for edit in edits]
-    found = Price.objects.filter(
-        sku__in=skus, price_list=None, currency__in={edit.money.currency for edit in edits}
-    ).select_for_update(no_key=True, of=("self",))
-    known = {(price.sku, price.currency): price for price in found.order_by("pk")}
-    for edit in edits:
-        price = known.get((edit.sku, edit.money.currency))
-        regular = None if price is None else price.regular_minor or price.amount_minor
-        seen = None if edit.seen is None else edit.seen.amount_minor
-        if regular != seen:
-            raise ConcurrentModification(f"The price of {edit.sku} was changed meanwhile.")
-    price_services.set_prices(
-        prices=[NewPrice(sku=edit.sku, money=edit.money) for edit in edits],
-        actor_id=actor_id,
-        now=now,
-    )
 
 
 def _whole(product_ids: Sequence[UUID]) -> list[Product]:

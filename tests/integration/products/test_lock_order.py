@@ -59,7 +59,7 @@ def save_sheet(now: datetime) -> None:
         version=product.version,
         changes={"name": "Lamp"},
         added=[],
-        prices=[sheets.PriceEdit(sku="A", money=Money(700, "GBP"), seen=Money(1000, "GBP"))],
+        prices=[prices.PriceEdit(sku="A", money=Money(700, "GBP"), seen=Money(1000, "GBP"))],
         pointers={},
         actor_id=None,
         now=now,

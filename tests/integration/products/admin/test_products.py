@@ -387,7 +387,9 @@ def test_a_price_that_somebody_else_set_meanwhile_is_not_overwritten(
     prices.set_price(sku="A", money=Money(320, "GBP"), actor_id=None, now=now)
     page = clerk.post(page_of(product_id), form)
     [row] = page.context["sheet"].variants
-    assert row.errors == {"price": ["The price of A was changed meanwhile."]}
+    assert row.errors == {
+        "price": ["The price of A was changed meanwhile. Nothing was saved; look again."]
+    }
     assert Price.objects.get().money == Money(320, "GBP")
 
 

@@ -19,7 +19,8 @@ from domains.products.services.products import edit_product
 from infrastructure.database.contexts import alias_of
 from infrastructure.money import Money
 from tests.support.admin_pages import filled, text_of
-from tests.support.factories import products
+from tests.support.factories import products, users
+from tests.support.meeting import meet
 
 pytestmark = pytest.mark.django_db
 
@@ -284,6 +285,29 @@ def test_a_price_of_the_grid_that_was_changed_meanwhile_is_not_overwritten(
         "The price of A was changed meanwhile. Nothing was saved; look again."
     ]
     assert Price.objects.get(list_code="trade").amount_minor == 900
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_grids_that_are_sent_at_once_one_is_saved(clerk: Client, now: datetime) -> None:
+    products.product(now=now, sku="A")
+    grid = trade(now)
+    form = filled(clerk.get(grid))
+    clients = [clerk, users.admin_client_of(users.staff("catalogue"))]
+    outcomes: list[str] = []
+
+    def send(number: int) -> None:
+        asked = form | {f"p{products.variant_id('A').hex}": f"8.{number}0"}
+        page = clients[number].post(grid, asked)
+        faults = [] if page.context is None else page.context["form"].non_field_errors()
+        outcomes.append(str(*faults))
+
+    # Both have read what the price is before either sets it.
+    meet(lambda: send(0), lambda: send(1), after=r"FROM .?products_price\b")
+    assert sorted(outcomes) == [
+        "",
+        "The price of A was changed meanwhile. Nothing was saved; look again.",
+    ]
+    assert Price.objects.get(list_code="trade").entries_recorded == 1
 
 
 @pytest.mark.parametrize("count", [1, 50])
