@@ -122,8 +122,7 @@ class Run:
         }
         with serving("config.wsgi:application", logs=self._logs, CACHE_ENABLED="off") as (_, port):
             ways = {
-                name: (lambda paths=paths: self._load(port, paths))  # type: ignore[misc]
-                for name, paths in kinds.items()
+                name: (lambda paths=paths: self._load(port, paths)) for name, paths in kinds.items()
             }
             loads = self._in_turns(ways)
         return [

@@ -11,6 +11,7 @@ from typing import Any
 from infrastructure.database.contexts import connection_of
 
 API = "/api/v1"
+FACETS = "categories,price,available,attributes"
 # Enough that an answer is not the one before it, few enough for a cache.
 PAGES = 500
 
@@ -33,7 +34,7 @@ class Sample:
         return [f"{API}/products/{slug}" for slug in self.slugs]
 
     def searches(self) -> list[str]:
-        return [f"{API}/products?q={word}&limit=20&facets=categories,price,available,attributes" for word in self.words]
+        return [f"{API}/products?q={word}&limit=20&facets={FACETS}" for word in self.words]
 
 
 def of_catalogue(random: Random) -> Sample:
