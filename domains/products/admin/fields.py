@@ -22,8 +22,8 @@ from domains.products.models import (
     ProductType,
     Warehouse,
 )
+from domains.products.rules import names
 from domains.products.rules.attributes import AttributeRule, Kind
-from domains.products.rules.names import SKU as SKU_PATTERN
 from domains.products.rules.stock import MAX_QUANTITY
 from domains.products.rules.texts import TEXT_FIELDS
 from domains.products.rules.types import AttributeTerms
@@ -129,7 +129,7 @@ class NamesField(forms.CharField):
 
 def sku_field(**options: Any) -> forms.RegexField:
     return forms.RegexField(
-        SKU_PATTERN.replace("$(?!\\s)", r"\Z"),
+        names.SKU,
         max_length=64,
         label="SKU",
         error_messages={"invalid": "Without slashes, and without spaces at its ends."},
@@ -139,7 +139,7 @@ def sku_field(**options: Any) -> forms.RegexField:
 
 def slug_field(**options: Any) -> forms.RegexField:
     return forms.RegexField(
-        r"^[^\sA-Z/?#%:]+\Z",
+        names.SLUG,
         max_length=200,
         error_messages={"invalid": "Small letters, digits and hyphens; no spaces."},
         **options,
@@ -148,7 +148,7 @@ def slug_field(**options: Any) -> forms.RegexField:
 
 def external_id_field(**options: Any) -> forms.RegexField:
     return forms.RegexField(
-        r"^[^\s/]+( [^\s/]+)*\Z",
+        names.EXTERNAL_ID,
         required=False,
         max_length=200,
         label="External id",
@@ -159,7 +159,7 @@ def external_id_field(**options: Any) -> forms.RegexField:
 
 def code_field(*, max_length: int = 40, **options: Any) -> forms.RegexField:
     return forms.RegexField(
-        r"^[a-z0-9][a-z0-9_-]*\Z",
+        names.CODE,
         max_length=max_length,
         error_messages={"invalid": "Small letters, digits, hyphens and underscores."},
         **options,
@@ -194,13 +194,13 @@ def category_field(*, several: bool = False, **options: Any) -> Any:
 def path_of(category: Category) -> str:
     """Its name behind those of the categories above it: there are many Accessories. Of a deep one
     the nearest are told; they come with `select_related(*ABOVE)`."""
-    names, above = [category.name], category.parent
+    path, above = [category.name], category.parent
     for _ in range(LEVELS_TOLD):
         if above is None:
             break
-        names.insert(0, above.name)
-        above = above.parent if len(names) <= LEVELS_TOLD else None
-    return " › ".join(names)
+        path.insert(0, above.name)
+        above = above.parent if len(path) <= LEVELS_TOLD else None
+    return " › ".join(path)
 
 
 class _Category(forms.ModelChoiceField):

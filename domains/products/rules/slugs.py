@@ -15,8 +15,8 @@ EXTERNAL = "external:"
 """In front of an external id where otherwise an id or a slug stands, which have no colon."""
 
 _ID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-# Parts of paths where otherwise a slug stands.
-_ROUTES = frozenset({"bulk"})
+# Parts of paths where otherwise a slug stands; and those that clients resolve.
+_ROUTES = frozenset({"bulk", ".", ".."})
 _NO_LETTER = re.compile(r"[^\w]+|_+")
 _LATIN_ACCENTS = re.compile(r"([a-z])[\u0300-\u036f]+")
 

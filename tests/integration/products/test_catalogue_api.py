@@ -208,6 +208,18 @@ def test_of_an_entity_tag_the_version_counts(staff: Client) -> None:
         assert (tag, answer.status_code) == (tag, status)
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_nothing_is_named_by_dots_alone(staff: Client, body: dict[str, Any], name: str) -> None:
+    body |= {"slug": name, "external_id": name}
+    body["variants"][0]["sku"] = name
+    refused = post(staff, PRODUCTS, body)
+    assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [
+        ("/variants/0/sku", "bad_format"),
+        ("/slug", "bad_format"),
+        ("/external_id", "bad_format"),
+    ]
+
+
 def test_only_what_is_active_is_shown_to_customers(
     client: Client, customer: Client, staff: Client, now: datetime
 ) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 import pytest
 
 from domains.products.errors import InvalidQuantity
-from domains.products.rules import slugs
+from domains.products.rules import names, slugs
 from domains.products.rules import stock as rules
 from domains.products.rules.stock import HoldLine
 
@@ -25,6 +26,37 @@ FIRST, SECOND = UUID(int=1), UUID(int=2)
 )
 def test_a_slug_keeps_letters_of_any_script(name: str, slug: str) -> None:
     assert slugs.slug_of(name) == slug
+
+
+@pytest.mark.parametrize("pattern", [names.SKU, names.EXTERNAL_ID, names.SLUG, names.CODE])
+@pytest.mark.parametrize(
+    "name", [".", "..", "a/b", "a\\b", "a\nb", "a\x01", "a\n", " a", "a ", "", "a  b"]
+)
+def test_nothing_is_named_by_what_paths_do_not_keep(pattern: str, name: str) -> None:
+    assert re.search(pattern, name) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        (names.SKU, "..."),
+        (names.SKU, "A.1 b"),
+        (names.SKU, ".5-L"),
+        (names.EXTERNAL_ID, "..a"),
+        (names.EXTERNAL_ID, "http:4%2e"),
+        (names.SLUG, "v1.5"),
+        (names.SLUG, "..лампа"),
+        (names.CODE, "0_a-b"),
+    ],
+)
+def test_dots_within_a_name_are_fine(pattern: str, name: str) -> None:
+    assert re.search(pattern, name) is not None
+
+
+@pytest.mark.parametrize("slug", [".", "..", "bulk", "external:a", str(UUID(int=1))])
+def test_what_is_taken_for_something_else_is_no_slug(slug: str) -> None:
+    assert not slugs.is_slug(slug)
+    assert slugs.is_slug(f"{slugs.slug_of(slug)}-x")
 
 
 def test_a_slug_leaves_room_for_what_comes_behind_it() -> None:
