@@ -165,15 +165,18 @@ def set_stock(
             items = StockItem.objects.locked(batch)
             if missing := batch.keys() - {item.sku for item in items}:
                 raise VariantNotFound(f"There are no SKUs {', '.join(sorted(missing))}.")
-            for item in items:
+            moved = [
+                item
+                for item in items
                 if item.count(
                     on_hand=batch[item.sku],
                     change_from=None,
                     reason=reason,
                     actor_id=actor_id,
                     now=now,
-                ):
-                    item.save()
+                )
+            ]
+            StockItem.objects.save_all(moved)
 
 
 def hold_stock(
@@ -262,15 +265,14 @@ def take_out(
             raise NotHeld(f"Nothing is held for order {order_id}.")
         reservation.fulfil({line.variant_id: line.quantity for line in lines})
         for line in lines:
-            item = items[line.variant_id]
-            item.take_out(
+            items[line.variant_id].take_out(
                 quantity=line.quantity,
                 warehouse=warehouse,
                 order_id=order_id,
                 fulfilment_id=fulfilment_id,
                 now=now,
             )
-            item.save()
+        StockItem.objects.save_all([items[line.variant_id] for line in lines])
         reservation.save()
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,7 @@ from domains.products.public import (
     hold,
     hold_state,
     release,
+    set_stock,
     take_out,
 )
 from infrastructure.database.contexts import alias_of
@@ -114,4 +116,24 @@ def test_what_is_left_of_a_hold_is_released_and_a_fulfilled_one_stays(
     assert hold(order_id=fulfilled, lines=products.lines({"A": 1}), now=now) == Held()
     assert Reservation.objects.get(pk=fulfilled).status == "FULFILLED"
     assert counters("A") == (2, 0)
+    assert_books_are_right()
+
+
+@pytest.mark.parametrize("count", [2, 60])
+def test_goods_come_and_leave_in_as_many_statements_however_many_they_are(
+    count: int, now: datetime, django_assert_num_queries: Any
+) -> None:
+    skus = [f"S{n}" for n in range(count)]
+    products.stocked(dict.fromkeys(skus, 0), now=now)
+    # A transaction within that of the test; the items and their levels, locked; what is written.
+    with django_assert_num_queries(5, using=alias_of("products")):
+        set_stock(levels=dict.fromkeys(skus, 5), reason="delivery", now=now)
+    order_id = products.held(dict.fromkeys(skus, 2), now=now)
+    leaving = products.lines(dict.fromkeys(skus, 1))
+    # The same, with whether it was done before, the hold and its lines, and the hold's end.
+    with django_assert_num_queries(9, using=alias_of("products")):
+        take_out(
+            order_id=order_id, fulfilment_id=new_id(), lines=leaving, warehouse="main", now=now
+        )
+    assert {counters(sku) for sku in skus} == {(4, 1)}
     assert_books_are_right()
