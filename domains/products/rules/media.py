@@ -17,6 +17,7 @@ from typing import BinaryIO
 from PIL import Image, ImageCms
 
 from domains.products.errors import BrokenImage, TooManyPixels, UnsupportedImage
+from domains.products.rules.png import has_all_pixels
 
 MAX_MEDIA = 50
 """Pictures of one product."""
@@ -131,6 +132,8 @@ def _decoded(content: bytes, kind: str, max_pixels: int) -> Image.Image:
     with Image.open(io.BytesIO(content), formats=(kind,)) as image:
         _require_few(image, max_pixels)
         image.verify()
+    if kind == "PNG" and not has_all_pixels(content):
+        raise BrokenImage("The file cannot be read as a picture.")
     image = Image.open(io.BytesIO(content), formats=(kind,))
     # A large JPEG is decoded at half its size, or a quarter, where that is still enough.
     image.draft(None, (MAX_EDGE, MAX_EDGE))

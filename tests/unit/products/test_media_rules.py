@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from domains.products.errors import BrokenImage, TooManyPixels, UnsupportedImage
-from domains.products.rules import media
+from domains.products.rules import media, png
 from tests.support.factories.pictures import decoded, picture
 
 LIMIT = 1_000_000
@@ -248,3 +248,54 @@ def test_a_file_with_any_bytes_changed_is_a_picture_or_refused(
     except (UnsupportedImage, BrokenImage, TooManyPixels):
         return
     assert decoded(kept.content).size == (kept.width, kept.height)
+
+
+def _png(rows: int, *, mode: str = "RGB", interlaced: bool = False, chunk: int = 50) -> bytes:
+    """A PNG of 20 x 30 pixels, all of its chunks right, of which so many rows are there."""
+    colour, bits = {"1": (0, 1), "L": (0, 8), "RGB": (2, 24), "RGBA": (6, 32)}[mode]
+    header = struct.pack(">IIBBBBB", 20, 30, min(bits, 8), colour, 0, 0, interlaced)
+    packed = zlib.compress((b"\0" + b"\x55" * ((20 * bits + 7) // 8)) * rows, 1)
+    parts = [packed[at : at + chunk] for at in range(0, len(packed), chunk)]
+    chunks = [(b"IHDR", header), *((b"IDAT", part) for part in parts), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 10_000])
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA"])
+def test_a_png_whose_pixels_end_early_is_broken(mode: str, chunk: int) -> None:
+    kept = cleaned(_png(30, mode=mode, chunk=chunk))
+    assert (kept.width, kept.height) == (20, 30)
+    for rows in (0, 15, 29):
+        with pytest.raises(BrokenImage):
+            cleaned(_png(rows, mode=mode, chunk=chunk))
+
+
+def test_a_large_png_whose_pixels_end_early_is_broken() -> None:
+    whole = picture("PNG", width=2000, height=1000, colour=(9, 9, 9))
+    start = whole.index(b"IHDR")
+    header = whole[start : start + 8] + struct.pack(">I", 1001) + whole[start + 12 : start + 17]
+    taller = whole[:start] + header + struct.pack(">I", zlib.crc32(header)) + whole[start + 21 :]
+    assert media.clean_picture(io.BytesIO(whole), max_pixels=10**7).height == 1000
+    with pytest.raises(BrokenImage):
+        media.clean_picture(io.BytesIO(taller), max_pixels=10**7)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["1", "L", "P", "RGB", "RGBA"]))
+@settings(max_examples=50, deadline=None)
+def test_every_whole_png_has_all_pixels(width: int, height: int, mode: str) -> None:
+    assert png.has_all_pixels(picture("PNG", width=width, height=height, mode=mode, colour=0))
+
+
+def test_the_passes_of_an_interlaced_png_are_counted() -> None:
+    # By 8.1 of the standard: of 20 x 30 pixels in passes of 3x4, 2x4, 5x4, 5x8, 10x7, 10x15, 20x15.
+    rows = [(3, 4), (2, 4), (5, 4), (5, 8), (10, 7), (10, 15), (20, 15)]
+    needed = sum(height * (1 + 3 * width) for width, height in rows)
+    for length, whole in ((needed, True), (needed - 1, False)):
+        content = bytearray(_png(0, interlaced=True))
+        data = zlib.compress(b"\0" * length)
+        at = content.index(b"IDAT") - 4
+        chunk = struct.pack(">I", len(data)) + b"IDAT" + data + b"\0\0\0\0"
+        assert png.has_all_pixels(bytes(content[:at]) + chunk) is whole
