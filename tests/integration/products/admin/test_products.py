@@ -495,3 +495,15 @@ def test_readers_see_prices_and_set_none(reader: Client, now: datetime) -> None:
     assert "Set the price" not in page
     assert reader.post(prices_page(product_id), {"amount": "1"}).status_code == 403
     assert PriceEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize("malformed", ["no id", "0", "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz"])
+def test_what_is_no_id_leads_to_nothing(clerk: Client, now: datetime, malformed: str) -> None:
+    product_id = products.product(now=now, sku="A")
+    stock = clerk.get(reverse("admin:products_stockitem_changelist"), {"product": malformed})
+    assert list(stock.context["cl"].result_list) == []
+    page = clerk.post(prices_page(product_id), {"end": malformed}, follow=True)
+    assert [str(one) for one in page.context["messages"]] == ["That price is not there."]
+    pictures = reverse("admin:products_product_pictures", args=[product_id])
+    page = clerk.post(pictures, {"do": f"remove:{malformed}"}, follow=True)
+    assert [str(one) for one in page.context["messages"]] == ["That picture is not there any more."]
