@@ -75,6 +75,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 30},
     },
     "refresh popularity": {"task": "products.refresh_popularity", "schedule": 600.0},
+    "count words": {"task": "products.count_words", "schedule": 3600.0},
     "sweep pictures": {"task": "products.sweep_pictures", "schedule": 3600.0},
     "forget operations": {"task": "platform.forget_operations", "schedule": 3600.0},
     "sweep operations": {

@@ -61,6 +61,12 @@ def refresh_popularity() -> None:
     listing.refresh_popularity(now=clock.now())
 
 
+@shared_task(name="products.count_words")
+def count_words() -> None:
+    """Every hour: correct slips of the pen to words that many products have."""
+    listing.count_words()
+
+
 @shared_task(name="products.refresh_due_listings")
 def refresh_due_listings() -> None:
     """Every few seconds, and when it is said that there is something: refresh what a change of a

@@ -1,4 +1,4 @@
-from django.contrib.postgres.operations import TrigramExtension, UnaccentExtension
+from django.contrib.postgres.operations import UnaccentExtension
 from django.db import migrations
 
 
@@ -7,4 +7,4 @@ class Migration(migrations.Migration):
 
     dependencies = []
 
-    operations = [TrigramExtension(), UnaccentExtension()]
+    operations = [UnaccentExtension()]

@@ -395,14 +395,21 @@ class Migration(migrations.Migration):
             fields=[
                 ("lexeme", models.TextField(db_collation="C", primary_key=True, serialize=False)),
                 ("head", models.BooleanField()),
+                ("products", models.IntegerField()),
+                (
+                    "slip_keys",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.TextField(db_collation="C"), size=None
+                    ),
+                ),
             ],
             options={
                 "indexes": [
                     django.contrib.postgres.indexes.GinIndex(
                         condition=models.Q(("head", True)),
-                        fields=["lexeme"],
+                        fastupdate=False,
+                        fields=["slip_keys"],
                         name="products_similar_words",
-                        opclasses=["gin_trgm_ops"],
                     )
                 ],
             },

@@ -79,6 +79,11 @@ class ListingQuerySet(models.QuerySet["Listing"]):
             if codes:
                 fetch(sql.FORGET_OPTIONS, [codes])
 
+    def count_words(self) -> int:
+        """Bring up to date how many products have each word. Returns of how many it changed."""
+        connection_of("products").fetch(sql.NO_TIMEOUT, [])
+        return len(connection_of("products").fetch(sql.COUNT_WORDS, []))
+
 
 class Listing(models.Model):
     """One product on sale.
@@ -201,18 +206,23 @@ class ListingWord(models.Model):
     """A lexeme that occurs in products on sale, or did.
 
     head: also outside of descriptions; slips of the pen are only corrected to these.
+    products: about how many products have it: as many as when the words were counted last.
+    slip_keys: what it shares with words that are a slip or two away from it; see
+    `listing_sql.slip_keys`. None for words that are never meant by a slip.
     """
 
     lexeme = models.TextField(primary_key=True, db_collation="C")
     head = models.BooleanField()
+    products = models.IntegerField()
+    slip_keys = ArrayField(models.TextField(db_collation="C"))
 
     class Meta:
         indexes = [
             GinIndex(
-                fields=["lexeme"],
-                opclasses=["gin_trgm_ops"],
+                fields=["slip_keys"],
                 condition=models.Q(head=True),
                 name="products_similar_words",
+                fastupdate=False,
             ),
         ]
 

@@ -7,13 +7,16 @@ from functools import cache
 from django.conf import settings
 
 from domains.products.models.category_counts import MOVES
-from domains.products.rules.search import configuration_of
+from domains.products.rules.search import SHORTEST_CORRECTED, TWO_SLIPS_FROM, configuration_of
 
 # Popularity is how many units orders asked for in so many days.
 POPULAR_DAYS = 90
 
 # Products whose listing one statement writes.
 BATCH = 500
+
+# Words that look like another one are found by what slips leave of so many letters.
+KEYED_LETTERS = 7
 
 POPULARITY = """
     WITH wanted AS (
@@ -93,6 +96,22 @@ FORGET_OPTIONS = """
     )
     RETURNING 1
 """
+COUNT_WORDS = """
+    WITH counted AS MATERIALIZED (
+        SELECT s.word, s.ndoc FROM ts_stat('SELECT document FROM products_listing') s
+        JOIN products_listingword w ON w.lexeme = s.word AND w.products <> s.ndoc
+    ), locked AS MATERIALIZED (
+        SELECT lexeme FROM products_listingword
+        WHERE lexeme = ANY(ARRAY(SELECT word FROM counted)) ORDER BY lexeme FOR NO KEY UPDATE
+    )
+    UPDATE products_listingword w SET products = c.ndoc
+    FROM counted c JOIN locked k ON k.lexeme = c.word WHERE w.lexeme = c.word RETURNING 1
+"""
+LOCK_OF_VARIANTS = """
+    SELECT 1 FROM products_product
+    WHERE id IN (SELECT product_id FROM products_variant WHERE id = ANY(%s::uuid[]))
+    ORDER BY id FOR NO KEY UPDATE
+"""
 AVAILABILITY = """
     WITH now AS MATERIALIZED (
         SELECT p.product_id, EXISTS (
@@ -114,6 +133,31 @@ def folded(text: str) -> str:
     """SQL: a text in lower case, without accents and apostrophes, words apart by one space."""
     letters = f"translate(lower(unaccent({text})), '''`', '')"
     return f"btrim(regexp_replace({letters}, '[^[:alnum:]]+', ' ', 'g'))"
+
+
+def slip_keys(word: str) -> str:
+    """SQL: by what a word and slips of the pen in it find each other in an index.
+
+    What is left of the word's beginning without one letter, from six letters on without two, and
+    the beginning itself: whatever one or two slips have made of it shares at least one of these
+    (symmetric deletion, Garbe 2012). The letters behind the beginning need none: a slip before them
+    pushes at most one letter across its end. Of a shorter word also all its letters in order.
+    """
+    return f"""ARRAY(
+        SELECT left(b.beginning, greatest(i - 1, 0)) || substr(b.beginning, i + 1, j - i - 1)
+            || substr(b.beginning, j + 1)
+        FROM (
+            SELECT left({word}, {KEYED_LETTERS}) AS beginning,
+                CASE WHEN length({word}) >= {TWO_SLIPS_FROM} THEN {KEYED_LETTERS} ELSE 0 END AS most
+        ) b
+        CROSS JOIN LATERAL generate_series(0, least(b.most, length(b.beginning))) i
+        CROSS JOIN LATERAL generate_series(i + 1, length(b.beginning) + 1) j
+        UNION ALL
+        SELECT string_agg(letter, '' ORDER BY letter COLLATE "C")
+        FROM unnest(string_to_array({word}, NULL)) letter
+        WHERE length({word}) < {TWO_SLIPS_FROM}
+        HAVING count(*) > 0
+    )"""
 
 
 @cache
@@ -311,9 +355,13 @@ def refresh_text() -> str:
         GROUP BY o.code ORDER BY o.code
         ON CONFLICT (code) DO NOTHING
     ), words AS (
-        INSERT INTO products_listingword AS k (lexeme, head)
-        SELECT f.lexeme, f.head FROM (
-            SELECT u.lexeme, bool_or(u.weights IS NOT NULL) AS head
+        INSERT INTO products_listingword AS k (lexeme, head, products, slip_keys)
+        SELECT f.lexeme, f.head, f.products, CASE
+            WHEN f.head AND f.lexeme !~ '[0-9]' AND length(f.lexeme) >= {SHORTEST_CORRECTED - 1}
+                THEN {slip_keys("f.lexeme")}
+            ELSE '{{}}' END
+        FROM (
+            SELECT u.lexeme, bool_or(u.weights IS NOT NULL) AS head, count(*) AS products
             FROM documents d CROSS JOIN LATERAL unnest(d.document) u (lexeme, positions, weights)
             GROUP BY u.lexeme
         ) f
@@ -321,7 +369,8 @@ def refresh_text() -> str:
             SELECT FROM products_listingword k WHERE k.lexeme = f.lexeme AND k.head >= f.head
         )
         ORDER BY f.lexeme
-        ON CONFLICT (lexeme) DO UPDATE SET head = true WHERE excluded.head AND NOT k.head
+        ON CONFLICT (lexeme) DO UPDATE SET head = true, slip_keys = excluded.slip_keys
+        WHERE excluded.head AND NOT k.head
     ), relisted AS MATERIALIZED (
         SELECT coalesce(l.product_id, d.id) AS product_id, l.category_ids AS left_ids,
             d.category_ids AS entered_ids

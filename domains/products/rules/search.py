@@ -12,7 +12,8 @@ MAX_WORDS = 8
 SHORTEST_CORRECTED = 4
 # From this length on a word may have two slips, below it one.
 TWO_SLIPS_FROM = 6
-MAX_CORRECTIONS = 5
+# More than a word that people use has neighbours a slip away.
+MAX_CORRECTIONS = 12
 # A last word of one letter is looked for as it is: half of the catalogue begins with it.
 SHORTEST_PREFIX = 2
 
@@ -69,7 +70,8 @@ class KnownWord:
 
     lexemes: its stems, none for a word that says nothing, such as "the".
     known: whether any product has it, or for the last word something that begins with it.
-    similar: for one that is not known, lexemes of the catalogue that look like it.
+    similar: for one that is not known, lexemes of the catalogue that look like it, those that most
+    products have first.
     """
 
     word: str
@@ -120,14 +122,26 @@ def _part(word: KnownWord, *, last: bool) -> str:
 def corrections(word: str, similar: Iterable[str]) -> list[str]:
     """Those of these lexemes that the word is a slip or two away from, the nearest ones only.
 
-    A word with a digit in it is a SKU or a measure: its neighbour is another thing.
+    Of these first what has the same letters, since fingers swap two more often than they hit a
+    wrong one; then as they came. Two that are swapped across a third are one slip in a short word,
+    but a farther one. A word with a digit in it is a SKU or a measure: its neighbour is another
+    thing.
     """
     if len(word) < SHORTEST_CORRECTED or any(letter.isdigit() for letter in word):
         return []
     allowed = 2 if len(word) >= TWO_SLIPS_FROM else 1
-    distances = [(slips(word, lexeme, allowed), lexeme) for lexeme in similar]
-    near = sorted(pair for pair in distances if pair[0] <= allowed)
-    return [lexeme for distance, lexeme in near if distance == near[0][0]][:MAX_CORRECTIONS]
+    letters = sorted(word)
+    near: dict[int, tuple[list[str], list[str]]] = {}
+    for lexeme in similar:
+        replaced = sorted(lexeme) != letters
+        most = allowed if replaced else 2
+        distance = slips(word, lexeme, most)
+        if distance <= most:
+            near.setdefault(distance, ([], []))[replaced].append(lexeme)
+    if not near:
+        return []
+    swapped, others = near[min(near)]
+    return [*swapped, *others][:MAX_CORRECTIONS]
 
 
 def slips(typed: str, meant: str, most: int) -> int:
@@ -138,6 +152,10 @@ def slips(typed: str, meant: str, most: int) -> int:
     """
     if abs(len(typed) - len(meant)) > most:
         return most + 1
+    while typed and meant and typed[0] == meant[0]:
+        typed, meant = typed[1:], meant[1:]
+    while typed and meant and typed[-1] == meant[-1]:
+        typed, meant = typed[:-1], meant[:-1]
     before: list[int] = []
     row = list(range(len(meant) + 1))
     for i, letter in enumerate(typed, 1):
@@ -147,5 +165,7 @@ def slips(typed: str, meant: str, most: int) -> int:
             if i > 1 and j > 1 and letter == meant[j - 2] and typed[i - 2] == other:
                 best = min(best, before_above[j - 2] + 1)
             row.append(best)
+        if min(row) > most and min(above) >= most:
+            return most + 1
         before = above
     return row[-1]

@@ -42,10 +42,18 @@ def rebuild_listing(
             refresh(start)
     with atomic("products"):
         Listing.objects.forget_words()
+    count_words()
     with atomic("products"):
         CategoryCount.objects.recount()
     refresh_popularity(now=now)
     return len(ids)
+
+
+def count_words() -> int:
+    """Count how many products have each word; of words that look alike, those that more have are
+    meant. Returns of how many it was another number."""
+    with atomic("products"):
+        return Listing.objects.count_words()
 
 
 def refresh_popularity(*, now: datetime) -> int:

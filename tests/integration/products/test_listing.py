@@ -238,6 +238,40 @@ def test_a_listing_tells_what_can_be_searched_and_filtered(now: datetime) -> Non
 
 
 @pytest.mark.django_db
+def test_words_know_how_many_products_have_them_and_by_what_slips_find_them(now: datetime) -> None:
+    def create(sku: str, name: str, description: str) -> None:
+        variant = NewVariant(sku=sku)
+        product = NewProduct(
+            name=name, description=description, status="active", variants=(variant,)
+        )
+        create_products(products=[product], now=now)
+
+    def told() -> dict[str, tuple[int, set[str]]]:
+        rows = ListingWord.objects.values_list("lexeme", "products", "slip_keys")
+        return {lexeme: (products, set(keys)) for lexeme, products, keys in rows}
+
+    create("1", "Tea", "For breakfast: a cup.")
+    assert told()["cup"] == (1, set())
+    create("2", "Tea cup", "")
+    assert told() == {
+        "1": (1, set()),
+        "2": (1, set()),
+        "tea": (1, {"tea", "ea", "ta", "te", "aet"}),
+        # No longer only in a description.
+        "cup": (1, {"cup", "up", "cp", "cu", "cpu"}),
+        "breakfast": (1, set()),
+    }
+    assert listing.count_words() == 2
+    assert listing.count_words() == 0
+    assert (told()["tea"][0], told()["cup"][0], told()["breakfast"][0]) == (2, 2, 1)
+    create("3", "Bakelike", "")
+    keys = told()["bakelike"][1]
+    assert {"bakelik", "bakelk", "aelik"} <= keys
+    assert len(keys) == 1 + 7 + 21
+    assert "bakelike" not in keys
+
+
+@pytest.mark.django_db
 def test_a_rebuild_forgets_what_no_product_has_any_more(now: datetime) -> None:
     products.product(now=now, name="Old lamp", sku="A")
     [product_id] = create_products(

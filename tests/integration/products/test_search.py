@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
 
 from demo.catalogue import read_products
 from domains.products.models import Listing
@@ -28,12 +32,14 @@ from domains.products.queries.search.port import (
     UnknownFilters,
     search_engine,
 )
+from domains.products.queries.search.understanding import understood
 from domains.products.rules.attributes import Kind, Level
+from domains.products.rules.search import SHORTEST_CORRECTED, words_of
 from domains.products.rules.types import AttributeTerms, ChoiceTerms
 from domains.products.services import categories, listing, prices, types
 from domains.products.services.prices import NewPrice
 from infrastructure import clock
-from infrastructure.database.contexts import alias_of, connection_of
+from infrastructure.database.contexts import alias_of
 from infrastructure.money import Money
 from tests.support.factories import products
 
@@ -124,6 +130,19 @@ JUDGED = [
     ("vintage bil", "*vintage billboard"),
     ("red retrospot bag", "*retrospot"),
     ("decorations christmas", "*christmas decoration"),
+    ("whtie", "*white"),
+    ("lihgt", "*light"),
+    ("alarm clcok", "*alarm clock"),
+    ("metal sgin", "*metal sign"),
+    ("matel", "*metal"),
+    ("nakpin", "*napkin"),
+    ("ornage", "*orange"),
+    ("sivler", "*silver"),
+    ("crismas", "*christmas"),
+    ("cike cases", "*cake cases"),
+    ("white hanging herat", "White hanging heart t-light holder"),
+    ("painted kashmiri chiar", "Blue painted kashmiri chair"),
+    ("wodoen", "*wooden"),
 ]
 
 
@@ -490,14 +509,51 @@ def test_lists_are_made_from_indexes(
     assert "Seq Scan on products_listing" not in plan
 
 
-def test_slips_are_looked_up_in_their_index(goods: Goods) -> None:
-    with connection_of("products").cursor() as cursor:
+def test_slips_are_looked_up_in_their_index(find: Find, goods: Goods) -> None:
+    connection = connections[alias_of("products")]
+    with CaptureQueriesContext(connection) as captured, connection.cursor() as cursor:
+        # It is a small table still: reading it whole would be as fast.
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(
-            "EXPLAIN SELECT lexeme FROM products_listingword WHERE head AND lexeme %% 'glas'", []
-        )
+        assert len(find(q="galss").products) == 10
+        cursor.execute(f"EXPLAIN {captured.captured_queries[1]['sql']}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Bitmap Index Scan on products_similar_words" in plan
+    assert "Seq Scan on products_listingword" not in plan
+
+
+def test_what_is_a_slip_away_is_always_found(now: datetime) -> None:
+    """From every word of the demo's goods, by every slip."""
+    read = {word for goods in read_products() for word in words_of(goods.name)}
+    words = sorted(word for word in read if word.isascii() and word.isalpha())
+    create(
+        *(
+            (" ".join(words[start : start + 10]), {"sku": f"{start}"})
+            for start in range(0, len(words), 10)
+        ),
+        now=now,
+    )
+    words = [word for word in words if len(word) >= 3]
+    assert len(words) > 1_500
+
+    @hypothesis(max_examples=500, deadline=None)
+    @given(st.sampled_from(words), st.data())
+    def find_again(word: str, data: st.DataObject) -> None:
+        typed = data.draw(st.sampled_from(_a_slip_away(word)))
+        used = understood(Criteria(locale="en", currency="GBP", q=f"{typed} lantern")).words
+        # Or it is a word of its own.
+        assert used is not None
+        assert f"'{word}'" in used or f"'{typed}'" in used
+
+    find_again()
+
+
+def _a_slip_away(word: str) -> list[str]:
+    cuts = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    found = {a + letter + b for a, b in cuts for letter in ascii_lowercase}
+    found |= {a + letter + b[1:] for a, b in cuts if b for letter in ascii_lowercase}
+    found |= {a + b[1:] for a, b in cuts if b}
+    found |= {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
+    return sorted(slip for slip in found if len(slip) >= SHORTEST_CORRECTED)
 
 
 def test_the_route_takes_filters_and_answers_facets(client: Client, goods: Goods) -> None:

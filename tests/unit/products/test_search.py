@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domains.products.rules.search import (
     KnownWord,
@@ -88,6 +92,25 @@ def test_slips_of_the_pen_are_counted(typed: str, meant: str, count: int) -> Non
     assert slips(typed, meant, 2) == count
 
 
+@given(st.text("abc", max_size=7), st.text("abc", max_size=7), st.integers(1, 2))
+def test_slips_are_counted_as_by_trying_everything(typed: str, meant: str, most: int) -> None:
+    assert min(slips(typed, meant, most), most + 1) == min(tried(typed, meant), most + 1)
+
+
+@cache
+def tried(typed: str, meant: str) -> int:
+    if not typed or not meant:
+        return len(typed) + len(meant)
+    ways = [
+        tried(typed[1:], meant) + 1,
+        tried(typed, meant[1:]) + 1,
+        tried(typed[1:], meant[1:]) + (typed[0] != meant[0]),
+    ]
+    if len(typed) > 1 and typed[:2] == meant[1::-1]:
+        ways.append(tried(typed[2:], meant[2:]) + 1)
+    return min(ways)
+
+
 @pytest.mark.parametrize(
     ("word", "found"),
     [
@@ -99,6 +122,12 @@ def test_slips_of_the_pen_are_counted(typed: str, meant: str, count: int) -> Non
         # Two slips in a short word make another word of it.
         ("mugg", ["mug"]),
         ("magg", []),
+        # Swapped across another letter.
+        ("matel", ["metal"]),
+        ("lagre", ["lager", "large"]),
+        # The same letters first, then in the order they came.
+        ("herat", ["heart", "heat"]),
+        ("bell", ["cell", "bull", "ball"]),
         # Too short to guess at.
         ("mgu", []),
         # The next SKU is another thing.
@@ -106,7 +135,8 @@ def test_slips_of_the_pen_are_counted(typed: str, meant: str, count: int) -> Non
     ],
 )
 def test_a_word_is_corrected_to_its_nearest_neighbours(word: str, found: list[str]) -> None:
-    assert corrections(word, ["lantern", "pattern", "bottle", "mug", "85123a"]) == found
+    similar = ["lantern", "pattern", "bottle", "mug", "85123a", "heat", "heart", "metal", "lager"]
+    assert corrections(word, [*similar, "large", "cell", "bull", "ball"]) == found
 
 
 @pytest.mark.parametrize(

@@ -10,23 +10,32 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
+from domains.products.models.listing_sql import slip_keys
 from domains.products.queries.search.port import Criteria, UnknownFilters
-from domains.products.rules.search import KnownWord, configuration_of, tsquery_of, words_of
+from domains.products.rules.search import (
+    SHORTEST_CORRECTED,
+    KnownWord,
+    configuration_of,
+    tsquery_of,
+    words_of,
+)
 from infrastructure.database.contexts import connection_of
 
-# How many lexemes that look like an unknown word are compared with it letter by letter.
-SIMILAR = 20
+# How many lexemes that look like an unknown word are compared with it letter by letter, those that
+# most products have: several times as many as a large shop has of them.
+SIMILAR = 1_000
 
 # Takes a category's slug, the words and behind them those that two of them make, configurations of
 # the locale and the shop, how many words were typed, SIMILAR, and the codes of filters.
-_UNDERSTOOD = """
+_UNDERSTOOD = f"""
     WITH RECURSIVE subtree AS (
         SELECT category_id AS id FROM products_categoryslug WHERE slug = %s::text
         UNION ALL
         SELECT c.id FROM products_category c JOIN subtree ON c.parent_id = subtree.id
     ), word AS MATERIALIZED (
         SELECT a.place, a.place = c.typed AS last, f.folded,
-            a.place <= c.typed AND f.folded !~ '[0-9]' AS guessed,
+            a.place <= c.typed AND f.folded !~ '[0-9]'
+                AND length(f.folded) >= {SHORTEST_CORRECTED} AS guessed,
             tsvector_to_array(to_tsvector(c.own::regconfig, f.folded)) AS own,
             tsvector_to_array(to_tsvector(c.shop::regconfig, f.folded)) AS shop
         FROM unnest(%s::text[]) WITH ORDINALITY a (word, place)
@@ -54,8 +63,10 @@ _UNDERSTOOD = """
             CROSS JOIN LATERAL (
                 SELECT ARRAY(
                     SELECT l.lexeme FROM products_listingword l
-                    WHERE l.head AND l.lexeme %% w.folded AND NOT k.known AND w.guessed
-                    ORDER BY similarity(l.lexeme, w.folded) DESC, l.lexeme LIMIT %s
+                    WHERE l.head AND l.slip_keys && {slip_keys("w.folded")}
+                        AND abs(length(l.lexeme) - length(w.folded)) <= 2
+                        AND NOT k.known AND w.guessed
+                    ORDER BY l.products DESC, l.lexeme LIMIT %s
                 ) AS lexemes
             ) s
         ),
