@@ -156,6 +156,20 @@ def test_filters_choose_what_is_exported(now: datetime) -> None:
     ]
 
 
+def test_what_is_over_has_done_all_of_its_rows(now: datetime) -> None:
+    fill(now)
+    seen: list[tuple[int, int | None]] = []
+    done = services.run_now(
+        kind="prices",
+        file_format="csv",
+        filters={"price_list": "wholesale"},
+        on_progress=lambda work: seen.append((work.done, work.total)),
+    )
+    assert (done.done, done.total, done.result) == (1, 1, {"rows": 1})
+    # Every price there is was counted beforehand.
+    assert (seen[0], seen[-1]) == ((0, 7), (1, 1))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_export_that_is_handed_back_goes_on_where_it_was(now: datetime) -> None:
     rows = "".join(f"{n:04},Pot\n" for n in range(1_200))
