@@ -60,7 +60,7 @@ def operation(
     idempotency, if_match: whether the header is demanded or only understood.
     etag: the answer carries one, and a GET understands If-None-Match.
     respond_async: `Prefer: respond-async` is honoured.
-    examples: name -> request body.
+    examples: name -> request body; those of answers are in files (`openapi.examples`).
     uploads: media types of a body that is a file and no JSON; the view reads it by `upload`.
     downloads: media types of an answer (200) that is a file and no JSON.
     retry_after: the answer (200 or 202) may say when to ask again.

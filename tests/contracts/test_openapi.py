@@ -17,6 +17,7 @@ from infrastructure.http.openapi.document import document
 from infrastructure.http.views import APIView
 
 FILE = Path(__file__).parent / "openapi.json"
+ROOT = Path(__file__).parents[2]
 
 # Whoever may call these without a token was decided on purpose; see docs/security.md.
 PUBLIC_ROUTES = {
@@ -161,3 +162,46 @@ def test_instants_go_out_as_instants(api: dict[str, Any]) -> None:
             if field.endswith("_at"):
                 arms = value.get("anyOf", [value])
                 assert {"type": "string", "format": "date-time"} in arms, f"{name}.{field}"
+
+
+def _contents(api: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Operation, media type and content of every body of the catalogue, and of what is answered
+    where all went well."""
+    areas = {path.split("/")[3] for path in api["paths"] if path.count("/") > 2}
+    catalogue = areas - {"auth", "orders", "payments", "users"}
+    for name, operation in operations(api):
+        parts = name.split("/")
+        if len(parts) < 4 or parts[3] not in catalogue:
+            continue
+        told = [("body", operation.get("requestBody", {}))]
+        told += [
+            (s, operation["responses"][s])
+            for s in ("200", "201", "202")
+            if s in operation["responses"]
+        ]
+        for place, part in told:
+            for media, content in part.get("content", {}).items():
+                yield f"{name} {place}", media, content
+
+
+def test_every_body_and_answer_of_the_catalogue_has_an_example(api: dict[str, Any]) -> None:
+    without, wrong = [], []
+    for place, media, content in _contents(api):
+        examples = [told["value"] for told in content.get("examples", {}).values()]
+        examples += [content["example"]] if "example" in content else []
+        if not examples:
+            without.append(f"{place} {media}")
+        schema = {**content["schema"], "components": api["components"]}
+        for example in examples:
+            found = Draft202012Validator(schema).iter_errors(example)
+            wrong += [f"{place}: {fault.json_path} {fault.message}" for fault in found]
+    assert (without, wrong) == ([], [])
+
+
+def test_no_example_is_of_an_operation_that_is_gone(api: dict[str, Any]) -> None:
+    known = {operation["operationId"] for _, operation in operations(api)}
+    found = [*ROOT.glob("domains/*/api/examples/*.json")]
+    found += ROOT.glob("infrastructure/*/api/examples.json")
+    told = {name for file in found for name in json.loads(file.read_text())}
+    assert len(told) > 40
+    assert told - known == set()

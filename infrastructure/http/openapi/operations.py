@@ -20,6 +20,7 @@ from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC, Requirement
 from infrastructure.errors import DomainError
 from infrastructure.http import errors, idempotency, problems
 from infrastructure.http.decoding import InvalidBody, InvalidJson, InvalidParameters
+from infrastructure.http.openapi.examples import examples_of
 from infrastructure.http.openapi.headers import (
     PROBLEM_HEADERS,
     answer_headers,
@@ -59,8 +60,10 @@ class Schema(AutoSchema):
         self.method, self.registry = method.upper(), registry
         endpoint = self.view.endpoints[self.method]
         declared = endpoint.operation
+        operation_id = self._operation_id()
+        self.examples = examples_of(type(self.view).__module__, operation_id)
         written: Json = {
-            "operationId": self._operation_id(),
+            "operationId": operation_id,
             "summary": declared.summary,
             "tags": [_tag(type(self.view).__module__, path)],
         }
@@ -72,7 +75,7 @@ class Schema(AutoSchema):
         if declared.body is not None or declared.uploads:
             written["requestBody"] = self._request_body(declared)
         elif declared.form is not None:
-            written["requestBody"] = _form(declared.form)
+            written["requestBody"] = _form(declared.form, self.examples.get("body"))
         written["security"] = _security(endpoint.requirement)
         written["responses"] = {
             **self._answers(declared),
@@ -95,13 +98,18 @@ class Schema(AutoSchema):
 
     def _request_body(self, declared: Operation) -> Json:
         if declared.uploads:
-            return {"required": True, "content": dict.fromkeys(declared.uploads, _FILE)}
+            return {
+                "required": True,
+                "content": _files(declared.uploads, self.examples.get("body")),
+            }
         content: Json = {"schema": self._ref(declared.body)}
         if declared.examples:
             content["examples"] = {
                 name: {"value": msgspec.to_builtins(value)}
                 for name, value in declared.examples.items()
             }
+        elif "body" in self.examples:
+            content["example"] = self.examples["body"]
         kinds = (JSON, MERGE_PATCH) if self.method == "PATCH" else (JSON,)
         return {"required": True, "content": dict.fromkeys(kinds, content)}
 
@@ -113,9 +121,13 @@ class Schema(AutoSchema):
                 "headers": self._headers(declared, status),
             }
             if status == 200 and declared.downloads:
-                answers["200"]["content"] = dict.fromkeys(declared.downloads, _FILE)
+                told = self.examples.get("200")
+                answers["200"]["content"] = _files(declared.downloads, told)
             elif answer_type is not None:
-                answers[str(status)]["content"] = {JSON: {"schema": self._ref(answer_type)}}
+                content: Json = {"schema": self._ref(answer_type)}
+                if str(status) in self.examples:
+                    content["example"] = self.examples[str(status)]
+                answers[str(status)]["content"] = {JSON: content}
         if declared.etag and self.method == "GET":
             answers["304"] = {
                 "description": "The version that If-None-Match names is the current one.",
@@ -228,21 +240,27 @@ def _security(requirement: Requirement) -> list[Json]:
     return [{SECURITY_SCHEME: [] if requirement is AUTHENTICATED else [requirement]}]
 
 
-def _form(form: type[msgspec.Struct]) -> Json:
+def _files(media_types: Sequence[str], examples: Json | None) -> Json:
+    told = examples or {}
+    return {
+        media_type: {**_FILE, "example": told[media_type]} if media_type in told else _FILE
+        for media_type in media_types
+    }
+
+
+def _form(form: type[msgspec.Struct], example: Json | None) -> Json:
     """A multipart form: the fields of the type, and one file."""
     fields = fields_of(form)
     properties = {name: without_null(dict(field)) for name, field in fields["properties"].items()}
     file = {"type": "string", "format": "binary"}
-    return {
-        "required": True,
-        "content": {
-            FORM: {
-                "schema": {
-                    "type": "object",
-                    "required": [FILE, *fields.get("required", ())],
-                    "properties": {FILE: file, **properties},
-                    "additionalProperties": False,
-                }
-            }
-        },
+    content: Json = {
+        "schema": {
+            "type": "object",
+            "required": [FILE, *fields.get("required", ())],
+            "properties": {FILE: file, **properties},
+            "additionalProperties": False,
+        }
     }
+    if example is not None:
+        content["example"] = example
+    return {"required": True, "content": {FORM: content}}
