@@ -329,14 +329,10 @@ class Price(AggregateRoot):
         until_at: datetime | None,
         at: datetime,
     ) -> bool:
-        """Whether the entry that would have to give way says the same. So a command that is sent
-        again changes nothing."""
+        """Whether the entry that would have to give way says the same: that which counts when the
+        new one would begin. So what is said again changes nothing, by a command or in a file."""
         facts = [entry.fact for entry in self.entries if entry.is_live(at)]
-        if from_at is None:
-            known = rules.latest(facts, at).get(slot)
-        else:
-            same = [fact for fact in facts if (fact.slot, fact.from_at) == (slot, from_at)]
-            known = max(same, key=lambda fact: fact.number, default=None)
+        known = rules.latest(facts, at if from_at is None else from_at).get(slot)
         return (
             known is not None
             and known.amount_minor == amount_minor

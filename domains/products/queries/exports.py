@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +27,7 @@ from domains.products.models import (
     StockItem,
 )
 from domains.products.queries.trees import Branch, branches
-from domains.products.rules.prices import Kind
+from domains.products.rules.prices import Kind, counts_from
 from domains.products.rules.slugs import EXTERNAL
 from domains.products.rules.texts import TEXT_FIELDS
 from infrastructure.database.contexts import connection_of
@@ -159,7 +161,8 @@ def _texts(rows: Sequence[Any]) -> dict[str, dict[str, str]]:
 
 
 def _regular_prices(variant_ids: Sequence[UUID], now: datetime) -> dict[UUID, dict[str, str]]:
-    """Per variant and currency what one costs in the base list for good, sales left out."""
+    """Per variant and currency what one costs in the base list for good, sales left out; nothing
+    while it costs something else for a time, which the file of prices tells."""
     entries = (
         _live(now)
         .filter(
@@ -167,7 +170,6 @@ def _regular_prices(variant_ids: Sequence[UUID], now: datetime) -> dict[UUID, di
             price__price_list=None,
             kind=Kind.REGULAR.value,
             min_quantity=1,
-            until_at=None,
             from_at__lte=now,
         )
         .select_related("price")
@@ -176,7 +178,10 @@ def _regular_prices(variant_ids: Sequence[UUID], now: datetime) -> dict[UUID, di
     found: dict[UUID, dict[str, str]] = defaultdict(dict)
     for entry in entries:
         money = Money(entry.amount_minor, entry.price.currency)
-        found[entry.price.variant_id][money.currency] = money.amount_text
+        # The last of them counts.
+        found[entry.price.variant_id].pop(money.currency, None)
+        if entry.until_at is None:
+            found[entry.price.variant_id][money.currency] = money.amount_text
     return found
 
 
@@ -266,7 +271,18 @@ def _price_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -
             .order_by("price__sku", "price__currency", "price__list_code", "from_at", "number")
         )
         after = str(skus[-1])
-        yield Page([_price_row(entry, now) for entry in entries], after)
+        rows = []
+        for _, same in groupby(entries, key=attrgetter("price_id")):
+            of_price = list(same)
+            facts = [entry.fact for entry in of_price]
+            counting = [
+                (begin, entry)
+                for entry, fact in zip(of_price, facts, strict=True)
+                if (begin := counts_from(fact, facts, now)) is not None
+            ]
+            for begin, entry in sorted(counting, key=itemgetter(0)):
+                rows.append(_price_row(entry, begin if begin > now else None))
+        yield Page(rows, after)
 
 
 def _live(now: datetime) -> Any:
@@ -276,8 +292,8 @@ def _live(now: datetime) -> Any:
     )
 
 
-def _price_row(entry: PriceEntry, now: datetime) -> Row:
-    """A price in force has begun, and begins at once where it is read."""
+def _price_row(entry: PriceEntry, begin: datetime | None) -> Row:
+    """begin: None for what counts now, and so begins at once where it is read."""
     price = entry.price
     return {
         "sku": price.sku,
@@ -286,7 +302,7 @@ def _price_row(entry: PriceEntry, now: datetime) -> Row:
         "price_list": price.list_code or None,
         "kind": entry.kind,
         "min_quantity": entry.min_quantity,
-        "valid_from": entry.from_at.isoformat() if entry.from_at > now else None,
+        "valid_from": begin.isoformat() if begin else None,
         "valid_until": entry.until_at.isoformat() if entry.until_at else None,
     }
 

@@ -206,6 +206,20 @@ def latest(entries: Iterable[Entry], at: datetime) -> dict[tuple[str, int], Entr
     return found
 
 
+def counts_from(entry: Entry, entries: Iterable[Entry], now: datetime) -> datetime | None:
+    """From when on an entry counts, now or later; None where others of its slot hide it for good."""
+    rivals = [other for other in entries if other.slot == entry.slot]
+    at = max(now, entry.from_at)
+    while entry.in_force(at):
+        found = latest(rivals, at)[entry.slot]
+        if found.number == entry.number:
+            return at
+        if found.end_at is None:
+            return None
+        at = found.end_at
+    return None
+
+
 def verdicts(entries: Sequence[Entry], quantity: int, now: datetime) -> list[tuple[Entry, Verdict]]:
     """Every entry with the reason why it applies now, or why it does not."""
     applying = _applying(entries, quantity, now)

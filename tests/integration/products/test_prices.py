@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -37,6 +39,7 @@ from infrastructure.ids import new_id
 from infrastructure.money import Money
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import products
+from tests.support.files import bring, counts, faults, take, written
 
 pytestmark = pytest.mark.django_db
 
@@ -180,7 +183,7 @@ def test_there_is_an_end_to_what_can_be_scheduled(
 ) -> None:
     monkeypatch.setattr(models, "MAX_LIVE_ENTRIES", 3)
     for day in (1, 2):
-        put(900, now=now, valid_from=now + day * DAY)
+        put(900 + day, now=now, valid_from=now + day * DAY)
     with pytest.raises(TooManyPrices):
         put(900, now=now, valid_from=now + 3 * DAY)
     assert PriceEntry.objects.count() == 3
@@ -552,3 +555,55 @@ def test_setting_a_price_is_few_statements(now: datetime, django_assert_num_quer
     # Begin, variant, price, entries, written at once, its product, lists twice, commit.
     with django_assert_num_queries(10, using=alias_of("products")):
         put(900, now=now)
+
+
+@pytest.mark.parametrize("way", ["command", "file"])
+def test_what_is_asked_already_is_the_same_for_a_command_and_a_file(
+    way: str, now: datetime
+) -> None:
+    products.product(now=now - DAY, sku="Z", price_minor=1000)
+    until = now + DAY
+    services.set_price(
+        sku="Z", money=Money(1200, "GBP"), valid_until=until, actor_id=None, now=now - DAY / 2
+    )
+
+    def ask(amount_minor: int, **window: datetime) -> tuple[int | None, int]:
+        money = Money(amount_minor, "GBP")
+        if way == "command":
+            services.set_price(sku="Z", money=money, actor_id=None, now=now, **window)
+        else:
+            begin, end = (
+                "" if at is None else at.isoformat()
+                for at in (window.get("valid_from"), window.get("valid_until"))
+            )
+            rows = f"sku,currency,amount,valid_from,valid_until\nZ,GBP,{money.amount_text},"
+            assert faults(bring("prices", f"{rows}{begin},{end}\n", now=now)) == []
+        price = Price.objects.get(sku="Z")
+        return price.amount_minor, price.entries_recorded
+
+    # It is 12.00 until then, and 10.00 from then on.
+    assert ask(1200, valid_until=until) == (1200, 2)
+    assert ask(1000, valid_from=until) == (1200, 2)
+    # But it is not 10.00 now.
+    assert ask(1000) == (1000, 3)
+    assert ask(1000) == (1000, 3)
+
+
+def test_a_price_that_waits_below_another_one_is_exported_as_it_will_come(now: datetime) -> None:
+    products.product(now=now - DAY, sku="Z", price_minor=1000)
+    until = now + DAY
+    services.set_price(
+        sku="Z", money=Money(1200, "GBP"), valid_until=until, actor_id=None, now=now - DAY / 2
+    )
+    exported = take("prices", now=now)
+    rows = list(csv.DictReader(io.StringIO(exported.decode())))
+    assert [
+        (row["amount"], row["valid_from"], row["valid_until"]) for row in rows if row["sku"] == "Z"
+    ] == [
+        ("12.00", "", until.isoformat()),
+        ("10.00", until.isoformat(), ""),
+    ]
+    before = written()
+    assert counts(bring("prices", exported, now=now)) == (0, 0, 3, 0)
+    assert counts(bring("products", take("products", now=now), now=now)) == (0, 0, 2, 0)
+    assert written() == before

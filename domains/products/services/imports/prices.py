@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from domains.products.errors import VariantNotFound
 from domains.products.models import Price, PriceList, Variant
@@ -13,7 +12,6 @@ from domains.products.rules.imports.rows import PriceRow
 from domains.products.services.imports.terms import Refused, Terms, money_of, refuse
 from domains.products.services.prices import save_prices
 from infrastructure.errors import DomainError
-from infrastructure.money import Money
 
 
 def write(items: Sequence[Item], terms: Terms) -> None:
@@ -72,8 +70,6 @@ def _unknown(row: PriceRow, lists: dict[str, PriceList]) -> Refused:
 def set_price(price: Price, row: PriceRow, terms: Terms) -> bool:
     """Whether it was not asked for already. Raises DomainError."""
     money = money_of(row.amount, row.currency, "/amount")
-    if _is_known(price, row, money, terms.now):
-        return False
     before = price.entries_recorded
     price.set(
         amount_minor=money.amount_minor,
@@ -85,16 +81,3 @@ def set_price(price: Price, row: PriceRow, terms: Terms) -> bool:
         now=terms.now,
     )
     return price.entries_recorded != before
-
-
-def _is_known(price: Price, row: PriceRow, money: Money, now: datetime) -> bool:
-    """Whether there is an entry as the row says, in force or going to be."""
-    return any(
-        entry.is_live(now)
-        and entry.kind == row.kind
-        and entry.min_quantity == row.min_quantity
-        and entry.amount_minor == money.amount_minor
-        and entry.until_at == row.valid_until
-        and (entry.from_at <= now if row.valid_from is None else entry.from_at == row.valid_from)
-        for entry in price.entries
-    )
