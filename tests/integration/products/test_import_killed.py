@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import connections
 
 from domains.products.models import Listing, Price, Product, StockItem
-from domains.products.services.imports import files
+from domains.products.services.imports import files, running
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
 from infrastructure.operations import services
@@ -30,9 +30,6 @@ from tests.support.files import bring, counts, faults
 from tests.support.messaging import process_environment
 
 ALIAS = alias_of("products")
-ROWS = 3_000
-# Rows of the file, the header being 1.
-FAULTY = [7, 707, 1_507, 2_999]
 
 
 class Rows:
@@ -133,33 +130,38 @@ def _empty_queue() -> Iterator[None]:
 @pytest.mark.faults
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_empty_queue")
-def test_what_killed_workers_left_another_finishes_exactly() -> None:
+@pytest.mark.parametrize(
+    ("kills", "count"), [(1, 1_200), pytest.param(3, 10_000, marks=pytest.mark.long)]
+)
+def test_what_killed_workers_left_another_finishes_exactly(kills: int, count: int) -> None:
     now = clock.now()
+    # Rows of the file, the header being 1.
+    faulty = [7, 507, 907, count - 1]
     received = files.receive(
-        Rows(ROWS, faulty=tuple(FAULTY)), kind="products", file_format="csv", now=now
+        Rows(count, faulty=tuple(faulty)), kind="products", file_format="csv", now=now
     )
     operation = files.start(received, mode="upsert", dry_run=False, actor_id=None, now=now)
 
     done = 0
-    for turn in (1, 2):
+    for turn in range(1, kills + 1):
         with worker() as doomed:
             wait_until(lambda t=turn: tick(operation).done >= 500 * t)
             with checkpoint_held(operation):
                 done = read(operation).done
                 kill(doomed)
         # What the batch had written is gone with it.
-        refused = sum(row - 1 <= done for row in FAULTY)
+        refused = sum(row - 1 <= done for row in faulty)
         wait_until(lambda d=done, r=refused: Product.objects.count() == d - r)
         assert (read(operation).state, done % 500) == ("RUNNING", 0)
-    assert done < ROWS
+    assert done < count
 
     with worker():
         wait_until(lambda: is_over_after_sweeping(operation))
     ended = read(operation)
-    wanted = ROWS - len(FAULTY)
-    assert counts(ended) == (wanted, 0, 0, len(FAULTY))
-    assert (ended.done, ended.failed) == (ROWS, len(FAULTY))
-    assert faults(ended) == [(row, "weight_g", "invalid_type") for row in FAULTY]
+    wanted = count - len(faulty)
+    assert counts(ended) == (wanted, 0, 0, len(faulty))
+    assert (ended.done, ended.failed) == (count, len(faulty))
+    assert faults(ended) == [(row, "weight_g", "invalid_type") for row in faulty]
     assert Product.objects.count() == StockItem.objects.count() == wanted
     assert Price.objects.count() == Listing.objects.count() == wanted
     assert set(Product.objects.values_list("version", "events_recorded")) == {(1, 1)}
@@ -224,12 +226,13 @@ def peak_of(rows: int, now: datetime) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_memory_does_not_grow_with_the_file(now: datetime) -> None:
+def test_memory_does_not_grow_with_the_file(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "BATCH", 100)
     bring("products", "sku,name\nWARM,Warm\n", now=now)
-    peak_of(500, now)
-    few, many = peak_of(1_000, now), peak_of(2_500, now)
+    peak_of(100, now)
+    few, many = peak_of(200, now), peak_of(800, now)
     # A number per product and one per SKU are remembered, to find what occurs twice.
-    assert many - few < 1_500 * 1_000
+    assert many - few < 600 * 1_000
 
 
 @pytest.mark.long
