@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models import QuerySet
 from django.forms.utils import ErrorDict
 from django.http import Http404, HttpRequest
@@ -142,6 +144,17 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         title = str(self.model._meta.verbose_name_plural).capitalize()
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Raises SuspiciousOperation for a selection that no page of ours has."""
+        key = self.model._meta.pk
+        for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            try:
+                ProhibitNullCharactersValidator()(chosen)
+                key.run_validators(key.to_python(chosen))
+            except ValidationError as error:
+                raise SuspiciousOperation("The selection names no row.") from error
+        return super().response_action(request, queryset)
 
     def describe(self, selected: Any) -> str:
         """What the page that asks once more says of an object."""

@@ -192,7 +192,7 @@ class PriceListAdmin(ScreenAdmin):
     def grid(self, request: HttpRequest, list_id: UUID) -> HttpResponseBase:
         """The prices of the list beside those of the base, a page of SKUs at a time."""
         found = self.found(request, list_id)
-        words = request.GET.get("q", "").replace("\0", "").strip()
+        words = request.GET.get("q", "").strip()
         only = "priced" in request.GET
         variants = _variants(found, words, only)
         shown = Paginator(variants, ROWS_SHOWN).get_page(request.GET.get("p"))
