@@ -207,7 +207,7 @@ def latest(entries: Iterable[Entry], at: datetime) -> dict[tuple[str, int], Entr
 
 
 def counts_from(entry: Entry, entries: Iterable[Entry], now: datetime) -> datetime | None:
-    """From when on an entry counts, now or later; None where others of its slot hide it for good."""
+    """From when on an entry counts, None where others of its slot hide it for ever."""
     rivals = [other for other in entries if other.slot == entry.slot]
     at = max(now, entry.from_at)
     while entry.in_force(at):

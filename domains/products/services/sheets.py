@@ -8,13 +8,14 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.products.models import Category, Product
+from domains.products.services.categories import category_ids
 from domains.products.services.prices import PriceEdit, edit_prices
 from domains.products.services.products import (
     NewVariant,
     ProductEdit,
     edit_product,
 )
-from domains.products.services.variants import add_variants
+from domains.products.services.variants import add_variants, held_types
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import DomainError
 
@@ -57,6 +58,11 @@ def save_sheet(
     Raises as `edit_product`, `add_variants` and `edit_prices`.
     """
     with atomic("products"):
+        if added:
+            # New variants are checked by the type, and types are locked before products.
+            category_ids(changes.get("categories", ()))
+            code = changes.get("product_type")
+            held_types(product_id, *([] if code is None else [code]))
         edit_product(product_id=product_id, version=version, now=now, pointers=pointers, **changes)
         if added:
             add_variants(

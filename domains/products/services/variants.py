@@ -114,9 +114,7 @@ def locked_product(product_id: UUID, version: int | None, *, with_type: bool = F
     """
     products = Product.objects.filter(pk=product_id)
     if with_type:
-        typed = products.filter(product_type__isnull=False)
-        type_ids = list(typed.values_list("product_type", flat=True))
-        held = {found.id: found for found in ProductType.objects.staying(ids=type_ids).values()}
+        held = held_types(product_id)
     product: Product | None = products.locked().first()
     if product is None:
         raise ProductNotFound(f"There is no product {product_id}.")
@@ -126,6 +124,15 @@ def locked_product(product_id: UUID, version: int | None, *, with_type: bool = F
             raise ConcurrentModification(f"{product} was given another type meanwhile.")
         product.product_type = held[product.product_type_id]
     return product
+
+
+def held_types(product_id: UUID, *codes: str) -> dict[UUID, ProductType]:
+    """The type of a product, as it is now, and those of these codes, by their ids. They stay as
+    they are until the transaction ends."""
+    typed = Product.objects.filter(pk=product_id, product_type__isnull=False)
+    type_ids = list(typed.values_list("product_type", flat=True))
+    found = ProductType.objects.staying(codes, ids=type_ids)
+    return {each.id: each for each in found.values()}
 
 
 def variant_of(new: NewVariant) -> Variant:

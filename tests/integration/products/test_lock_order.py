@@ -18,12 +18,16 @@ from domains.products.models import (
     Price,
     PriceEntry,
     Product,
+    ProductType,
     Variant,
 )
 from domains.products.queries.media import media_of_product
+from domains.products.rules.attributes import Kind
 from domains.products.rules.imports.rows import ProductRow, VariantRow
-from domains.products.services import listing, media, prices, products, sheets
+from domains.products.rules.types import AttributeTerms
+from domains.products.services import listing, media, prices, products, sheets, types
 from domains.products.services.imports import bulk
+from domains.products.services.variants import NewVariant
 from infrastructure.database.contexts import atomic
 from infrastructure.database.threads import in_threads
 from infrastructure.money import Money
@@ -106,6 +110,36 @@ def test_a_price_is_changed_while_its_product_is(
     tiers = {set_price: [5, 600, *kept], import_price: [5, 600, *kept], cancel_price: []}
     assert (price.amount_minor, price.tiers) == (700, tiers.get(by_price, kept))
     assert ListingPrice.objects.get().amount_minor == 700
+
+
+# Types
+
+
+def test_a_variant_is_added_on_the_page_of_a_product_while_its_type_is_changed(
+    now: datetime,
+) -> None:
+    types.create_type(code="lamp", name="Lamp", attributes=[], now=now)
+    factory.product(now=now, sku="A", product_type="lamp", name="Thing")
+    product = Product.objects.get()
+    glow = AttributeTerms(code="glow", name="Glow", kind=Kind.TEXT)
+
+    meet(
+        lambda: sheets.save_sheet(
+            product_id=product.id,
+            version=product.version,
+            changes={"name": "Other"},
+            added=[NewVariant(sku="B", name="Second")],
+            prices=[],
+            pointers={},
+            actor_id=None,
+            now=now,
+        ),
+        lambda: types.edit_type(code="lamp", version=None, attributes=[glow], now=now),
+    )
+
+    product = Product.objects.get()
+    assert (product.name, [variant.sku for variant in product.variants]) == ("Other", ["A", "B"])
+    assert [each.code for each in ProductType.objects.get().attributes] == ["glow"]
 
 
 # Pictures

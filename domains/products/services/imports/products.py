@@ -206,6 +206,8 @@ class _Found:
             "slugs": [row.slug for row in rows if row.slug],
             "skus": [variant.sku for row in rows for variant in row.variants],
         }
+        names = {name for row in rows for name in row.categories or ()}
+        self.categories = category_queries.ids_of(sorted(names)) if names else {}
         # Types before products, since a change of a type reaches for its products.
         self.types = ProductType.objects.staying(
             {row.product_type for row in rows if row.product_type},
@@ -218,8 +220,6 @@ class _Found:
                 raise ConcurrentModification(f"{product} was given another type meanwhile.")
             if product.product_type_id:
                 product.product_type = by_id[product.product_type_id]
-        names = {name for row in rows for name in row.categories or ()}
-        self.categories = category_queries.ids_of(sorted(names)) if names else {}
         self._by_external_id = {p.external_id: p for p in products if p.external_id}
         self._by_slug = {row.slug: p for p in products for row in p.slugs}
         self.by_sku = {variant.sku: p for p in products for variant in p.variants}
