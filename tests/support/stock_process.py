@@ -35,7 +35,7 @@ def buy(times: int, threads: int, now: datetime) -> None:
 def expire(now: datetime) -> None:
     from domains.products.models import Reservation
 
-    while Reservation.objects.free_expired(now=now, limit=5)[1]:
+    while Reservation.objects.free_expired(now=now, turned=set(), limit=5)[1]:
         say("freed")
 
 

@@ -62,7 +62,12 @@ class _Promise:
 
 
 class ReservationQuerySet(AggregateQuerySet):
-    def hold(self, requests: Sequence[HoldRequest], *, now: datetime) -> dict[UUID, HoldOutcome]:
+    """turned: to what these take, they add the variants of which there is nothing left since then,
+    or something again: what is shown of them is untrue."""
+
+    def hold(
+        self, requests: Sequence[HoldRequest], *, now: datetime, turned: set[UUID]
+    ) -> dict[UUID, HoldOutcome]:
         """Hold the stock of these orders: each wholly or not at all, those that come first first.
 
         Repeatable: an order that was held or released before gets that answer again. One statement
@@ -75,9 +80,9 @@ class ReservationQuerySet(AggregateQuerySet):
         waiting = dict(asked)
         idle = 0
         while waiting:
-            decided, overdue = self._hold_round(list(waiting.values()), now=now)
+            decided, overdue = self._hold_round(list(waiting.values()), now=now, turned=turned)
             if overdue and idle < PATIENCE:
-                found, freed = self._free_for(decided.values(), now=now)
+                found, freed = self._free_for(decided.values(), now=now, turned=turned)
                 if found:
                     # Those that are held will say so again.
                     idle += freed == 0
@@ -94,7 +99,7 @@ class ReservationQuerySet(AggregateQuerySet):
         return outcomes
 
     def _hold_round(
-        self, requests: list[HoldRequest], *, now: datetime
+        self, requests: list[HoldRequest], *, now: datetime, turned: set[UUID]
     ) -> tuple[dict[UUID, HoldOutcome], bool]:
         """The outcomes that one statement could decide; and whether something lacked while some
         cart's hold was over."""
@@ -147,7 +152,8 @@ class ReservationQuerySet(AggregateQuerySet):
         )
         outcomes: dict[UUID, HoldOutcome] = {}
         overdue = False
-        for order_id, held, status, shortages, expired in rows:
+        for order_id, held, status, shortages, expired, turned_here in rows:
+            turned.update(turned_here)
             overdue = overdue or expired
             if held:
                 outcomes[order_id] = Held()
@@ -180,7 +186,13 @@ class ReservationQuerySet(AggregateQuerySet):
         }
 
     def hold_for_cart(
-        self, cart_id: UUID, lines: Iterable[HoldLine], *, now: datetime, expires_at: datetime
+        self,
+        cart_id: UUID,
+        lines: Iterable[HoldLine],
+        *,
+        now: datetime,
+        expires_at: datetime,
+        turned: set[UUID],
     ) -> HoldOutcome:
         """Hold these lines for a cart until then, in place of whatever it held; or leave that.
 
@@ -210,7 +222,7 @@ class ReservationQuerySet(AggregateQuerySet):
                 expires_at=expires_at,
                 occurred_at=now,
             )
-            [(made, short, expired)] = self.command(
+            [(made, short, expired, turned_here)] = self.command(
                 holding_sql.hold_for_cart_text(),
                 [
                     _array(deltas),
@@ -234,6 +246,7 @@ class ReservationQuerySet(AggregateQuerySet):
                     now,
                 ],
             )
+            turned.update(turned_here)
             if made:
                 return Held()
             if short is None:
@@ -253,7 +266,7 @@ class ReservationQuerySet(AggregateQuerySet):
             )
             if not expired or idle == PATIENCE:
                 return refused
-            overdue, freed = self._free_for([refused], now=now)
+            overdue, freed = self._free_for([refused], now=now, turned=turned)
             if not overdue:
                 return refused
             idle += freed == 0
@@ -262,7 +275,7 @@ class ReservationQuerySet(AggregateQuerySet):
         """Let what a cart holds last until then at least. Whether it holds anything."""
         return bool(self.command(holding_sql.EXTEND, [expires_at, cart_id]))
 
-    def release(self, holder_id: UUID, *, holder: Holder, now: datetime) -> bool:
+    def release(self, holder_id: UUID, *, holder: Holder, now: datetime, turned: set[UUID]) -> bool:
         """Free what is held for an order or a cart. Whether this call freed anything.
 
         Whatever was the case before, an order can never be held again afterwards; a cart can.
@@ -280,11 +293,16 @@ class ReservationQuerySet(AggregateQuerySet):
                 return False
             if found.holder != holder:
                 raise NotHeld(f"{holder_id} is no {holder}'s.")
-            if self._free([found], now=now, waiting=True):
+            if self._free([found], now=now, turned=turned, waiting=True):
                 return True
 
     def free_expired(
-        self, *, now: datetime, of: Iterable[UUID] | None = None, limit: int = EXPIRY_BATCH
+        self,
+        *,
+        now: datetime,
+        turned: set[UUID],
+        of: Iterable[UUID] | None = None,
+        limit: int = EXPIRY_BATCH,
     ) -> tuple[int, int]:
         """Free what carts hold beyond their time, at most so many of them, the oldest first.
 
@@ -298,9 +316,12 @@ class ReservationQuerySet(AggregateQuerySet):
             due = due.filter(models.Exists(wanted.filter(reservation_id=models.OuterRef("pk"))))
         ids = list(due.order_by("expires_at").values_list("pk", flat=True)[:limit])
         found = [f for f in self._read(ids) if f.is_held] if ids else []
-        return len(found), self._free(found, now=now, expired=True) if found else 0
+        freed = self._free(found, now=now, turned=turned, expired=True) if found else 0
+        return len(found), freed
 
-    def _free_for(self, outcomes: Iterable[HoldOutcome], *, now: datetime) -> tuple[int, int]:
+    def _free_for(
+        self, outcomes: Iterable[HoldOutcome], *, now: datetime, turned: set[UUID]
+    ) -> tuple[int, int]:
         """Free expired holds of what these outcomes lack: how many were due, how many freed."""
         lacking = {
             shortage.variant_id
@@ -308,13 +329,14 @@ class ReservationQuerySet(AggregateQuerySet):
             if isinstance(outcome, Refused)
             for shortage in outcome.shortages
         }
-        return self.free_expired(now=now, of=lacking) if lacking else (0, 0)
+        return self.free_expired(now=now, turned=turned, of=lacking) if lacking else (0, 0)
 
     def _free(
         self,
         found: Sequence[_Promise],
         *,
         now: datetime,
+        turned: set[UUID],
         expired: bool = False,
         waiting: bool = False,
     ) -> int:
@@ -344,6 +366,8 @@ class ReservationQuerySet(AggregateQuerySet):
                 self._as_rows(facts),
             ],
         )
+        for _, turned_here in freed:
+            turned.update(turned_here)
         return len(freed)
 
     def _read(self, ids: Iterable[UUID]) -> list[_Promise]:

@@ -86,6 +86,9 @@ changed AS MATERIALIZED (
     WHERE stock.low AND r.sequence = 0
 )"""
 
+# The last column of every row: the variants of which there is nothing any more, or something again.
+_TURNED = "ARRAY(SELECT variant_id FROM stock WHERE turned)"
+
 # asked      the orders, and what was decided on them before; each is looked up by itself, since
 #            a join that is planned while there are few reservations reads all of them for ever
 # wanted     the lines of orders that were not decided before
@@ -93,7 +96,8 @@ changed AS MATERIALIZED (
 # made       the orders of which all lines fit; empty where the same order won elsewhere meanwhile
 # good       their lines, from which everything else is written
 #
-# The last column says whether some cart's hold is over and not freed yet, where something lacks.
+# The column before the last says whether some cart's hold is over and not freed yet, where
+# something lacks.
 _HOLD = """
 WITH asked AS MATERIALIZED (
     SELECT a.*, (
@@ -132,7 +136,7 @@ SELECT asked.id, made.id IS NOT NULL, asked.status, (
 ), made.id IS NULL AND asked.status IS NULL AND EXISTS (
     SELECT 1 FROM products_reservation r
     WHERE r.status = 'HELD' AND r.expires_at <= %s::timestamptz
-)
+), {turned}
 FROM asked
 LEFT JOIN made ON made.id = asked.id
 """
@@ -276,7 +280,7 @@ SELECT (SELECT count(*) FROM made) > 0, (
 ), EXISTS (
     SELECT 1 FROM products_reservation r
     WHERE r.status = 'HELD' AND r.expires_at <= %s::timestamptz
-)
+), {turned}
 """
 
 # lines      what the reservations hold
@@ -312,7 +316,7 @@ WITH lines AS MATERIALIZED (
 ), told AS (
     SELECT id, events_recorded FROM freed
 ), {outcome}
-SELECT id FROM freed
+SELECT id, {turned} FROM freed
 """
 
 TOMBSTONE = """
@@ -341,6 +345,7 @@ def hold_text(*, with_carts: bool) -> str:
         tried=_TRIED_WITH_CARTS if with_carts else _TRIED,
         taken=_TAKEN_WITH_CARTS if with_carts else _TAKEN,
         outcome=_outcome(),
+        turned=_TURNED,
     )
 
 
@@ -349,7 +354,7 @@ def hold_for_cart_text() -> str:
     """Takes: deltas (variant, quantity); variants to lock; cart; now; expiry; version; variants of
     the lines; lines (new id, variant, quantity); now; carriers; facts; now."""
     return _HOLD_FOR_CART.format(
-        locked=_LOCKED.format(only=""), movement=_MOVEMENT, outcome=_outcome()
+        locked=_LOCKED.format(only=""), movement=_MOVEMENT, outcome=_outcome(), turned=_TURNED
     )
 
 
@@ -365,6 +370,7 @@ def free_text(*, waiting: bool) -> str:
         waiting="" if waiting else "SKIP LOCKED",
         movement=_MOVEMENT,
         outcome=_outcome(),
+        turned=_TURNED,
     )
 
 

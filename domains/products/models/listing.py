@@ -7,6 +7,7 @@ them is read from the aggregates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -17,32 +18,43 @@ from django.db import models
 
 from domains.products.models import listing_sql as sql
 from domains.products.models.products import Product
-from domains.products.rules.tags import LISTS, PRICES, of_products
-from infrastructure.cache.invalidation import after_commit
-from infrastructure.database.contexts import alias_of, connection_of
+from infrastructure.database.contexts import connection_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refreshed:
+    """What of the listing has changed.
+
+    lists: which products lists have, or in which order. prices: what they are filtered and sorted
+    by where somebody asks for that.
+    """
+
+    lists: bool
+    prices: bool
 
 
 class ListingQuerySet(models.QuerySet["Listing"]):
-    def refresh(self, product_ids: Sequence[UUID]) -> None:
+    def refresh(self, product_ids: Sequence[UUID]) -> Refreshed:
         """Make the listing of these products what their rows say now; two statements.
 
         Called in the transaction of whoever changed something of them. The products' rows are
         locked first, in the order of their ids, and read by a statement of its own: so of two who
         change the prices of two variants at once, the second sees what the first one did.
         """
-        if product_ids:
-            ids = list(product_ids)
-            connection_of("products").fetch(sql.LOCK, [ids])
-            connection_of("products").fetch(sql.refresh_text(), [ids])
-            # Whoever changed them wants to see it at once.
-            after_commit(alias_of("products"), [LISTS, PRICES, *of_products(ids)])
+        if not product_ids:
+            return Refreshed(lists=False, prices=False)
+        ids = list(product_ids)
+        connection_of("products").fetch(sql.LOCK, [ids])
+        [(lists, prices)] = connection_of("products").fetch(sql.refresh_text(), [ids])
+        return Refreshed(lists=lists, prices=prices)
 
-    def refresh_availability(self, variant_ids: Sequence[UUID]) -> None:
-        """The same for nothing but whether there is anything left of them."""
-        if variant_ids:
-            ids = list(variant_ids)
-            Product.objects.lock_of_variants(ids)
-            connection_of("products").fetch(sql.AVAILABILITY, [ids])
+    def refresh_availability(self, variant_ids: Sequence[UUID]) -> bool:
+        """The same for nothing but whether there is anything left of them. Whether it turned."""
+        if not variant_ids:
+            return False
+        ids = list(variant_ids)
+        Product.objects.lock_of_variants(ids)
+        return bool(connection_of("products").fetch(sql.AVAILABILITY, [ids]))
 
     def refresh_popularity(self, *, today: date) -> int:
         """Sum up the demand of the last days, for a batch of the products of which it makes a

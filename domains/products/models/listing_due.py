@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from django.db import models
 
-from domains.products.models.listing import Listing
 from domains.products.models.listing_sql import BATCH
 from infrastructure.database.contexts import connection_of
 from infrastructure.ids import new_id
 
+# Lists these products anew.
+Refresh = Callable[[Sequence[UUID]], None]
+
 
 class ListingDueQuerySet(models.QuerySet["ListingDue"]):
-    def refresh_in_categories(self, category_ids: Sequence[UUID]) -> bool:
+    def refresh_in_categories(self, category_ids: Sequence[UUID], refresh: Refresh) -> bool:
         """These categories are called something else: of all products that are directly in them.
 
         Up to AT_ONCE are refreshed now. Of more than that it is noted which are due, and the answer
         is False: then `refresh_next` has to be called until there is nothing left.
         """
-        return self._now_or_due(_IN_CATEGORIES, list(category_ids), [*category_ids])
+        return self._now_or_due(_IN_CATEGORIES, list(category_ids), [*category_ids], refresh)
 
-    def refresh_of_type(self, product_type_id: UUID) -> bool:
+    def refresh_of_type(self, product_type_id: UUID, refresh: Refresh) -> bool:
         """The attributes of this type have changed: of all its products, in the same way."""
-        return self._now_or_due(_OF_TYPE, product_type_id, [product_type_id])
+        return self._now_or_due(_OF_TYPE, product_type_id, [product_type_id], refresh)
 
-    def refresh_next(self) -> bool:
+    def refresh_next(self, refresh: Refresh) -> bool:
         """Refresh a batch of what is due; False where nothing is, or others are at all of it.
 
         The place that was reached is written with the batch, so who is killed loses nothing.
@@ -38,17 +40,19 @@ class ListingDueQuerySet(models.QuerySet["ListingDue"]):
         [(due_id, source_id, is_type, after)] = found
         select, source = (_OF_TYPE, source_id) if is_type else (_IN_CATEGORIES, [source_id])
         ids = [product_id for (product_id,) in fetch(select, [source, after, BATCH])]
-        Listing.objects.refresh(ids)
+        refresh(ids)
         if len(ids) < BATCH:
             fetch("DELETE FROM products_listingdue WHERE id = %s RETURNING 1", [due_id])
         else:
             fetch(_REACHED, [ids[-1], due_id])
         return True
 
-    def _now_or_due(self, select: str, param: object, sources: Sequence[UUID]) -> bool:
+    def _now_or_due(
+        self, select: str, param: object, sources: Sequence[UUID], refresh: Refresh
+    ) -> bool:
         rows = connection_of("products").fetch(select, [param, _START, AT_ONCE + 1])
         if len(rows) <= AT_ONCE:
-            Listing.objects.refresh([product_id for (product_id,) in rows])
+            refresh([product_id for (product_id,) in rows])
             return True
         ids = [new_id() for _ in sources]
         is_type = select == _OF_TYPE

@@ -303,6 +303,7 @@ def refresh_text() -> str:
         DELETE FROM products_listing l
         WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked))
             AND NOT EXISTS (SELECT FROM shown WHERE shown.id = l.product_id)
+        RETURNING 1
     ), listed AS (
         INSERT INTO products_listing AS l (product_id, popularity, {columns})
         SELECT d.id, d.popularity, d.names[1], d.created_at, d.available, d.category_ids, d.tokens,
@@ -313,6 +314,7 @@ def refresh_text() -> str:
         )
         WHERE ({", ".join(f"l.{column}" for column in columns.split(", "))}) IS DISTINCT FROM
             ({", ".join(f"excluded.{column}" for column in columns.split(", "))})
+        RETURNING 1
     ), prices AS MATERIALIZED (
         SELECT v.product_id, pr.currency, min(pr.amount_minor) AS amount_minor
         FROM sold v JOIN products_price pr ON pr.variant_id = v.id
@@ -323,11 +325,13 @@ def refresh_text() -> str:
         WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked)) AND NOT EXISTS (
             SELECT FROM prices p WHERE p.product_id = l.product_id AND p.currency = l.currency
         )
+        RETURNING 1
     ), priced AS (
         INSERT INTO products_listingprice AS l (product_id, currency, amount_minor)
         SELECT product_id, currency, amount_minor FROM prices ORDER BY product_id, currency
         ON CONFLICT (product_id, currency) DO UPDATE SET amount_minor = excluded.amount_minor
         WHERE l.amount_minor <> excluded.amount_minor
+        RETURNING 1
     ), numbers AS MATERIALIZED (
         SELECT DISTINCT product_id, code, CASE
             WHEN kind = 'date' AND value ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'
@@ -341,11 +345,13 @@ def refresh_text() -> str:
             SELECT FROM numbers n
             WHERE n.product_id = l.product_id AND n.code = l.code AND n.value = l.value
         )
+        RETURNING 1
     ), numbered AS (
         INSERT INTO products_listingnumber (product_id, code, value)
         SELECT product_id, code, value FROM numbers WHERE value IS NOT NULL
         ORDER BY product_id, code, value
         ON CONFLICT (product_id, code, value) DO NOTHING
+        RETURNING 1
     ), named AS (
         INSERT INTO products_listingoption (code, name)
         SELECT o.code, min(o.name) FROM options o
@@ -394,5 +400,7 @@ def refresh_text() -> str:
         SELECT category_id, sum(more), {MOVES} FROM lies
         GROUP BY category_id HAVING sum(more) <> 0
     )
-    SELECT count(*) FROM shown
+    SELECT EXISTS (SELECT FROM gone) OR EXISTS (SELECT FROM listed)
+            OR EXISTS (SELECT FROM numbers_gone) OR EXISTS (SELECT FROM numbered),
+        EXISTS (SELECT FROM prices_gone) OR EXISTS (SELECT FROM priced)
     """

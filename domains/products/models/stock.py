@@ -57,8 +57,12 @@ class StockItem(AggregateRoot):
     backorder_limit: how much more may be promised than there is.
     low_stock_threshold: staff are told when no more than this can be promised. None: never.
 
+    turned: whether commands of this object made something available, or took the last.
+
     Its id is the variant's. Commands are called on a locked item: holds change the row as well.
     """
+
+    turned = False
 
     variant = models.OneToOneField(
         Variant, primary_key=True, on_delete=models.PROTECT, related_name="stock_item"
@@ -316,6 +320,7 @@ class StockItem(AggregateRoot):
             was_low = rules.is_low(before, threshold=self.low_stock_threshold)
         known = {"variant_id": self.pk, "sku": self.sku, "occurred_at": now}
         if self.available != (before > 0):
+            self.turned = not self.turned
             self.record(StockAvailabilityChanged(available=self.available, **known))
         if self.low_stock_threshold is not None and self.is_low and not was_low:
             self.record(StockLow(available=self.left, threshold=self.low_stock_threshold, **known))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -17,7 +18,10 @@ from domains.products.models import (
 )
 from domains.products.models.holding import EXPIRY_BATCH
 from domains.products.rules import stock as rules
+from domains.products.rules import tags
 from domains.products.rules.stock import Holder, HoldLine, HoldOutcome, HoldRequest
+from domains.products.services import shown
+from domains.products.services.listing import list_availability
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
@@ -47,6 +51,7 @@ def adjust_stock(
         item = _locked(sku)
         item.adjust(delta=delta, reason=reason, actor_id=actor_id, now=now, warehouse=warehouse)
         item.save(also=[idempotency.record(item.pk, now)] if idempotency else ())
+        show_turned([item])
     return item
 
 
@@ -78,6 +83,7 @@ def count_stock(
             warehouse=warehouse,
         ):
             item.save()
+            show_turned([item])
     return item
 
 
@@ -148,6 +154,7 @@ def configure_stock(
         if after != before:
             item.configure(**after, reason=reason, actor_id=actor_id, now=now)  # type: ignore[arg-type]
             item.save()
+            show_turned([item])
     return item
 
 
@@ -177,6 +184,7 @@ def set_stock(
                 )
             ]
             StockItem.objects.save_all(moved)
+            show_turned(moved)
 
 
 def hold_stock(
@@ -188,19 +196,22 @@ def hold_stock(
 ) -> HoldOutcome:
     """Hold all lines of an order or none. Repeatable under the order's id."""
     request = HoldRequest(order_id=order_id, lines=tuple(lines), instead_of=instead_of)
-    return Reservation.objects.hold([request], now=now)[order_id]
+    with _showing() as turned:
+        return Reservation.objects.hold([request], now=now, turned=turned)[order_id]
 
 
 def hold_stock_of_many(
     *, requests: Sequence[HoldRequest], now: datetime
 ) -> dict[UUID, HoldOutcome]:
     """Hold for many orders in one statement, each wholly or not at all, the first come first."""
-    return Reservation.objects.hold(requests, now=now)
+    with _showing() as turned:
+        return Reservation.objects.hold(requests, now=now, turned=turned)
 
 
 def release_stock(*, order_id: UUID, now: datetime) -> bool:
     """Free what an order holds; afterwards nothing can be held for it. True if this freed it."""
-    return Reservation.objects.release(order_id, holder=Holder.ORDER, now=now)
+    with _showing() as turned:
+        return Reservation.objects.release(order_id, holder=Holder.ORDER, now=now, turned=turned)
 
 
 def hold_stock_for_cart(
@@ -209,7 +220,10 @@ def hold_stock_for_cart(
     """Hold all lines for a cart in place of what it held, or leave that. Raises InvalidQuantity."""
     if ttl <= timedelta(0):
         raise InvalidQuantity("A cart's hold has to last for some time.")
-    return Reservation.objects.hold_for_cart(cart_id, lines, now=now, expires_at=now + ttl)
+    with _showing() as turned:
+        return Reservation.objects.hold_for_cart(
+            cart_id, lines, now=now, expires_at=now + ttl, turned=turned
+        )
 
 
 def extend_cart_hold(*, cart_id: UUID, now: datetime, ttl: timedelta) -> bool:
@@ -219,7 +233,8 @@ def extend_cart_hold(*, cart_id: UUID, now: datetime, ttl: timedelta) -> bool:
 
 def release_cart_hold(*, cart_id: UUID, now: datetime) -> bool:
     """Free what a cart holds; it may hold again. True if this freed it."""
-    return Reservation.objects.release(cart_id, holder=Holder.CART, now=now)
+    with _showing() as turned:
+        return Reservation.objects.release(cart_id, holder=Holder.CART, now=now, turned=turned)
 
 
 def free_expired_holds(*, now: datetime) -> int:
@@ -229,7 +244,8 @@ def free_expired_holds(*, now: datetime) -> int:
     """
     total = 0
     for _ in range(EXPIRY_ROUNDS):
-        due, freed = Reservation.objects.free_expired(now=now)
+        with _showing() as turned:
+            due, freed = Reservation.objects.free_expired(now=now, turned=turned)
         total += freed
         if freed == 0 or due < EXPIRY_BATCH:
             break
@@ -275,6 +291,27 @@ def take_out(
         StockItem.objects.save_all([items[line.variant_id] for line in lines])
         reservation.save()
     return True
+
+
+def show_turned(items: Iterable[StockItem]) -> None:
+    """Buyers see at once, in lists too, that there is something of these saved items again, or
+    nothing any more. Called in the transaction that locked them: products come after stock."""
+    turned = sorted(item.pk for item in items if item.turned)
+    if turned:
+        list_availability(turned)
+        shown.hint_of_variants(turned, tags.AVAILABILITY)
+
+
+@contextmanager
+def _showing() -> Iterator[set[UUID]]:
+    """The same for holds, except that lists that are filtered by it follow with the event: holds
+    lock nothing but stock."""
+    turned: set[UUID] = set()
+    try:
+        yield turned
+    finally:
+        if turned:
+            shown.hint_of_variants(sorted(turned), tags.AVAILABILITY)
 
 
 def _locked(sku: str) -> StockItem:

@@ -9,9 +9,19 @@ from uuid import UUID
 
 from domains.products.models import CategoryCount, Listing, ListingDue, Product
 from domains.products.models.listing_sql import BATCH
+from domains.products.rules import tags
+from domains.products.services import shown
 from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.database.threads import in_threads
 from infrastructure.work import hint_after_commit
+
+
+def refresh_products(product_ids: Sequence[UUID]) -> None:
+    """List these products anew, in the transaction of whoever changed something of them. What shows
+    them is not shown any more, and other lists only go where they may have become others."""
+    found = Listing.objects.refresh(product_ids)
+    some = [tag for tag, is_so in ((tags.LISTS, found.lists), (tags.PRICES, found.prices)) if is_so]
+    shown.hint(*some, *tags.of_products(product_ids))
 
 
 def rebuild_listing(
@@ -28,18 +38,18 @@ def rebuild_listing(
     )
     done = count()
 
-    def refresh(start: int) -> None:
+    def refresh_batch(start: int) -> None:
         with atomic("products"):
-            Listing.objects.refresh(ids[start : start + BATCH])
+            refresh_products(ids[start : start + BATCH])
         if progress is not None:
             progress(min((next(done) + 1) * BATCH, len(ids)), len(ids))
 
     starts = range(0, len(ids), BATCH)
     if threads > 1:
-        in_threads(refresh, starts, threads=threads)
+        in_threads(refresh_batch, starts, threads=threads)
     else:
         for start in starts:
-            refresh(start)
+            refresh_batch(start)
     with atomic("products"):
         Listing.objects.forget_words()
     count_words()
@@ -70,13 +80,13 @@ def refresh_popularity(*, now: datetime) -> int:
 def refresh_in_categories(*, category_ids: Sequence[UUID]) -> None:
     """These categories are called something else. Lists of few products know at once, those of
     many a little later. The caller is in a transaction."""
-    if not ListingDue.objects.refresh_in_categories(category_ids):
+    if not ListingDue.objects.refresh_in_categories(category_ids, refresh_products):
         hint_after_commit("products", "products.refresh_due_listings")
 
 
 def refresh_of_type(*, product_type_id: UUID) -> None:
     """The attributes of a type have changed. Otherwise the same."""
-    if not ListingDue.objects.refresh_of_type(product_type_id):
+    if not ListingDue.objects.refresh_of_type(product_type_id, refresh_products):
         hint_after_commit("products", "products.refresh_due_listings")
 
 
@@ -84,7 +94,7 @@ def refresh_next() -> bool:
     """Refresh a batch of the listings that are due, in a transaction of its own. Returns whether
     there was any."""
     with atomic("products"):
-        return ListingDue.objects.refresh_next()
+        return ListingDue.objects.refresh_next(refresh_products)
 
 
 def count_categories() -> None:
@@ -99,7 +109,14 @@ def count_categories() -> None:
 def refresh_availability(*, variant_ids: Iterable[UUID]) -> None:
     """The availability of some variants turned."""
     with atomic("products"):
-        Listing.objects.refresh_availability(sorted(set(variant_ids)))
+        list_availability(sorted(set(variant_ids)))
+
+
+def list_availability(variant_ids: Sequence[UUID]) -> None:
+    """The same in the transaction of whoever changed their stock, whose rows are locked first."""
+    if Listing.objects.refresh_availability(variant_ids):
+        # Said again when it is so: what told of it may have been handled already.
+        shown.hint(tags.AVAILABILITY)
 
 
 def add_demand(*, units: Mapping[tuple[UUID, date], int]) -> None:

@@ -24,12 +24,12 @@ from domains.products.errors import (
     VariantNotFound,
 )
 from domains.products.models import Price, PriceEntry, PriceList, Variant
-from domains.products.models.listing import Listing
 from domains.products.models.prices import PriceKey
 from domains.products.queries.variants import products_of_variants
 from domains.products.rules import prices as rules
 from domains.products.rules import tags
 from domains.products.services import shown
+from domains.products.services.listing import refresh_products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
 from infrastructure.money import Money, changed_by_percent
@@ -211,7 +211,7 @@ def save_prices(prices: Iterable[Price]) -> None:
     Price.objects.save_all(stored)
     turned = {p.variant_id for p in changed if p.turned and p.price_list_id is None}
     if turned:
-        Listing.objects.refresh(products_of_variants(sorted(turned)))
+        refresh_products(products_of_variants(sorted(turned)))
     # Also what nobody pays yet: its time may come while the page before is being shown.
     shown.hint_of_variants([price.variant_id for price in changed], tags.PRICES)
 

@@ -10,11 +10,12 @@ from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from domains.products.errors import SlugTaken, UnknownProductType
-from domains.products.models import Category, Listing, Product, ProductType
+from domains.products.models import Category, Product, ProductType
 from domains.products.models.variants import VariantChanges
 from domains.products.rules import slugs as slug_rules
 from domains.products.rules.texts import Texts
 from domains.products.services.categories import category_ids
+from domains.products.services.listing import refresh_products
 from domains.products.services.variants import (
     NewVariant,
     locked_product,
@@ -139,7 +140,7 @@ def edit_product(
         changed = product.edit(now=now, pointers=pointers, **wanted)
         if changed:
             product.save()
-            Listing.objects.refresh([product_id])
+            refresh_products([product_id])
         return changed
 
 
@@ -153,7 +154,7 @@ def archive_product(*, product_id: UUID, version: int | None, now: datetime) -> 
         if product.status != Product.Status.ARCHIVED:
             product.archive(now=now)
             product.save()
-            Listing.objects.refresh([product_id])
+            refresh_products([product_id])
 
 
 # A change of one of these is checked by the type, which therefore has to stay as it is.
@@ -193,7 +194,7 @@ def relist_products(
                     added += len(after) > len(before)
                     removed += len(after) < len(before)
             Product.objects.save_all(changed)
-            Listing.objects.refresh([product.id for product in changed])
+            refresh_products([product.id for product in changed])
     return added, removed
 
 
@@ -228,7 +229,7 @@ def _create(
             ]
             sell(pairs, actor_id=actor_id, now=now)
             ids = [product.id for product in products]
-            Listing.objects.refresh(ids)
+            refresh_products(ids)
         return ids
 
     return again_if_taken(create, *SLUGS)

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.conf import settings
 
 from domains.products import events as facts
+from domains.products.models import Product
 from domains.products.queries.variants import products_of_variants
 from domains.products.rules import tags
 from infrastructure.cache import invalidation
@@ -41,7 +42,8 @@ def forget(*, events: Sequence[Event], now: datetime) -> None:
         match event:
             case facts.ProductCreated() | facts.ProductUpdated() | facts.ProductDeleted():
                 products.append(event.product_id)
-                found.append(tags.LISTS)
+                if _is_listed(event):
+                    found.append(tags.LISTS)
             case facts.PriceChanged() | facts.PriceWithdrawn():
                 variants.append(event.variant_id)
                 found.append(tags.PRICES)
@@ -53,3 +55,15 @@ def forget(*, events: Sequence[Event], now: datetime) -> None:
     if recent:
         products += products_of_variants(variants)
         invalidation.invalidate([*found, *tags.of_products(products)])
+
+
+def _is_listed(
+    event: facts.ProductCreated | facts.ProductUpdated | facts.ProductDeleted,
+) -> bool:
+    """Whether lists had the product, or have it now: nobody is shown a draft."""
+    match event:
+        case facts.ProductCreated():
+            return event.status == Product.Status.ACTIVE
+        case facts.ProductUpdated():
+            return event.status == Product.Status.ACTIVE or "status" in event.changed
+    return True

@@ -12,8 +12,9 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from domains.products.errors import ProductNotFound, SkuTaken, VariantNotFound
-from domains.products.models import Listing, Price, Product, ProductType, StockItem, Variant
+from domains.products.models import Price, Product, ProductType, StockItem, Variant
 from domains.products.models.variants import VariantChanges
+from domains.products.services.listing import refresh_products
 from domains.products.services.writing import constraint_of, expect, refusals
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
@@ -65,7 +66,7 @@ def add_variants(
         product.add_variants(added, now=now)
         product.save(also=[idempotency.record(product.id, now)] if idempotency else ())
         sell(list(zip(added, variants, strict=True)), actor_id=actor_id, now=now)
-        Listing.objects.refresh([product.id])
+        refresh_products([product.id])
 
 
 def edit_variant(
@@ -80,7 +81,7 @@ def edit_variant(
         product = locked_product(product_of(sku), version, with_type=True)
         if product.edit(now=now, pointers={sku: ""}, variants={sku: changes}):
             product.save()
-            Listing.objects.refresh([product.id])
+            refresh_products([product.id])
         return product.id
 
 

@@ -208,8 +208,8 @@ def test_a_batch_of_the_job_costs_two_reads_and_one_statement(
     for _ in range(6):
         cart_holding({"A": 1}, now=now)
     with django_assert_num_queries(3, using=alias_of("products")):
-        assert Reservation.objects.free_expired(now=now + TTL, limit=4) == (4, 4)
-    assert Reservation.objects.free_expired(now=now + TTL, limit=4) == (2, 2)
+        assert Reservation.objects.free_expired(now=now + TTL, turned=set(), limit=4) == (4, 4)
+    assert Reservation.objects.free_expired(now=now + TTL, turned=set(), limit=4) == (2, 2)
     assert held("A") == [0]
 
 

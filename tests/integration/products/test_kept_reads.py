@@ -171,18 +171,84 @@ def test_a_slug_that_moved_leads_on_and_is_not_kept(anybody: Client, staff: Clie
         assert (moved.status_code, moved["Location"]) == (301, f"{API}/products/lamp?currency=GBP")
 
 
-def test_what_sells_out_is_shown_so_when_the_event_is_handled(
-    anybody: Client, now: datetime
+def available(client: Client, **headers: str) -> list[bool]:
+    """As a list and the product itself say."""
+    [item] = client.get(f"{API}/products", headers=headers).json()["items"]
+    detail = client.get(f"{API}/products/lantern", headers=headers).json()
+    return [found["variants"][0]["available"] for found in (item, detail)]
+
+
+def on_sale(client: Client, **headers: str) -> list[str]:
+    """What is left, as a list that is filtered by it says."""
+    found = client.get(f"{API}/products?available=true", headers=headers).json()
+    return [item["slug"] for item in found["items"]]
+
+
+@pytest.mark.parametrize("hint", [True, False])
+def test_what_sells_out_is_shown_so_at_once_or_when_the_event_is_handled(
+    anybody: Client, now: datetime, hint: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver_outbox()
     for path in READS:
         anybody.get(f"{API}{path}")
-    factory.held({"A": 3}, now=now)
+    assert on_sale(anybody) == ["lantern"]
+    with monkeypatch.context() as patched:
+        if not hint:
+            patched.setattr("infrastructure.cache.invalidation._hint", lambda tags: None)
+        factory.held({"A": 3}, now=now)
     assert not StockItem.objects.get(sku="A").available
+    assert available(anybody) == [not hint] * 2
     deliver_outbox()
-    [item] = anybody.get(f"{API}/products").json()["items"]
-    assert item["variants"][0]["available"] is False
-    assert anybody.get(f"{API}/products/lantern").json()["variants"][0]["available"] is False
+    assert available(anybody) == [False] * 2
+    assert on_sale(anybody) == []
+
+
+def adjust(staff: Client) -> None:
+    body = {"delta": -3, "reason": "damage"}
+    said = staff.post(f"{API}/inventory/A/adjustments", body, content_type="application/json")
+    assert said.status_code == 201
+
+
+def count(staff: Client) -> None:
+    body = {"on_hand": 0, "change_from": 3, "reason": "count"}
+    assert put(staff, "/inventory/A", body).status_code == 200
+
+
+def count_many(staff: Client) -> None:
+    inventory.set_stock(levels={"A": 0}, reason="count", now=clock.now())
+
+
+@pytest.mark.parametrize("change", [adjust, count, count_many])
+def test_what_staff_do_to_the_stock_shows_at_once_in_filtered_lists_too(
+    anybody: Client, staff: Client, change: Callable[[Client], None]
+) -> None:
+    deliver_outbox()
+    assert (available(anybody), on_sale(anybody)) == ([True] * 2, ["lantern"])
+    change(staff)
+    assert (available(anybody), on_sale(anybody)) == ([False] * 2, [])
+
+
+def test_a_price_leaves_lists_alone_that_do_not_show_it(
+    anybody: Client, staff: Client, now: datetime
+) -> None:
+    factory.product(now=now, name="Spade", sku="S", price_minor=1000, categories=("garden",))
+    others = ["/products?category=garden", "/products/spade", "/categories"]
+    by_price = "/products?category=garden&sort=price"
+    for path in (*others, by_price):
+        anybody.get(f"{API}{path}")
+    assert change_price(staff).status_code == 200
+    assert [statements(anybody, path) for path in others] == [0, 0, 0]
+    assert statements(anybody, by_price) > 0
+
+
+def test_a_draft_leaves_lists_alone(anybody: Client, staff: Client, now: datetime) -> None:
+    factory.product(now=now, name="Secret", sku="S", status="draft")
+    deliver_outbox()
+    for path in READS:
+        anybody.get(f"{API}{path}")
+    assert patch(staff, "/products/secret", {"name": "Secrets"}).status_code == 200
+    deliver_outbox()
+    assert [statements(anybody, path) for path in READS] == [0] * len(READS)
 
 
 @pytest.mark.parametrize("path", READS[:3])

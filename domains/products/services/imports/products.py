@@ -16,7 +16,7 @@ from domains.products.errors import (
     UnknownCategory,
     UnknownProductType,
 )
-from domains.products.models import Listing, Price, Product, ProductType, StockItem, Variant
+from domains.products.models import Price, Product, ProductType, StockItem, Variant
 from domains.products.models.prices import PriceKey
 from domains.products.queries import categories as category_queries
 from domains.products.rules.attributes import Kind, Level
@@ -34,6 +34,7 @@ from domains.products.services.imports.terms import (
     refuse,
     required,
 )
+from domains.products.services.listing import refresh_products
 from domains.products.services.prices import save_prices
 from domains.products.services.products import free_slugs
 from infrastructure.aggregates import ConcurrentModification
@@ -386,7 +387,7 @@ def _save(plans: Sequence[_Plan]) -> None:
     save_prices(prices)
     # Those whose prices have turned are listed by now.
     listed = {price.variant_id for price in prices if price.turned}
-    Listing.objects.refresh(
+    refresh_products(
         [
             product_id
             for product_id, variant_ids in touched.items()

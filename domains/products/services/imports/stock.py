@@ -11,6 +11,7 @@ from domains.products.models import StockItem, Warehouse
 from domains.products.rules.imports.reading import Item
 from domains.products.rules.imports.rows import StockRow
 from domains.products.services.imports.terms import Refused, Terms, refuse
+from domains.products.services.inventory import show_turned
 from infrastructure.errors import DomainError
 
 
@@ -35,6 +36,7 @@ def write(items: Sequence[Item], terms: Terms) -> None:
         except DomainError as refusal:
             refuse(item, refusal)
     StockItem.objects.save_all(list(moved.values()))
+    show_turned(moved.values())
 
 
 def _move(found: StockItem, row: StockRow, terms: Terms) -> bool:
