@@ -16,6 +16,7 @@ from django.db import connections, transaction
 
 from infrastructure.cache import messages, metrics
 from infrastructure.cache.installed import installed
+from infrastructure.database.contexts import note_shown
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,7 @@ def after_commit(alias: str, tags: Iterable[str]) -> None:
     """
     if not settings.CACHE_ENABLED:
         return
+    note_shown(alias)
     some = list(dict.fromkeys(tags))
     if connections[alias].in_atomic_block:
         transaction.on_commit(partial(_hint, some), using=alias, robust=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
@@ -15,9 +16,19 @@ if TYPE_CHECKING:
 
 PLATFORM = "platform"
 
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Aliases of databases that were written to; and of those where what cached pages show has
+    changed."""
+
+    written: set[str] = field(default_factory=set)
+    shown: set[str] = field(default_factory=set)
+
+
 # Alias of a database -> alias of the standby that its reads go to at the moment.
 reading_from: ContextVar[Mapping[str, str] | None] = ContextVar("reading_from", default=None)
-_written: ContextVar[set[str] | None] = ContextVar("written", default=None)
+_noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
 
 
 def context_of(app_label: str) -> str:
@@ -64,21 +75,36 @@ def atomic(context: str, **options: Any) -> transaction.Atomic:
 
 
 @contextmanager
-def noting_writes() -> Iterator[set[str]]:
-    """The aliases that the block writes to, as far as it has got."""
-    found: set[str] = set()
-    token = _written.set(found)
+def noting_writes() -> Iterator[Noted]:
+    """What the block writes, as far as it has got."""
+    found = Noted()
+    token = _noted.set(found)
     try:
         yield found
     finally:
-        _written.reset(token)
+        _noted.reset(token)
 
 
 def note_write(alias: str) -> None:
     """Called wherever something is about to be written."""
-    found = _written.get()
+    found = _noted.get()
     if found is not None:
-        found.add(alias)
+        found.written.add(alias)
+
+
+def note_shown(alias: str) -> None:
+    """Called where something changes that pages in caches show."""
+    found = _noted.get()
+    if found is not None:
+        found.shown.add(alias)
+
+
+def note_repetition(alias: str) -> None:
+    """A request was sent again whose first answer may never have arrived: whatever it changed
+    here, or of what is cached, counts as if it was changed now."""
+    note_write(alias)
+    for context in settings.CACHED_CONTEXTS:
+        note_shown(alias_of(context))
 
 
 def _read_alias(alias: str) -> str:

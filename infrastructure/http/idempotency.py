@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 from django.db import IntegrityError, connections
 
+from infrastructure.database.contexts import note_repetition
 from infrastructure.errors import DomainError
 from infrastructure.http.errors import IdempotencyKeyReused, InvalidHeader
 from infrastructure.http.models import IdempotencyRecord
 
+HEADER = "Idempotency-Replayed"
 KEPT_FOR = timedelta(hours=72)
+
+T = TypeVar("T")
 
 _CONSTRAINT = "platform_idempotency_once"
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
@@ -87,6 +92,37 @@ def find(alias: str, key: IdempotencyKey) -> UUID | None:
     if bytes(fingerprint) != key.fingerprint:
         raise IdempotencyKeyReused("This Idempotency-Key came with another body before.")
     return subject_id
+
+
+def once(
+    alias: str,
+    key: IdempotencyKey | None,
+    act: Callable[[], T],
+    *,
+    again: Callable[[UUID], T],
+) -> tuple[T, dict[str, str]]:
+    """What `act` makes, which writes the key's record with it. If an earlier request with the same
+    key did that, what `again` makes of the record's subject. And the headers that say so.
+
+    Raises IdempotencyKeyReused, Duplicate, and what `act` and `again` raise.
+    """
+    found = find(alias, key) if key is not None else None
+    if found is None:
+        try:
+            with duplicates():
+                return act(), {}
+        except DomainError:
+            # The twin that was faster may show in any refusal: the key is taken, or the SKU is.
+            found = find(alias, key) if key is not None else None
+            if found is None:
+                raise
+    return again(found), replayed(alias)
+
+
+def replayed(alias: str) -> dict[str, str]:
+    """The headers of an answer that repeats an earlier one, to a request that wrote there."""
+    note_repetition(alias)
+    return {HEADER: "true"}
 
 
 @contextmanager

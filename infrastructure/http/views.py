@@ -99,6 +99,8 @@ class APIView(RestFrameworkView):
 
     shows_in_caches: ClassVar[bool] = False
     """Whether it is a view of a context whose reads are cached."""
+    changes_what_is_shown: ClassVar[bool] = False
+    """Whether writes may answer with a Consistency-Token; for the documentation."""
     is_cached: ClassVar[bool] = False
     """Whether its reads go through `answer_cached`, which loads from the primary."""
     sees_more: ClassVar[frozenset[str]] = frozenset()
@@ -116,6 +118,7 @@ class APIView(RestFrameworkView):
         cls.endpoints = {method: cls._endpoint(method, call) for method, call in found.items()}
         names = tuple(f"domains.{context}." for context in settings.CACHED_CONTEXTS)
         cls.shows_in_caches = cls.__module__.startswith(names)
+        cls.changes_what_is_shown |= cls.shows_in_caches
         allowed = [*found, "OPTIONS"]
         if "GET" in found:
             cls.endpoints["HEAD"] = cls.endpoints["GET"]
@@ -220,10 +223,15 @@ class APIView(RestFrameworkView):
     def _write(
         self, endpoint: _Endpoint, request: HttpRequest, args: Any, kwargs: Any
     ) -> HttpResponse:
-        if not settings.REPLICAS and not self.shows_in_caches:
-            return endpoint.call(self, request, *args, **kwargs)
-        with noting_writes() as written:
+        """Answer a write, with a token where a read may be answered by somebody who knows less.
+
+        Without standbys only cached pages are: then a write of another context gets one only where
+        it changed what these show. An order takes the last of something once, and not each time.
+        """
+        with noting_writes() as noted:
             response = endpoint.call(self, request, *args, **kwargs)
+        everything = settings.REPLICAS or self.shows_in_caches
+        written = noted.written if everything else noted.shown
         # What was committed stays so, even if its position cannot be asked for any more.
         with suppress(DatabaseError, InterfaceError):
             if written:

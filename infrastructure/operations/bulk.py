@@ -47,7 +47,6 @@ MAX_ROWS = 1000
 
 _BATCH = 100
 _encode = msgspec.json.Encoder().encode
-_REPLAYED = {"Idempotency-Replayed": "true"}
 
 
 class BulkBody(Body, frozen=True, kw_only=True):
@@ -199,19 +198,15 @@ def respond(
     rows, dry_run, body = _sent(view, request, body_type)
     key = view.idempotency(request, body)
     alias = alias_of(bulk.context)
-    found = idempotency.find(alias, key) if key is not None else None
-    if found is None:
-        asynchronous = view.prefer(request).respond_async or len(rows) > settings.BULK_SYNC_LIMIT
-        do = _queue if asynchronous else _do_now
-        try:
-            done = do(bulk, rows, key=key, actor_id=view.actor.id, dry_run=dry_run)
-            return _answer(view, done, {})
-        except DomainError:
-            # The twin that was faster may show in any refusal, not only in the key being taken.
-            found = idempotency.find(alias, key) if key is not None else None
-            if found is None:
-                raise
-    return _answer(view, Operation.objects.using(alias).get(pk=found), _REPLAYED)
+    asynchronous = view.prefer(request).respond_async or len(rows) > settings.BULK_SYNC_LIMIT
+    do = _queue if asynchronous else _do_now
+    done, headers = idempotency.once(
+        alias,
+        key,
+        lambda: do(bulk, rows, key=key, actor_id=view.actor.id, dry_run=dry_run),
+        again=lambda operation_id: Operation.objects.using(alias).get(pk=operation_id),
+    )
+    return _answer(view, done, headers)
 
 
 class _Items(msgspec.Struct, frozen=True):

@@ -15,6 +15,8 @@ from domains.orders.models import Order, PaymentChoice
 from domains.orders.services import placement
 from infrastructure import clock
 from infrastructure.auth.actor import Actor
+from infrastructure.database.contexts import alias_of
+from infrastructure.http import idempotency
 from infrastructure.http.pagination import page
 from infrastructure.http.types import PageOf
 from infrastructure.http.views import APIView, operation
@@ -47,6 +49,8 @@ _EXAMPLE = {
 class Orders(APIView):
     scopes = {"GET": "orders.read_own", "POST": "orders.place"}
     rate = {"POST": "checkout"}
+    # The last of something may be taken.
+    changes_what_is_shown = True
 
     @operation(
         summary="List orders, the newest first",
@@ -104,7 +108,7 @@ class Orders(APIView):
         )
         headers = {"Location": f"{request.path}/{placed.order.id}"}
         if placed.replayed:
-            headers["Idempotency-Replayed"] = "true"
+            headers |= idempotency.replayed(alias_of("orders"))
         if preference.respond_async:
             headers["Preference-Applied"] = "respond-async"
         if (refusal := placed.order.refusal()) is not None:
@@ -148,6 +152,7 @@ class OrderDetail(APIView):
 
 class OrderCancellation(APIView):
     scopes = {"POST": "orders.cancel_own"}
+    changes_what_is_shown = True
 
     @operation(
         summary="Cancel an order",

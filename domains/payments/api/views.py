@@ -15,12 +15,10 @@ from domains.payments.api import serializers
 from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
 from infrastructure.database.contexts import alias_of
-from infrastructure.errors import DomainError
 from infrastructure.http import idempotency
 from infrastructure.http.views import APIView, operation
 
 NOT_STORED = {"Cache-Control": "no-store"}
-REPLAYED = {"Idempotency-Replayed": "true"}
 READ_ALL = "payments.read"
 
 # (now, rows to write with the operation, given its id) -> the payment and the operation
@@ -55,25 +53,18 @@ class MovesMoney(APIView):
         """move: begin the operation and ask the gateway, writing these rows with it."""
         key = self.idempotency(request, body)
         assert key is not None
-        if (operation_id := idempotency.find(alias_of("payments"), key)) is not None:
-            return self._replay(payment_id, operation_id)
-        now = clock.now()
-        try:
-            with idempotency.duplicates():
-                payment, moved = move(now, lambda operation_id: [key.record(operation_id, now)])
-        except DomainError:
-            # The same request may have been faster through another process.
-            if (operation_id := idempotency.find(alias_of("payments"), key)) is not None:
-                return self._replay(payment_id, operation_id)
-            raise
-        return self._moved(queries.view_of(payment), moved.id, headers={})
 
-    def _replay(self, payment_id: UUID, operation_id: UUID) -> HttpResponse:
-        return self._moved(queries.payment(payment_id), operation_id, headers=REPLAYED)
+        def ask() -> tuple[queries.PaymentView, UUID]:
+            now = clock.now()
+            payment, moved = move(now, lambda operation_id: [key.record(operation_id, now)])
+            return queries.view_of(payment), moved.id
 
-    def _moved(
-        self, payment: queries.PaymentView, operation_id: UUID, *, headers: dict[str, str]
-    ) -> HttpResponse:
+        (payment, operation_id), headers = idempotency.once(
+            alias_of("payments"),
+            key,
+            ask,
+            again=lambda operation_id: (queries.payment(payment_id), operation_id),
+        )
         moved = next(o for o in payment.operations if o.id == operation_id)
         rules.refuse_failed(moved)
         return _answer_to_command(
@@ -189,30 +180,19 @@ class Void(APIView):
     )
     def post(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
         key = self.idempotency(request, None)
-        if self._is_repeated(key):
-            return self._replay(payment_id)
-        now = clock.now()
-        try:
-            with idempotency.duplicates():
-                payment = services.void(
-                    payment_id=payment_id,
-                    now=now,
-                    also=lambda: [key.record(payment_id, now)] if key else [],
-                )
-        except DomainError:
-            # The same request may have been faster through another process.
-            if self._is_repeated(key):
-                return self._replay(payment_id)
-            raise
-        return self._voided(queries.view_of(payment), headers={})
 
-    def _is_repeated(self, key: idempotency.IdempotencyKey | None) -> bool:
-        return key is not None and idempotency.find(alias_of("payments"), key) is not None
+        def void() -> queries.PaymentView:
+            now = clock.now()
+            payment = services.void(
+                payment_id=payment_id,
+                now=now,
+                also=lambda: [key.record(payment_id, now)] if key else [],
+            )
+            return queries.view_of(payment)
 
-    def _replay(self, payment_id: UUID) -> HttpResponse:
-        return self._voided(queries.payment(payment_id), headers=REPLAYED)
-
-    def _voided(self, payment: queries.PaymentView, *, headers: dict[str, str]) -> HttpResponse:
+        payment, headers = idempotency.once(
+            alias_of("payments"), key, void, again=lambda _: queries.payment(payment_id)
+        )
         rules.refuse_failed_void(payment.operations)
         return _answer_to_command(self, payment, is_finished=payment.is_released, headers=headers)
 

@@ -12,34 +12,19 @@ from django.http import HttpResponse
 from domains.products.queries.prices import PricesFor, ShownPrice, prices_for
 from infrastructure.auth.actor import Actor
 from infrastructure.database.contexts import alias_of
-from infrastructure.errors import DomainError, FieldError
+from infrastructure.errors import FieldError
 from infrastructure.http import idempotency
 from infrastructure.http.decoding import InvalidParameters
 from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.http.views import APIView
 from infrastructure.money import InvalidMoney, minor_digits
 
-REPLAYED = {"Idempotency-Replayed": "true"}
-
 
 def once(
     key: IdempotencyKey | None, create: Callable[[IdempotencyKey | None], UUID]
 ) -> tuple[UUID, dict[str, str]]:
     """What `create` made, or what an earlier request with the same key did; with the headers."""
-    if key is None:
-        return create(None), {}
-    alias = alias_of("products")
-    found = idempotency.find(alias, key)
-    if found is not None:
-        return found, REPLAYED
-    try:
-        return create(key), {}
-    except DomainError:
-        # The twin that was faster may show in any refusal: the key is taken, or the SKU is.
-        found = idempotency.find(alias, key)
-        if found is None:
-            raise
-        return found, REPLAYED
+    return idempotency.once(alias_of("products"), key, lambda: create(key), again=lambda made: made)
 
 
 def prices_of(

@@ -14,7 +14,7 @@ from domains.products.models import Channel, PriceList
 from domains.products.rules import tags
 from domains.products.services import shown
 from domains.products.services.writing import constraint_of, expect
-from infrastructure.database.contexts import alias_of
+from infrastructure.database.contexts import alias_of, note_write
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 
 CHANNEL_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
@@ -60,6 +60,7 @@ def name_channel(*, code: str, name: str) -> Channel:
     """Make a channel, or give it another name. Raises InvalidCode."""
     if not CHANNEL_CODE.fullmatch(code):
         raise InvalidCode(f"{code!r} is no code.")
+    note_write(alias_of("products"))
     channel, _ = Channel.objects.using(alias_of("products")).update_or_create(
         code=code, defaults={"name": name}
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
-from domains.users import models, queries, services
+from domains.users import queries, services
 from domains.users.api import serializers
 from domains.users.errors import (
     EmailTaken,
@@ -20,7 +20,6 @@ from infrastructure.auth.errors import HashingBusy, NotAuthenticated
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
 from infrastructure.database.contexts import alias_of
 from infrastructure.http import idempotency
-from infrastructure.http.idempotency import Duplicate, IdempotencyKey
 from infrastructure.http.pagination import page
 from infrastructure.http.types import PageOf
 from infrastructure.http.views import APIView, operation
@@ -46,31 +45,19 @@ class Register(APIView):
         # The fingerprint leaves the password out: a fast hash of it must not be kept anywhere.
         index = blind_index(normalise_email(body.email), kind="email")
         key = self.idempotency(request, index.hex())
-        if key and (user := _registered_with(key)):
-            return self._registered(user, replayed=True)
-        try:
-            user = services.register(
+        user, headers = idempotency.once(
+            alias_of("users"),
+            key,
+            lambda: services.register(
                 email=body.email,
                 password=body.password,
                 name=body.name,
                 now=clock.now(),
                 key=key,
-            )
-        except (EmailTaken, Duplicate):
-            # The same request may have been faster through another process.
-            if key and (user := _registered_with(key)):
-                return self._registered(user, replayed=True)
-            raise
-        return self._registered(user, replayed=False)
-
-    def _registered(self, user: models.User, *, replayed: bool) -> HttpResponse:
-        headers = {"Idempotency-Replayed": "true"} if replayed else {}
+            ),
+            again=lambda user_id: queries.users().get(pk=user_id),
+        )
         return self.answer(serializers.Me.of(user), status=201, headers={**NOT_STORED, **headers})
-
-
-def _registered_with(key: IdempotencyKey) -> models.User | None:
-    user_id = idempotency.find(alias_of("users"), key)
-    return None if user_id is None else queries.user_of(user_id)
 
 
 class Token(APIView):

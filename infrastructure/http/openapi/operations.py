@@ -136,7 +136,7 @@ class Schema(AutoSchema):
         return answers
 
     def _headers(self, declared: Operation, status: int) -> Json:
-        with_token = self.view.shows_in_caches
+        with_token = self.view.changes_what_is_shown
         return headers_named(*answer_headers(declared, self.method, status, with_token=with_token))
 
     def _problems(self, declared: Operation, requirement: Requirement) -> Json:
