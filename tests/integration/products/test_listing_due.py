@@ -17,7 +17,7 @@ from domains.products.models import Listing, ListingDue, ProductType, listing_du
 from domains.products.public import NewProduct, NewVariant, create_products
 from domains.products.rules.attributes import Kind
 from domains.products.rules.types import AttributeTerms, ChoiceTerms
-from domains.products.services import categories, types
+from domains.products.services import categories, listing, types
 from domains.products.tasks import refresh_due_listings
 from infrastructure.database.contexts import alias_of
 from infrastructure.database.threads import in_threads
@@ -130,7 +130,7 @@ def test_imports_do_the_same(now: datetime) -> None:
 def test_what_is_renamed_while_it_is_due_ends_with_its_last_name(now: datetime) -> None:
     lanterns(8, now=now)
     rename("Lamps", now=now)
-    assert ListingDue.objects.refresh_next()
+    assert ListingDue.objects.refresh_next(listing.refresh_products)
     assert found("lamp") == 3
     rename("Torches", now=now)
     refresh_due_listings()
