@@ -145,7 +145,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         title = str(self.model._meta.verbose_name_plural).capitalize()
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def response_action(  # type: ignore[override]
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponseBase | None:
         """Raises SuspiciousOperation for a selection that no page of ours has."""
         key = self.model._meta.pk
         for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # Of screens that say nothing about it; daily work is below, machinery above.
 ORDINARY = 100
@@ -42,7 +45,7 @@ class StaffSite(AdminSite):
             app["models"].sort(key=self._rank)
         return sorted(apps, key=lambda app: (self._rank(app["models"][0]), app["name"]))
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Parameters come without NUL, which no text in Postgres has: nothing is found by it."""
         checked = super().admin_view(view, cacheable)
 
@@ -52,7 +55,7 @@ class StaffSite(AdminSite):
                 request.GET = _without_nul(request.GET)  # type: ignore[assignment]
             return checked(request, *args, **kwargs)
 
-        return cleaned
+        return cast(View, cleaned)
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return _Choices.as_view(admin_site=self)(request)
