@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
@@ -36,7 +38,20 @@ def test_who_writes_never_reads_less_than_they_were_told(
                 read(shop, sku)
 
 
-def test_a_change_shows_in_every_process_at_once(shop: Shop, staff: Account, sku: str) -> None:
+@pytest.fixture
+def kept_for_an_hour(shop: Shop) -> Iterator[None]:
+    """So that nothing new is shown because the old has expired."""
+    shop.restart_role("web", CACHE_SECONDS="3600")
+    shop.wait_until_ready()
+    yield
+    shop.restart_role("web")
+    shop.wait_until_ready()
+
+
+@pytest.mark.usefixtures("kept_for_an_hour")
+def test_a_change_shows_in_every_process_without_waiting_for_an_expiry(
+    shop: Shop, staff: Account, sku: str
+) -> None:
     for pence in (101, 102, 103):
         until(lambda: shown(shop, sku) == {listed(shop, sku)}, "all show the same")
         ask(shop, staff, sku, pence)
