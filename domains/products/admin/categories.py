@@ -165,9 +165,7 @@ class CategoryAdmin(ScreenAdmin):
         )
 
     def add_page(self, request: HttpRequest) -> HttpResponseBase:
-        below = Category.objects.filter(
-            slug=request.GET.get("parent", "")
-        ).first()
+        below = Category.objects.filter(slug=request.GET.get("parent", "")).first()
         form = NewCategoryForm(
             request.POST if request.method == "POST" else None, initial={"parent": below}
         )
