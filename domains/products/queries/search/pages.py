@@ -4,7 +4,8 @@ A list that is sorted by a column can be made in two ways. Walk along the index 
 keep what fits: quick where much fits. Or fetch all that fits and sort it: quick where little does.
 Nobody knows beforehand how much fits, so the statement walks first, but not far, and only where
 that has not filled the page does it fetch and sort. Either way it costs about the same with a
-thousand products and with a hundred thousand.
+thousand products and with a hundred thousand. Only of a small category it is known beforehand:
+that is fetched at once.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
         walk AS MATERIALIZED (
             SELECT l.product_id, l.a FROM (
                 SELECT l.*, {column} AS a FROM {source}
-                WHERE {within} AND {behind} {order} LIMIT {WALK}
+                WHERE %s::boolean AND {within} AND {behind} {order} LIMIT {WALK}
             ) l WHERE {where(kinds, by="check")} LIMIT %s
         ), enough AS MATERIALIZED (
             SELECT count(*) >= %s AS enough FROM walk
@@ -112,7 +113,9 @@ def page_params(
     limit: int,
     currency: str,
     typed: str,
+    walks: bool,
 ) -> list[Any]:
+    """walks: whether a walk may fill the page."""
     if sort == "relevance":
         return _ranked_params(conditions, after, limit, typed)
     behind, source = list(after or ()), list[Any]()
@@ -123,7 +126,7 @@ def page_params(
     given = params_of(conditions)
     if not conditions:
         return [*source, *behind, limit]
-    return [*source, *behind, *given, limit, limit, *source, *given, *behind, limit]
+    return [walks, *source, *behind, *given, limit, limit, *source, *given, *behind, limit]
 
 
 def _behind(columns: Sequence[str], direction: str) -> str:

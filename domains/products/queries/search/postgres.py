@@ -52,6 +52,7 @@ class PostgresSearch:
             limit=limit,
             currency=criteria.currency,
             typed=meant.typed,
+            walks=not meant.few,
         )
         digits = minor_digits(criteria.currency)
         if facets is not None:

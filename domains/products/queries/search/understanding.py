@@ -25,8 +25,12 @@ from infrastructure.database.contexts import connection_of
 # most products have: several times as many as a large shop has of them.
 SIMILAR = 1_000
 
+# So many products of a category are fetched as quickly as a page of them is walked for.
+FEW = 200
+
 # Takes a category's slug, the words and behind them those that two of them make, configurations of
-# the locale and the shop, how many words were typed, SIMILAR, and the codes of filters.
+# the locale and the shop, how many words were typed, the category again, SIMILAR, and the codes of
+# filters.
 _UNDERSTOOD = f"""
     WITH RECURSIVE subtree AS (
         SELECT category_id AS id FROM products_categoryslug WHERE slug = %s::text
@@ -46,6 +50,12 @@ _UNDERSTOOD = f"""
     )
     SELECT
         ARRAY(SELECT id FROM subtree),
+        (
+            SELECT sum(c.products) <= {FEW} FROM products_categorycount c
+            WHERE c.category_id = (
+                SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text
+            )
+        ),
         (
             SELECT json_agg(
                 json_build_array(w.folded, w.own, w.shop, k.known, s.lexemes) ORDER BY w.place
@@ -89,10 +99,12 @@ _UNDERSTOOD = f"""
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Understood:
     """words: a tsquery, None where no words were asked for. subtree: ids of categories, None for
-    all. hopeless: whether a word or the category says that nothing can be found."""
+    all. few: whether these have FEW products at most, as far as is known. hopeless: whether a word
+    or the category says that nothing can be found."""
 
     words: str | None = None
     subtree: tuple[UUID, ...] | None = None
+    few: bool = False
     typed: str = ""
     hopeless: bool = False
 
@@ -105,7 +117,7 @@ def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
     if words is None and criteria.category is None and not choices and not criteria.ranges:
         return Understood()
     typed = words or []
-    [(subtree, told, unknown)] = connection_of("products").fetch(
+    [(subtree, few, told, unknown)] = connection_of("products").fetch(
         _UNDERSTOOD,
         [
             criteria.category,
@@ -113,6 +125,7 @@ def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
             configuration_of(criteria.locale),
             configuration_of(settings.DEFAULT_LOCALE),
             len(typed),
+            criteria.category,
             SIMILAR,
             choices,
             list(criteria.ranges),
@@ -128,6 +141,7 @@ def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
     return Understood(
         words=query,
         subtree=None if criteria.category is None else tuple(subtree),
+        few=bool(few),
         typed=" ".join(word.word for word in known[: len(typed)]),
         hopeless=(words is not None and query is None)
         or (criteria.category is not None and not subtree),
