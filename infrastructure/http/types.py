@@ -21,7 +21,10 @@ MAX_LIMIT = 100
 # One line: no control characters, which printers, mails and spreadsheets take for commands.
 ONE_LINE = r"^[^\x00-\x1f\x7f]*$(?![\s\S])"
 
-ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
+# And something to be seen.
+_NOT_BLANK = r"^[^\S\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$(?![\s\S])"
+
+ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NOT_BLANK)]
 LongText = Annotated[str, Meta(max_length=10_000)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, examples=["EUR"])]
 CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2, examples=["GB"])]
@@ -29,7 +32,16 @@ Cursor = Annotated[str, Meta(max_length=1000, description="`next` of the page be
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="The most items to return.")]
 
 
-class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of what comes in: a `name` loses the white space around it, which nobody sees."""
+
+    def __post_init__(self) -> None:
+        name = getattr(self, "name", None)
+        if isinstance(name, str) and name != (trimmed := name.strip()):
+            msgspec.structs.force_setattr(self, "name", trimmed)
+
+
+class Body(Named, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A request body."""
 
 

@@ -269,6 +269,7 @@ def test_products_in_bulk_are_created_changed_and_refused_each_by_itself(
         {"slug": "pot", "seo_title": "Pots"},
         {"external_id": "B", "name": "", "variants": [{"sku": "B"}]},
         {"external_id": "C", "name": "Cup", "variants": [{"sku": "C", "weight_g": "heavy"}]},
+        {"external_id": "D", "name": "  ", "variants": [{"sku": "D"}]},
     ]
     answer = staff.post(
         "/api/v1/products/bulk", data={"items": items}, content_type="application/json"
@@ -282,6 +283,7 @@ def test_products_in_bulk_are_created_changed_and_refused_each_by_itself(
         ("updated", None, None),
         ("failed", "too_short", "/name"),
         ("failed", "invalid_type", "/variants/0/weight_g"),
+        ("failed", "bad_format", "/name"),
     ]
     assert Product.objects.get(slug="pot").seo_title == "Pots"
 

@@ -75,6 +75,7 @@ class EditCategory(Body, frozen=True, kw_only=True):
     ) = UNSET
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.before is not UNSET and self.after is not UNSET:
             raise ValueError("Say either before or after")
 

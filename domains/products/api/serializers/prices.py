@@ -270,6 +270,7 @@ class CreatePriceList(Body, frozen=True, kw_only=True):
     active: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         minor_digits(self.currency)
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.products.rules import names
 from domains.products.rules.attributes import MAX_NUMBER, MAX_TEXT
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from domains.products.rules.stock import MAX_QUANTITY
-from infrastructure.http.types import Currency, LongText, ShortText
+from infrastructure.http.types import Currency, LongText, Named, ShortText
 
 MAX_VARIANTS = 100
 MAX_CATEGORIES = 50
@@ -70,7 +69,7 @@ AttributeValue = (
 Attributes = Annotated[dict[AttributeCode, AttributeValue], Meta(max_length=MAX_ATTRIBUTES)]
 
 
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Row(Named, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A row of an import."""
 
 
@@ -189,6 +188,7 @@ class StockRow(Row, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(max_length=200)] = "import"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.on_hand is UNSET) == (self.delta is UNSET):
             raise ValueError("Give either on_hand or delta")
         if self.change_from is not UNSET and self.on_hand is UNSET:
