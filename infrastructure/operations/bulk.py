@@ -73,9 +73,15 @@ class RowResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def malformed(cls, refusal: InvalidBody) -> RowResult:
-        """Of a row that cannot be read as one."""
+        """Of a row that cannot be read as one. What it calls its fields may have a NUL in it, and
+        the outcome is stored."""
         error = refusal.errors[0]
-        return cls(status="failed", code=error.code, detail=error.detail, pointer=error.pointer)
+        return cls(
+            status="failed",
+            code=error.code,
+            detail=error.detail.replace("\0", "\ufffd"),
+            pointer=error.pointer.replace("\0", "\ufffd"),
+        )
 
 
 class BulkItem(Out, frozen=True, kw_only=True, omit_defaults=True):

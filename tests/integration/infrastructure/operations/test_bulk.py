@@ -204,6 +204,15 @@ def test_a_row_that_is_none_is_a_fault_of_the_operation(client: Client) -> None:
     assert labels() == ["a"]
 
 
+@pytest.mark.parametrize("headers", [{}, ASYNC])
+def test_a_row_may_call_its_fields_what_cannot_be_stored(
+    client: Client, headers: dict[str, str]
+) -> None:
+    answer = send(client, '{"items": [{"label": "a", "b\\u0000": 1}]}', **headers)
+    ended = run(operations()[0]) if headers else operations()[0]
+    assert (answer.status_code, ended.failed) == (202 if headers else 200, 1)
+
+
 def test_rows_may_all_be_wrong(client: Client) -> None:
     answer = send(client, '{"items": [{}], "dry_run": true}')
     assert [item["code"] for item in answer.json()["items"]] == ["required"]
