@@ -2,8 +2,16 @@
 
 import os
 import tempfile
+from urllib.parse import urlsplit
 
 from infrastructure.auth.keys import new_private_key
+
+# Tests in several processes have a Redis database each, and so queues of their own. Processes that
+# a test starts come here too, and find the same one.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    number = int(worker.removeprefix("gw")) + 1
+    url = urlsplit(os.environ.get("REDIS_URL", "redis://127.0.0.1:6379"))
+    os.environ["REDIS_URL"] = url._replace(path=f"/{number}").geturl()
 
 os.environ.setdefault(
     "SECRET_KEY", "test-secret-key-that-is-long-enough-for-every-check-0123456789"

@@ -43,6 +43,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = subprocess.Popen(
         [
             *(rclone, "serve", "s3", "--config", "", "--vfs-cache-mode", "off"),
+            *("--dir-cache-time", "1ns"),  # what was deleted is gone
             *("--addr", f"127.0.0.1:{port}", "--auth-key", f"{ACCESS},{SECRET}", str(root)),
         ],
         stdout=subprocess.DEVNULL,

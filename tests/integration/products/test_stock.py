@@ -125,8 +125,9 @@ def test_goods_come_and_leave_in_as_many_statements_however_many_they_are(
 ) -> None:
     skus = [f"S{n}" for n in range(count)]
     products.stocked(dict.fromkeys(skus, 0), now=now)
-    # A transaction within that of the test; the items and their levels, locked; what is written.
-    with django_assert_num_queries(5, using=alias_of("products")):
+    # A transaction within that of the test; the items and their levels, locked; what is written;
+    # that there is something of them now, in the listing of their products.
+    with django_assert_num_queries(7, using=alias_of("products")):
         set_stock(levels=dict.fromkeys(skus, 5), reason="delivery", now=now)
     order_id = products.held(dict.fromkeys(skus, 2), now=now)
     leaving = products.lines(dict.fromkeys(skus, 1))
