@@ -36,7 +36,8 @@ class Listener:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
-        self._has_listened = False
+        # Whether there was a time in which something may have been said to nobody.
+        self._has_missed = False
 
     def start(self) -> None:
         """Listen from now on; nothing if it does already."""
@@ -62,6 +63,7 @@ class Listener:
                 connection = self._shared.connection()
                 self._listen(connection)
             except (redis.RedisError, OSError) as error:
+                self._has_missed = True
                 if heard:
                     log.warning("cache_listener_deaf", reason=type(error).__name__)
                 heard = False
@@ -103,10 +105,10 @@ class Listener:
 
     def _subscribed(self) -> None:
         self._local.clear()
-        if self._has_listened:
+        if self._has_missed:
             # Somebody may not have been able to say what changed, and Redis may have forgotten it.
             self._shared.distrust(before=time.time())
-        self._has_listened = True
+        self._has_missed = True
 
     def _hear(self, data: bytes) -> None:
         try:

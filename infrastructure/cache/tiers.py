@@ -103,7 +103,10 @@ class Cache:
             since = self.local.sequence
             taken = self.shared.take(read.key, token, loaded_after=too_old)
             if taken.entry is not None:
-                if taken.entry.expires_at > self._clock() and read.is_met_by(taken.entry):
+                # Redis that has just come back knows nothing of what changed without it. Who hears
+                # it again has been told what not to believe.
+                is_believed = self.local.is_live and taken.entry.expires_at > self._clock()
+                if is_believed and read.is_met_by(taken.entry):
                     metrics.SHARED.inc()
                     self.local.store(taken.entry, since=since, place=read.place)
                     return taken.entry

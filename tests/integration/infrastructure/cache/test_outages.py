@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import redis
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import Client
 
 from devstack.valkey import Valkey
@@ -16,6 +16,7 @@ from infrastructure.cache import invalidation
 from infrastructure.cache.breaker import Breaker
 from infrastructure.cache.tiers import Cache
 from infrastructure.database.contexts import alias_of, atomic
+from infrastructure.http import health
 from tests.integration.infrastructure.cache.conftest import MakeCache
 from tests.integration.infrastructure.cache.test_tiers import Source
 from tests.support.caches import installed_cache, listening, until
@@ -146,8 +147,15 @@ def test_a_handler_hears_that_redis_is_away(shop: Cache, valkey: Valkey) -> None
 
 
 def test_the_shop_stays_alive_and_ready_without_redis(
-    settings: Any, valkey: Valkey, db: None
+    settings: Any, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, db: None
 ) -> None:
+    def failures() -> dict[str, str]:
+        try:
+            return health.database_failures()
+        finally:
+            connections.close_all()  # of its thread, which outlives the test
+
+    monkeypatch.setattr(health, "readiness", health.Readiness(failures))
     settings.CACHE_ENABLED = True
     valkey.kill()
     try:

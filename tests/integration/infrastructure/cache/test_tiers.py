@@ -71,11 +71,22 @@ def test_an_invalidation_reaches_every_process(make_cache: MakeCache, source: So
 
 
 def test_other_tags_keep_their_entries(make_cache: MakeCache, source: Source) -> None:
-    one, other = listening(make_cache()), make_cache()
+    one, other = listening(make_cache()), listening(make_cache())
     source.seen_by(one)
     invalidate(one, [f"product:{number}" for number in range(1_200)])
     assert [source.seen_by(one), source.seen_by(other)] == [1, 1]
     assert source.loads == 1
+
+
+def test_who_hears_nothing_believes_nothing_of_redis(
+    make_cache: MakeCache, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis that was away may have missed what changed: its entries look valid."""
+    one, deaf = listening(make_cache()), make_cache()
+    monkeypatch.setattr(deaf.listener, "start", lambda: None)
+    assert source.seen_by(one) == 1
+    source.value = 2
+    assert source.seen_by(deaf) == 2
 
 
 def test_what_was_loaded_before_an_invalidation_is_never_shown_again(
@@ -243,7 +254,7 @@ def test_an_own_load_is_enough_whatever_its_position(make_cache: MakeCache, sour
 def test_a_position_that_was_never_reached_demands_nothing(
     make_cache: MakeCache, source: Source
 ) -> None:
-    one, other = listening(make_cache()), make_cache()
+    one, other = listening(make_cache()), listening(make_cache())
     assert source.seen_by(one) == 1
     assert [source.seen_by(cache, needed=2**64 - 1) for cache in (one, other, one)] == [1, 1, 1]
     assert source.loads == 1
@@ -271,7 +282,7 @@ def test_without_the_numbers_of_the_tags_no_entry_is_believed(
 def test_tags_that_were_forgotten_take_older_entries_with_them(
     make_cache: MakeCache, source: Source, prefix: str
 ) -> None:
-    cache = make_cache(most_tags=3)
+    cache = listening(make_cache(most_tags=3))
     old = Source("old")
     assert old.seen_by(cache) == 1
     old.value = 2
@@ -279,11 +290,11 @@ def test_tags_that_were_forgotten_take_older_entries_with_them(
     invalidate(cache, ["a", "b"])
     client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
     assert client.zcard(f"{prefix}:{{tags}}") == 5
-    assert old.seen_by(make_cache(most_tags=3)) == 2
+    assert old.seen_by(listening(make_cache(most_tags=3))) == 2
     invalidate(cache, ["c"])
     assert client.zscore(f"{prefix}:{{tags}}", "old") is None
     # Loaded since, so it is believed still; what was loaded before would not be.
-    assert old.seen_by(make_cache(most_tags=3)) == 2
+    assert old.seen_by(listening(make_cache(most_tags=3))) == 2
     assert old.loads == 2
 
 
