@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Coalesce, Least
 
 from domains.products.errors import (
     EntryEnded,
@@ -430,28 +429,38 @@ class PriceEntry(OwnedModel):
         )
 
 
-def entries_that_matter(now: datetime) -> models.QuerySet[Any]:
+# One look into the index per price. As a join it was once planned as every price against every
+# entry, for minutes, when the statistics still came from an empty table.
+_ENTRIES_THAT_MATTER = """
+    SELECT e.* FROM unnest(%s::uuid[], %s::timestamptz[]) k (price_id, oldest)
+    CROSS JOIN LATERAL (
+        SELECT * FROM products_priceentry p
+        WHERE p.price_id = k.price_id AND (p.ended_at IS NULL OR p.ended_at > k.oldest)
+            AND (p.until_at IS NULL OR p.until_at > k.oldest)
+        OFFSET 0
+    ) e
+    ORDER BY e.price_id, e.number
+"""
+
+
+def entries_that_matter(prices: Sequence[Price], now: datetime) -> Iterable[PriceEntry]:
     """Entries without those that were over before any instant that a price may still ask about:
     the 30 days before the reduction that is on, or before one that may begin at the next turn."""
-    begin = Coalesce(
-        "price__reduced_since",
-        Least("price__changes_at", models.Value(now, output_field=models.DateTimeField())),
-    )
-    oldest = models.ExpressionWrapper(
-        begin - models.Value(rules.PRIOR_PERIOD + timedelta(seconds=1)),
-        output_field=models.DateTimeField(),
-    )
-    return PriceEntry.objects.using(alias_of("products")).filter(
-        models.Q(ended_at=None) | models.Q(ended_at__gt=oldest),
-        models.Q(until_at=None) | models.Q(until_at__gt=oldest),
-    )
+    oldest = [_oldest_asked(price, now) for price in prices]
+    entries = PriceEntry.objects.using(alias_of("products"))
+    found: Any = entries.raw(_ENTRIES_THAT_MATTER, [[price.id for price in prices], oldest])
+    return cast("Iterable[PriceEntry]", found)
+
+
+def _oldest_asked(price: Price, now: datetime) -> datetime:
+    begin = price.reduced_since or min(price.changes_at or now, now)
+    return begin - rules.PRIOR_PERIOD - timedelta(seconds=1)
 
 
 def _with_entries(prices: list[Price], now: datetime) -> dict[PriceKey, Price]:
     entries: dict[UUID, list[PriceEntry]] = {price.id: [] for price in prices}
     if prices:
-        found = entries_that_matter(now).filter(price_id__in=list(entries))
-        for entry in found.order_by("price_id", "number"):
+        for entry in entries_that_matter(prices, now):
             entries[entry.price_id].append(entry)
     for price in prices:
         Price.entries.fill(price, entries[price.id])

@@ -15,7 +15,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch, Q, QuerySet
 
 from domains.products.models import (
     Category,
@@ -163,17 +163,10 @@ def _texts(rows: Sequence[Any]) -> dict[str, dict[str, str]]:
 def _regular_prices(variant_ids: Sequence[UUID], now: datetime) -> dict[UUID, dict[str, str]]:
     """Per variant and currency what one costs in the base list for good, sales left out; nothing
     while it costs something else for a time, which the file of prices tells."""
-    entries = (
-        _live(now)
-        .filter(
-            price__variant_id__in=variant_ids,
-            price__price_list=None,
-            kind=Kind.REGULAR.value,
-            min_quantity=1,
-            from_at__lte=now,
-        )
-        .select_related("price")
-        .order_by("price__currency", "from_at", "number")
+    prices = Price.objects.filter(variant_id__in=variant_ids, price_list=None)
+    entries = _entries_of(
+        prices.order_by("currency"),
+        _live(now).filter(kind=Kind.REGULAR.value, min_quantity=1, from_at__lte=now),
     )
     found: dict[UUID, dict[str, str]] = defaultdict(dict)
     for entry in entries:
@@ -264,12 +257,8 @@ def _price_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -
         skus = list(asked.values_list("sku", flat=True).distinct()[:PAGE])
         if not skus:
             return
-        entries = (
-            _live(now)
-            .filter(price__in=prices.filter(sku__in=skus).order_by())
-            .select_related("price")
-            .order_by("price__sku", "price__currency", "price__list_code", "from_at", "number")
-        )
+        of_skus = prices.filter(sku__in=skus).order_by("sku", "currency", "list_code")
+        entries = _entries_of(of_skus, _live(now))
         after = str(skus[-1])
         rows = []
         for _, same in groupby(entries, key=attrgetter("price_id")):
@@ -285,7 +274,20 @@ def _price_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -
         yield Page(rows, after)
 
 
-def _live(now: datetime) -> Any:
+def _entries_of(prices: QuerySet[Price], entries: QuerySet[PriceEntry]) -> list[PriceEntry]:
+    """These entries of these prices in the order of the prices, each price's by their beginning.
+
+    Two statements: as one it was once planned as every price against every entry.
+    """
+    rows: dict[UUID, list[PriceEntry]] = {price.id: [] for price in prices}
+    of_price = {price.id: price for price in prices}
+    for entry in entries.filter(price_id__in=list(rows)).order_by("from_at", "number"):
+        entry.price = of_price[entry.price_id]
+        rows[entry.price_id].append(entry)
+    return [entry for of_one in rows.values() for entry in of_one]
+
+
+def _live(now: datetime) -> QuerySet[PriceEntry]:
     """Entries in force and to come."""
     return PriceEntry.objects.filter(
         Q(ended_at=None) | Q(ended_at__gt=now), Q(until_at=None) | Q(until_at__gt=now)
