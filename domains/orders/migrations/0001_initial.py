@@ -14,10 +14,6 @@ class Migration(migrations.Migration):
 
     operations = [
         # Each value is a block of numbers that one process hands out.
-        migrations.RunSQL(
-            "CREATE SEQUENCE orders.orders_number_block MINVALUE 0 START 0",
-            "DROP SEQUENCE orders.orders_number_block",
-        ),
         migrations.CreateModel(
             name="Order",
             fields=[
