@@ -16,6 +16,7 @@ from tests.support.stack.staff import new_goods
 
 pytestmark = [
     pytest.mark.kafka,
+    pytest.mark.long,
     pytest.mark.timeout(300),
 ]
 
