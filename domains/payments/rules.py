@@ -191,11 +191,31 @@ def may_send_again(*, sent_at: datetime, now: datetime) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """A gateway's outcome of one operation: its own reference, or why it refused."""
+    """What a gateway says of one operation: its own reference, or why it refused.
+
+    With an `action_url` it is no outcome yet: the customer has to go there first (3-D Secure).
+    """
 
     gateway_reference: str = ""
     refusal: str = ""
+    action_url: str = ""
 
     @property
     def is_success(self) -> bool:
-        return not self.refusal
+        return not self.refusal and not self.action_url
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capabilities:
+    """What a gateway can do beyond authorising, capturing, voiding and refunding all at once.
+
+    partial_capture: less than is authorised; what is left is given up unless multiple_captures.
+    listing: it tells what it did in a window of time, so that the books can be compared.
+    """
+
+    partial_capture: bool = True
+    multiple_captures: bool = True
+    partial_refund: bool = True
+    three_d_secure: bool = False
+    saved_methods: bool = False
+    listing: bool = False

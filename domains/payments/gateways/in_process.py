@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from uuid import UUID
 
 from domains.payments.errors import InvalidSignature
-from domains.payments.gateways.port import Authorise, NoAnswer, Notification, Request
+from domains.payments.gateways.port import (
+    Authorise,
+    Capabilities,
+    Listed,
+    NoAnswer,
+    Notification,
+    Request,
+)
 from domains.payments.rules import Reply
 
 REFUSED_TOKENS = {
@@ -18,6 +27,8 @@ SILENT_TOKEN = "tok_timeout"  # noqa: S105 - a test card, not a password
 
 class InProcessGateway:
     """For benchmarks and tests, and for payments that nobody outside has to approve."""
+
+    capabilities = Capabilities()
 
     def __init__(self) -> None:
         self._withheld: set[UUID] = set()
@@ -36,3 +47,6 @@ class InProcessGateway:
 
     def notification(self, *, body: bytes, signature: str, now: float) -> Notification:
         raise InvalidSignature("This gateway never notifies.")
+
+    def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
+        raise NoAnswer("This gateway keeps no books.")

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domains.payments.rules import Reply
+from domains.payments.rules import Capabilities, OperationKind, OperationState, Reply
+
+__all__ = [
+    "Authorise",
+    "Capabilities",
+    "Capture",
+    "Gateway",
+    "Listed",
+    "NoAnswer",
+    "Notification",
+    "Refund",
+    "Request",
+    "Void",
+]
 
 
 class NoAnswer(Exception):
@@ -23,6 +38,10 @@ class Authorise:
     currency: str
     reference: str
     token: str = field(repr=False)
+    # Where a customer comes back to who has to confirm it (3-D Secure); none: they cannot be asked.
+    return_url: str = ""
+    # The gateway's name for means of payment that the customer left with it; instead of a token.
+    saved_method: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,11 +72,35 @@ Request = Authorise | Capture | Void | Refund
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Notification:
-    """An outcome that the gateway tells unasked."""
+class Listed:
+    """An operation as the gateway has it in its own books.
 
-    key: UUID
+    key: ours, or None for what was done without us, such as a refund in the gateway's dashboard.
+    reference: the gateway's own name for the operation; authorisation: its name for the
+    authorisation that the operation belongs to (for an AUTHORISE its own).
+    state: SUCCEEDED, FAILED, or SENT while the gateway has no outcome either.
+    """
+
+    key: UUID | None
+    kind: OperationKind
+    reference: str
+    authorisation: str
+    amount_minor: int
+    currency: str
+    state: OperationState
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notification:
+    """What the gateway tells unasked: what became of one operation.
+
+    operation: how the gateway has it, where it says so; always where the key is None.
+    """
+
+    key: UUID | None
     reply: Reply
+    operation: Listed | None = None
 
 
 class Gateway(Protocol):
@@ -65,6 +108,8 @@ class Gateway(Protocol):
 
     All methods raise NoAnswer, and return within the configured time-outs.
     """
+
+    capabilities: Capabilities
 
     def send(self, request: Request) -> Reply: ...
 
@@ -74,4 +119,8 @@ class Gateway(Protocol):
 
     def notification(self, *, body: bytes, signature: str, now: float) -> Notification:
         """Check and read a notification. Raises InvalidSignature, InvalidNotification."""
+        ...
+
+    def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
+        """What it did from `since` to before `until`, oldest first; for those that can."""
         ...

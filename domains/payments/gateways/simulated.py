@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import Iterator
+from datetime import datetime
 from http import HTTPStatus
 from typing import Literal
 from uuid import UUID
@@ -17,7 +19,9 @@ from domains.payments.errors import InvalidNotification, InvalidSignature
 from domains.payments.gateways.connections import Connections
 from domains.payments.gateways.port import (
     Authorise,
+    Capabilities,
     Capture,
+    Listed,
     NoAnswer,
     Notification,
     Refund,
@@ -57,6 +61,8 @@ _decode = msgspec.json.Decoder(Answer).decode
 
 
 class SimulatedGateway:
+    capabilities = Capabilities()
+
     def __init__(self) -> None:
         self._secret = settings.PAYMENT_GATEWAY_SECRET.encode()
         self._connections = Connections(
@@ -66,7 +72,7 @@ class SimulatedGateway:
         )
 
     def send(self, request: Request) -> Reply:
-        body = msgspec.json.encode(request)
+        body = msgspec.json.encode(_asked(request))
         headers = {
             "Content-Type": "application/json",
             SIGNATURE_HEADER: signature_of(body, secret=self._secret, at=int(time.time())),
@@ -92,6 +98,9 @@ class SimulatedGateway:
             raise InvalidNotification(str(error)) from error
         return Notification(key=answer.key, reply=answer.reply())
 
+    def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
+        raise NoAnswer("This gateway lists nothing.")
+
     def close(self) -> None:
         """Close the kept connections."""
         self._connections.close()
@@ -112,6 +121,12 @@ def check_signature(body: bytes, signature: str, *, secret: bytes, now: float) -
         raise InvalidSignature("The signature does not fit the body.")
     if abs(now - at) > SIGNATURE_TOLERANCE_SECONDS:
         raise InvalidSignature("The notification was signed too long ago.")
+
+
+def _asked(request: Request) -> dict[str, object]:
+    """The request as this gateway takes it: what it is not told is left out."""
+    asked: dict[str, object] = msgspec.to_builtins(request)
+    return {k: v for k, v in asked.items() if v or k not in ("return_url", "saved_method")}
 
 
 def _understood(answer: bytes, key: UUID) -> Reply:

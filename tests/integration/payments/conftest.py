@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -19,7 +20,14 @@ from django.db import connections
 
 from devstack.gateway.signatures import sign
 from domains.payments import gateways
-from domains.payments.gateways.port import Authorise, NoAnswer, Notification, Request
+from domains.payments.gateways.port import (
+    Authorise,
+    Capabilities,
+    Listed,
+    NoAnswer,
+    Notification,
+    Request,
+)
 from domains.payments.rules import Reply
 
 SECRET = "test-gateway-secret"
@@ -27,6 +35,8 @@ SECRET = "test-gateway-secret"
 
 class ScriptedGateway:
     """Answers each key once and for all, as told beforehand; keeps what it was asked."""
+
+    capabilities = Capabilities()
 
     def __init__(self) -> None:
         self.sent: list[Request] = []
@@ -59,6 +69,9 @@ class ScriptedGateway:
 
     def notification(self, *, body: bytes, signature: str, now: float) -> Notification:
         raise AssertionError("The scripted gateway does not notify.")
+
+    def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
+        raise AssertionError("The scripted gateway lists nothing.")
 
     @property
     def authorisations(self) -> int:
