@@ -18,6 +18,7 @@ from domains.products.queries.audit import (
 )
 from domains.products.queries.prices import prices_for
 from domains.products.queries.stock import Offer
+from domains.products.queries.trees import categories_of
 from domains.products.rules.stock import (
     Held,
     HoldLine,
@@ -54,6 +55,7 @@ __all__ = [
     "UnknownChannel",
     "active_reservations",
     "add_media",
+    "categories_of",
     "create_category",
     "create_price_list",
     "create_products",

@@ -135,11 +135,17 @@ def price_shown(rows: Sequence[Any], prices: PricesFor) -> ShownPrice:
     return _shown(snapshots, prices.currency, min(turns, default=None))
 
 
-def unit_price_of(rows: Sequence[Any], quantity: int, prices: PricesFor) -> Money | None:
-    """What one costs for whoever takes so many; None where that has no price."""
+def unit_price_of(
+    rows: Sequence[Any], quantity: int, prices: PricesFor
+) -> tuple[Money, bool] | None:
+    """What one costs for whoever takes so many, and whether the price of a piece is reduced by a
+    sale there; None where that has no price."""
     snapshots, _ = _asked_in_turn(rows, prices.now)
     found = rules.first_price(snapshots, quantity)
-    return None if found is None else Money(found[1], prices.currency)
+    if found is None:
+        return None
+    position, amount_minor = found
+    return Money(amount_minor, prices.currency), snapshots[position].reduction is not None
 
 
 def _asked_in_turn(

@@ -28,14 +28,20 @@ from infrastructure.money import Money
 class Offer:
     """A SKU. unit_price: of one of as many as were asked for. available: how many can be promised,
     backorders included. active: whether its product is in the catalogue, and it is not retired.
+    weight_g: of one, packed; None where nobody said. on_sale: whether the price of a piece is
+    reduced by a sale.
     """
 
     variant_id: UUID
+    product_id: UUID
     sku: str
     name: str
     unit_price: Money
     available: int
     active: bool
+    tax_class: str
+    weight_g: int | None
+    on_sale: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,8 +94,8 @@ PROMISABLE = """s.on_hand + s.backorder_limit - s.held + coalesce((
     ), 0)::int"""
 
 _OFFERS = f"""
-SELECT v.id, v.sku, p.name, v.name, {PROMISABLE}, p.status = 'active' AND v.retired_at IS NULL,
-    ({PRICE})::text
+SELECT v.sku, v.id, v.product_id, p.name, v.name, {PROMISABLE},
+    p.status = 'active' AND v.retired_at IS NULL, v.tax_class, v.weight_g, ({PRICE})::text
 FROM products_variant v
 JOIN products_product p ON p.id = v.product_id
 JOIN products_stockitem s ON s.variant_id = v.id
@@ -103,21 +109,28 @@ def offers(wanted: Mapping[str, int], *, prices: PricesFor) -> dict[str, Offer]:
     does not exist, or has no price for them, is not in the answer."""
     rows = connection_of("products").fetch(_OFFERS, [prices.now, *prices.params, list(wanted)])
     found: dict[str, tuple[Any, list[Any]]] = {}
-    for *rest, price in rows:  # a row per price list
-        _, its_prices = found.setdefault(rest[1], (rest, []))
+    for sku, *rest, price in rows:  # a row per price list
+        _, its_prices = found.setdefault(sku, (rest, []))
         its_prices.append(None if price is None else msgspec.json.decode(price))
     priced: dict[str, Offer] = {}
-    for sku, ((variant_id, _, name, variant, available, active), its_prices) in found.items():
-        unit_price = unit_price_of(its_prices, wanted[sku], prices)
-        if unit_price is not None:
-            priced[sku] = Offer(
-                variant_id=variant_id,
-                sku=sku,
-                name=f"{name}, {variant}" if variant else name,
-                unit_price=unit_price,
-                available=max(available, 0),
-                active=active,
-            )
+    for sku, (row, its_prices) in found.items():
+        price = unit_price_of(its_prices, wanted[sku], prices)
+        if price is None:
+            continue
+        variant_id, product_id, name, variant, available, active, tax_class, weight_g = row
+        unit_price, on_sale = price
+        priced[sku] = Offer(
+            variant_id=variant_id,
+            product_id=product_id,
+            sku=sku,
+            name=f"{name}, {variant}" if variant else name,
+            unit_price=unit_price,
+            available=max(available, 0),
+            active=active,
+            tax_class=tax_class,
+            weight_g=weight_g,
+            on_sale=on_sale,
+        )
     return priced
 
 

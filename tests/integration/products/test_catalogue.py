@@ -13,13 +13,14 @@ from domains.products.public import (
     NewProduct,
     NewVariant,
     Offer,
+    categories_of,
     create_products,
     event_counts,
     offers,
     set_stock,
     stock_audit,
 )
-from domains.products.services import inventory, prices
+from domains.products.services import categories, inventory, prices
 from domains.products.services import products as services
 from infrastructure.database.contexts import alias_of
 from infrastructure.database.threads import in_threads
@@ -73,8 +74,23 @@ def test_the_stock_of_an_unknown_sku_cannot_be_set(now: datetime) -> None:
 def test_offers_tell_price_and_what_is_left_in_one_statement(
     now: datetime, django_assert_num_queries: Any
 ) -> None:
-    products.product(now=now, name="Lantern", sku="85123A", stock=5, backorder_limit=2)
-    products.product(now=now, name="Cup", sku="85123a", status="draft")
+    lantern = products.product(now=now, name="Lantern", sku="85123A", stock=5, backorder_limit=2)
+    cup = services.create_product(
+        product=NewProduct(
+            name="Cup",
+            variants=(
+                NewVariant(
+                    sku="85123a",
+                    prices=(Money(339, "GBP"),),
+                    tax_class="books",
+                    weight_g=250,
+                ),
+            ),
+        ),
+        actor_id=None,
+        now=now,
+    )
+    prices.set_price(sku="85123a", money=Money(300, "GBP"), kind="sale", actor_id=None, now=now)
     products.product(now=now, name="Bell", sku="no price", price_minor=None)
     products.held({"85123A": 3}, now=now)
     skus = ["85123A", "85123a", "no price", "unknown", "{,\"'"]
@@ -83,22 +99,44 @@ def test_offers_tell_price_and_what_is_left_in_one_statement(
     assert found == {
         "85123A": Offer(
             variant_id=products.variant_id("85123A"),
+            product_id=lantern,
             sku="85123A",
             name="Lantern",
             unit_price=Money(339, "GBP"),
             available=4,
             active=True,
+            tax_class="standard",
+            weight_g=None,
+            on_sale=False,
         ),
         "85123a": Offer(
             variant_id=products.variant_id("85123a"),
+            product_id=cup,
             sku="85123a",
             name="Cup",
-            unit_price=Money(339, "GBP"),
+            unit_price=Money(300, "GBP"),
             available=0,
             active=False,
+            tax_class="books",
+            weight_g=250,
+            on_sale=True,
         ),
     }
     assert offers(dict.fromkeys(skus, 1), currency="EUR", now=now) == {}
+
+
+@pytest.mark.django_db
+def test_the_categories_of_products_include_those_above_them(
+    now: datetime, django_assert_num_queries: Any
+) -> None:
+    categories.create_category(name="Home", parent=None, now=now)
+    categories.create_category(name="Light", parent="home", now=now)
+    categories.create_category(name="Sale", parent=None, now=now)
+    lantern = products.product(now=now, sku="A", categories=("light", "sale"))
+    bell = products.product(now=now, sku="B", name="Bell")
+    with django_assert_num_queries(1, using=alias_of("products")):
+        found = categories_of([lantern, bell])
+    assert found == {lantern: frozenset({"home", "light", "sale"})}
 
 
 @pytest.mark.django_db
