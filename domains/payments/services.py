@@ -300,7 +300,7 @@ def _ask(payment: Payment, operation: Operation, now: datetime) -> Reply | None:
     try:
         if rules.may_send_again(sent_at=operation.sent_at, now=now):
             return gateway.send(_request(payment, operation))
-        return gateway.lookup(operation.id)
+        return gateway.lookup(_request(payment, operation))
     except NoAnswer as silence:
         logger.warning(
             "No answer from the gateway",
@@ -329,11 +329,17 @@ def _request(payment: Payment, operation: Operation) -> Request:
     reference = authorisation.gateway_reference
     if operation.kind == OperationKind.CAPTURE:
         return Capture(
-            key=operation.id, authorisation=reference, amount_minor=operation.amount_minor
+            key=operation.id,
+            authorisation=reference,
+            amount_minor=operation.amount_minor,
+            currency=payment.currency,
         )
     if operation.kind == OperationKind.REFUND:
         return Refund(
-            key=operation.id, authorisation=reference, amount_minor=operation.amount_minor
+            key=operation.id,
+            authorisation=reference,
+            amount_minor=operation.amount_minor,
+            currency=payment.currency,
         )
     return Void(key=operation.id, authorisation=reference)
 

@@ -42,7 +42,8 @@ class InProcessGateway:
                 raise NoAnswer("The gateway keeps its first answer to itself.")
         return Reply(gateway_reference=f"local_{request.key.hex}")
 
-    def lookup(self, key: UUID) -> Reply | None:
+    def lookup(self, request: Request) -> Reply | None:
+        key = request.key
         return Reply(gateway_reference=f"local_{key.hex}") if key in self._withheld else None
 
     def notification(self, *, body: bytes, signature: str, now: float) -> Notification:

@@ -51,6 +51,7 @@ class Capture:
     key: UUID
     authorisation: str
     amount_minor: int
+    currency: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +67,7 @@ class Refund:
     key: UUID
     authorisation: str
     amount_minor: int
+    currency: str
 
 
 Request = Authorise | Capture | Void | Refund
@@ -113,8 +115,9 @@ class Gateway(Protocol):
 
     def send(self, request: Request) -> Reply: ...
 
-    def lookup(self, key: UUID) -> Reply | None:
-        """What became of a request. None is no outcome: it may still be on its way."""
+    def lookup(self, request: Request) -> Reply | None:
+        """What became of a request, without sending it. None is no outcome: it may still be on its
+        way."""
         ...
 
     def notification(self, *, body: bytes, signature: str, now: float) -> Notification:

@@ -82,7 +82,8 @@ class SimulatedGateway:
             raise NoAnswer(f"The gateway answered {status}.")
         return _understood(answer, request.key)
 
-    def lookup(self, key: UUID) -> Reply | None:
+    def lookup(self, request: Request) -> Reply | None:
+        key = request.key
         status, answer = self._connections.request("GET", f"/operations/{key}")
         if status == HTTPStatus.NOT_FOUND:
             return None
@@ -126,6 +127,8 @@ def check_signature(body: bytes, signature: str, *, secret: bytes, now: float) -
 def _asked(request: Request) -> dict[str, object]:
     """The request as this gateway takes it: what it is not told is left out."""
     asked: dict[str, object] = msgspec.to_builtins(request)
+    if not isinstance(request, Authorise):
+        asked.pop("currency", None)  # that of the authorisation
     return {k: v for k, v in asked.items() if v or k not in ("return_url", "saved_method")}
 
 

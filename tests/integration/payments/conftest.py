@@ -60,9 +60,9 @@ class ScriptedGateway:
             raise NoAnswer("told to be silent")
         return reply
 
-    def lookup(self, key: Any) -> Reply | None:
+    def lookup(self, request: Request) -> Reply | None:
         self.lookups += 1
-        return None if self.is_silent else self._answers.get(key)
+        return None if self.is_silent else self._answers.get(request.key)
 
     def forget(self) -> None:
         self._answers.clear()

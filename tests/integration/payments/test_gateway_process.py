@@ -326,5 +326,5 @@ def test_an_answer_to_another_question_is_no_answer(settings: Any) -> None:
     gateway = SimulatedGateway()
 
     with pytest.raises(NoAnswer, match="answered another question"):
-        gateway.lookup(new_id())
+        gateway.lookup(port.Void(key=new_id(), authorisation="auth_1"))
     gateway.close()
