@@ -21,6 +21,7 @@ from domains.products.queries.stock import Offer
 from domains.products.queries.trees import categories_of
 from domains.products.rules.stock import (
     Held,
+    HoldChange,
     HoldLine,
     HoldOutcome,
     HoldRequest,
@@ -39,6 +40,7 @@ from domains.products.services.products import NewProduct, NewVariant, create_pr
 
 __all__ = [
     "Held",
+    "HoldChange",
     "HoldLine",
     "HoldOutcome",
     "HoldRequest",
@@ -56,6 +58,7 @@ __all__ = [
     "active_reservations",
     "add_media",
     "categories_of",
+    "change_hold",
     "create_category",
     "create_price_list",
     "create_products",
@@ -65,10 +68,12 @@ __all__ = [
     "hold_for_cart",
     "hold_many",
     "hold_state",
+    "lacking_in",
     "offers",
     "overdue_cart_holds",
     "release",
     "release_cart_hold",
+    "restock",
     "set_prices",
     "set_stock",
     "stock_audit",
@@ -169,6 +174,42 @@ def take_out(
     return inventory.take_out(
         order_id=order_id, fulfilment_id=fulfilment_id, lines=lines, warehouse=warehouse, now=now
     )
+
+
+def change_hold(
+    *, order_id: UUID, change_id: UUID, changes: Sequence[HoldChange], now: datetime
+) -> HoldOutcome:
+    """Hold more of this and less of that for an order: all of it or nothing, in one statement.
+
+    Repeatable under `change_id`: a change that was made answers Held again. Refused leaves the hold
+    as it was. Released: the order holds nothing any more, or never did. What carts hold beyond
+    their time is freed before it makes a change fail. Raises NotHeld where more is given back than
+    is held.
+    """
+    return inventory.change_hold(order_id=order_id, change_id=change_id, changes=changes, now=now)
+
+
+def restock(
+    *,
+    order_id: UUID,
+    return_id: UUID,
+    lines: Sequence[HoldLine],
+    warehouse: str,
+    now: datetime,
+) -> bool:
+    """Goods that had left for an order lie in a warehouse again: all these lines or none.
+
+    Repeatable under the return's id: True if this call put them there. Raises UnknownWarehouse,
+    WarehouseInactive, InvalidQuantity.
+    """
+    return inventory.restock(
+        order_id=order_id, return_id=return_id, lines=lines, warehouse=warehouse, now=now
+    )
+
+
+def lacking_in(warehouse: str, lines: Sequence[HoldLine]) -> tuple[Shortage, ...]:
+    """What of these lines does not lie in the warehouse at this moment; only `take_out` decides."""
+    return stock_queries.lacking_in(warehouse, lines)
 
 
 def hold_state(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:

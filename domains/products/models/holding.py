@@ -109,7 +109,7 @@ class ReservationQuerySet(AggregateQuerySet):
         facts: list[OutboxRow] = []
         for request in requests:
             reserved = StockReserved(
-                order_id=request.order_id, lines=_told(request.lines), occurred_at=now
+                order_id=request.order_id, lines=told(request.lines), occurred_at=now
             )
             with correlation.entered(request.cause or correlation.current()):
                 facts += outbox_rows([reserved], key=request.order_id, first_sequence=1)
@@ -125,19 +125,19 @@ class ReservationQuerySet(AggregateQuerySet):
         rows = self.command(
             holding_sql.hold_text(with_carts=bool(carts)),
             [
-                _array(request.order_id for request in requests),
-                _array(request.order_id for request, _ in lines),
-                _array(line.variant_id for _, line in lines),
-                _array(line.quantity for _, line in lines),
-                _array(new_id() for _ in lines),
-                _array(sorted(skus)),
+                as_array(request.order_id for request in requests),
+                as_array(request.order_id for request, _ in lines),
+                as_array(line.variant_id for _, line in lines),
+                as_array(line.quantity for _, line in lines),
+                as_array(new_id() for _ in lines),
+                as_array(sorted(skus)),
                 *(
                     (
-                        _array(carts),
-                        _array(cart.id for cart in carts.values()),
-                        _array(cart.version for cart in carts.values()),
-                        *(_array(column) for column in zip(*credit, strict=True)),
-                        _array(cart.id for cart in carts.values()),
+                        as_array(carts),
+                        as_array(cart.id for cart in carts.values()),
+                        as_array(cart.version for cart in carts.values()),
+                        *(as_array(column) for column in zip(*credit, strict=True)),
+                        as_array(cart.id for cart in carts.values()),
                         now,
                     )
                     if carts
@@ -217,7 +217,7 @@ class ReservationQuerySet(AggregateQuerySet):
                 skus |= found.skus
             reserved = StockReserved(
                 order_id=cart_id,
-                lines=_told(lines),
+                lines=told(lines),
                 holder=Holder.CART.value,
                 expires_at=expires_at,
                 occurred_at=now,
@@ -225,17 +225,17 @@ class ReservationQuerySet(AggregateQuerySet):
             [(made, short, expired, turned_here)] = self.command(
                 holding_sql.hold_for_cart_text(),
                 [
-                    _array(deltas),
-                    _array(deltas.values()),
-                    _array(deltas),
+                    as_array(deltas),
+                    as_array(deltas.values()),
+                    as_array(deltas),
                     cart_id,
                     now,
                     expires_at,
                     str(found.version if found is not None else 0),
-                    _array(wanted),
-                    _array(new_id() for _ in wanted),
-                    _array(wanted),
-                    _array(wanted.values()),
+                    as_array(wanted),
+                    as_array(new_id() for _ in wanted),
+                    as_array(wanted),
+                    as_array(wanted.values()),
                     now,
                     self._carriers(
                         {variant_id: skus[variant_id] for variant_id in deltas},
@@ -350,14 +350,14 @@ class ReservationQuerySet(AggregateQuerySet):
         for promise in found:
             event = _released(promise, now=now, expired=expired)
             facts += outbox_rows([event], key=promise.id, first_sequence=0)
-        ids = _array(promise.id for promise in found)
+        ids = as_array(promise.id for promise in found)
         freed = self.command(
             holding_sql.free_text(waiting=waiting),
             [
-                *(_array(column) for column in zip(*lines, strict=True)),
-                _array(sorted(skus)),
+                *(as_array(column) for column in zip(*lines, strict=True)),
+                as_array(sorted(skus)),
                 ids,
-                _array(promise.version for promise in found),
+                as_array(promise.version for promise in found),
                 ids,
                 now,
                 "expired" if expired else "",
@@ -420,7 +420,7 @@ class ReservationQuerySet(AggregateQuerySet):
         return self._as_rows(rows)
 
 
-def _told(lines: Iterable[HoldLine]) -> tuple[ReservedLine, ...]:
+def told(lines: Iterable[HoldLine]) -> tuple[ReservedLine, ...]:
     return tuple(
         ReservedLine(variant_id=line.variant_id, sku=line.sku, quantity=line.quantity)
         for line in lines
@@ -437,6 +437,6 @@ def _outcome_of(status: str) -> HoldOutcome:
     return Released() if status == HoldState.RELEASED else Held()
 
 
-def _array(values: Iterable[object]) -> str:
+def as_array(values: Iterable[object]) -> str:
     """An array as text, so that the parameter's type, and with it the plan, is always the same."""
     return "{" + ",".join(map(str, values)) + "}"

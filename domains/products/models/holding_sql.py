@@ -26,7 +26,7 @@ from domains.products.events import StockLow
 from infrastructure.database.statement import insertable_fields
 from infrastructure.outbox.models import OutboxMessage
 
-_LOCKED = """
+LOCKED = """
 locked AS MATERIALIZED (
     SELECT s.variant_id, s.on_hand + s.backorder_limit - s.held AS remaining,
         s.low_stock_threshold AS threshold
@@ -87,7 +87,7 @@ changed AS MATERIALIZED (
 )"""
 
 # The last column of every row: the variants of which there is nothing any more, or something again.
-_TURNED = "ARRAY(SELECT variant_id FROM stock WHERE turned)"
+TURNED = "ARRAY(SELECT variant_id FROM stock WHERE turned)"
 
 # asked      the orders, and what was decided on them before; each is looked up by itself, since
 #            a join that is planned while there are few reservations reads all of them for ever
@@ -341,11 +341,11 @@ def hold_text(*, with_carts: bool) -> str:
     (order, cart, version), credit (order, variant, quantity) and carts; now; with carts now again;
     now; carriers; facts; now."""
     return _HOLD.format(
-        locked=_LOCKED.format(only="AND EXISTS (SELECT 1 FROM wanted)"),
+        locked=LOCKED.format(only="AND EXISTS (SELECT 1 FROM wanted)"),
         tried=_TRIED_WITH_CARTS if with_carts else _TRIED,
         taken=_TAKEN_WITH_CARTS if with_carts else _TAKEN,
-        outcome=_outcome(),
-        turned=_TURNED,
+        outcome=outcome(),
+        turned=TURNED,
     )
 
 
@@ -354,7 +354,7 @@ def hold_for_cart_text() -> str:
     """Takes: deltas (variant, quantity); variants to lock; cart; now; expiry; version; variants of
     the lines; lines (new id, variant, quantity); now; carriers; facts; now."""
     return _HOLD_FOR_CART.format(
-        locked=_LOCKED.format(only=""), movement=_MOVEMENT, outcome=_outcome(), turned=_TURNED
+        locked=LOCKED.format(only=""), movement=_MOVEMENT, outcome=outcome(), turned=TURNED
     )
 
 
@@ -366,15 +366,15 @@ def free_text(*, waiting: bool) -> str:
     waiting: for a reservation that somebody is changing, instead of leaving it out.
     """
     return _FREE.format(
-        locked=_LOCKED.format(only=""),
+        locked=LOCKED.format(only=""),
         waiting="" if waiting else "SKIP LOCKED",
         movement=_MOVEMENT,
-        outcome=_outcome(),
-        turned=_TURNED,
+        outcome=outcome(),
+        turned=TURNED,
     )
 
 
-def _outcome() -> str:
+def outcome() -> str:
     """Outbox rows come as JSON; only the sequence is known to nobody but the statement."""
     names = [
         f.column for f in insertable_fields(OutboxMessage) if f.column and f.column != "sequence"

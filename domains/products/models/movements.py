@@ -15,7 +15,8 @@ class StockMovement(models.Model):
 
     The sums of its deltas are the item's counters. Drawn under the item's row lock, ids of one item
     rise in the order of its changes. Its cause is an order, a cart, both where a cart's hold went
-    over to its order, a fulfilment, a transfer, or somebody with a reason.
+    over to its order, a fulfilment, a transfer, or somebody with a reason. An order that changes
+    what it holds, and goods that come back from it, are told apart by `change_id`.
     """
 
     class Kind(models.TextChoices):
@@ -23,6 +24,7 @@ class StockMovement(models.Model):
         COUNT = "COUNT"
         TRANSFER = "TRANSFER"
         SHIPMENT = "SHIPMENT"
+        RETURN = "RETURN"
         LIMIT = "LIMIT"
         HOLD = "HOLD"
         RELEASE = "RELEASE"
@@ -43,6 +45,7 @@ class StockMovement(models.Model):
     cart_id = models.UUIDField(null=True)
     fulfilment_id = models.UUIDField(null=True)
     transfer_id = models.UUIDField(null=True)
+    change_id = models.UUIDField(null=True)
     reason = models.CharField(max_length=200, blank=True)
     actor_id = models.UUIDField(null=True)
     created_at = models.DateTimeField()
@@ -56,6 +59,11 @@ class StockMovement(models.Model):
                 fields=["fulfilment_id"],
                 name="products_movement_fulfilment",
                 condition=models.Q(fulfilment_id__isnull=False),
+            ),
+            models.Index(
+                fields=["change_id"],
+                name="products_movement_change",
+                condition=models.Q(change_id__isnull=False),
             ),
         ]
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import models
 
 from domains.products.errors import NotHeld
-from domains.products.models.holding import ReservationQuerySet
+from domains.products.models.holding_changes import OrderHoldQuerySet
 from domains.products.models.stock import StockItem
 from domains.products.rules.stock import Holder
 from infrastructure.aggregates import AggregateRoot, Owned, OwnedModel
@@ -17,9 +17,10 @@ from infrastructure.aggregates import AggregateRoot, Owned, OwnedModel
 class Reservation(AggregateRoot):
     """What is held for one order or one cart; its id is the order's or the cart's.
 
-    An order's is held once and released once. It does not expire by the clock: it ends by a
-    decision, and is the allocation until fulfilment. A released row stays for ever, so that
-    nothing can be held for an order that has ended. A cart's may be held again and again.
+    An order's is held once and released once; in between the order may change what is held. It
+    does not expire by the clock: it ends by a decision, and is the allocation until fulfilment. A
+    released row stays for ever, so that nothing can be held for an order that has ended. A cart's
+    may be held again and again.
     """
 
     class Status(models.TextChoices):
@@ -36,7 +37,7 @@ class Reservation(AggregateRoot):
 
     lines = Owned("line_rows")
 
-    objects = ReservationQuerySet.as_manager()
+    objects = OrderHoldQuerySet.as_manager()
 
     class Meta:
         constraints = [

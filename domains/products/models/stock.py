@@ -228,6 +228,27 @@ class StockItem(AggregateRoot):
             now=now,
         )
 
+    def take_back(
+        self,
+        *,
+        quantity: int,
+        warehouse: str,
+        order_id: UUID,
+        change_id: UUID,
+        now: datetime,
+    ) -> None:
+        """Goods that had left for an order lie in a warehouse again, for everybody."""
+        before = self.left
+        self._move(
+            StockMovement.Kind.RETURN,
+            warehouse,
+            quantity,
+            order_id=order_id,
+            change_id=change_id,
+            now=now,
+        )
+        self._tell_what_is_left(before, now=now)
+
     def configure(
         self,
         *,

@@ -19,7 +19,7 @@ from domains.products.models import (
     Warehouse,
 )
 from domains.products.queries.prices import PRICE, PRICES, PricesFor, unit_price_of
-from domains.products.rules.stock import Holder, HoldState
+from domains.products.rules.stock import Holder, HoldLine, HoldState, Shortage, summed
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import Money
 
@@ -207,4 +207,24 @@ def movements_of(sku: str) -> QuerySet[StockMovement, Any]:
         "reason",
         "actor_id",
         "created_at",
+    )
+
+
+def lacking_in(warehouse: str, lines: Iterable[HoldLine]) -> tuple[Shortage, ...]:
+    """What of these lines is not in the warehouse. Raises InvalidQuantity."""
+    wanted = summed(lines)
+    there = dict(
+        StockLevel.objects.filter(
+            warehouse_id=warehouse, stock_item_id__in=[line.variant_id for line in wanted]
+        ).values_list("stock_item_id", "on_hand")
+    )
+    return tuple(
+        Shortage(
+            variant_id=line.variant_id,
+            sku=line.sku,
+            requested=line.quantity,
+            available=there.get(line.variant_id, 0),
+        )
+        for line in wanted
+        if there.get(line.variant_id, 0) < line.quantity
     )

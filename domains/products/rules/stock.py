@@ -38,6 +38,15 @@ class HoldLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HoldChange:
+    """`delta`: how much more is to be held; below zero, how much less."""
+
+    variant_id: UUID
+    sku: str
+    delta: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HoldRequest:
     """instead_of: a cart whose hold goes over to the order. What the cart holds counts as free for
     this order alone, and the cart's hold ends in the moment in which the order's begins.

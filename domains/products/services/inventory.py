@@ -19,7 +19,7 @@ from domains.products.models import (
 from domains.products.models.holding import EXPIRY_BATCH
 from domains.products.rules import stock as rules
 from domains.products.rules import tags
-from domains.products.rules.stock import Holder, HoldLine, HoldOutcome, HoldRequest
+from domains.products.rules.stock import HoldChange, Holder, HoldLine, HoldOutcome, HoldRequest
 from domains.products.services import shown
 from domains.products.services.listing import list_availability
 from infrastructure.database.contexts import atomic
@@ -290,6 +290,49 @@ def take_out(
             )
         StockItem.objects.save_all([items[line.variant_id] for line in lines])
         reservation.save()
+    return True
+
+
+def change_hold(
+    *, order_id: UUID, change_id: UUID, changes: Sequence[HoldChange], now: datetime
+) -> HoldOutcome:
+    """Hold more of this and less of that for an order: all of it or nothing. Raises NotHeld."""
+    with _showing() as turned:
+        return Reservation.objects.change(
+            order_id, changes, change_id=change_id, now=now, turned=turned
+        )
+
+
+def restock(
+    *,
+    order_id: UUID,
+    return_id: UUID,
+    lines: Sequence[HoldLine],
+    warehouse: str,
+    now: datetime,
+) -> bool:
+    """Goods of an order came back and can be sold again. True if this call put them there.
+
+    Repeatable under the return's id. Raises InvalidQuantity, UnknownWarehouse, WarehouseInactive.
+    """
+    lines = rules.summed(lines)
+    with atomic("products"):
+        Warehouse.objects.keep_open([warehouse])
+        items = {item.pk: item for item in StockItem.objects.locked(line.sku for line in lines)}
+        # Under the locks of its stock rows, so that its twin has either finished or not begun.
+        if StockMovement.objects.filter(change_id=return_id).exists():
+            return False
+        for line in lines:
+            items[line.variant_id].take_back(
+                quantity=line.quantity,
+                warehouse=warehouse,
+                order_id=order_id,
+                change_id=return_id,
+                now=now,
+            )
+        changed = [items[line.variant_id] for line in lines]
+        StockItem.objects.save_all(changed)
+        show_turned(changed)
     return True
 
 

@@ -151,7 +151,15 @@ class Movement(Out, frozen=True, kw_only=True):
     cart's hold), a fulfilment, a transfer, or somebody with a reason."""
 
     kind: Literal[
-        "ADJUSTMENT", "COUNT", "TRANSFER", "SHIPMENT", "LIMIT", "HOLD", "RELEASE", "TAKE_OVER"
+        "ADJUSTMENT",
+        "COUNT",
+        "TRANSFER",
+        "SHIPMENT",
+        "RETURN",
+        "LIMIT",
+        "HOLD",
+        "RELEASE",
+        "TAKE_OVER",
     ]
     on_hand_delta: int
     held_delta: int
