@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from infrastructure.events.codec import upcaster
 from infrastructure.events.event import Event, published
 
 TOPIC = "order-events"
 
 
-@published("orders.order_created", topic=TOPIC)
+@upcaster("orders.order_created", version=1)
+@upcaster("orders.order_status_updated", version=1)
+@upcaster("orders.order_cancelled", version=1)
+def _without_guests(payload: dict[str, Any]) -> dict[str, Any]:
+    """Before guests could order, every order had a customer; nothing else is different."""
+    return payload
+
+
+@published("orders.order_created", topic=TOPIC, version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderCreated(Event):
-    """An order was taken and is PENDING. `asynchronous`: nobody waits for its outcome, the
-    consumer settles it."""
+    """An order was taken and is PENDING. A guest's has no customer. `asynchronous`: nobody waits
+    for its outcome, the consumer settles it."""
 
     order_id: UUID
     number: str
-    customer_id: UUID
+    customer_id: UUID | None
     currency: str
     total_minor: int
     line_count: int
     asynchronous: bool
 
 
-@published("orders.order_status_updated", topic=TOPIC)
+@published("orders.order_status_updated", topic=TOPIC, version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderStatusUpdated(Event):
     """`reason` is a code, empty for a confirmed order."""
 
     order_id: UUID
     number: str
-    customer_id: UUID
+    customer_id: UUID | None
     previous_status: str
     status: str
     reason: str
@@ -40,12 +50,12 @@ class OrderStatusUpdated(Event):
     total_minor: int
 
 
-@published("orders.order_cancelled", topic=TOPIC)
+@published("orders.order_cancelled", topic=TOPIC, version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderCancelled(Event):
     """Follows OrderStatusUpdated for an order that somebody called off."""
 
     order_id: UUID
     number: str
-    customer_id: UUID
+    customer_id: UUID | None
     reason: str

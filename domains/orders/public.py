@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from domains.orders.queries import OrderAudit, event_counts, orders_audit, unsettled_count
-from domains.orders.rules import PLACEMENT_DEADLINE
+from domains.orders.rules.placement import PLACEMENT_DEADLINE
 
 __all__ = ["PLACEMENT_DEADLINE", "OrderAudit", "event_counts", "orders_audit", "unsettled_count"]

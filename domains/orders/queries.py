@@ -12,7 +12,7 @@ from django.db.models.query import QuerySet
 from domains.orders.errors import OrderNotFound
 from domains.orders.events import TOPIC
 from domains.orders.models import Order, OrderLine
-from domains.orders.rules import Status
+from domains.orders.rules.placement import Status
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from infrastructure.money import Money

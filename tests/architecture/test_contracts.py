@@ -53,7 +53,7 @@ def test_the_contracts_are_kept() -> None:
             "from domains.payments.events import PaymentAuthorised",
         ),
         ("domains/products/rules/stock.py", "import django"),
-        ("domains/orders/models.py", "from domains.orders import services"),
+        ("domains/orders/models/orders.py", "from domains.orders import services"),
         ("domains/orders/utils.py", "import json"),
         ("infrastructure/money.py", "from domains.orders import public"),
         ("domains/orders/services/placement.py", "import confluent_kafka"),

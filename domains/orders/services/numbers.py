@@ -6,7 +6,7 @@ import threading
 
 from django.conf import settings
 
-from domains.orders.rules import order_number
+from domains.orders.rules.numbers import order_number
 from infrastructure.database.contexts import connection_of
 
 # So many numbers are drawn at once, so that an order does not cost a round trip for its number.

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domains.orders import rules
 from domains.orders.errors import (
     OrderError,
     OrderInProgress,
@@ -20,8 +19,9 @@ from domains.orders.errors import (
     UnknownPaymentMethod,
     UnknownSku,
 )
-from domains.orders.models import Order, OrderLine, PaymentChoice
+from domains.orders.models import Order, OrderLine, Origin, PaymentChoice, Terms
 from domains.orders.queries import payment_statuses
+from domains.orders.rules.placement import Status
 from domains.orders.services import settling
 from domains.orders.services.numbers import next_number
 from domains.payments import public as payments
@@ -94,9 +94,10 @@ def place_order(
         raise
     order = Order.place(
         number=next_number(),
-        customer_id=customer_id,
+        origin=Origin(customer_id=customer_id, channel=channel or ""),
         lines=order_lines,
         currency=currency,
+        terms=Terms(subtotal_minor=total.amount_minor, total_minor=total.amount_minor),
         shipping_address=shipping_address,
         payment=payment,
         asynchronous=asynchronous,
@@ -131,7 +132,7 @@ def cancel_order(
     if key is None or idempotency.find(alias_of("orders"), key) is None:
         _request_cancel(order_id, reason, now, key)
     order = settling.settle(order_id=order_id, now=now)
-    if order.status == rules.Status.CONFIRMED and order.cancel_requested_at is None:
+    if order.status == Status.CONFIRMED and order.cancel_requested_at is None:
         raise PaymentCaptured(f"The payment of order {order.number} has been captured.")
     return order
 
@@ -139,7 +140,7 @@ def cancel_order(
 def _request_cancel(order_id: UUID, reason: str, now: datetime, key: IdempotencyKey | None) -> None:
     for retries_left in range(settling.RETRIES, -1, -1):
         order = Order.objects.whole(order_id)
-        if order.status == rules.Status.CANCELLED:
+        if order.status == Status.CANCELLED:
             return
         order.request_cancel(reason=reason, now=now)
         try:
@@ -214,11 +215,13 @@ def _order_lines(
     return [
         OrderLine(
             position=position,
+            product_id=offers[line.sku].product_id,
             variant_id=offers[line.sku].variant_id,
             sku=line.sku,
             name=offers[line.sku].name,
             quantity=line.quantity,
             unit_price_minor=offers[line.sku].unit_price.amount_minor,
+            subtotal_minor=offers[line.sku].unit_price.amount_minor * line.quantity,
             amount_minor=offers[line.sku].unit_price.amount_minor * line.quantity,
         )
         for position, line in enumerate(lines)

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domains.orders import rules
 from domains.orders.errors import OutOfStock, PaymentDeclined
 from domains.orders.models import Order
-from domains.orders.rules import Guarantee, Hold, Step
+from domains.orders.rules import placement as rules
+from domains.orders.rules.placement import Guarantee, Hold, Step
+from domains.orders.services import steps
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.products import public as products
@@ -109,6 +110,7 @@ class Case:
             finished=self.order.unsettled_since is None,
             hold=self.hold,
             guarantee=self.guarantee,
+            step_open=self.order.step_id is not None,
         )
 
 
@@ -165,7 +167,7 @@ def _authorise(case: Case, now: datetime) -> None:
 
 def _confirm(case: Case, now: datetime) -> None:
     case.order.confirm(now=now)
-    case.order.save()
+    _save(case)
 
 
 def _reject(case: Case, now: datetime) -> None:
@@ -178,17 +180,17 @@ def _reject(case: Case, now: datetime) -> None:
     else:
         reason = "given_up"
     case.order.reject(reason=reason, shortages=case.shortages, now=now)
-    case.order.save()
+    _save(case)
 
 
 def _cancel(case: Case, now: datetime) -> None:
     case.order.cancel(now=now)
-    case.order.save()
+    _save(case)
 
 
 def _refuse_cancel(case: Case, now: datetime) -> None:
     case.order.refuse_cancel()
-    case.order.save()
+    _save(case)
 
 
 def _release(case: Case, now: datetime) -> None:
@@ -203,6 +205,12 @@ def _void(case: Case, now: datetime) -> None:
 
 def _finish(case: Case, now: datetime) -> None:
     case.order.finish()
+    _save(case)
+
+
+def _save(case: Case) -> None:
+    if case.payment is not None:
+        case.order.see_payment(case.payment)
     case.order.save()
 
 
@@ -213,6 +221,7 @@ _STEPS = {
     Step.REJECT: _reject,
     Step.CANCEL: _cancel,
     Step.REFUSE_CANCEL: _refuse_cancel,
+    Step.CARRY_ON: steps.carry_on,
     Step.RELEASE: _release,
     Step.VOID: _void,
     Step.FINISH: _finish,

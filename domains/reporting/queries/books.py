@@ -20,6 +20,7 @@ Meaning = TypeVar("Meaning")
 STAGES = {
     "PENDING": books.Stage.UNDECIDED,
     "CONFIRMED": books.Stage.CONFIRMED,
+    "COMPLETED": books.Stage.CONFIRMED,
     "REJECTED": books.Stage.ENDED,
     "CANCELLED": books.Stage.ENDED,
 }

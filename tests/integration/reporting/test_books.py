@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from domains.orders.models import Order, PaymentChoice
-from domains.orders.rules import Status
+from domains.orders.rules.placement import Status
 from domains.orders.services.placement import cancel_order
 from domains.payments.public import Guarantee, PaymentStatus
 from domains.products.public import HoldLine, hold, hold_for_cart, stock_audit

@@ -6,17 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.orders.rules import (
-    ALPHABET,
-    MAX_SEQUENCE,
+from domains.orders.rules.numbers import ALPHABET, MAX_SEQUENCE, is_order_number, order_number
+from domains.orders.rules.placement import (
     Facts,
     Guarantee,
     Hold,
     Status,
     Step,
-    is_order_number,
     next_step,
-    order_number,
 )
 
 KEY = b"a key of this test"

@@ -26,6 +26,7 @@ MAX_QUANTITY = 1_000_000
 Sku = Annotated[str, Meta(min_length=1, max_length=64, examples=["85123A"])]
 Code = Annotated[str, Meta(min_length=1, max_length=40, examples=["web"])]
 OptionalText = Annotated[str, Meta(max_length=200, pattern=ONE_LINE)]
+OrderStatus = Literal["PENDING", "CONFIRMED", "REJECTED", "CANCELLED", "COMPLETED"]
 OrderNumber = Annotated[str, Meta(min_length=9, max_length=9, examples=["7Q4M2XWJK"])]
 
 
@@ -68,7 +69,7 @@ class CancelOrder(Body, frozen=True, kw_only=True):
 
 
 class OrderFilters(PageQuery, frozen=True, kw_only=True):
-    status: Literal["PENDING", "CONFIRMED", "REJECTED", "CANCELLED"] | None = None
+    status: OrderStatus | None = None
     number: OrderNumber | None = None
 
 
@@ -91,7 +92,7 @@ class Order(Out, frozen=True, kw_only=True):
 
     id: UUID
     number: str
-    status: Literal["PENDING", "CONFIRMED", "REJECTED", "CANCELLED"]
+    status: OrderStatus
     reason: str
     total: Money
     lines: list[OrderLine]

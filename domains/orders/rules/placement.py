@@ -1,8 +1,7 @@
-"""Pure decisions and calculations of orders."""
+"""What an order needs next, decided from the facts."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -16,6 +15,28 @@ class Status(StrEnum):
     CONFIRMED = "CONFIRMED"
     REJECTED = "REJECTED"
     CANCELLED = "CANCELLED"
+    COMPLETED = "COMPLETED"
+
+
+class FulfilmentStatus(StrEnum):
+    UNFULFILLED = "UNFULFILLED"
+    PARTIALLY_FULFILLED = "PARTIALLY_FULFILLED"
+    FULFILLED = "FULFILLED"
+
+
+class ReturnStatus(StrEnum):
+    NONE = "NONE"
+    REQUESTED = "REQUESTED"
+    PARTIALLY_RETURNED = "PARTIALLY_RETURNED"
+    RETURNED = "RETURNED"
+
+
+class Source(StrEnum):
+    """How an order reached the shop."""
+
+    WEB = "web"
+    CART = "cart"
+    STAFF = "staff"
 
 
 class Hold(StrEnum):
@@ -45,6 +66,7 @@ class Step(StrEnum):
     REJECT = "REJECT"
     CANCEL = "CANCEL"
     REFUSE_CANCEL = "REFUSE_CANCEL"
+    CARRY_ON = "CARRY_ON"
     RELEASE = "RELEASE"
     VOID = "VOID"
     FINISH = "FINISH"
@@ -59,12 +81,18 @@ class Facts:
     finished: bool
     hold: Hold
     guarantee: Guarantee
+    # Whether a command such as a return is being carried out.
+    step_open: bool = False
 
 
 def next_step(facts: Facts) -> Step:
     """What an order needs next. WAIT: only people can help; REST: nothing is left."""
     if facts.status == Status.PENDING:
         return _next_of_pending(facts)
+    if facts.step_open:
+        return Step.CARRY_ON
+    if facts.status == Status.COMPLETED:
+        return Step.REST
     if facts.status == Status.CONFIRMED:
         return _next_of_confirmed(facts)
     if facts.finished:
@@ -100,51 +128,3 @@ def _next_of_confirmed(facts: Facts) -> Step:
     if facts.guarantee in (Guarantee.GIVEN, Guarantee.UNKNOWN):
         return Step.VOID
     return Step.CANCEL
-
-
-# Order numbers: Crockford's alphabet has no letter that reads like a digit.
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_HALF_BITS = 20
-_HALF_MASK = (1 << _HALF_BITS) - 1
-_ROUNDS = 4
-MAX_SEQUENCE = (1 << (2 * _HALF_BITS)) - 1
-
-
-def order_number(sequence: int, *, key: bytes) -> str:
-    """Nine characters for people: a keyed permutation of the sequence, and a check character.
-
-    A balanced Feistel network is a permutation whatever its round function is, so two sequences
-    never have one number. The check is Luhn's, modulo 32: it finds every single wrong character
-    and nearly every swap of neighbours.
-    """
-    if not 0 <= sequence <= MAX_SEQUENCE:
-        raise ValueError(f"{sequence} is no sequence of an order number.")
-    left, right = sequence >> _HALF_BITS, sequence & _HALF_MASK
-    for round_number in range(_ROUNDS):
-        left, right = right, left ^ _scramble(right, round_number, key)
-    code = (left << _HALF_BITS) | right
-    body = "".join(ALPHABET[(code >> shift) & 31] for shift in range(35, -1, -5))
-    return body + _check_character(body)
-
-
-def is_order_number(text: str) -> bool:
-    """Whether a text is a well-formed order number; it need not exist."""
-    return (
-        len(text) == 9
-        and all(character in ALPHABET for character in text)
-        and text[-1] == _check_character(text[:-1])
-    )
-
-
-def _scramble(half: int, round_number: int, key: bytes) -> int:
-    message = bytes([round_number]) + half.to_bytes(3, "big")
-    digest = hashlib.blake2s(message, key=key[:32], digest_size=4).digest()
-    return int.from_bytes(digest, "big") & _HALF_MASK
-
-
-def _check_character(body: str) -> str:
-    total = 0
-    for position, character in enumerate(reversed(body)):
-        value = ALPHABET.index(character) * (2 if position % 2 == 0 else 1)
-        total += value // 32 + value % 32
-    return ALPHABET[-total % 32]

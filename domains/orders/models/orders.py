@@ -1,14 +1,16 @@
-"""The Order and its lines."""
+"""The Order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models import Q
 
 from domains.orders.errors import (
     OrderError,
@@ -19,12 +21,21 @@ from domains.orders.errors import (
     PaymentDeclined,
 )
 from domains.orders.events import OrderCancelled, OrderCreated, OrderStatusUpdated
-from domains.orders.rules import PLACEMENT_DEADLINE, Status
-from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
+from domains.orders.models.history import OrderChange
+from domains.orders.models.lines import OrderLine
+from domains.orders.rules.history import By
+from domains.orders.rules.placement import (
+    PLACEMENT_DEADLINE,
+    FulfilmentStatus,
+    ReturnStatus,
+    Source,
+    Status,
+)
+from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned
 from infrastructure.errors import FieldError
 from infrastructure.ids import new_id
 from infrastructure.money import Money
-from infrastructure.pii.fields import PersonalJSONField
+from infrastructure.pii.fields import BlindIndexField, PersonalEmailField, PersonalJSONField
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +44,49 @@ class PaymentChoice:
 
     method: str
     token: str
+    # Whether the order waits for another try where this one is declined.
+    keep_on_decline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Who orders, and by which way.
+
+    customer_id: None for a guest, who is known by `email` and reads the order with a token whose
+    SHA-256 is `token_hash`. placed_by: the member of staff who took the order for the customer.
+    """
+
+    customer_id: UUID | None
+    email: str = ""
+    token_hash: bytes | None = None
+    channel: str = ""
+    source: Source = Source.WEB
+    placed_by: UUID | None = None
+    cart_id: UUID | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What an order costs besides its lines, in minor units, as it was quoted.
+
+    shipping_minor: with its tax. coupons: as they were entered; uses: what of promotions and
+    coupons has to be redeemed; discounts: what was taken off, and why.
+    """
+
+    prices_include_tax: bool = True
+    subtotal_minor: int
+    discount_minor: int = 0
+    shipping_method: str = ""
+    shipping_name: str = ""
+    shipping_minor: int = 0
+    shipping_tax_minor: int = 0
+    shipping_tax_rate: str = "0"
+    tax_minor: int = 0
+    total_minor: int
+    coupons: Sequence[str] = ()
+    uses: Sequence[dict[str, Any]] = ()
+    discounts: Sequence[dict[str, Any]] = ()
 
 
 class OrderQuerySet(AggregateQuerySet):
@@ -70,25 +124,75 @@ RETURNING o.id
 """
 
 
+def _choices(kinds: type[StrEnum]) -> list[tuple[str, str]]:
+    return [(kind.value, kind.value) for kind in kinds]
+
+
 class Order(AggregateRoot):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     number = models.CharField(max_length=12, unique=True)
-    customer_id = models.UUIDField()
-    status = models.CharField(max_length=12, choices=[(s.value, s.value) for s in Status])
+    # Empty for a guest, whom the e-mail address stands for.
+    customer_id = models.UUIDField(null=True, blank=True)
+    email = PersonalEmailField(blank=True)
+    email_index = BlindIndexField(of="email", kind="email")
+    # Of the token that a guest reads the order with.
+    token_hash = models.BinaryField(max_length=32, null=True, editable=False)
+    channel = models.CharField(max_length=40, blank=True)
+    source = models.CharField(max_length=10, choices=_choices(Source), default=Source.WEB.value)
+    placed_by = models.UUIDField(null=True, blank=True)
+    cart_id = models.UUIDField(null=True, blank=True)
+    customer_note = models.TextField(blank=True)
+    status = models.CharField(max_length=12, choices=_choices(Status))
     # Why it was rejected or cancelled, as a code, and what was short: [{sku, requested, available}]
     reason = models.CharField(max_length=60, blank=True)
     shortages = models.JSONField(default=list, blank=True)
+    fulfilment_status = models.CharField(
+        max_length=20,
+        choices=_choices(FulfilmentStatus),
+        default=FulfilmentStatus.UNFULFILLED.value,
+    )
+    return_status = models.CharField(
+        max_length=20, choices=_choices(ReturnStatus), default=ReturnStatus.NONE.value
+    )
     currency = models.CharField(max_length=3)
+    prices_include_tax = models.BooleanField(default=True)
+    subtotal_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0)
+    shipping_method = models.CharField(max_length=40, blank=True)
+    shipping_name = models.CharField(max_length=255, blank=True)
+    shipping_minor = models.BigIntegerField(default=0)
+    shipping_tax_minor = models.BigIntegerField(default=0)
+    shipping_tax_rate = models.CharField(max_length=12, default="0")
+    tax_minor = models.BigIntegerField(default=0)
+    # What is to be paid now: edits and cancelled lines change it.
     total_minor = models.BigIntegerField()
+    refunded_minor = models.BigIntegerField(default=0)
+    coupons = models.JSONField(default=list, blank=True)
+    uses = models.JSONField(default=list, blank=True)
+    discounts = models.JSONField(default=list, blank=True)
+    # The order's own id at first; another try of payment is another payment.
+    payment_id = models.UUIDField()
     payment_method = models.CharField(max_length=40)
+    # As it was last seen, for lists. What counts is what payments say.
+    payment_status = models.CharField(max_length=20, default="PENDING")
     # Kept only until the order is decided: recovery may have to send the same request again.
     payment_token = models.CharField(max_length=200, blank=True)
+    # Whether a declined payment leaves the order waiting for another try.
+    keep_on_decline = models.BooleanField(default=False)
+    # Until when the customer may pay for an order that waits for that.
+    pay_until = models.DateTimeField(null=True, blank=True)
     shipping_address = PersonalJSONField()
+    billing_address = PersonalJSONField(null=True, blank=True)
     asynchronous = models.BooleanField(default=False)
     placed_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=60, blank=True)
+    # The step that is being carried out; one at a time.
+    step_id = models.UUIDField(null=True, blank=True)
+    # How many entries its history has.
+    changes_noted = models.PositiveIntegerField(default=0, editable=False)
     unsettled_since = models.DateTimeField(null=True, blank=True)
     # When recovery looks at it next; empty exactly when nothing is left to do.
     settle_at = models.DateTimeField(null=True, blank=True)
@@ -103,22 +207,35 @@ class Order(AggregateRoot):
             models.Index(
                 fields=["settle_at"],
                 name="orders_due",
-                condition=models.Q(settle_at__isnull=False),
+                condition=Q(settle_at__isnull=False),
             ),
             models.Index(fields=["customer_id", "placed_at", "id"], name="orders_of_customer"),
             models.Index(fields=["placed_at", "id"], name="orders_by_time"),
+            models.Index(
+                fields=["email_index"],
+                name="orders_of_email",
+                condition=Q(email_index__isnull=False),
+            ),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(total_minor__gte=0), name="orders_total_not_negative"
+            models.UniqueConstraint(
+                fields=["cart_id"],
+                name="orders_one_of_cart",
+                condition=Q(cart_id__isnull=False) & ~Q(status="REJECTED"),
             ),
             models.CheckConstraint(
-                condition=~models.Q(status="PENDING") | models.Q(unsettled_since__isnull=False),
+                condition=Q(total_minor__gte=0), name="orders_total_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_minor__gte=0), name="orders_refund_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="PENDING") | Q(unsettled_since__isnull=False),
                 name="orders_pending_is_unsettled",
             ),
             models.CheckConstraint(
-                condition=models.Q(unsettled_since__isnull=True, settle_at__isnull=True)
-                | models.Q(unsettled_since__isnull=False, settle_at__isnull=False),
+                condition=Q(unsettled_since__isnull=True, settle_at__isnull=True)
+                | Q(unsettled_since__isnull=False, settle_at__isnull=False),
                 name="orders_unsettled_is_due",
             ),
         ]
@@ -132,24 +249,52 @@ class Order(AggregateRoot):
     def place(
         cls,
         *,
+        order_id: UUID | None = None,
         number: str,
-        customer_id: UUID,
+        origin: Origin,
         lines: Sequence[OrderLine],
         currency: str,
+        terms: Terms,
         shipping_address: dict[str, Any],
+        billing_address: dict[str, Any] | None = None,
         payment: PaymentChoice,
         asynchronous: bool,
         now: datetime,
     ) -> Self:
+        """order_id: where the caller was given it, as a checkout is."""
+        order_id = order_id or new_id()
         order = cls(
+            id=order_id,
             number=number,
-            customer_id=customer_id,
+            customer_id=origin.customer_id,
+            email=origin.email,
+            token_hash=origin.token_hash,
+            channel=origin.channel,
+            source=origin.source,
+            placed_by=origin.placed_by,
+            cart_id=origin.cart_id,
+            customer_note=origin.note,
             status=Status.PENDING,
             currency=currency,
-            total_minor=sum(line.amount_minor for line in lines),
+            prices_include_tax=terms.prices_include_tax,
+            subtotal_minor=terms.subtotal_minor,
+            discount_minor=terms.discount_minor,
+            shipping_method=terms.shipping_method,
+            shipping_name=terms.shipping_name,
+            shipping_minor=terms.shipping_minor,
+            shipping_tax_minor=terms.shipping_tax_minor,
+            shipping_tax_rate=terms.shipping_tax_rate,
+            tax_minor=terms.tax_minor,
+            total_minor=terms.total_minor,
+            coupons=list(terms.coupons),
+            uses=list(terms.uses),
+            discounts=list(terms.discounts),
+            payment_id=order_id,
             payment_method=payment.method,
             payment_token=payment.token,
+            keep_on_decline=payment.keep_on_decline,
             shipping_address=shipping_address,
+            billing_address=billing_address,
             asynchronous=asynchronous,
             placed_at=now,
         )
@@ -159,7 +304,7 @@ class Order(AggregateRoot):
             OrderCreated(
                 order_id=order.id,
                 number=number,
-                customer_id=customer_id,
+                customer_id=order.customer_id,
                 currency=currency,
                 total_minor=order.total_minor,
                 line_count=len(lines),
@@ -173,6 +318,7 @@ class Order(AggregateRoot):
 
     def confirm(self, *, now: datetime) -> None:
         self._decide(Status.CONFIRMED, reason="", now=now)
+        self.confirmed_at = now
         self._is_settled()
 
     def reject(
@@ -213,6 +359,26 @@ class Order(AggregateRoot):
         """Goods and money of an ended order are back."""
         self._require(Status.REJECTED, Status.CANCELLED)
         self._is_settled()
+
+    def see_payment(self, status: str) -> None:
+        """Remember how the payment stands, for lists; it is written with the next change."""
+        self.payment_status = status
+
+    def note(self, code: str, *, actor: By, at: datetime, **data: Any) -> None:
+        """Add an entry to the order's history; the next `save()` writes it. `data` is JSON, and
+        nothing personal."""
+        self.changes_noted += 1
+        self.write_along(
+            OrderChange(
+                order_id=self.id,
+                position=self.changes_noted,
+                at=at,
+                actor_kind=actor.kind,
+                actor_id=actor.id,
+                code=code,
+                data=data,
+            )
+        )
 
     # Questions
 
@@ -288,27 +454,3 @@ def shortage_errors(
         for line in lines
         if line.sku in short
     ]
-
-
-class OrderLine(OwnedModel):
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="line_rows")
-    position = models.PositiveIntegerField()
-    variant_id = models.UUIDField()
-    sku = models.CharField(max_length=64)
-    name = models.CharField(max_length=255)
-    quantity = models.BigIntegerField()
-    unit_price_minor = models.BigIntegerField()
-    amount_minor = models.BigIntegerField()
-
-    class Meta:
-        verbose_name = "line"
-        ordering = ["position"]
-        constraints = [
-            models.UniqueConstraint(fields=["order", "position"], name="orders_line_position"),
-            models.CheckConstraint(
-                condition=models.Q(quantity__gt=0), name="orders_line_quantity_positive"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} × {self.sku}"

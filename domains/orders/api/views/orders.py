@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET
 
 from domains.orders import errors, queries
-from domains.orders.api import serializers
+from domains.orders.api.serializers import orders as serializers
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.services import placement
 from infrastructure import clock
