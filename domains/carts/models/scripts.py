@@ -1,0 +1,391 @@
+"""What is done to carts, as scripts that Redis runs one at a time.
+
+KEYS: 1 the cart, 2 the outbox of its shard; a script says what else. ARGV[1] is a JSON object,
+`given`. The first part of an answer is a code; what follows `ok` and `replayed` is the cart.
+Nothing is undone in a script that fails midway, so each looks at everything before it writes.
+
+A cart is a hash: `state`, `version`, the number of events (`sequence`) and so on, `line:<sku>` =
+"position quantity note", and `seen:<sku>` = what the customer was told of it last.
+"""
+
+from __future__ import annotations
+
+_PRELUDE = """
+local given = cjson.decode(ARGV[1])
+local cart = {}
+do
+    local texts = {'state', 'customer', 'currency', 'channel', 'order_id', 'into'}
+    local numbers = {'version', 'lines', 'quantity', 'size', 'next', 'attempt'}
+    for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(texts))) do
+        cart[texts[i]] = value or ''
+    end
+    for i, value in ipairs(redis.call('HMGET', KEYS[1], unpack(numbers))) do
+        cart[numbers[i]] = tonumber(value) or 0
+    end
+end
+
+local function answer(code)
+    return {code, redis.call('HGETALL', KEYS[1])}
+end
+
+local function invisible()
+    return cart.state == '' or cart.state == 'DELETED'
+        or (cart.customer ~= '' and cart.customer ~= given.owner)
+end
+
+local function refusal()
+    if invisible() or cart.state == 'MERGED' then return {'not_found'} end
+    if cart.state == 'CHECKED_OUT' then return {'checked_out', cart.order_id} end
+    if cart.state ~= 'OPEN' then return {'frozen'} end
+    return nil
+end
+
+local function told_before(key)
+    if not given.once then return nil end
+    local known = redis.call('GET', key)
+    if not known then return nil end
+    if string.sub(known, 1, #given.once) ~= given.once then return {'key_reused'} end
+    return {'replayed', string.sub(known, #given.once + 2)}
+end
+
+local function remember(key)
+    if given.once then
+        redis.call('SET', key, given.once .. ' ' .. given.cart, 'PX', given.once_ms)
+    end
+end
+
+local function emit(facts)
+    facts.cart_id = given.cart
+    facts.customer_id = cart.customer ~= '' and cart.customer or cjson.null
+    facts.cart_version = cart.version
+    facts.currency = cart.currency
+    facts.channel = cart.channel ~= '' and cart.channel or cjson.null
+    facts.line_count = cart.lines
+    facts.quantity = cart.quantity
+    local sequence = redis.call('HINCRBY', KEYS[1], 'sequence', 1)
+    redis.call('XADD', KEYS[2], '*', 'key', given.cart, 'sequence', sequence,
+        'payload', cjson.encode(facts), unpack(given.envelope))
+end
+
+local function keep()
+    local wanted = cart.customer == '' and given.guest_ms or given.customer_ms
+    redis.call('PEXPIRE', KEYS[1], wanted)
+end
+
+-- The cart goes, and its id stays taken.
+local function bury(state, ...)
+    local sequence = redis.call('HGET', KEYS[1], 'sequence')
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'state', state, 'version', cart.version, 'sequence', sequence,
+        'customer', cart.customer, 'currency', cart.currency, 'channel', cart.channel,
+        'updated_at', given.now, ...)
+    redis.call('PEXPIRE', KEYS[1], given.tomb_ms)
+end
+
+local function text_of(line)
+    return string.format('%d %d %s', line.position, line.quantity, line.note)
+end
+
+local function line_of(text)
+    local position, quantity, note = string.match(text, '^(%d+) (%d+) (.*)$')
+    return {position = tonumber(position), quantity = tonumber(quantity), note = note}
+end
+"""
+
+# Carries out what `changes` and `fields` say, or tells why not. `merge`: quantities that would be
+# too large are cut, lines that are too many left out, since nobody is there to choose.
+_APPLY = """
+local function apply(changes, fields, merge)
+    local lines, skus = {}, {}
+    for _, change in ipairs(changes) do
+        local line = lines[change.sku]
+        if not line then
+            local text = redis.call('HGET', KEYS[1], 'line:' .. change.sku)
+            line = text and line_of(text) or {quantity = 0, note = ''}
+            line.before = text or ''
+            line.had, line.size = line.quantity, text and #change.sku + #line.note or 0
+            lines[change.sku] = line
+            skus[#skus + 1] = change.sku
+        end
+        if change.kind == 'add' then
+            line.quantity = line.quantity + change.quantity
+        else
+            line.quantity = change.quantity
+        end
+        if change.note and not (merge and line.note ~= '') then line.note = change.note end
+        if merge then line.quantity = math.min(line.quantity, given.most_quantity) end
+        if line.quantity > given.most_quantity then return 'quantity_too_large' end
+    end
+    local count, quantity, size, next = cart.lines, cart.quantity, cart.size, cart.next
+    local writes, gone = {}, {}
+    for _, sku in ipairs(skus) do
+        local line = lines[sku]
+        if line.quantity == 0 then
+            if line.before ~= '' then
+                gone[#gone + 1] = 'line:' .. sku
+                gone[#gone + 1] = 'seen:' .. sku
+                count, quantity, size = count - 1, quantity - line.had, size - line.size
+            end
+        elseif not (merge and line.before == '' and count >= given.most_lines) then
+            if line.before == '' then
+                line.position, next, count = next, next + 1, count + 1
+            end
+            local text = text_of(line)
+            if text ~= line.before then
+                writes[#writes + 1] = 'line:' .. sku
+                writes[#writes + 1] = text
+                quantity = quantity + line.quantity - line.had
+                size = size + #sku + #line.note - line.size
+            end
+        end
+    end
+    for name, value in pairs(fields) do
+        local before = redis.call('HGET', KEYS[1], name) or ''
+        if before ~= value then
+            writes[#writes + 1] = name
+            writes[#writes + 1] = value
+            size = size + #value - #before
+        end
+    end
+    if count > given.most_lines and count > cart.lines then return 'too_many_lines' end
+    if size > given.most_size and size > cart.size and not merge then return 'too_large' end
+    if #writes == 0 and #gone == 0 then return 'same' end
+    -- Not all at once: what a call takes is limited by Lua's stack.
+    for i = 1, #gone, 1000 do
+        redis.call('HDEL', KEYS[1], unpack(gone, i, math.min(i + 999, #gone)))
+    end
+    for i = 1, #writes, 1000 do
+        redis.call('HSET', KEYS[1], unpack(writes, i, math.min(i + 999, #writes)))
+    end
+    cart.lines, cart.quantity, cart.version = count, quantity, cart.version + 1
+    redis.call('HSET', KEYS[1], 'lines', count, 'quantity', quantity, 'size', size, 'next', next,
+        'version', cart.version, 'updated_at', given.now)
+    return 'changed'
+end
+"""
+
+# KEYS: 3 whose cart it is (`current`), 4 the Idempotency-Key, 5 the cart that was current.
+CREATE = (
+    _PRELUDE
+    + """
+local known = told_before(KEYS[4])
+if known then return known end
+if given.owner ~= '' then
+    local current = redis.call('GET', KEYS[3]) or ''
+    if current ~= given.expected then return {'again', current} end
+    if current ~= '' and redis.call('HGET', KEYS[5], 'state') == 'OPEN' then
+        return {'current', current}
+    end
+end
+if cart.state ~= '' then return {'taken'} end
+cart.state, cart.version, cart.customer = 'OPEN', 1, given.owner
+cart.currency, cart.channel = given.currency, given.channel
+redis.call('HSET', KEYS[1], 'state', 'OPEN', 'version', 1, 'sequence', 0, 'customer', given.owner,
+    'currency', given.currency, 'channel', given.channel, 'created_at', given.now,
+    'updated_at', given.now, 'lines', 0, 'quantity', 0, 'size', 0, 'next', 0)
+keep()
+if given.owner ~= '' then redis.call('SET', KEYS[3], given.cart, 'PX', given.tomb_ms) end
+remember(KEYS[4])
+emit({status = 'OPEN'})
+return answer('ok')
+"""
+)
+
+# Of a cart that was not looked at for a while, the time left is set anew.
+READ = (
+    _PRELUDE
+    + """
+if invisible() or cart.state == 'MERGED' then return {'not_found'} end
+if cart.state == 'CHECKED_OUT' then return {'checked_out', cart.order_id} end
+if cart.state == 'OPEN' then
+    local wanted = cart.customer == '' and given.guest_ms or given.customer_ms
+    if redis.call('PTTL', KEYS[1]) < wanted - wanted / 16 then keep() end
+end
+return answer('ok')
+"""
+)
+
+# KEYS: 3 whose cart it is, 4 the Idempotency-Key.
+CHANGE = (
+    _PRELUDE
+    + _APPLY
+    + """
+local no = refusal()
+if no then return no end
+local known = told_before(KEYS[4])
+if known then return known[1] == 'replayed' and answer('replayed') or known end
+if given.version and given.version ~= cart.version then return {'changed'} end
+local came = apply(given.changes, given.fields, false)
+if came ~= 'same' and came ~= 'changed' then return {came} end
+keep()
+remember(KEYS[4])
+if came == 'changed' then
+    emit({status = 'OPEN'})
+    if cart.customer ~= '' then redis.call('PEXPIRE', KEYS[3], given.tomb_ms) end
+end
+return answer('ok')
+"""
+)
+
+# What the customer was told of lines: no change of the cart, and no fact.
+SEE = (
+    _PRELUDE
+    + """
+if refusal() then return {'ok'} end
+for sku, text in pairs(given.seen) do
+    if redis.call('HEXISTS', KEYS[1], 'line:' .. sku) == 1 then
+        redis.call(given.again and 'HSET' or 'HSETNX', KEYS[1], 'seen:' .. sku, text)
+    end
+end
+return {'ok'}
+"""
+)
+
+DELETE = (
+    _PRELUDE
+    + """
+if cart.state == 'DELETED' and (cart.customer == '' or cart.customer == given.owner) then
+    return {'ok'}
+end
+local no = refusal()
+if no then return no end
+if given.version and given.version ~= cart.version then return {'changed'} end
+cart.version, cart.lines, cart.quantity = cart.version + 1, 0, 0
+emit({status = 'DELETED'})
+bury('DELETED')
+return {'ok'}
+"""
+)
+
+# KEYS: 3 the frozen carts of the shard.
+FREEZE = (
+    _PRELUDE
+    + """
+if invisible() then return {'not_found'} end
+if cart.state == 'FROZEN' then return answer('ok') end
+local no = refusal()
+if no then return no end
+if given.version and given.version ~= cart.version then return {'changed'} end
+if cart.lines == 0 then return {'empty'} end
+redis.call('HSET', KEYS[1], 'state', 'FROZEN', 'order_id', given.order_id, 'frozen_at', given.now)
+redis.call('PERSIST', KEYS[1])
+redis.call('ZADD', KEYS[3], given.now_ms, given.cart .. ' ' .. given.order_id)
+return answer('ok')
+"""
+)
+
+# KEYS: 3 the frozen carts of the shard. Whose cart it is makes no difference here.
+CLOSE = (
+    _PRELUDE
+    + """
+if cart.order_id ~= given.order_id then return {'other'} end
+if cart.state == 'CHECKED_OUT' then return {'ok'} end
+if cart.state ~= 'FROZEN' then return {'other'} end
+cart.version = cart.version + 1
+emit({order_id = given.order_id})
+bury('CHECKED_OUT', 'order_id', given.order_id)
+redis.call('ZREM', KEYS[3], given.cart .. ' ' .. given.order_id)
+return {'ok'}
+"""
+)
+
+REOPEN = (
+    _PRELUDE
+    + """
+if cart.state ~= 'FROZEN' or cart.order_id ~= given.order_id then return {'other'} end
+redis.call('HSET', KEYS[1], 'state', 'OPEN')
+redis.call('HDEL', KEYS[1], 'order_id', 'frozen_at')
+redis.call('ZREM', KEYS[3], given.cart .. ' ' .. given.order_id)
+keep()
+return {'ok'}
+"""
+)
+
+# The source of a merge. KEYS: 3 the carts of the shard that are being merged. Whoever comes later,
+# or again, carries on what was begun: into the same cart, as the same attempt. Without `into` it
+# only tells what there is to merge.
+BEGIN_MERGE = (
+    _PRELUDE
+    + """
+if cart.state == 'MERGING' or cart.state == 'MERGED' then
+    if redis.call('HGET', KEYS[1], 'by') ~= given.owner then return {'not_found'} end
+    return answer(cart.state == 'MERGED' and 'merged' or 'ok')
+end
+local no = refusal()
+if no then return no end
+if cart.customer ~= '' then return {'not_mergeable'} end
+if given.into == '' then return answer('ok') end
+redis.call('HSET', KEYS[1], 'state', 'MERGING', 'into', given.into, 'by', given.owner,
+    'attempt', cart.attempt + 1)
+redis.call('PERSIST', KEYS[1])
+redis.call('ZADD', KEYS[3], given.now_ms, given.cart)
+return answer('ok')
+"""
+)
+
+# The target of a merge. `merged:<source>` is the attempt that was carried out or, with a minus,
+# the last one that never may be.
+APPLY_MERGE = (
+    _PRELUDE
+    + _APPLY
+    + """
+local mark = 'merged:' .. given.source
+local known = tonumber(redis.call('HGET', KEYS[1], mark)) or 0
+if known > 0 then return {'ok'} end
+if invisible() or cart.state == 'CHECKED_OUT' or cart.state == 'MERGED' then return {'gone'} end
+if -known >= given.attempt then return {'frozen'} end
+if cart.state ~= 'OPEN' then
+    redis.call('HSET', KEYS[1], mark, -given.attempt)
+    return {'frozen'}
+end
+local fields = {}
+for _, group in ipairs(given.groups) do
+    if (redis.call('HGET', KEYS[1], group.first) or '') == '' then
+        for name, value in pairs(group.fields) do fields[name] = value end
+    end
+end
+if given.coupons then
+    local known_coupons = redis.call('HGET', KEYS[1], 'coupons')
+    local coupons, has = {}, {}
+    for _, list in ipairs({known_coupons and cjson.decode(known_coupons) or {}, given.coupons}) do
+        for _, code in ipairs(list) do
+            if not has[code] and #coupons < given.most_coupons then
+                has[code], coupons[#coupons + 1] = true, code
+            end
+        end
+    end
+    if #coupons > 0 then fields.coupons = cjson.encode(coupons) end
+end
+local came = apply(given.changes, fields, true)
+redis.call('HSET', KEYS[1], mark, given.attempt)
+keep()
+if came == 'changed' then emit({status = 'OPEN'}) end
+return {'ok'}
+"""
+)
+
+# The source again: it is gone, or it is the guest's as before. KEYS: 3 as in BEGIN_MERGE.
+FINISH_MERGE = (
+    _PRELUDE
+    + """
+if cart.state ~= 'MERGING' or cart.attempt ~= given.attempt then return {'ok'} end
+local by = redis.call('HGET', KEYS[1], 'by')
+cart.version, cart.lines, cart.quantity = cart.version + 1, 0, 0
+emit({status = 'MERGED'})
+bury('MERGED', 'into', cart.into, 'by', by)
+redis.call('ZREM', KEYS[3], given.cart)
+return {'ok'}
+"""
+)
+
+UNDO_MERGE = (
+    _PRELUDE
+    + """
+if cart.state ~= 'MERGING' or cart.attempt ~= given.attempt then return {'ok'} end
+redis.call('HSET', KEYS[1], 'state', 'OPEN')
+redis.call('HDEL', KEYS[1], 'into', 'by')
+redis.call('ZREM', KEYS[3], given.cart)
+keep()
+return {'ok'}
+"""
+)

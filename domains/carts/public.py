@@ -1,0 +1,136 @@
+"""What other contexts may ask of carts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from domains.carts.errors import (
+    CartChanged,
+    CartCheckedOut,
+    CartEmpty,
+    CartFrozen,
+    CartNotDurable,
+    CartNotFound,
+    CartsUnavailable,
+)
+from domains.carts.models import Cart
+from domains.carts.services import checkout
+
+__all__ = [
+    "CartChanged",
+    "CartCheckedOut",
+    "CartContents",
+    "CartEmpty",
+    "CartFrozen",
+    "CartLine",
+    "CartNotDurable",
+    "CartNotFound",
+    "CartsUnavailable",
+    "Frozen",
+    "close",
+    "freeze",
+    "frozen_since",
+    "reopen",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CartLine:
+    sku: str
+    quantity: int
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CartContents:
+    """A cart without prices: these are the offers' and the quote's at the moment. customer_id:
+    None for a guest's."""
+
+    id: UUID
+    version: int
+    customer_id: UUID | None
+    currency: str
+    channel: str | None
+    lines: tuple[CartLine, ...]
+    coupons: tuple[str, ...]
+    shipping_method: str | None
+    country: str | None
+    region: str
+    postcode: str
+    note: str
+
+    @classmethod
+    def of(cls, cart: Cart) -> Self:
+        return cls(
+            id=cart.id,
+            version=cart.version,
+            customer_id=cart.customer_id,
+            currency=cart.currency,
+            channel=cart.channel,
+            lines=tuple(
+                CartLine(sku=line.sku, quantity=line.quantity, note=line.note)
+                for line in cart.lines
+            ),
+            coupons=cart.coupons,
+            shipping_method=cart.shipping_method,
+            country=cart.country,
+            region=cart.region,
+            postcode=cart.postcode,
+            note=cart.note,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frozen:
+    """order_id: the order that the cart is frozen for, which need not be the one asked for."""
+
+    contents: CartContents
+    order_id: UUID
+
+
+def freeze(
+    *, cart_id: UUID, order_id: UUID, owner: UUID | None, version: int | None, now: datetime
+) -> Frozen:
+    """Let nobody change a cart until it is decided what becomes of this order.
+
+    The first order sticks: whoever comes later gets the cart with that one, whatever version they
+    name. owner: who asks, None for a guest; a customer's cart exists for that customer alone.
+    Raises CartNotFound, CartChanged if `version` is not the cart's, CartEmpty, CartFrozen while it
+    is on its way into another cart, CartCheckedOut (with the order's id), CartsUnavailable and
+    CartNotDurable: then the cart may be frozen, and whoever asks again finds out.
+    """
+    cart = checkout.freeze(
+        cart_id=cart_id, order_id=order_id, owner=owner, version=version, now=now
+    )
+    assert cart.order_id is not None
+    return Frozen(contents=CartContents.of(cart), order_id=cart.order_id)
+
+
+def close(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
+    """The order is confirmed: its cart is no more, and CartCheckedOut tells of it. Repeatable.
+
+    Whether the cart has become this order; False where it was not frozen for it, or has been gone
+    for so long that nothing is known of it. Raises CartsUnavailable, CartNotDurable: ask again.
+    """
+    return checkout.close(cart_id=cart_id, order_id=order_id, now=now)
+
+
+def reopen(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
+    """The order came to nothing: its cart is as before. Repeatable, even when it has been frozen
+    for another order since: that one keeps it.
+
+    Whether this call gave it back. Raises CartsUnavailable, CartNotDurable: ask again.
+    """
+    return checkout.reopen(cart_id=cart_id, order_id=order_id, now=now)
+
+
+def frozen_since(*, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
+    """(cart, order) of carts frozen before an instant and not decided, the oldest first: of one
+    whose order does not exist the checkout died, and it is to be reopened.
+
+    Raises CartsUnavailable.
+    """
+    return checkout.frozen_since(before=before, at_most=at_most)

@@ -1,0 +1,30 @@
+"""A cart on its way to an order: frozen, then closed or given back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from domains.carts.models import Cart, store
+
+
+def freeze(
+    *, cart_id: UUID, order_id: UUID, owner: UUID | None, version: int | None, now: datetime
+) -> Cart:
+    """See `public.freeze`."""
+    return store().freeze(cart_id=cart_id, order_id=order_id, owner=owner, version=version, now=now)
+
+
+def close(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
+    """See `public.close`."""
+    return store().close(cart_id=cart_id, order_id=order_id, now=now)
+
+
+def reopen(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
+    """See `public.reopen`."""
+    return store().reopen(cart_id=cart_id, order_id=order_id, now=now)
+
+
+def frozen_since(*, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
+    """See `public.frozen_since`."""
+    return store().frozen_since(before=before, at_most=at_most)
