@@ -79,6 +79,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL")
 REDIS_CACHE_URL = env.text("REDIS_CACHE_URL", REDIS_URL)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
+REDIS_CARTS_URL = env.text("REDIS_CARTS_URL", REDIS_URL)
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -122,6 +123,28 @@ METRICS_PORT = env.integer("METRICS_PORT", 0)
 # A file that relay, consumer, worker and beat touch about once per second while they make progress;
 # empty for none.
 HEARTBEAT_FILE = env.text("HEARTBEAT_FILE", "")
+
+# --- Carts -----------------------------------------------------------------------------------
+
+# How many replicas must have a change on their disks before it is answered, and before its fact is
+# told; within 200 ms, or else it is `cart_not_durable`.
+CARTS_REPLICAS = env.integer("CARTS_REPLICAS", 0)
+CARTS_TIMEOUT_SECONDS = env.number("CARTS_TIMEOUT_SECONDS", 1.0)
+# How long a cart is kept that nobody touches: a guest's, a customer's.
+CART_GUEST_DAYS = env.integer("CART_GUEST_DAYS", 30)
+CART_CUSTOMER_DAYS = env.integer("CART_CUSTOMER_DAYS", 90)
+# How long it is known of a cart that is gone what became of it.
+CART_TOMBSTONE_DAYS = env.integer("CART_TOMBSTONE_DAYS", 180)
+env.require(
+    min(CART_GUEST_DAYS, CART_CUSTOMER_DAYS) >= 1 and CART_TOMBSTONE_DAYS >= CART_CUSTOMER_DAYS,
+    "CART_GUEST_DAYS, CART_CUSTOMER_DAYS must be 1 or more, CART_TOMBSTONE_DAYS no less than them",
+)
+# How long goods stay held for a cart, once somebody asked for it.
+CART_HOLD_SECONDS = env.integer("CART_HOLD_SECONDS", 900)
+env.require(0 < CART_HOLD_SECONDS <= 86_400, "CART_HOLD_SECONDS must be 1 to 86400")
+# The outboxes in Redis: what begins their tags -> where they are, and by how many replicas an
+# entry must be kept before it is told.
+STREAM_OUTBOXES = {"c": {"url": REDIS_CARTS_URL, "replicas": CARTS_REPLICAS}}
 
 # --- Payments --------------------------------------------------------------------------------
 
@@ -232,6 +255,8 @@ RATE_LIMITS: dict[str, str | None] = {
     "refresh": "30/min",
     "checkout": "10/min",
     "search": "120/min",
+    "carts": "300/min",
+    "cart_made": "60/h",
     # What is answered from memory before Django, per address and process.
     "cached": "6000/min",
     "webhooks": "6000/min",
