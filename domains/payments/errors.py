@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import ceil
+from typing import Self
+
 from infrastructure.errors import DomainError
 
 
@@ -37,6 +40,10 @@ class PaymentNotAuthorised(PaymentError):
     code, status, title = "payment_not_authorised", 409, "The payment is not authorised"
 
 
+class PaymentNotAuthorisedYet(PaymentNotAuthorised):
+    """Nobody knows yet whether the money is held."""
+
+
 class PaymentAlreadyCaptured(PaymentError):
     code, status, title = "payment_already_captured", 409, "The money has been captured"
 
@@ -67,6 +74,44 @@ class GatewayRefused(PaymentError):
     code, status, title = "gateway_refused", 409, "The gateway refused"
 
 
+class NotSupportedByGateway(PaymentError):
+    """The payment's gateway cannot do it in this way, such as in parts."""
+
+    code, status, title = "not_supported_by_gateway", 409, "The gateway cannot do that"
+
+
+class PaidByReceipt(PaymentError):
+    """The money comes to the bank account by itself; there is nothing to capture."""
+
+    code, status, title = "paid_by_receipt", 409, "The money is recorded when it comes in"
+
+
+class ReceiptsNotTaken(PaymentError):
+    """The payment's method takes the money itself; none of it comes by bank."""
+
+    code, status, title = "receipts_not_taken", 409, "This payment is not made by bank"
+
+
+class InvalidReceipt(PaymentError):
+    code, status, title = "invalid_receipt", 400, "Invalid receipt"
+
+
+class ReceiptDiffers(PaymentError):
+    """The bank's reference was recorded for this payment before, with another amount."""
+
+    code, status, title = "receipt_differs", 409, "The receipt was recorded differently"
+
+
+class OperationDoesNotFit(PaymentError):
+    """What the gateway did without us contradicts what is known of the payment."""
+
+    code, status, title = "operation_does_not_fit", 409, "The operation does not fit the payment"
+
+
+class DifferenceNotFound(PaymentError):
+    code, status, title = "difference_not_found", 404, "Difference not found"
+
+
 class UnknownGateway(PaymentError):
     code, status, title = "unknown_gateway", 404, "Unknown gateway"
 
@@ -87,3 +132,19 @@ class InvalidNotification(PaymentError):
     """Signed, and still not what the gateway's contract says."""
 
     code, status, title = "invalid_notification", 400, "Invalid notification"
+
+
+class PaymentsUnavailable(PaymentError):
+    """The gateway is not called at the moment. Nothing was sent, and nothing was written."""
+
+    code, status, title = "payments_unavailable", 503, "Payments are unavailable"
+
+    @classmethod
+    def for_seconds(cls, seconds: float) -> Self:
+        """`Retry-After` says when it is worth coming back: 1 s or later."""
+        retry_after = str(max(ceil(seconds), 1))
+        return cls("Try again in a moment.", headers={"Retry-After": retry_after})
+
+    @property
+    def retry_after_s(self) -> int:
+        return int(self.headers["Retry-After"])

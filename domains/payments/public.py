@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from domains.payments import queries, rules, services
 from domains.payments.errors import (
+    NotSupportedByGateway,
     PaymentAlreadyCaptured,
+    PaymentError,
+    PaymentMismatch,
+    PaymentNotAuthorisedYet,
     PaymentOperationInProgress,
     PaymentTokenRequired,
     UnknownPaymentMethod,
 )
 from domains.payments.gateways import NO_GATEWAY
-from domains.payments.models import Payment
+from domains.payments.models import Operation, Payment
 from domains.payments.queries import JournalDifference, PaymentAudit, PaymentState
-from domains.payments.rules import Guarantee, PaymentStatus
+from domains.payments.rules import (
+    NOT_COMPLETED,
+    Guarantee,
+    OperationState,
+    PaymentStatus,
+)
+from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money
 
 __all__ = [
+    "NOT_COMPLETED",
     "NO_GATEWAY",
     "Guarantee",
     "JournalDifference",
+    "MoveState",
+    "NotSupportedByGateway",
+    "OperationOutcome",
     "Outcome",
     "PaymentAudit",
     "PaymentState",
@@ -31,28 +46,60 @@ __all__ = [
     "PaymentTokenRequired",
     "UnknownPaymentMethod",
     "authorise",
+    "capture",
     "check_method",
     "event_counts",
     "guarantee_of",
     "journal_differences",
     "payment_audit",
     "payment_states",
+    "refresh",
+    "refund",
     "void",
 ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How a payment stands. `decline_code` is set when it is DECLINED."""
+    """How a payment stands.
+
+    decline_code: why it is DECLINED; NOT_COMPLETED where it is VOIDED since the customer did not
+    confirm or pay it in time. action_url: where the customer has to go while it is ACTION_REQUIRED,
+    until action_deadline. due_at: until when a prepaid one that is PENDING has to be paid.
+    """
 
     payment_id: UUID
     status: PaymentStatus
     decline_code: str | None = None
+    action_url: str | None = None
+    action_deadline: datetime | None = None
+    due_at: datetime | None = None
 
     @property
     def is_released(self) -> bool:
-        """No money is held, and none ever will be under this id."""
+        """No money is held, and none ever will be under this id.
+
+        Money that comes to the bank account nevertheless is not relied upon: staff give it back.
+        """
         return self.status in rules.RELEASED
+
+
+class MoveState(StrEnum):
+    """UNKNOWN: the gateway has not said, and recovery asks on. IN_PROGRESS: nothing was begun,
+    since something else has no outcome yet. In both cases: call again with the same key."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    IN_PROGRESS = "IN_PROGRESS"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationOutcome:
+    """What came of a capture or refund. `code` says why it FAILED: ours, or the gateway's."""
+
+    state: MoveState
+    code: str | None = None
 
 
 def check_method(*, method: str, amount: Money, token: str) -> None:
@@ -73,15 +120,21 @@ def authorise(
     token: str,
     now: datetime,
     customer_id: UUID | None = None,
+    return_url: str | None = None,
+    saved_method: str = "",
 ) -> Outcome:
     """Have the amount held, or granted on account; repeatable under `payment_id`.
 
     Returns AUTHORISED, DECLINED, VOIDED (a void came first, also one for a payment that had not
-    begun), or UNKNOWN or PENDING: then call again, or wait for the event. Whatever method is
-    named, an amount of 0 asks no gateway; the method `free` is for nothing else. A method that is
-    not offered any more is good for what was agreed before: see `check_method`.
-    Raises UnknownPaymentMethod, InvalidPaymentAmount, and PaymentMismatch if the id belongs to a
-    payment of another amount, method or reference.
+    begun), or UNKNOWN or PENDING: then call again, or wait for the event. ACTION_REQUIRED, and
+    PENDING with a `due_at`: it is the customer's turn, and calling again asks nobody before the
+    deadline; CAPTURED once a prepaid one is paid. Whatever method is named, an amount of 0 asks no
+    gateway; the method `free` is for nothing else. A method that is not offered any more is good
+    for what was agreed before: see `check_method`.
+    return_url: where the customer comes back to who has to confirm it (3-D Secure).
+    saved_method: the gateway's name for means of payment it keeps, instead of a token.
+    Raises UnknownPaymentMethod, InvalidPaymentAmount, NotSupportedByGateway, and PaymentMismatch if
+    the id belongs to a payment of another amount, method or reference.
     """
     return _outcome(
         services.authorise(
@@ -92,6 +145,40 @@ def authorise(
             token=token,
             now=now,
             customer_id=customer_id,
+            return_url=return_url,
+            saved_method=saved_method,
+        )
+    )
+
+
+def refresh(*, payment_id: UUID, now: datetime) -> Outcome:
+    """Look at the gateway what became of it, as when the customer is back from confirming it.
+
+    Raises PaymentNotFound.
+    """
+    return _outcome(services.resolve(payment_id=payment_id, now=now))
+
+
+def capture(*, payment_id: UUID, key: UUID, amount: Money, now: datetime) -> OperationOutcome:
+    """Take so much of what is held; repeatable under the key, which is one operation for ever.
+
+    FAILED with the code of what forbids it, such as capture_too_large, payment_already_captured,
+    not_supported_by_gateway or paid_by_receipt, begins nothing under the key.
+    Raises PaymentMismatch if the key was used for something else.
+    """
+    return _moved(lambda: services.capture(payment_id=payment_id, key=key, amount=amount, now=now))
+
+
+def refund(
+    *, payment_id: UUID, key: UUID, amount: Money, reason: str, now: datetime
+) -> OperationOutcome:
+    """Give so much of what was taken back; repeatable under the key, as `capture`.
+
+    Of what was paid by bank it says that the money is to be given back: somebody transfers it.
+    """
+    return _moved(
+        lambda: services.refund(
+            payment_id=payment_id, key=key, amount=amount, reason=reason, now=now
         )
     )
 
@@ -140,8 +227,28 @@ def journal_differences() -> Iterator[JournalDifference]:
 
 
 def _outcome(payment: Payment) -> Outcome:
+    state = queries.state_of(payment)
     return Outcome(
         payment_id=payment.id,
-        status=PaymentStatus(payment.status),
-        decline_code=payment.decline_code or None,
+        status=state.status,
+        decline_code=state.decline_code,
+        action_url=state.action_url,
+        action_deadline=state.action_deadline,
+        due_at=state.due_at,
     )
+
+
+def _moved(move: Callable[[], tuple[Payment, Operation]]) -> OperationOutcome:
+    try:
+        _, operation = move()
+    except PaymentMismatch:
+        raise
+    except (PaymentNotAuthorisedYet, PaymentOperationInProgress, ConcurrentModification):
+        return OperationOutcome(state=MoveState.IN_PROGRESS)
+    except PaymentError as refusal:
+        return OperationOutcome(state=MoveState.FAILED, code=refusal.code)
+    if operation.is_unfinished:
+        return OperationOutcome(state=MoveState.UNKNOWN)
+    if operation.state == OperationState.SUCCEEDED:
+        return OperationOutcome(state=MoveState.SUCCEEDED)
+    return OperationOutcome(state=MoveState.FAILED, code=operation.decline_code)

@@ -15,6 +15,7 @@ from domains.payments.events import TOPIC
 from domains.payments.models import JournalEntry, Operation, Payment
 from domains.payments.rules import (
     RELEASED,
+    TAKING,
     UNFINISHED,
     OperationKind,
     OperationState,
@@ -23,6 +24,18 @@ from domains.payments.rules import (
 from infrastructure.money import Money
 
 _CHUNK = 2_000
+_STATE_COLUMNS = (
+    "id",
+    "status",
+    "method",
+    "authorised_minor",
+    "captured_minor",
+    "refunded_minor",
+    "currency",
+    "decline_code",
+    "action_url",
+    "deadline_at",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,13 +78,19 @@ class PaymentView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentState:
+    """How a payment stands; see `public.Outcome`. captured_minor: also what came by bank."""
+
     payment_id: UUID
     status: PaymentStatus
     method: str
     authorised_minor: int
     captured_minor: int
+    refunded_minor: int
     currency: str
     decline_code: str | None
+    action_url: str | None
+    action_deadline: datetime | None
+    due_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,27 +171,27 @@ def view_of(row: Payment) -> PaymentView:
 
 def payment_states(payment_ids: Iterable[UUID]) -> dict[UUID, PaymentState]:
     """The states of these payments; an id that no payment has is missing."""
-    rows = Payment.objects.filter(pk__in=list(payment_ids)).values_list(
-        "id",
-        "status",
-        "method",
-        "authorised_minor",
-        "captured_minor",
-        "currency",
-        "decline_code",
+    rows = Payment.objects.filter(pk__in=list(payment_ids)).only(*_STATE_COLUMNS)
+    return {row.id: state_of(row) for row in rows}
+
+
+def state_of(row: Payment) -> PaymentState:
+    status = PaymentStatus(row.status)
+    needs_action = status == PaymentStatus.ACTION_REQUIRED
+    is_due = status == PaymentStatus.PENDING and row.is_prepaid
+    return PaymentState(
+        payment_id=row.id,
+        status=status,
+        method=row.method,
+        authorised_minor=row.authorised_minor,
+        captured_minor=row.captured_minor,
+        refunded_minor=row.refunded_minor,
+        currency=row.currency,
+        decline_code=(row.decline_code or None) if status in RELEASED else None,
+        action_url=row.action_url if needs_action else None,
+        action_deadline=row.deadline_at if needs_action else None,
+        due_at=row.deadline_at if is_due else None,
     )
-    return {
-        row[0]: PaymentState(
-            payment_id=row[0],
-            status=PaymentStatus(row[1]),
-            method=row[2],
-            authorised_minor=row[3],
-            captured_minor=row[4],
-            currency=row[5],
-            decline_code=row[6] or None,
-        )
-        for row in rows
-    }
 
 
 def due_payment_ids(now: datetime, *, limit: int) -> list[UUID]:
@@ -235,9 +254,9 @@ def journal_differences() -> Iterator[JournalDifference]:
     accounts = JournalEntry.Account
     rows = (
         Payment.objects.annotate(
-            taken_booked=_booked(debit=accounts.GATEWAY, credit=accounts.CUSTOMERS),
-            taken=_succeeded(OperationKind.CAPTURE),
-            returned_booked=_booked(debit=accounts.CUSTOMERS, credit=accounts.GATEWAY),
+            taken_booked=_booked(credit_account=accounts.CUSTOMERS),
+            taken=_succeeded(*TAKING),
+            returned_booked=_booked(debit_account=accounts.CUSTOMERS),
             returned=_succeeded(OperationKind.REFUND),
         )
         .exclude(
@@ -265,16 +284,12 @@ def journal_differences() -> Iterator[JournalDifference]:
                 )
 
 
-def _booked(*, debit: JournalEntry.Account, credit: JournalEntry.Account) -> Coalesce:
-    return _sum_of(
-        JournalEntry.objects.filter(
-            debit_account=debit, credit_account=credit, currency=OuterRef("currency")
-        )
-    )
+def _booked(**accounts: str) -> Coalesce:
+    return _sum_of(JournalEntry.objects.filter(currency=OuterRef("currency"), **accounts))
 
 
-def _succeeded(kind: OperationKind) -> Coalesce:
-    return _sum_of(Operation.objects.filter(kind=kind, state=OperationState.SUCCEEDED))
+def _succeeded(*kinds: OperationKind) -> Coalesce:
+    return _sum_of(Operation.objects.filter(kind__in=kinds, state=OperationState.SUCCEEDED))
 
 
 def _sum_of(rows: QuerySet) -> Coalesce:

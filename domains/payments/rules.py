@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from domains.payments.errors import GatewayRefused, UnknownPaymentMethod
+from domains.payments.errors import (
+    GatewayRefused,
+    NotSupportedByGateway,
+    UnknownPaymentMethod,
+)
 
 
 class OperationKind(StrEnum):
+    """RECEIPT is money that came to our bank account; the others are asked of a gateway."""
+
     AUTHORISE = "AUTHORISE"
     CAPTURE = "CAPTURE"
     VOID = "VOID"
     REFUND = "REFUND"
+    RECEIPT = "RECEIPT"
 
 
 class OperationState(StrEnum):
-    """SENT is written before the first byte leaves; UNKNOWN is a SENT that nobody answered."""
+    """SENT is written before the first byte leaves; UNKNOWN is a SENT that nobody answered.
+
+    ACTION_REQUIRED: the customer has to confirm it (3-D Secure). AWAITING_MONEY: they have to send
+    it. ABANDONED: we gave up an authorisation that waited for the customer.
+    """
 
     SENT = "SENT"
+    ACTION_REQUIRED = "ACTION_REQUIRED"
+    AWAITING_MONEY = "AWAITING_MONEY"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
+    ABANDONED = "ABANDONED"
 
 
+# The gateway has it, and only the gateway can tell.
 UNFINISHED = (OperationState.SENT, OperationState.UNKNOWN)
+# The customer has it; until a deadline.
+WAITING = (OperationState.ACTION_REQUIRED, OperationState.AWAITING_MONEY)
 
 
 class PaymentStatus(StrEnum):
     PENDING = "PENDING"
+    ACTION_REQUIRED = "ACTION_REQUIRED"
     UNKNOWN = "UNKNOWN"
     AUTHORISED = "AUTHORISED"
     PARTIALLY_CAPTURED = "PARTIALLY_CAPTURED"
@@ -50,23 +68,29 @@ class Guarantee(StrEnum):
     """What must be true of a payment before goods may leave."""
 
     AUTHORISED = "authorised"
+    PREPAID = "prepaid"
     ON_ACCOUNT = "on_account"
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to pay. Without a gateway nobody has to be asked: we grant it ourselves."""
+    """A way to pay. Without a gateway nobody has to be asked: we grant it ourselves.
+
+    takes_receipts: the money comes to our bank account, and is recorded when it is there.
+    """
 
     guarantee: Guarantee
     needs_gateway: bool
+    takes_receipts: bool = False
 
 
 # All that payments were ever taken by. Which are offered is a setting, and may change; what was
 # promised to payments of the past may not.
 METHODS = {
+    "bank_transfer": Method(Guarantee.PREPAID, needs_gateway=False, takes_receipts=True),
     "card": Method(Guarantee.AUTHORISED, needs_gateway=True),
     "free": Method(Guarantee.AUTHORISED, needs_gateway=False),
-    "invoice": Method(Guarantee.ON_ACCOUNT, needs_gateway=False),
+    "invoice": Method(Guarantee.ON_ACCOUNT, needs_gateway=False, takes_receipts=True),
 }
 
 
@@ -76,10 +100,27 @@ def method_named(name: str) -> Method:
     return METHODS[name]
 
 
+TAKING_RECEIPTS = sorted(name for name, method in METHODS.items() if method.takes_receipts)
+
+# Why a payment was let go whose customer neither confirmed nor paid it in time.
+NOT_COMPLETED = "payment_not_completed"
+
+
+def first_state(method: str, *, amount_minor: int) -> OperationState:
+    """How the authorisation of a new payment begins: with the gateway, or with the customer."""
+    known = METHODS.get(method)
+    is_prepaid = known is not None and known.guarantee == Guarantee.PREPAID and amount_minor > 0
+    return OperationState.AWAITING_MONEY if is_prepaid else OperationState.SENT
+
+
 def check_offered(name: str, offered: Collection[str]) -> None:
     """Raises UnknownPaymentMethod unless the name is one of those offered."""
     if name not in offered:
         raise UnknownPaymentMethod(f"{name!r} is none of: {', '.join(sorted(offered))}.")
+
+
+# By these money becomes ours.
+TAKING = (OperationKind.CAPTURE, OperationKind.RECEIPT)
 
 
 class OperationFacts(Protocol):
@@ -88,7 +129,7 @@ class OperationFacts(Protocol):
     amount_minor: int
 
 
-class OperationOutcome(Protocol):
+class FinishedOperation(Protocol):
     @property
     def kind(self) -> str: ...
     @property
@@ -97,7 +138,7 @@ class OperationOutcome(Protocol):
     def decline_code(self) -> str: ...
 
 
-AnyOperation = TypeVar("AnyOperation", bound=OperationOutcome)
+AnyOperation = TypeVar("AnyOperation", bound=FinishedOperation)
 
 
 def status_of(
@@ -109,53 +150,67 @@ def status_of(
     ours, so the payment stays AUTHORISED; while a void has none nobody may rely on it any more.
     Once money was given back that shows, whatever else could still be taken; a refund without an
     outcome does not show, since the money is still ours or on its way back.
+    Money that came by bank counts once it is the whole amount, or where it was owed on account.
     """
     operations = list(operations)
     authorisation = next((o for o in operations if o.kind == OperationKind.AUTHORISE), None)
     if authorisation is None:
         # Voided before it began: the row only keeps a late authorisation from starting.
         return PaymentStatus.VOIDED if is_void_requested else PaymentStatus.PENDING
-    if authorisation.state == OperationState.SENT:
-        return PaymentStatus.PENDING
-    if authorisation.state == OperationState.UNKNOWN:
-        return PaymentStatus.UNKNOWN
     if authorisation.state == OperationState.FAILED:
         return PaymentStatus.DECLINED
 
     voids = {o.state for o in operations if o.kind == OperationKind.VOID}
-    captured, refunded = captured_by(operations), refunded_by(operations)
-    if OperationState.SUCCEEDED in voids:
+    if OperationState.SUCCEEDED in voids or authorisation.state == OperationState.ABANDONED:
         return PaymentStatus.VOIDED
-    if refunded:
-        is_whole = refunded >= captured
-        return PaymentStatus.REFUNDED if is_whole else PaymentStatus.PARTIALLY_REFUNDED
-    if captured:
-        is_whole = captured >= authorisation.amount_minor
-        return PaymentStatus.CAPTURED if is_whole else PaymentStatus.PARTIALLY_CAPTURED
+    if authorisation.state == OperationState.SUCCEEDED and captured_by(operations):
+        return _status_of_taken(operations, authorisation.amount_minor)
     if OperationState.UNKNOWN in voids:
         return PaymentStatus.UNKNOWN
     if OperationState.SENT in voids or (is_void_requested and not voids):
-        return PaymentStatus.PENDING
-    return PaymentStatus.AUTHORISED
+        is_known = authorisation.state != OperationState.UNKNOWN
+        return PaymentStatus.PENDING if is_known else PaymentStatus.UNKNOWN
+    return _STATUS_OF_AUTHORISATION[OperationState(authorisation.state)]
+
+
+_STATUS_OF_AUTHORISATION = {
+    OperationState.SENT: PaymentStatus.PENDING,
+    OperationState.AWAITING_MONEY: PaymentStatus.PENDING,
+    OperationState.ACTION_REQUIRED: PaymentStatus.ACTION_REQUIRED,
+    OperationState.UNKNOWN: PaymentStatus.UNKNOWN,
+    OperationState.SUCCEEDED: PaymentStatus.AUTHORISED,
+}
+
+
+def _status_of_taken(operations: Sequence[OperationFacts], amount_minor: int) -> PaymentStatus:
+    captured, refunded = captured_by(operations), refunded_by(operations)
+    if captured - refunded >= amount_minor:
+        return PaymentStatus.CAPTURED  # whatever was given back had been paid too much
+    if refunded:
+        is_whole = refunded >= captured
+        return PaymentStatus.REFUNDED if is_whole else PaymentStatus.PARTIALLY_REFUNDED
+    return PaymentStatus.PARTIALLY_CAPTURED
 
 
 def captured_by(operations: Iterable[OperationFacts]) -> int:
-    """Minor units that succeeded captures have taken."""
-    return _moved_by(OperationKind.CAPTURE, operations)
+    """Minor units that succeeded captures have taken, or that came by bank."""
+    return _moved_by(TAKING, operations)
 
 
 def refunded_by(operations: Iterable[OperationFacts]) -> int:
     """Minor units that succeeded refunds have given back."""
-    return _moved_by(OperationKind.REFUND, operations)
+    return _moved_by((OperationKind.REFUND,), operations)
 
 
-def _moved_by(kind: OperationKind, operations: Iterable[OperationFacts]) -> int:
+def _moved_by(kinds: Collection[str], operations: Iterable[OperationFacts]) -> int:
     return sum(
-        o.amount_minor for o in operations if o.kind == kind and o.state == OperationState.SUCCEEDED
+        o.amount_minor
+        for o in operations
+        if o.kind in kinds and o.state == OperationState.SUCCEEDED
     )
 
 
-def refuse_failed(operation: OperationOutcome) -> None:
+def refuse_failed(operation: FinishedOperation) -> None:
     """Raises GatewayRefused if the gateway said no."""
     if operation.state == OperationState.FAILED:
         raise GatewayRefused(f"The gateway refused: {operation.decline_code}.")
@@ -165,7 +220,7 @@ def last_void(operations: Sequence[AnyOperation]) -> AnyOperation | None:
     return next((o for o in reversed(operations) if o.kind == OperationKind.VOID), None)
 
 
-def refuse_failed_void(operations: Sequence[OperationOutcome]) -> None:
+def refuse_failed_void(operations: Sequence[FinishedOperation]) -> None:
     """Raises GatewayRefused if the gateway said no to the last void."""
     if (void := last_void(operations)) is not None:
         refuse_failed(void)
@@ -190,6 +245,18 @@ def may_send_again(*, sent_at: datetime, now: datetime) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KeptMethod:
+    """Means of payment that a gateway keeps for a customer: its token for them, and what it tells
+    of the card. The card itself never comes here."""
+
+    token: str = field(repr=False)
+    brand: str
+    last4: str
+    expiry_month: int
+    expiry_year: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
     """What a gateway says of one operation: its own reference, or why it refused.
 
@@ -199,6 +266,8 @@ class Reply:
     gateway_reference: str = ""
     refusal: str = ""
     action_url: str = ""
+    # What the gateway keeps for the customer, where that was asked for and it does.
+    kept: KeptMethod | None = None
 
     @property
     def is_success(self) -> bool:
@@ -219,3 +288,15 @@ class Capabilities:
     three_d_secure: bool = False
     saved_methods: bool = False
     listing: bool = False
+
+    def check_capture(self, *, is_first: bool, is_all: bool) -> None:
+        """Raises NotSupportedByGateway."""
+        if not is_all and not self.partial_capture:
+            raise NotSupportedByGateway("The gateway captures the whole amount only.")
+        if not is_first and not self.multiple_captures:
+            raise NotSupportedByGateway("The gateway captures once; the rest was given up.")
+
+    def check_refund(self, *, is_all: bool) -> None:
+        """Raises NotSupportedByGateway."""
+        if not is_all and not self.partial_refund:
+            raise NotSupportedByGateway("The gateway gives back the whole amount only.")

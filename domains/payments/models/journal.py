@@ -15,6 +15,7 @@ class JournalEntry(OwnedModel):
     """
 
     class Account(models.TextChoices):
+        BANK = "BANK", "What is on our bank account"
         GATEWAY = "GATEWAY", "What the gateway owes us"
         CUSTOMERS = "CUSTOMERS", "What customers have paid"
 

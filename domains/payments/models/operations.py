@@ -26,9 +26,12 @@ class Operation(OwnedModel):
     )
     kind = models.CharField(max_length=10, choices=choices_of(OperationKind))
     amount_minor = models.BigIntegerField()
-    state = models.CharField(max_length=10, choices=choices_of(OperationState))
+    state = models.CharField(max_length=16, choices=choices_of(OperationState))
     reason = models.CharField(max_length=200, default="", help_text="What staff gave as theirs.")
     actor_id = models.UUIDField(null=True, help_text="Who asked for it, if somebody did.")
+    asked_elsewhere = models.BooleanField(
+        default=False, help_text="Done at the gateway without us, such as in its dashboard."
+    )
     decline_code = models.CharField(max_length=64, default="")
     gateway_reference = models.CharField(max_length=255, default="")
     attempts = models.PositiveIntegerField(default=0)
@@ -55,6 +58,18 @@ class Operation(OwnedModel):
                     state__in=[state.value for state in rules.UNFINISHED],
                 ),
             ),
+            models.UniqueConstraint(
+                name="operation_told_once",
+                fields=["payment", "kind", "gateway_reference"],
+                condition=Q(kind=OperationKind.RECEIPT.value) | Q(asked_elsewhere=True),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["gateway_reference"],
+                name="operation_authorisation",
+                condition=Q(kind=OperationKind.AUTHORISE.value) & ~Q(gateway_reference=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -69,4 +84,14 @@ class Operation(OwnedModel):
 
     @property
     def is_unfinished(self) -> bool:
+        """Only the gateway can tell what became of it."""
         return self.state in rules.UNFINISHED
+
+    @property
+    def is_waiting(self) -> bool:
+        """It is the customer's turn."""
+        return self.state in rules.WAITING
+
+    @property
+    def is_succeeded(self) -> bool:
+        return self.state == OperationState.SUCCEEDED

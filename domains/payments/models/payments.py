@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
 
 from domains.payments import rules
-from domains.payments.errors import (
-    CaptureTooLarge,
-    InvalidPaymentAmount,
-    PaymentAlreadyCaptured,
-    PaymentError,
-    PaymentMismatch,
-    PaymentNotAuthorised,
-    PaymentNotCaptured,
-    PaymentOperationInProgress,
-    RefundTooLarge,
-)
-from domains.payments.events import (
-    PaymentAuthorised,
-    PaymentDeclined,
-    PaymentProcessed,
-    PaymentRefunded,
-    PaymentVoided,
-)
-from domains.payments.models.journal import JournalEntry
-from domains.payments.models.operations import Operation, choices_of
-from domains.payments.rules import OperationKind, OperationState, PaymentStatus, Reply
-from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned
-from infrastructure.money import Money
-
-# ISO 4217's "no currency": of a payment that was voided before anybody said what it is for.
-NO_CURRENCY = "XXX"
-
-_AUTHORISED = (OperationKind.AUTHORISE, OperationState.SUCCEEDED)
+from domains.payments.errors import OperationDoesNotFit
+from domains.payments.models.giving_back import GivingBack
+from domains.payments.models.operations import Operation
+from domains.payments.models.taking import Taking
+from domains.payments.rules import OperationKind, OperationState, Reply
+from infrastructure.aggregates import AggregateQuerySet
 
 
 class PaymentQuerySet(AggregateQuerySet):
@@ -67,34 +45,8 @@ class PaymentQuerySet(AggregateQuerySet):
         )
 
 
-class Payment(AggregateRoot):
+class Payment(Taking, GivingBack):
     """Its id is given by whoever wants to be paid, so that asking twice is asking once."""
-
-    id = models.UUIDField(primary_key=True, editable=False)
-    reference = models.CharField(max_length=64)
-    customer_id = models.UUIDField(null=True, help_text="Whose payment it is; opaque to us.")
-    amount_minor = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    method = models.CharField(max_length=20)
-    gateway = models.CharField(max_length=20)
-    token = models.CharField(
-        max_length=255, help_text="The gateway's name for the card; kept until the outcome only."
-    )
-    status = models.CharField(max_length=20, choices=choices_of(PaymentStatus))
-    authorised_minor = models.BigIntegerField(default=0)
-    captured_minor = models.BigIntegerField(default=0)
-    refunded_minor = models.BigIntegerField(default=0)
-    decline_code = models.CharField(max_length=64, default="")
-    void_requested_at = models.DateTimeField(null=True)
-    retry_at = models.DateTimeField(null=True)
-    needs_attention_at = models.DateTimeField(
-        null=True, help_text="Since when staff has to ask the gateway what became of it."
-    )
-    created_at = models.DateTimeField()
-    updated_at = models.DateTimeField()
-
-    operations = Owned("operation_rows")
-    journal = Owned("journal_rows")
 
     objects = PaymentQuerySet.as_manager()
 
@@ -106,8 +58,12 @@ class Payment(AggregateRoot):
                     refunded_minor__gte=0,
                     refunded_minor__lte=models.F("captured_minor"),
                     captured_minor__gte=0,
-                    captured_minor__lte=models.F("authorised_minor"),
                     authorised_minor__lte=models.F("amount_minor"),
+                )
+                # Money that comes by bank comes as it likes: early, late and too much.
+                & (
+                    Q(captured_minor__lte=models.F("authorised_minor"))
+                    | Q(method__in=rules.TAKING_RECEIPTS)
                 ),
             ),
         ]
@@ -123,302 +79,85 @@ class Payment(AggregateRoot):
             models.Index(fields=["reference"], name="payment_reference"),
         ]
 
-    def __str__(self) -> str:
-        return self.reference or str(self.id)
-
-    # Factories
-
-    @classmethod
-    def authorise(
-        cls,
-        *,
-        payment_id: UUID,
-        reference: str,
-        customer_id: UUID | None,
-        amount: Money,
-        method: str,
-        gateway: str,
-        token: str,
-        now: datetime,
-    ) -> Self:
-        """A payment whose authorisation is about to be sent."""
-        if amount.amount_minor < 0:
-            raise InvalidPaymentAmount(f"{amount} cannot be paid.")
-        if method == "free" and amount.amount_minor:
-            raise InvalidPaymentAmount(f"{amount} is not free.")
-        payment = cls(
-            id=payment_id,
-            reference=reference,
-            customer_id=customer_id,
-            amount_minor=amount.amount_minor,
-            currency=amount.currency,
-            method=method,
-            gateway=gateway,
-            token=token,
-            created_at=now,
-        )
-        payment._begin(OperationKind.AUTHORISE, amount.amount_minor, now)
-        return payment
-
-    @classmethod
-    def voided_before_it_began(cls, *, payment_id: UUID, now: datetime) -> Self:
-        """The tombstone of a payment that nobody started: a late authorisation finds it."""
-        payment = cls(
-            id=payment_id,
-            amount_minor=0,
-            currency=NO_CURRENCY,
-            void_requested_at=now,
-            created_at=now,
-        )
-        payment._update_status(now)
-        return payment
-
-    # Commands
-
-    def begin_capture(self, amount: Money | None, now: datetime) -> Operation:
-        """Start taking money: what is left of the authorisation unless told an amount."""
-        if self.captured_minor and self.captured_minor == self.authorised_minor:
-            raise PaymentAlreadyCaptured(f"Payment {self} is captured in full.")
-        self._refuse_if_busy()
-        if not self.captured_minor and self.status != PaymentStatus.AUTHORISED:
-            raise PaymentNotAuthorised(f"Payment {self} is {self.status}.")
-        left = Money(self.authorised_minor - self.captured_minor, self.currency)
-        amount = self._some_of(left, amount, too_large=CaptureTooLarge)
-        return self._begin(OperationKind.CAPTURE, amount.amount_minor, now)
-
-    def begin_refund(
-        self, amount: Money | None, now: datetime, *, reason: str, actor_id: UUID | None
-    ) -> Operation:
-        """Start giving money back: all that was taken and not given back, unless told an amount.
-
-        Raises PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount, and
-        PaymentOperationInProgress: until one refund has its outcome nobody knows what is left.
-        """
-        self._refuse_if_busy()
-        if not self.captured_minor:
-            raise PaymentNotCaptured(f"Payment {self} is {self.status}.")
-        left = Money(self.captured_minor - self.refunded_minor, self.currency)
-        amount = self._some_of(left, amount, too_large=RefundTooLarge)
-        return self._begin(
-            OperationKind.REFUND, amount.amount_minor, now, reason=reason, actor_id=actor_id
-        )
-
-    def request_void(self, now: datetime, *, even_if_refused: bool = False) -> bool:
-        """Let the money go: at once if it is held, else as soon as that is known.
-
-        even_if_refused: begin another void where the gateway refused the last one.
-        Returns whether anything changed. Raises PaymentAlreadyCaptured, and
-        PaymentOperationInProgress during a capture.
-        """
-        if self.captured_minor:
-            raise PaymentAlreadyCaptured(f"Payment {self} is {self.status}.")
-        if self.is_released:
-            return False
-        if self.unfinished is None:
-            if self.is_void_refused and not even_if_refused:
-                return False
-            self._begin(OperationKind.VOID, 0, now)
-        elif self.unfinished.kind == OperationKind.CAPTURE:
-            raise PaymentOperationInProgress(f"A capture of payment {self} is unfinished.")
-        elif self.void_requested_at is not None:
-            return False
-        self.void_requested_at = self.void_requested_at or now
-        self._update_status(now)
-        return True
-
-    def begin_due_void(self, now: datetime) -> bool:
-        """Start the void that was asked for before the authorisation had its outcome."""
-        if not self.is_void_due:
-            return False
-        self._begin(OperationKind.VOID, 0, now)
-        return True
-
     def record_reply(self, operation_id: UUID, reply: Reply, now: datetime) -> bool:
-        """Write down an operation's outcome. Returns False if it had one already."""
+        """Write down what the gateway said of an operation.
+
+        Returns False if it has an outcome already: the first one stands.
+        """
         operation = self.operation(operation_id)
-        if not operation.is_unfinished:
+        if not (operation.is_unfinished or operation.is_waiting):
             return False
-        operation.finish(reply, now)
-        self.needs_attention_at = None
-        match operation.kind:
-            case OperationKind.AUTHORISE:
-                self._authorisation_ended(reply, now)
-            case OperationKind.CAPTURE if reply.is_success:
-                self._captured(operation, now)
-            case OperationKind.VOID if reply.is_success:
-                self.record(PaymentVoided(**self._told(), occurred_at=now))
-            case OperationKind.REFUND if reply.is_success:
-                self._refunded(operation, now)
-            case OperationKind.VOID | OperationKind.REFUND:
-                self.needs_attention_at = now  # money that is somebody else's is still here
+        if reply.action_url:
+            self._action_required(operation, reply, now)
+        else:
+            operation.finish(reply, now)
+            self.needs_attention_at = None
+            self._took_effect(operation, reply, now)
         self._update_status(now)
         return True
 
     def record_silence(self, operation_id: UUID, now: datetime) -> bool:
-        """Nobody answered: the operation is UNKNOWN, and what was asked for may have been done."""
+        """Nobody answered: the operation is UNKNOWN, and what was asked for may have been done.
+
+        One that waits for the customer stays as it is.
+        """
         operation = self.operation(operation_id)
-        if not operation.is_unfinished:
+        if not (operation.is_unfinished or operation.is_waiting):
             return False
-        operation.state = OperationState.UNKNOWN
         operation.attempts += 1
-        if not rules.may_send_again(sent_at=operation.sent_at, now=now):
-            self.needs_attention_at = self.needs_attention_at or now
+        if operation.is_unfinished:
+            operation.state = OperationState.UNKNOWN
+            if not rules.may_send_again(sent_at=operation.sent_at, now=now):
+                self.needs_attention_at = self.needs_attention_at or now
         self._update_status(now)
         return True
 
-    # Questions
+    def record_elsewhere(
+        self, kind: OperationKind, *, amount_minor: int, reference: str, at: datetime, now: datetime
+    ) -> bool:
+        """An operation that the gateway carried out without being asked by us.
 
-    @property
-    def money(self) -> str:
-        """The amount as people write it: `12.30 GBP`; nothing for a payment that never began."""
-        return "" if self.currency == NO_CURRENCY else str(Money(self.amount_minor, self.currency))
-
-    @property
-    def unfinished(self) -> Operation | None:
-        return next((o for o in self.operations if o.is_unfinished), None)
-
-    @property
-    def authorisation(self) -> Operation | None:
-        return next((o for o in self.operations if o.kind == OperationKind.AUTHORISE), None)
-
-    @property
-    def is_released(self) -> bool:
-        return self.status in rules.RELEASED
-
-    @property
-    def is_void_due(self) -> bool:
-        """The void was asked for, the money is held, and nobody has asked the gateway yet."""
-        steps = [(o.kind, o.state) for o in self.operations]
-        return self.void_requested_at is not None and steps == [_AUTHORISED]
-
-    @property
-    def is_void_refused(self) -> bool:
-        """The gateway was asked to let the money go, and said no: staff's turn."""
-        void = rules.last_void(self.operations)
-        return void is not None and void.state == OperationState.FAILED
-
-    def operation(self, operation_id: UUID) -> Operation:
-        return next(o for o in self.operations if o.id == operation_id)
-
-    def check_is_for(self, *, reference: str, amount: Money, method: str) -> None:
-        """Raises PaymentMismatch unless a repeated request asks for what the first one did."""
-        asked = (reference, amount.amount_minor, amount.currency, method)
-        if asked != (self.reference, self.amount_minor, self.currency, self.method):
-            raise PaymentMismatch(f"Payment {self.id} was started for something else.")
-
-    def _some_of(
-        self, left: Money, amount: Money | None, *, too_large: type[PaymentError]
-    ) -> Money:
-        """The amount, or all that is left where none is named."""
-        amount = left if amount is None else amount
-        if amount.currency != self.currency:
-            raise InvalidPaymentAmount(f"The payment is in {self.currency}.")
-        if not left.amount_minor or amount.amount_minor > left.amount_minor:
-            raise too_large(f"{left} at most.")
-        if amount.amount_minor <= 0:
-            raise InvalidPaymentAmount("The amount must be above 0.")
-        return amount
-
-    def _begin(
-        self, kind: OperationKind, amount_minor: int, now: datetime, **fields: Any
-    ) -> Operation:
+        Returns False if it is known. Raises OperationDoesNotFit where it would take more than was
+        authorised, give back more than was taken, or let go what is gone already.
+        """
+        if any(o.kind == kind and o.gateway_reference == reference for o in self.operations):
+            return False
+        if not self._fits(kind, amount_minor):
+            raise OperationDoesNotFit(f"{kind} of {amount_minor} at payment {self}: {self.status}.")
         operation = Operation(
-            kind=kind, amount_minor=amount_minor, state=OperationState.SENT, sent_at=now, **fields
+            kind=kind,
+            amount_minor=0 if kind == OperationKind.VOID else amount_minor,
+            state=OperationState.SUCCEEDED,
+            asked_elsewhere=True,
+            gateway_reference=reference,
+            sent_at=at,
+            finished_at=now,
         )
         self.operations.append(operation)
-        self.needs_attention_at = None
+        self._took_effect(operation, Reply(gateway_reference=reference), now)
         self._update_status(now)
-        return operation
+        return True
 
-    def _refuse_if_busy(self) -> None:
-        unfinished = self.unfinished
-        if unfinished is not None and unfinished.kind != OperationKind.AUTHORISE:
-            raise PaymentOperationInProgress(
-                f"A {unfinished.kind.lower()} of payment {self} is unfinished."
-            )
+    def _fits(self, kind: OperationKind, amount_minor: int) -> bool:
+        match kind:
+            case OperationKind.CAPTURE:
+                left = self.authorised_minor - self.captured_minor
+                return 0 < amount_minor <= left and not self.is_released
+            case OperationKind.REFUND:
+                return 0 < amount_minor <= self.captured_minor - self.refunded_minor
+            case OperationKind.VOID:
+                return not self.captured_minor and not self.is_released
+        return False
 
-    def _authorisation_ended(self, reply: Reply, now: datetime) -> None:
-        self.token = ""
-        if reply.is_success:
-            self.authorised_minor = self.amount_minor
-            self.record(PaymentAuthorised(**self._told(), occurred_at=now))
-        else:
-            self.decline_code = reply.refusal
-            self.record(
-                PaymentDeclined(**self._told(), decline_code=reply.refusal, occurred_at=now)
-            )
-
-    def _captured(self, operation: Operation, now: datetime) -> None:
-        self.captured_minor += operation.amount_minor
-        self._book(
-            operation,
-            debit=JournalEntry.Account.GATEWAY,
-            credit=JournalEntry.Account.CUSTOMERS,
-            now=now,
-        )
-        self.record(
-            PaymentProcessed(
-                **self._told() | {"amount_minor": operation.amount_minor},
-                operation_id=operation.id,
-                captured_minor=self.captured_minor,
-                occurred_at=now,
-            )
-        )
-
-    def _refunded(self, operation: Operation, now: datetime) -> None:
-        self.refunded_minor += operation.amount_minor
-        self._book(
-            operation,
-            debit=JournalEntry.Account.CUSTOMERS,
-            credit=JournalEntry.Account.GATEWAY,
-            now=now,
-        )
-        self.record(
-            PaymentRefunded(
-                **self._told() | {"amount_minor": operation.amount_minor},
-                operation_id=operation.id,
-                refunded_minor=self.refunded_minor,
-                occurred_at=now,
-            )
-        )
-
-    def _book(
-        self,
-        operation: Operation,
-        *,
-        debit: JournalEntry.Account,
-        credit: JournalEntry.Account,
-        now: datetime,
-    ) -> None:
-        self.journal.append(
-            JournalEntry(
-                operation_id=operation.id,
-                debit_account=debit,
-                credit_account=credit,
-                amount_minor=operation.amount_minor,
-                currency=self.currency,
-                booked_at=now,
-            )
-        )
-
-    def _told(self) -> dict[str, Any]:
-        return {
-            "payment_id": self.id,
-            "reference": self.reference,
-            "method": self.method,
-            "amount_minor": self.amount_minor,
-            "currency": self.currency,
-        }
-
-    def _update_status(self, now: datetime) -> None:
-        self.status = rules.status_of(
-            self.operations, is_void_requested=self.void_requested_at is not None
-        )
-        unfinished = self.unfinished
-        if self.needs_attention_at is not None or (unfinished is None and not self.is_void_due):
-            self.retry_at = None
-        elif unfinished is None or unfinished.state == OperationState.SENT:
-            self.retry_at = now + rules.FIRST_RETRY
-        else:
-            self.retry_at = now + rules.pause_before_retry(unfinished.attempts)
-        self.updated_at = now
+    def _took_effect(self, operation: Operation, reply: Reply, now: datetime) -> None:
+        match operation.kind:
+            case OperationKind.AUTHORISE:
+                self._authorisation_ended(reply, now)
+            case OperationKind.CAPTURE if reply.is_success:
+                self._taken(operation, now)
+            case OperationKind.VOID if reply.is_success:
+                self._voided(now)
+            case OperationKind.REFUND if reply.is_success:
+                self._given_back(operation, now)
+            case OperationKind.VOID | OperationKind.REFUND if not self.is_released:
+                self.needs_attention_at = now  # money that is somebody else's is still here

@@ -23,6 +23,8 @@ SETTINGS = {
     "PUBLIC_URL": "https://shop.example",
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "SECRET_KEY": "s" * 50,
+    "SELLER_ADDRESS": "1 High Street; London; GB",
+    "SELLER_NAME": "Shop Ltd",
 }
 
 
@@ -54,7 +56,7 @@ def test_production_offers_nothing_on_account_unasked() -> None:
             "PAYMENT_GATEWAY_SECRET is shorter than 32 characters",
         ),
         ({"ORDER_NUMBER_KEY": "o" * 31}, "ORDER_NUMBER_KEY is shorter than 32 characters"),
-        ({"PAYMENT_METHODS": "cheque"}, "PAYMENT_METHODS must be of card, free and invoice"),
+        ({"PAYMENT_METHODS": "cheque"}, "PAYMENT_METHODS must be of bank_transfer, card, free and invoice"),
     ],
 )
 def test_production_does_not_start_on_weak_or_missing_settings(

@@ -1,0 +1,229 @@
+"""What every part of a payment needs: its columns, its questions, and its bookkeeping."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+
+from domains.payments import rules
+from domains.payments.errors import (
+    InvalidPaymentAmount,
+    PaymentError,
+    PaymentMismatch,
+    PaymentOperationInProgress,
+)
+from domains.payments.models.journal import JournalEntry
+from domains.payments.models.operations import Operation, choices_of
+from domains.payments.rules import Guarantee, OperationKind, OperationState, PaymentStatus
+from infrastructure.aggregates import AggregateRoot, Owned
+from infrastructure.money import Money
+
+# ISO 4217's "no currency": of a payment that was voided before anybody said what it is for.
+NO_CURRENCY = "XXX"
+
+# A void can be asked for in these: the gateway holds the money, or is about to.
+_HELD = (OperationState.SUCCEEDED, OperationState.ACTION_REQUIRED)
+
+
+class PaymentBase(AggregateRoot):
+    id = models.UUIDField(primary_key=True, editable=False)
+    reference = models.CharField(max_length=64)
+    customer_id = models.UUIDField(null=True, help_text="Whose payment it is; opaque to us.")
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    method = models.CharField(max_length=20)
+    gateway = models.CharField(max_length=20)
+    token = models.CharField(
+        max_length=255, help_text="The gateway's name for the card; kept until the outcome only."
+    )
+    saved_method = models.CharField(
+        max_length=255, default="", help_text="As the token, for means of payment that are kept."
+    )
+    return_url = models.CharField(
+        max_length=2000, default="", help_text="Where the customer comes back to after confirming."
+    )
+    action_url = models.CharField(
+        max_length=2000, default="", help_text="Where the customer has to confirm it."
+    )
+    deadline_at = models.DateTimeField(
+        null=True, help_text="Until when the customer has to confirm it, or to pay it."
+    )
+    status = models.CharField(max_length=20, choices=choices_of(PaymentStatus))
+    authorised_minor = models.BigIntegerField(default=0)
+    captured_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
+    decline_code = models.CharField(max_length=64, default="")
+    void_requested_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True)
+    needs_attention_at = models.DateTimeField(
+        null=True, help_text="Since when staff has to find out, or to give money back."
+    )
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    operations = Owned("operation_rows")
+    journal = Owned("journal_rows")
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.reference or str(self.id)
+
+    # Questions
+
+    @property
+    def money(self) -> str:
+        """The amount as people write it: `12.30 GBP`; nothing for a payment that never began."""
+        return "" if self.currency == NO_CURRENCY else str(Money(self.amount_minor, self.currency))
+
+    @property
+    def unfinished(self) -> Operation | None:
+        """The operation whose outcome only the gateway knows."""
+        return next((o for o in self.operations if o.is_unfinished), None)
+
+    @property
+    def waiting(self) -> Operation | None:
+        """The authorisation while it is the customer's turn."""
+        return next((o for o in self.operations if o.is_waiting), None)
+
+    @property
+    def authorisation(self) -> Operation | None:
+        return next((o for o in self.operations if o.kind == OperationKind.AUTHORISE), None)
+
+    @property
+    def is_released(self) -> bool:
+        return self.status in rules.RELEASED
+
+    @property
+    def is_void_due(self) -> bool:
+        """The void was asked for, the money is held, and nobody has asked the gateway yet."""
+        if self.void_requested_at is None or len(self.operations) != 1:
+            return False
+        only = self.operations[0]
+        return only.kind == OperationKind.AUTHORISE and only.state in _HELD
+
+    @property
+    def is_void_refused(self) -> bool:
+        """The gateway was asked to let the money go, and said no: staff's turn."""
+        void = rules.last_void(self.operations)
+        return void is not None and void.state == OperationState.FAILED
+
+    @property
+    def takes_receipts(self) -> bool:
+        known = rules.METHODS.get(self.method)
+        return known is not None and known.takes_receipts
+
+    @property
+    def is_prepaid(self) -> bool:
+        known = rules.METHODS.get(self.method)
+        return known is not None and known.guarantee == Guarantee.PREPAID
+
+    @property
+    def owed_back_minor(self) -> int:
+        """What came in and belongs to the customer: paid too much, or for what is given up."""
+        held = self.captured_minor - self.refunded_minor
+        return held if self.is_released else max(held - self.amount_minor, 0)
+
+    def operation(self, operation_id: UUID) -> Operation:
+        return next(o for o in self.operations if o.id == operation_id)
+
+    def find_operation(self, operation_id: UUID) -> Operation | None:
+        return next((o for o in self.operations if o.id == operation_id), None)
+
+    def check_is_for(self, *, reference: str, amount: Money, method: str) -> None:
+        """Raises PaymentMismatch unless a repeated request asks for what the first one did."""
+        asked = (reference, amount.amount_minor, amount.currency, method)
+        if asked != (self.reference, self.amount_minor, self.currency, self.method):
+            raise PaymentMismatch(f"Payment {self.id} was started for something else.")
+
+    # What the parts share
+
+    def _some_of(
+        self, left: Money, amount: Money | None, *, too_large: type[PaymentError]
+    ) -> Money:
+        """The amount, or all that is left where none is named."""
+        amount = left if amount is None else amount
+        if amount.currency != self.currency:
+            raise InvalidPaymentAmount(f"The payment is in {self.currency}.")
+        if not left.amount_minor or amount.amount_minor > left.amount_minor:
+            raise too_large(f"{left} at most.")
+        if amount.amount_minor <= 0:
+            raise InvalidPaymentAmount("The amount must be above 0.")
+        return amount
+
+    def _begin(
+        self, kind: OperationKind, amount_minor: int, now: datetime, **fields: Any
+    ) -> Operation:
+        fields = {"state": OperationState.SENT, "sent_at": now, **fields}
+        operation = Operation(kind=kind, amount_minor=amount_minor, **fields)
+        self.operations.append(operation)
+        self.needs_attention_at = None
+        self._update_status(now)
+        return operation
+
+    def _refuse_if_busy(self) -> None:
+        unfinished = self.unfinished
+        if unfinished is not None and unfinished.kind != OperationKind.AUTHORISE:
+            raise PaymentOperationInProgress(
+                f"A {unfinished.kind.lower()} of payment {self} is unfinished."
+            )
+
+    def _book(
+        self,
+        operation: Operation,
+        *,
+        debit: JournalEntry.Account,
+        credit: JournalEntry.Account,
+        now: datetime,
+    ) -> None:
+        self.journal.append(
+            JournalEntry(
+                operation_id=operation.id,
+                debit_account=debit,
+                credit_account=credit,
+                amount_minor=operation.amount_minor,
+                currency=self.currency,
+                booked_at=now,
+            )
+        )
+
+    @property
+    def _money_account(self) -> JournalEntry.Account:
+        """Where the money of this payment comes to, and is given back from."""
+        accounts = JournalEntry.Account
+        return accounts.BANK if self.takes_receipts else accounts.GATEWAY
+
+    def _told(self) -> dict[str, Any]:
+        return {
+            "payment_id": self.id,
+            "reference": self.reference,
+            "method": self.method,
+            "amount_minor": self.amount_minor,
+            "currency": self.currency,
+        }
+
+    def _update_status(self, now: datetime) -> None:
+        self.status = rules.status_of(
+            self.operations, is_void_requested=self.void_requested_at is not None
+        )
+        if self.unfinished is None and self.owed_back_minor:
+            self.needs_attention_at = self.needs_attention_at or now
+        self.retry_at = None if self.needs_attention_at is not None else self._next_try(now)
+        self.updated_at = now
+
+    def _next_try(self, now: datetime) -> datetime | None:
+        unfinished, waiting = self.unfinished, self.waiting
+        if unfinished is not None and unfinished.state == OperationState.UNKNOWN:
+            return now + rules.pause_before_retry(unfinished.attempts)
+        if unfinished is not None or self.is_void_due:
+            return now + rules.FIRST_RETRY
+        if waiting is None:
+            return None
+        if waiting.state == OperationState.AWAITING_MONEY:
+            return self.deadline_at
+        look_again = now + rules.pause_before_retry(waiting.attempts)
+        return min(look_again, self.deadline_at) if self.deadline_at else look_again

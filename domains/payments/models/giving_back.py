@@ -1,0 +1,68 @@
+"""How money that was taken goes back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from domains.payments.errors import PaymentNotCaptured, RefundTooLarge
+from domains.payments.events import PaymentRefunded
+from domains.payments.models.base import PaymentBase
+from domains.payments.models.journal import JournalEntry
+from domains.payments.models.operations import Operation
+from domains.payments.rules import Capabilities, OperationKind
+from infrastructure.ids import new_id
+from infrastructure.money import Money
+
+
+class GivingBack(PaymentBase):
+    class Meta:
+        abstract = True
+
+    def begin_refund(
+        self,
+        amount: Money | None,
+        now: datetime,
+        *,
+        reason: str,
+        actor_id: UUID | None,
+        key: UUID | None = None,
+        can: Capabilities | None = None,
+    ) -> Operation:
+        """Start giving money back: all that was taken and not given back, unless told an amount.
+
+        key: the operation's id, where the caller has one. can: what the gateway is able to do.
+        Raises PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount, NotSupportedByGateway, and
+        PaymentOperationInProgress: until one refund has its outcome nobody knows what is left.
+        """
+        self._refuse_if_busy()
+        if not self.captured_minor:
+            raise PaymentNotCaptured(f"Payment {self} is {self.status}.")
+        left = Money(self.captured_minor - self.refunded_minor, self.currency)
+        amount = self._some_of(left, amount, too_large=RefundTooLarge)
+        (can or Capabilities()).check_refund(is_all=amount.amount_minor == self.captured_minor)
+        return self._begin(
+            OperationKind.REFUND,
+            amount.amount_minor,
+            now,
+            id=key or new_id(),
+            reason=reason,
+            actor_id=actor_id,
+        )
+
+    def _given_back(self, operation: Operation, now: datetime) -> None:
+        self.refunded_minor += operation.amount_minor
+        self._book(
+            operation,
+            debit=JournalEntry.Account.CUSTOMERS,
+            credit=self._money_account,
+            now=now,
+        )
+        self.record(
+            PaymentRefunded(
+                **self._told() | {"amount_minor": operation.amount_minor},
+                operation_id=operation.id,
+                refunded_minor=self.refunded_minor,
+                occurred_at=now,
+            )
+        )

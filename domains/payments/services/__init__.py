@@ -1,0 +1,26 @@
+"""Commands on payments.
+
+Every request to a gateway is committed as SENT before its first byte leaves, and is made outside
+any transaction. Its outcome is written by compare-and-set on the payment's version: who loses
+re-reads and obeys. Whoever finds an operation unfinished may send it again under its key, since
+the gateway carries out each key once.
+"""
+
+from domains.payments.services.authorising import authorise, check_method
+from domains.payments.services.notifying import receive_notification
+from domains.payments.services.outcomes import resolve, resolve_unfinished
+from domains.payments.services.receiving import record_receipt
+from domains.payments.services.taking import capture, refund, void, void_or_forestall
+
+__all__ = [
+    "authorise",
+    "capture",
+    "check_method",
+    "receive_notification",
+    "record_receipt",
+    "refund",
+    "resolve",
+    "resolve_unfinished",
+    "void",
+    "void_or_forestall",
+]

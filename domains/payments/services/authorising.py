@@ -1,0 +1,112 @@
+"""How a payment begins."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from domains.payments import gateways, rules
+from domains.payments.errors import (
+    NotSupportedByGateway,
+    PaymentTokenRequired,
+    UnknownPaymentMethod,
+)
+from domains.payments.models import Payment
+from domains.payments.rules import Guarantee
+from domains.payments.services.outcomes import carry_on, find
+from infrastructure.aggregates import ConcurrentModification
+from infrastructure.money import Money
+
+
+def check_method(*, method: str, amount: Money, token: str, saved_method: str = "") -> None:
+    """Raises UnknownPaymentMethod unless a new payment of this amount may be made by the method,
+    and PaymentTokenRequired where a gateway is asked that has to know whose money it is."""
+    rules.check_offered(method, settings.PAYMENT_METHODS)
+    if method == "free" and amount.amount_minor:
+        raise UnknownPaymentMethod(f"{amount} is not free.")
+    needs_token = rules.method_named(method).needs_gateway and amount.amount_minor
+    if needs_token and not (token or saved_method):
+        raise PaymentTokenRequired(f"Paying by {method} takes the gateway's token.")
+
+
+def authorise(
+    *,
+    payment_id: UUID,
+    reference: str,
+    amount: Money,
+    method: str,
+    token: str,
+    now: datetime,
+    customer_id: UUID | None = None,
+    return_url: str | None = None,
+    saved_method: str = "",
+) -> Payment:
+    """Have the gateway hold the amount; repeatable under the payment's id.
+
+    A new payment costs two statements: one before the gateway is called, one after; a prepaid one
+    costs one. The answer is AUTHORISED, DECLINED, ACTION_REQUIRED, PENDING for what is prepaid,
+    UNKNOWN if the gateway did not answer, or VOIDED where a void came first.
+    Raises UnknownPaymentMethod, InvalidPaymentAmount, PaymentMismatch, NotSupportedByGateway.
+    """
+    guarantee = rules.method_named(method)
+    gateway = gateways.gateway_name_for(guarantee, amount_minor=amount.amount_minor)
+    can = gateways.gateway_named(gateway).capabilities
+    if saved_method and not can.saved_methods:
+        raise NotSupportedByGateway("The gateway keeps no means of payment.")
+    asks_nobody = gateway == gateways.NO_GATEWAY
+    deadline_at = None
+    if guarantee.guarantee == Guarantee.PREPAID:
+        deadline_at = now + timedelta(days=settings.PAYMENT_DUE_DAYS)
+    elif can.three_d_secure and return_url:
+        deadline_at = now + timedelta(seconds=settings.PAYMENT_ACTION_SECONDS)
+    payment = Payment.authorise(
+        payment_id=payment_id,
+        reference=reference,
+        customer_id=customer_id,
+        amount=amount,
+        method=method,
+        gateway=gateway,
+        # Where nobody is asked, the customer's means of payment is none of our business.
+        token="" if asks_nobody else token,
+        saved_method=saved_method,
+        return_url=(return_url or "") if can.three_d_secure else "",
+        deadline_at=deadline_at,
+        now=now,
+    )
+    try:
+        payment.save(unless_exists=True)
+    except ConcurrentModification:
+        return _authorise_again(
+            payment_id, reference=reference, amount=amount, method=method, now=now
+        )
+    return carry_on(payment, now=now)
+
+
+def _authorise_again(
+    payment_id: UUID, *, reference: str, amount: Money, method: str, now: datetime
+) -> Payment:
+    payment = find(payment_id)
+    assert payment is not None  # payments are never deleted
+    authorisation = payment.authorisation
+    if authorisation is None:
+        return payment
+    payment.check_is_for(reference=reference, amount=amount, method=method)
+    if _is_the_customers_turn(payment, now):
+        return payment
+    if authorisation.is_unfinished or authorisation.is_waiting or payment.is_void_due:
+        return carry_on(payment, now=now)
+    return payment
+
+
+def _is_the_customers_turn(payment: Payment, now: datetime) -> bool:
+    """Whoever asks again learns nothing from the gateway that its notification or the task, which
+    look after it, would not tell."""
+    return (
+        payment.unfinished is None
+        and payment.waiting is not None
+        and payment.deadline_at is not None
+        and now < payment.deadline_at
+        and not payment.is_void_due
+    )

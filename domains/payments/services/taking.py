@@ -1,0 +1,164 @@
+"""Money taken, given back and let go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import models
+
+from domains.payments import gateways
+from domains.payments.errors import PaymentMismatch
+from domains.payments.models import Operation, Payment
+from domains.payments.rules import Capabilities, OperationKind
+from domains.payments.services.outcomes import carry_on, change, find, load
+from infrastructure.aggregates import ConcurrentModification
+from infrastructure.money import Money
+
+# Begins an operation, given what the gateway is able to do.
+Begin = Callable[[Payment, Capabilities], Operation]
+
+
+def capture(
+    *,
+    payment_id: UUID,
+    key: UUID | None = None,
+    amount: Money | None = None,
+    now: datetime,
+    also: Callable[[UUID], Sequence[models.Model]] = lambda operation_id: (),
+) -> tuple[Payment, Operation]:
+    """Take the money, all that is left unless told an amount. Returns the operation it became.
+
+    key: makes it repeatable, as the operation's id. also: rows to write with the operation, given
+    its id.
+    Raises PaymentNotFound, PaymentNotAuthorised, PaymentAlreadyCaptured, CaptureTooLarge,
+    InvalidPaymentAmount, PaymentOperationInProgress, PaidByReceipt, NotSupportedByGateway, and
+    PaymentMismatch if the key was another operation's.
+    """
+    return _move_money(
+        payment_id,
+        OperationKind.CAPTURE,
+        lambda payment, can: payment.begin_capture(amount, now, key=key, can=can),
+        key=key,
+        amount=amount,
+        also=also,
+        now=now,
+    )
+
+
+def refund(
+    *,
+    payment_id: UUID,
+    key: UUID | None = None,
+    amount: Money | None = None,
+    reason: str,
+    actor_id: UUID | None = None,
+    now: datetime,
+    also: Callable[[UUID], Sequence[models.Model]] = lambda operation_id: (),
+) -> tuple[Payment, Operation]:
+    """Give captured money back, all that is left of it unless told an amount.
+
+    Returns the operation it became. key: makes it repeatable, as the operation's id. also: rows to
+    write with the operation, given its id.
+    Raises PaymentNotFound, PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount,
+    PaymentOperationInProgress, NotSupportedByGateway, and PaymentMismatch if the key was another
+    operation's.
+    """
+    return _move_money(
+        payment_id,
+        OperationKind.REFUND,
+        lambda payment, can: payment.begin_refund(
+            amount, now, reason=reason, actor_id=actor_id, key=key, can=can
+        ),
+        key=key,
+        amount=amount,
+        also=also,
+        now=now,
+    )
+
+
+def _move_money(
+    payment_id: UUID,
+    kind: OperationKind,
+    begin: Begin,
+    *,
+    key: UUID | None,
+    amount: Money | None,
+    also: Callable[[UUID], Sequence[models.Model]],
+    now: datetime,
+) -> tuple[Payment, Operation]:
+    begun: list[Operation] = []
+
+    def begin_once(payment: Payment) -> bool:
+        known = None if key is None else payment.find_operation(key)
+        if known is None:
+            begun[:] = [begin(payment, gateways.gateway_named(payment.gateway).capabilities)]
+        else:
+            _check_is(known, kind, amount)
+            begun[:] = [known]
+        return known is None
+
+    payment = load(payment_id)
+    if key is not None and payment.find_operation(key) is None:
+        payment = carry_on(payment, now=now)  # one that is in the way may be over by now
+    payment = change(payment, begin_once, also=lambda: also(begun[0].id))
+    operation_id = begun[0].id
+    payment = carry_on(payment, now=now)
+    return payment, payment.operation(operation_id)
+
+
+def _check_is(known: Operation, kind: OperationKind, amount: Money | None) -> None:
+    if known.kind != kind or (amount and amount.amount_minor != known.amount_minor):
+        raise PaymentMismatch(f"{known.id} is the key of a {known.kind.lower()} already.")
+
+
+def void(
+    *, payment_id: UUID, now: datetime, also: Callable[[], Sequence[models.Model]] = tuple
+) -> Payment:
+    """Let the money go, as somebody told; a void that the gateway refused is begun once more.
+
+    Only VOIDED and DECLINED mean that nothing is held; with anything else the void is remembered
+    and follows as soon as the gateway has told what it did.
+    also: rows to write with the wish, if it is new.
+    Raises PaymentNotFound, PaymentAlreadyCaptured, PaymentOperationInProgress.
+    """
+    return _void(
+        load(payment_id),
+        lambda payment: payment.request_void(now, even_if_refused=True),
+        now=now,
+        also=also,
+    )
+
+
+def void_or_forestall(*, payment_id: UUID, now: datetime) -> Payment:
+    """Let the money go, or keep a payment that never began from ever beginning.
+
+    Repeatable as often as one likes: a void that the gateway refused is not begun once more.
+    Raises PaymentAlreadyCaptured, PaymentOperationInProgress.
+    """
+    payment = find(payment_id)
+    if payment is None:
+        payment = Payment.voided_before_it_began(payment_id=payment_id, now=now)
+        try:
+            payment.save(unless_exists=True)
+            return payment
+        except ConcurrentModification:
+            payment = find(payment_id)
+    assert payment is not None  # payments are never deleted
+    if payment.authorisation is None:
+        return payment
+    return _void(payment, lambda current: current.request_void(now), now=now)
+
+
+def _void(
+    payment: Payment,
+    request: Callable[[Payment], bool],
+    *,
+    now: datetime,
+    also: Callable[[], Sequence[models.Model]] = tuple,
+) -> Payment:
+    if payment.unfinished is not None and payment.unfinished.kind == OperationKind.CAPTURE:
+        payment = carry_on(payment, now=now)
+    payment = change(payment, request, also=also)
+    return carry_on(payment, now=now)
