@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,9 +29,12 @@ def serving(
         *["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "2"],
         *["--blocking-threads-idle-timeout", "600", "--workers-kill-timeout", "5"],
     ]
-    with running("web", command, logs=logs, **environment) as process:
-        wait_for(port, process)
-        yield process, port
+    with tempfile.TemporaryDirectory(prefix="metrics-") as metrics:
+        # One folder for the metrics of all its processes, as everywhere.
+        environment = {"PROMETHEUS_MULTIPROC_DIR": metrics, **environment}
+        with running("web", command, logs=logs, **environment) as process:
+            wait_for(port, process)
+            yield process, port
 
 
 @contextmanager

@@ -19,6 +19,7 @@ _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 class Load:
     """Times in milliseconds, as the client saw them."""
 
+    requests: int
     per_second: float
     p50: float
     p99: float
@@ -55,6 +56,7 @@ def of(
     if bad := re.search(r"Non-2xx.*|Socket errors.*", told):
         raise RuntimeError(bad[0])
     return Load(
+        requests=int(_found(r"(\d+) requests in ", told)),
         per_second=float(_found(r"Requests/sec:\s+([\d.]+)", told)),
         p50=_milliseconds(_found(r"\s50%\s+(\S+)", told)),
         p99=_milliseconds(_found(r"\s99%\s+(\S+)", told)),

@@ -221,7 +221,6 @@ env.require(
 # The staff middlewares do nothing outside the admin: the API is called with tokens, not cookies.
 MIDDLEWARE = [
     "infrastructure.http.middleware.Edge",
-    "infrastructure.http.cached_reads.CachedReads",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "infrastructure.http.middleware.StaffSession",
     "infrastructure.http.middleware.StaffCsrf",
@@ -257,7 +256,7 @@ RATE_LIMITS: dict[str, str | None] = {
     "search": "120/min",
     "carts": "300/min",
     "cart_made": "60/h",
-    # What is answered from memory before Django, per address and process.
+    # What is answered from memory before Django, per caller and process.
     "cached": "6000/min",
     "webhooks": "6000/min",
 }

@@ -155,6 +155,11 @@ class AccessTokens:
             raise InvalidToken("The access token has expired.")
         return claims
 
+    def known(self, token: str, *, now: datetime) -> Claims | None:
+        """The claims of a token that was verified here before and has not expired."""
+        claims = self.verified.get(token)
+        return None if claims is None or claims.expires_at <= now else claims
+
     def _checked(self, token: str, *, now: datetime) -> Claims:
         try:
             payload = self.backend.decode(token)

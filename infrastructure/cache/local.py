@@ -27,14 +27,13 @@ class Place:
     """Where an entry is shown without asking a view: to whoever is in a customer group (None: in
     none, or anonymous) and reads a canonical URL.
 
-    match: what the URL resolved to, for logs and metrics. rates: the limits of its callers.
+    match: what the URL resolved to, for metrics.
     sees_more: scopes whose holders are shown something else there.
     """
 
     url: str
     group: str | None
     match: Any = None
-    rates: tuple[str, ...] = ()
     sees_more: frozenset[str] = frozenset()
 
     @property
@@ -43,7 +42,8 @@ class Place:
 
 
 class Held:
-    """An entry in this process. `answers` is the front's: finished ones, gzip or not."""
+    """An entry in this process. `answers` is the front's: finished ones, by whether they are
+    gzip and whether the caller is signed in."""
 
     __slots__ = ("answers", "claimed_until", "entry", "place", "route", "touched")
 
@@ -52,7 +52,7 @@ class Held:
         self.route = place.route if place is not None else ""
         self.touched = False
         self.claimed_until = 0.0
-        self.answers: dict[bool, Answer] = {}
+        self.answers: dict[tuple[bool, bool], Answer] = {}
 
 
 class LocalCache:

@@ -8,7 +8,10 @@ a standby that has not replayed so far, and not by a cached answer that was load
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from infrastructure.database.contexts import connection_at
 
@@ -34,6 +37,25 @@ def position(alias: str) -> int:
     """
     [(found,)] = connection_at(alias).fetch(_POSITION, [])
     return int(found)
+
+
+# How long a position that was asked for stands for later ones, which are never below it.
+RECENT_SECONDS = 0.1
+_recent: WeakKeyDictionary[Any, tuple[float, int]] = WeakKeyDictionary()
+
+
+def recent_position(alias: str) -> int:
+    """A position at or a little below the present one: of this moment or the last tenth of a
+    second, so that under load it is not asked for with each answer."""
+    connection = connection_at(alias)
+    connection.ensure_connection()
+    now = time.monotonic()
+    # By session: another server may be behind what this one said.
+    asked_at, found = _recent.get(connection.connection, (-RECENT_SECONDS, 0))
+    if now - asked_at >= RECENT_SECONDS:
+        found = position(alias)
+        _recent[connection.connection] = (now, found)
+    return found
 
 
 def token_of(aliases: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ from infrastructure.cache.entries import Entry, Loaded, new_entry
 from infrastructure.cache.installed import installed
 from infrastructure.cache.local import Place
 from infrastructure.cache.tiers import Read
-from infrastructure.database.consistency import position
+from infrastructure.database.consistency import position, recent_position
 from infrastructure.database.contexts import alias_of
 from infrastructure.database.replicas import on_primary
 from infrastructure.http.canonical import plain_url, url_of
@@ -128,12 +128,14 @@ def _entry(
             return _loaded(build())
 
     alias = alias_of(context)
+    needed = (view.positions or {}).get(alias, 0)
     read = Read(
         key=audience.key_at(url),
         load=load,
         place=_place(view, audience),
-        position=lambda: position(alias),
-        needed=(view.positions or {}).get(alias, 0),
+        # Who shows no token learns nothing by a position that is a moment higher.
+        position=lambda: position(alias) if needed else recent_position(alias),
+        needed=needed,
     )
     return cache.read(read), now
 
@@ -157,7 +159,6 @@ def _place(view: APIView, audience: Audience) -> Place | None:
         url=url,
         group=audience.customer_group,
         match=view.request.resolver_match,
-        rates=view.endpoints["GET"].rates,
         sees_more=view.sees_more,
     )
 

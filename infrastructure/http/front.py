@@ -1,8 +1,10 @@
 """Answers what this process has in memory, before Django wakes up.
 
-Only for a GET or HEAD of anybody's, for an entry that is fresh, of a host of ours; everything else,
-and whatever is unusual, goes to Django, which would give the same answer: bytes, headers, tags. The
-front refuses nothing but more requests of one address than the policy `cached` allows.
+Only for a GET or HEAD, for an entry that is fresh, of a host of ours; everything else, and whatever
+is unusual, goes to Django, which would give the same answer: bytes, headers, tags. So does who is
+signed in with a token that this process has not verified, or has not looked up in the last seconds,
+and whoever holds a scope for which the view has more to show. The front refuses nothing but more
+requests of one caller than the policy `cached` allows.
 """
 
 from __future__ import annotations
@@ -19,14 +21,18 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from prometheus_client import Counter
 
+from infrastructure.auth.actor import Actor
+from infrastructure.auth.authentication import known_actor
 from infrastructure.cache.installed import installed
 from infrastructure.cache.local import Answer, Held
 from infrastructure.http import limits
+from infrastructure.http.cached import sees_more
 from infrastructure.http.canonical import plain_url
 from infrastructure.http.middleware import API_POLICY, request_id_of, security_headers
 from infrastructure.http.policies import Policy
 from infrastructure.http.problems import MEDIA_TYPE, document
 from infrastructure.http.representations import (
+    PRIVATE,
     accepts_gzip,
     changes_late,
     public,
@@ -63,14 +69,19 @@ class Front:
         self._budgets = _Budgets()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        url = None if "HTTP_AUTHORIZATION" in environ else plain_url(environ)
+        url = plain_url(environ)
         if url is None:
             return self._application(environ, start_response)
+        header = environ.get("HTTP_AUTHORIZATION")
+        actor = known_actor(header) if header else None
+        if actor is None and header is not None:
+            return self._application(environ, start_response)
         cache = installed()
-        held = cache.local.at(url)
+        held = cache.local.at(url, None if actor is None else actor.customer_group)
         if (
             held is None
             or cache.local.needs_refresh(held)
+            or (actor is not None and not _is_for(actor, held))
             or not self._is_ours(environ.get("HTTP_HOST", ""))
             or not accepts_json(environ.get("HTTP_ACCEPT") or "*/*")
             or (settings.HTTPS_ONLY and not _is_secure(environ))
@@ -80,29 +91,35 @@ class Front:
         request_id = _request_id(environ) if given else f"{getrandbits(128):032x}"
         policy = limits.policy_named(POLICY)
         if policy is not None:
-            refused = self._budgets.charge(limits.identity_of_address(environ), policy)
+            refused = self._budgets.charge(limits.identity_of(actor, environ), policy)
             if refused is not None:
                 return self._refuse(refused, environ, request_id, start_response)
-        status, headers, body = self._answer(held, environ, cache.now())
+        status, headers, body = self._answer(
+            held, environ, cache.now(), signed_in=actor is not None
+        )
         start_response(status, [*headers, ("X-Request-ID", request_id)])
         _answers(held.route, status[:3]).inc()
         return body if environ["REQUEST_METHOD"] == "GET" else []
 
-    def _answer(self, held: Held, environ: Environ, now: float) -> Answer:
+    def _answer(self, held: Held, environ: Environ, now: float, *, signed_in: bool) -> Answer:
         zipped = accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
         condition = environ.get("HTTP_IF_NONE_MATCH")
-        lasts = changes_late(held.entry, now)
+        # What is the caller's alone says nothing of how long anybody may keep it.
+        lasts = signed_in or changes_late(held.entry, now)
         if condition is None and lasts:
-            answer = held.answers.get(zipped)
+            answer = held.answers.get((zipped, signed_in))
             if answer is not None:
                 return answer
         found = represented(
-            held.entry, zipped=zipped, condition=condition, cache_control=public(held.entry, now)
+            held.entry,
+            zipped=zipped,
+            condition=condition,
+            cache_control=PRIVATE if signed_in else public(held.entry, now),
         )
         status = f"{found.status} {HTTPStatus(found.status).phrase}"
         answer = (status, [*found.headers, *self._headers], [found.body])
         if condition is None and lasts:
-            held.answers[zipped] = answer
+            held.answers[zipped, signed_in] = answer
         return answer
 
     def _refuse(
@@ -128,9 +145,9 @@ class Front:
 
 class _Budgets:
     """The limiter of this process, cut down to one policy and no lock: two threads that charge one
-    address at the same moment may charge it once."""
+    caller at the same moment may charge it once."""
 
-    MOST_ADDRESSES = 10_000
+    MOST_CALLERS = 10_000
 
     def __init__(self) -> None:
         self._full_at: dict[str, float] = {}
@@ -142,13 +159,17 @@ class _Budgets:
         interval = policy.window_s / policy.limit
         spare = policy.window_s - interval - (before - now)
         if spare >= 0:
-            if len(self._full_at) >= self.MOST_ADDRESSES:
+            if len(self._full_at) >= self.MOST_CALLERS:
                 self._full_at = {k: at for k, at in tuple(self._full_at.items()) if at > now}
             self._full_at[identity] = before + interval
             return None
         return limits.Decision(
             policy, remaining=0, reset_s=ceil(before - now), retry_after_s=max(ceil(-spare), 1)
         )
+
+
+def _is_for(actor: Actor, held: Held) -> bool:
+    return held.place is not None and not sees_more(actor, held.place.sees_more)
 
 
 def _request_id(environ: Environ) -> str:

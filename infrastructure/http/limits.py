@@ -23,7 +23,6 @@ from typing import Any
 import redis
 import structlog
 from django.conf import settings
-from django.http import HttpRequest
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -40,7 +39,7 @@ BREAKER_S = 5.0
 
 
 # Answers, per key: what is left, until full and until one fits (both in microseconds). All the
-# budgets are charged, or none.
+# budgets are charged, or none. As one text, which takes the client a third of the time of lists.
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -61,7 +60,10 @@ if fits then
         answer[i][2] = wait
     end
 end
-return {fits and 1 or 0, answer}
+for i, parts in ipairs(answer) do
+    answer[i] = string.format('%.0f %.0f %.0f', parts[1], parts[2], parts[3])
+end
+return table.concat(answer, ',')
 """
 
 
@@ -103,14 +105,13 @@ def _policy(name: str, text: str | None) -> Policy | None:
     return None if text is None else Policy.written(name, text)
 
 
-def identity_of(request: HttpRequest, actor: Actor | None) -> str:
-    """Whose budget a request is charged to: the caller's, or that of the caller's address."""
+def identity_of(actor: Actor | None, meta: Mapping[str, Any]) -> str:
+    """Whose budget a request is charged to: the caller's, or that of the caller's address.
+
+    meta: of the WSGI request.
+    """
     if actor is not None:
         return f"actor:{actor.id}"
-    return identity_of_address(request.META)
-
-
-def identity_of_address(meta: Mapping[str, Any]) -> str:
     return _identity_of(client_ip(meta))
 
 
@@ -191,7 +192,8 @@ class RedisLimiter:
         arguments: list[Any] = []
         for policy in policies:
             arguments += [policy.interval_us, policy.limit]
-        _, answers = self._run(len(keys), *keys, *arguments)
+        told = self._run(len(keys), *keys, *arguments)
+        answers = [[int(number) for number in one.split()] for one in told.split(b",")]
         return _tightest(policies, answers)
 
     def _run(self, *arguments: Any) -> Any:

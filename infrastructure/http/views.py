@@ -177,7 +177,7 @@ class APIView(RestFrameworkView):
         request.user = actor  # type: ignore[assignment]
         authorise(actor, endpoint.requirement)
         rates = endpoint.rates if actor is not None else endpoint.rates_of_strangers
-        decision = limits.charge(limits.identity_of(request, actor), *rates)
+        decision = limits.charge(limits.identity_of(actor, meta), *rates)
         self.operation = endpoint.operation
         if endpoint.operation.query is None and meta.get("QUERY_STRING"):
             self.query(_NoQuery)
@@ -297,7 +297,7 @@ class APIView(RestFrameworkView):
             return None
         match = request.resolver_match
         return IdempotencyKey(
-            client=limits.identity_of(request, request.user),  # type: ignore[arg-type]
+            client=limits.identity_of(request.user, request.META),  # type: ignore[arg-type]
             route=f"{request.method} {match.route if match else request.path}",
             key=idempotency.key_of(header),
             fingerprint=idempotency.fingerprint_of((body, match.kwargs if match else {})),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+import psycopg
 from django.db import models
 from django.db.backends.postgresql import base, schema
 from django.db.backends.utils import CursorWrapper
@@ -26,6 +29,40 @@ class DatabaseSchemaEditor(schema.DatabaseSchemaEditor):
             return sql, params
         context = self.quote_name(context_of(model._meta.app_label))
         return sql.replace("CREATE TABLE ", f"CREATE TABLE {context}.", 1), params
+
+
+class NumberedCursor(psycopg.RawCursor[Any]):
+    """A cursor for texts that are sent over and over: their placeholders are found once.
+
+    psycopg's own looks for them at each execution of a text of more than 4,096 characters, which
+    takes it a quarter of a millisecond for that of a list of products.
+    """
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        return super().execute(numbered(query), params, **options)
+
+
+@lru_cache(maxsize=1024)
+def numbered(sql: str) -> bytes:
+    """The text with `$1`, `$2` … in the places of its `%s`, and `%` for `%%`.
+
+    Raises ValueError for any other placeholder.
+    """
+    text, *rest = _PLACEHOLDER.split(sql)
+    count = 0
+    # Placeholders and what comes behind each, by turns.
+    for found, part in zip(rest[::2], rest[1::2], strict=True):
+        if found == "%s":
+            count += 1
+            text += f"${count}{part}"
+        elif found == "%%":
+            text += f"%{part}"
+        else:
+            raise ValueError(f"{found!r} is no placeholder of a kept cursor.")
+    return text.encode()
+
+
+_PLACEHOLDER = re.compile(r"(%.?)", re.DOTALL)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -51,9 +88,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.ensure_connection()
         kept = self._kept_cursor
         if kept is None or kept.cursor.connection is not self.connection:
-            kept = self._kept_cursor = self.cursor()
+            kept = self._kept_cursor = self._new_kept_cursor()
         kept.execute(sql, params)
         return kept.fetchall()  # type: ignore[no-any-return]
+
+    def _new_kept_cursor(self) -> CursorWrapper:
+        connection: Any = self.connection
+        usual, connection.cursor_factory = connection.cursor_factory, NumberedCursor
+        try:
+            return self.cursor()
+        finally:
+            connection.cursor_factory = usual
 
     def close_if_health_check_failed(self) -> None:
         """Django asks a kept connection before its first statement in each request whether it still

@@ -78,3 +78,11 @@ def test_a_connection_that_worked_a_moment_ago_is_not_asked_again(
         connection.fetch("SELECT 1", [])
 
     assert asked == [1000.0, 1001.1]
+
+
+def test_placeholders_are_found_in_texts_of_any_length(connection: DatabaseWrapper) -> None:
+    text = "SELECT %s::int, '%%s', '100%%', %s::text" + " " * 5_000
+
+    assert connection.fetch(text, [1, "%s"]) == [(1, "%s", "100%", "%s")]
+    with pytest.raises(ValueError, match="%d"):
+        connection.fetch("SELECT %d", [1])

@@ -364,16 +364,6 @@ def test_people_who_are_signed_in_are_read_for_once(trader: Client) -> None:
         assert statements(trader, path) == 0
 
 
-@pytest.mark.parametrize("path", READS)
-def test_a_customer_is_answered_before_the_url_is_resolved(
-    trader: Client, path: str, settings: Any
-) -> None:
-    first = trader.get(f"{API}{path}")
-    settings.ROOT_URLCONF = "infrastructure.http.urls"
-    again = trader.get(f"{API}{path}")
-    assert (again.status_code, again.content) == (200, first.content)
-
-
 def test_a_page_that_is_asked_for_with_its_cursor_is_kept_too(
     anybody: Client, now: datetime
 ) -> None:

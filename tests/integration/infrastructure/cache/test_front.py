@@ -16,12 +16,16 @@ from django.core.signals import request_started
 from django.db import close_old_connections
 from prometheus_client import REGISTRY
 
+from domains.users import services as accounts
+from infrastructure.auth import identities
 from infrastructure.auth.actor import Actor
 from infrastructure.cache.tiers import Cache
-from infrastructure.http import cached_reads, views
+from infrastructure.http import front as front_module
+from infrastructure.http import views
 from infrastructure.http.front import fronted
 from tests.support.cached_api import Lamps
 from tests.support.caches import installed_cache, invalidate, until
+from tests.support.factories import users
 
 LAMP = "/api/v1/lamps/oil"
 # What everybody holds who has an account.
@@ -107,12 +111,12 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def sign_in(*scopes: str, group: str | None = None) -> None:
         actor = Actor(id=uuid4(), scopes=frozenset(scopes), customer_group=group)
-        for module in (views, cached_reads):
-            monkeypatch.setattr(
-                module,
-                "authenticate",
-                lambda request: actor if "HTTP_AUTHORIZATION" in request.META else None,
-            )
+        monkeypatch.setattr(
+            views,
+            "authenticate",
+            lambda request: actor if "HTTP_AUTHORIZATION" in request.META else None,
+        )
+        monkeypatch.setattr(front_module, "known_actor", lambda header: actor)
 
     return sign_in
 
@@ -316,22 +320,49 @@ def test_who_sees_drafts_is_shown_nothing_kept_and_leaves_nothing(
     assert again.status == "304 Not Modified"
 
 
-def test_people_who_are_signed_in_are_answered_from_memory_and_keep_their_limits(
-    shop: Caller, signed_in: Callable[..., None], settings: Any, cache: Cache
+def test_people_who_are_signed_in_are_answered_in_front_within_limits_of_their_own(
+    front: Caller, signed_in: Callable[..., None], settings: Any
 ) -> None:
     signed_in(*CUSTOMER_SCOPES, group="wholesale")
     token = {"HTTP_AUTHORIZATION": "Bearer x"}
-    first = shop(LAMP, **token)
-    settings.ROOT_URLCONF = "infrastructure.http.urls"
-    assert shop(LAMP, **token).lasting == first.lasting
-    again = shop(LAMP, HTTP_IF_NONE_MATCH=first.headers["ETag"], **token)
-    assert again.status == "304 Not Modified"
-    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "default": "2/day"}
-    answers = [shop(LAMP, **token) for _ in range(3)]
+    first = front(LAMP, **token)
+    before = answered_in_front()
+    again = front(LAMP, **token)
+    assert (again.status, again.body) == (first.status, first.body)
+    kept = {name: text for name, text in first.headers.items() if "RateLimit" not in name}
+    assert again.headers.keys() == kept.keys()
+    assert {**again.headers, "X-Request-ID": ""} == {**kept, "X-Request-ID": ""}
+    zipped = front(LAMP, HTTP_ACCEPT_ENCODING="gzip", **token)
+    assert gzip.decompress(zipped.body) == first.body
+    assert zipped.headers["Cache-Control"] == "private, no-cache"
+    unchanged = front(LAMP, HTTP_IF_NONE_MATCH=first.headers["ETag"], **token)
+    assert unchanged.status == "304 Not Modified"
+    assert answered_in_front() == before + 3
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "cached": "2/day"}
+    signed_in(*CUSTOMER_SCOPES, group="wholesale")
+    answers = [front(LAMP, **token) for _ in range(3)]
     assert [answer.status[:3] for answer in answers] == ["200", "200", "429"]
-    policies = [answer.headers["RateLimit-Policy"] for answer in answers]
-    assert policies == ['"default";q=2;w=86400'] * 3
     assert answers[2].headers["Cache-Control"] == "no-store"
+    signed_in(*CUSTOMER_SCOPES, group="wholesale")
+    assert front(LAMP, **token).status == "200 OK"
+
+
+def test_a_real_token_is_answered_in_front_until_it_is_revoked(front: Caller) -> None:
+    ann = users.customer()
+    token = {"HTTP_AUTHORIZATION": f"Bearer {users.access_token(ann)}"}
+    first = front(LAMP, **token)
+    before = answered_in_front()
+    assert front(LAMP, **token).body == first.body
+    assert answered_in_front() == before + 1
+    # After the seconds that a person is remembered for, Django looks them up once more.
+    identities.forget(ann.id)
+    assert front(LAMP, **token).status == "200 OK"
+    assert answered_in_front() == before + 1
+    assert front(LAMP, **token).status == "200 OK"
+    assert answered_in_front() == before + 2
+    accounts.end_sessions(user_id=ann.id, now=users.NOW)
+    assert front(LAMP, **token).status == "401 Unauthorized"
+    assert answered_in_front() == before + 2
 
 
 def test_a_token_that_is_none_is_refused_though_the_answer_is_in_memory(shop: Caller) -> None:

@@ -213,7 +213,7 @@ def test_what_is_no_address_is_nobody(rf: RequestFactory, settings: Any) -> None
 
 
 def test_a_caller_without_a_token_is_an_address_and_in_ipv6_a_network(rf: RequestFactory) -> None:
-    assert identity_of(rf.get("/", REMOTE_ADDR="203.0.113.9"), None) == "ip:203.0.113.9"
+    assert identity_of(None, rf.get("/", REMOTE_ADDR="203.0.113.9").META) == "ip:203.0.113.9"
     inside = rf.get("/", REMOTE_ADDR="2001:db8:1:2:3:4:5:6")
-    assert identity_of(inside, None) == "ip:2001:db8:1:2::/64"
-    assert identity_of(inside, Actor(id=ACTOR_ID)) == f"actor:{ACTOR_ID}"
+    assert identity_of(None, inside.META) == "ip:2001:db8:1:2::/64"
+    assert identity_of(Actor(id=ACTOR_ID), inside.META) == f"actor:{ACTOR_ID}"
