@@ -8,7 +8,7 @@ from __future__ import annotations
 
 PLATFORM = "platform"
 
-CONTEXTS = ("users", "products", "payments", "carts", "orders", "reporting")
+CONTEXTS = ("users", "products", "payments", "pricing", "carts", "orders", "reporting")
 
 # Django's identity tables point at each other, so they live with the users. `migrations` is the app
 # label of Django's own table of applied migrations.

@@ -11,6 +11,7 @@ from typing import Any
 from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
 from config.settings.environment import PUBLIC_URL, env
 from config.settings.files import *  # noqa: F403
+from config.settings.pricing import *  # noqa: F403
 from config.settings.tasks import *  # noqa: F403
 from infrastructure.auth.keys import fault_in
 from infrastructure.database.urls import databases_from, replicas_from

@@ -43,6 +43,8 @@ RATE_LIMITS = dict.fromkeys(RATE_LIMITS)
 
 # Tests are rolled back, and what is cached is not. Those of the cache have one each.
 CACHE_ENABLED = False
+# So are the terms of quotes.
+PRICING_TERMS_SECONDS = 0.0
 
 env.check()
 

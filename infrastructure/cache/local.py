@@ -138,6 +138,11 @@ class LocalCache:
             self._shrink()
         return True
 
+    def was_dropped(self, tag: str, *, since: int) -> bool:
+        """Whether what carries this tag, and whose load began at `since`, is out of date: for what
+        a process keeps elsewhere."""
+        return since < self._floor or self._dropped.get(tag, 0) > since
+
     def show_at(self, held: Held, place: Place) -> None:
         """Show an entry that was kept without a place, if it still is there."""
         with self._lock:

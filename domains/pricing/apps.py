@@ -1,0 +1,6 @@
+from infrastructure.apps import ContextConfig
+
+
+class PricingConfig(ContextConfig):
+    name = "domains.pricing"
+    label = "pricing"

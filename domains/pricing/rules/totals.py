@@ -1,0 +1,230 @@
+"""The one calculation behind carts, orders and previews: a request and the terms make a quote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from domains.pricing.rules import shipping
+from domains.pricing.rules.codes import plain_code
+from domains.pricing.rules.discounts import Candidate, Categories, Discounts, discounts_of
+from domains.pricing.rules.quotes import (
+    Quote,
+    QuotedLine,
+    QuotedShipping,
+    QuoteLine,
+    QuoteProblem,
+    QuoteRequest,
+    ShippingOption,
+    Use,
+)
+from domains.pricing.rules.taxes import percent_for, rate_text, tax_of
+from domains.pricing.rules.terms import CouponTerms, ShippingTerms, Terms
+
+_SAID = {
+    "coupon_not_applicable": "{code} does not hold for this order.",
+    "coupon_not_combinable": "{code} cannot be combined with another discount.",
+}
+
+
+def quoted(
+    request: QuoteRequest,
+    terms: Terms,
+    *,
+    coupons: Mapping[str, CouponTerms],
+    used_by_customer: Mapping[UUID, int],
+    categories: Categories,
+    prices_include_tax: bool,
+    now: datetime,
+) -> Quote:
+    """What all of it comes to.
+
+    coupons: those of the request that exist, by code. used_by_customer: how often this customer
+    used promotions that are limited for each. categories: of the products, those above included;
+    only needed where `asks_for_categories`.
+    """
+    promotions = {one.id: one for one in terms.promotions}
+    candidates = [
+        Candidate(promotion=one)
+        for one in terms.promotions
+        if not one.is_used_up(by_customer=used_by_customer.get(one.id, 0))
+    ]
+    problems: list[QuoteProblem] = []
+    asked: dict[str, int] = {}  # code -> its place in the request
+    for place, text in enumerate(request.coupons):
+        code = plain_code(text)
+        if code in asked:
+            continue
+        asked[code] = place
+        coupon = coupons.get(code)
+        if coupon is None or not coupon.active:
+            problems.append(_problem("unknown_coupon", place, f"There is no coupon {code}."))
+        elif coupon.is_used_up:
+            problems.append(_problem("coupon_used_up", place, f"{code} has been used up."))
+        else:
+            promotions[coupon.promotion.id] = coupon.promotion
+            candidates.append(Candidate(promotion=coupon.promotion, coupon=code))
+
+    method = _method(request, terms, problems)
+    found = Discounts()
+    if candidates:
+        found = discounts_of(
+            request,
+            candidates,
+            categories=categories,
+            shipping=lambda goods_minor: (
+                None
+                if method is None
+                else (method.code, shipping.price_of(method, request, goods_minor))
+            ),
+            now=now,
+        )
+    problems += [
+        _problem(why, asked[code], _SAID[why].format(code=code))
+        for code, why in found.refused.items()
+    ]
+
+    lines = tuple(
+        _line(line, request, terms, found.off.get(line.key, 0), prices_include_tax)
+        for line in request.lines
+    )
+    subtotal_minor = sum(line.subtotal_minor for line in lines)
+    discount_minor = sum(line.discount_minor for line in lines)
+    shipped = None
+    if method is not None:
+        shipped = _shipped(
+            method,
+            request,
+            terms,
+            price_minor=shipping.price_of(method, request, subtotal_minor - discount_minor),
+            discount_minor=found.off_shipping,
+            included=prices_include_tax,
+        )
+    shipping_minor = 0 if shipped is None else shipped.total_minor
+    return Quote(
+        lines=lines,
+        shipping=shipped,
+        discounts=tuple(found.applied),
+        prices_include_tax=prices_include_tax,
+        subtotal_minor=subtotal_minor,
+        discount_minor=discount_minor,
+        shipping_minor=shipping_minor,
+        tax_minor=sum(line.tax_minor for line in lines)
+        + (0 if shipped is None else shipped.tax_minor),
+        total_minor=sum(line.total_minor for line in lines) + shipping_minor,
+        uses=tuple(
+            Use(promotion_id=one.promotion_id, coupon=one.coupon)
+            for one in found.applied
+            if one.coupon is not None or promotions[one.promotion_id].is_limited
+        ),
+        problems=tuple(sorted(problems, key=lambda one: (one.pointer, one.code))),
+    )
+
+
+def asks_for_categories(terms: Terms, coupons: Iterable[CouponTerms]) -> bool:
+    promotions = (*terms.promotions, *(coupon.promotion for coupon in coupons))
+    return any(one.conditions.categories for one in promotions)
+
+
+def options(
+    request: QuoteRequest, terms: Terms, quote: Callable[[QuoteRequest], Quote]
+) -> tuple[ShippingOption, ...]:
+    """Every method that is offered, in their order, each as it is in the quote that chooses it."""
+    found = []
+    for method in shipping.offered(terms.methods, request):
+        price = quote(replace(request, shipping_method=method.code)).shipping
+        assert price is not None
+        found.append(ShippingOption(code=method.code, name=method.name, price=price))
+    return tuple(found)
+
+
+def _method(
+    request: QuoteRequest, terms: Terms, problems: list[QuoteProblem]
+) -> ShippingTerms | None:
+    """The one asked for, or the first that is offered. A shop without methods ships for nothing."""
+    if not terms.methods:
+        return None
+    offered = list(shipping.offered(terms.methods, request))
+    wanted = request.shipping_method
+    if wanted is None:
+        if not offered and request.country is not None:
+            problems.append(
+                QuoteProblem(
+                    code="shipping_unavailable",
+                    pointer="/country",
+                    detail="No shipping method goes there.",
+                )
+            )
+        return offered[0] if offered else None
+    for method in offered:
+        if method.code == wanted:
+            return method
+    known = any(method.code == wanted for method in terms.methods)
+    problems.append(
+        QuoteProblem(
+            code="shipping_unavailable" if known else "unknown_shipping_method",
+            pointer="/shipping_method",
+            detail=f"{wanted} does not go there."
+            if known
+            else f"There is no shipping method {wanted}.",
+        )
+    )
+    return None
+
+
+def _line(
+    line: QuoteLine, request: QuoteRequest, terms: Terms, discount_minor: int, included: bool
+) -> QuotedLine:
+    subtotal_minor = line.unit_price_minor * line.quantity
+    percent = percent_for(
+        terms.percents,
+        country=request.country,
+        region=request.region,
+        tax_class=line.tax_class,
+    )
+    left_minor = subtotal_minor - discount_minor
+    tax_minor = tax_of(left_minor, percent, included=included)
+    return QuotedLine(
+        key=line.key,
+        quantity=line.quantity,
+        unit_price_minor=line.unit_price_minor,
+        subtotal_minor=subtotal_minor,
+        discount_minor=discount_minor,
+        tax_minor=tax_minor,
+        tax_rate=rate_text(percent),
+        total_minor=left_minor if included else left_minor + tax_minor,
+    )
+
+
+def _shipped(
+    method: ShippingTerms,
+    request: QuoteRequest,
+    terms: Terms,
+    *,
+    price_minor: int,
+    discount_minor: int,
+    included: bool,
+) -> QuotedShipping:
+    percent = percent_for(
+        terms.percents,
+        country=request.country,
+        region=request.region,
+        tax_class=method.tax_class,
+    )
+    left_minor = price_minor - discount_minor
+    tax_minor = tax_of(left_minor, percent, included=included)
+    return QuotedShipping(
+        method=method.code,
+        name=method.name,
+        price_minor=price_minor,
+        discount_minor=discount_minor,
+        tax_minor=tax_minor,
+        tax_rate=rate_text(percent),
+        total_minor=left_minor if included else left_minor + tax_minor,
+    )
+
+
+def _problem(code: str, place: int, detail: str) -> QuoteProblem:
+    return QuoteProblem(code=code, pointer=f"/coupons/{place}", detail=detail)

@@ -1,0 +1,121 @@
+"""Commands of coupons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Unpack
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from domains.pricing.errors import CouponNotFound, CouponTaken, InvalidCoupon, PromotionNotFound
+from domains.pricing.models import Coupon, Promotion
+from domains.pricing.models.coupons import CouponChanges
+from domains.pricing.rules.codes import MAX_PREFIX_LENGTH, plain_code, random_code
+from domains.pricing.services import writing
+from infrastructure.database.contexts import atomic
+from infrastructure.errors import FieldError
+from infrastructure.http.idempotency import IdempotencyKey, duplicates
+
+MOST_AT_ONCE = 10_000
+_BATCH = 1_000
+
+
+def create_coupon(
+    *,
+    code: str,
+    promotion_id: UUID,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+    **limits: Unpack[CouponChanges],
+) -> UUID:
+    """Raises PromotionNotFound, CouponTaken, InvalidCoupon, Archived; Duplicate for a key that was
+    used before."""
+    coupon = Coupon.create(code=code, promotion=_promotion(promotion_id), now=now, **limits)
+    try:
+        writing.add(coupon, key=idempotency)
+    except IntegrityError as error:
+        if writing.constraint_of(error) != "pricing_coupon_code_unique":
+            raise
+        raise CouponTaken(f"There is or was a coupon {coupon.code}.") from error
+    return coupon.id
+
+
+def create_coupons(
+    *,
+    promotion_id: UUID,
+    count: int,
+    batch: str,
+    prefix: str = "",
+    usage_limit: int | None = 1,
+    usage_limit_per_customer: int | None = None,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+) -> Sequence[str]:
+    """Make so many codes by chance, all or none; each may be used once unless said otherwise.
+
+    batch: what they are called together; how they are found again. prefix: what each begins with.
+    Raises PromotionNotFound, InvalidCoupon, Archived; Duplicate for a key that was used before.
+    """
+    prefix = plain_code(prefix)
+    faults = []
+    if not 1 <= count <= MOST_AT_ONCE:
+        faults.append(FieldError("/count", "out_of_range", f"From 1 to {MOST_AT_ONCE:,}."))
+    if len(prefix) > MAX_PREFIX_LENGTH:
+        faults.append(FieldError("/prefix", "too_long", f"{MAX_PREFIX_LENGTH} characters at most."))
+    if faults:
+        raise InvalidCoupon(errors=faults)
+    promotion = _promotion(promotion_id)
+    codes: dict[str, None] = {}
+    while len(codes) < count:
+        codes[random_code(prefix)] = None
+    coupons = [
+        Coupon.create(
+            code=code,
+            promotion=promotion,
+            batch=batch,
+            usage_limit=usage_limit,
+            usage_limit_per_customer=usage_limit_per_customer,
+            now=now,
+        )
+        for code in codes
+    ]
+    with atomic("pricing"), duplicates():
+        if idempotency is not None:
+            coupons[0].write_along(idempotency.record(promotion.id, now))
+        for start in range(0, len(coupons), _BATCH):
+            Coupon.objects.add_all(coupons[start : start + _BATCH])
+    return list(codes)
+
+
+def edit_coupon(
+    *, code: str, version: int | None, now: datetime, **limits: Unpack[CouponChanges]
+) -> Coupon:
+    """Raises CouponNotFound, InvalidCoupon, Archived, ConcurrentModification."""
+    coupon = _found(code, version)
+    coupon.edit(now=now, **limits)
+    return writing.save(coupon)
+
+
+def archive_coupon(*, code: str, version: int | None, now: datetime) -> Coupon:
+    """Nobody may use it any more; who used it keeps what it brought. Raises CouponNotFound,
+    Archived, ConcurrentModification."""
+    coupon = _found(code, version)
+    coupon.archive(now=now)
+    return writing.save(coupon)
+
+
+def _promotion(promotion_id: UUID) -> Promotion:
+    promotion: Promotion | None = Promotion.objects.filter(pk=promotion_id).first()
+    if promotion is None:
+        raise PromotionNotFound(f"There is no promotion {promotion_id}.")
+    return promotion
+
+
+def _found(code: str, version: int | None) -> Coupon:
+    coupon: Coupon | None = Coupon.objects.filter(code=plain_code(code)).first()
+    if coupon is None:
+        raise CouponNotFound(f"There is no coupon {code}.")
+    writing.expect(coupon, version)
+    return coupon

@@ -1,0 +1,54 @@
+"""Commands of promotions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Unpack
+from uuid import UUID
+
+from domains.pricing.errors import PromotionNotFound
+from domains.pricing.models import Promotion
+from domains.pricing.models.promotions import PromotionChanges
+from domains.pricing.services import writing
+from infrastructure.http.idempotency import IdempotencyKey
+
+
+def create_promotion(
+    *,
+    kind: str,
+    automatic: bool,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+    **terms: Unpack[PromotionChanges],
+) -> UUID:
+    """Raises InvalidPromotion; Duplicate for a key that was used before."""
+    promotion = Promotion.create(kind=kind, automatic=automatic, now=now, **terms)
+    writing.add(promotion, key=idempotency)
+    return promotion.id
+
+
+def edit_promotion(
+    *, promotion_id: UUID, version: int | None, now: datetime, **changes: Unpack[PromotionChanges]
+) -> Promotion:
+    """Change what is given; orders that were placed keep what they got.
+
+    Raises PromotionNotFound, InvalidPromotion, Archived, ConcurrentModification.
+    """
+    promotion = _found(promotion_id, version)
+    promotion.edit(now=now, **changes)
+    return writing.save(promotion)
+
+
+def archive_promotion(*, promotion_id: UUID, version: int | None, now: datetime) -> Promotion:
+    """Raises PromotionNotFound, Archived, ConcurrentModification."""
+    promotion = _found(promotion_id, version)
+    promotion.archive(now=now)
+    return writing.save(promotion)
+
+
+def _found(promotion_id: UUID, version: int | None) -> Promotion:
+    promotion: Promotion | None = Promotion.objects.filter(pk=promotion_id).first()
+    if promotion is None:
+        raise PromotionNotFound(f"There is no promotion {promotion_id}.")
+    writing.expect(promotion, version)
+    return promotion

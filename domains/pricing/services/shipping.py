@@ -1,0 +1,61 @@
+"""Commands of shipping methods."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Unpack
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from domains.pricing.errors import ShippingMethodNotFound, ShippingMethodTaken
+from domains.pricing.models import ShippingMethod
+from domains.pricing.models.shipping import ShippingChanges
+from domains.pricing.services import writing
+from infrastructure.http.idempotency import IdempotencyKey
+
+
+def create_shipping_method(
+    *,
+    code: str,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+    **terms: Unpack[ShippingChanges],
+) -> UUID:
+    """Raises ShippingMethodTaken, InvalidShippingMethod; Duplicate for a key used before."""
+    method = ShippingMethod.create(code=code, now=now, **terms)
+    try:
+        writing.add(method, key=idempotency)
+    except IntegrityError as error:
+        if writing.constraint_of(error) != "pricing_shippingmethod_code_unique":
+            raise
+        raise ShippingMethodTaken(f"There is or was a shipping method {code}.") from error
+    return method.id
+
+
+def edit_shipping_method(
+    *, code: str, version: int | None, now: datetime, **changes: Unpack[ShippingChanges]
+) -> ShippingMethod:
+    """Change what is given. `version`: the one the change is based on, None for whatever it is.
+
+    Raises ShippingMethodNotFound, InvalidShippingMethod, Archived, ConcurrentModification.
+    """
+    method = _found(code, version)
+    method.edit(now=now, **changes)
+    return writing.save(method)
+
+
+def archive_shipping_method(*, code: str, version: int | None, now: datetime) -> ShippingMethod:
+    """Offer it no more, for good. Raises ShippingMethodNotFound, Archived,
+    ConcurrentModification."""
+    method = _found(code, version)
+    method.archive(now=now)
+    return writing.save(method)
+
+
+def _found(code: str, version: int | None) -> ShippingMethod:
+    method: ShippingMethod | None = ShippingMethod.objects.filter(code=code).first()
+    if method is None:
+        raise ShippingMethodNotFound(f"There is no shipping method {code}.")
+    writing.expect(method, version)
+    return method

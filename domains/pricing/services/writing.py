@@ -1,0 +1,52 @@
+"""What the commands of pricing share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import IntegrityError, models
+
+from domains.pricing.models.archiving import Archivable
+from domains.pricing.queries import terms
+from infrastructure.aggregates import ConcurrentModification
+from infrastructure.cache import invalidation
+from infrastructure.database.contexts import alias_of, on_commit
+from infrastructure.http.idempotency import IdempotencyKey, duplicates
+
+Kept = TypeVar("Kept", bound=Archivable)
+
+
+def constraint_of(error: IntegrityError) -> str | None:
+    diagnostics = getattr(error.__cause__, "diag", None)
+    return getattr(diagnostics, "constraint_name", None)
+
+
+def expect(found: Archivable, version: int | None) -> None:
+    """Raises ConcurrentModification where the change is based on another version."""
+    if version is not None and found.version != version:
+        raise ConcurrentModification(f"{found} is at version {found.version}.")
+
+
+def add(new: Archivable, *, key: IdempotencyKey | None) -> None:
+    """Save something new, with the record of the key that asked for it."""
+    also: Sequence[models.Model] = [] if key is None else [key.record(new.pk, new.created_at)]
+    with duplicates():
+        new.save(also=also)
+    tell()
+
+
+def save(found: Kept) -> Kept:
+    """Save what was changed, if it was."""
+    if found.has_changes:
+        found.save()
+        tell()
+    return found
+
+
+def tell() -> None:
+    """Terms have changed: let quotes be made from them at once, here and elsewhere."""
+    on_commit("pricing", terms.forget)
+    if settings.CACHE_ENABLED:
+        invalidation.after_commit(alias_of("pricing"), [terms.TAG])
