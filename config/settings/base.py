@@ -11,7 +11,7 @@ from typing import Any
 from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
 from config.settings.environment import PUBLIC_URL, env
 from config.settings.files import *  # noqa: F403
-from config.settings.pricing import *  # noqa: F403
+from config.settings.payments import *  # noqa: F403
 from config.settings.tasks import *  # noqa: F403
 from infrastructure.auth.keys import fault_in
 from infrastructure.database.urls import databases_from, replicas_from
@@ -146,26 +146,6 @@ env.require(0 < CART_HOLD_SECONDS <= 86_400, "CART_HOLD_SECONDS must be 1 to 864
 # The outboxes in Redis: what begins their tags -> where they are, and by how many replicas an
 # entry must be kept before it is told.
 STREAM_OUTBOXES = {"c": {"url": REDIS_CARTS_URL, "replicas": CARTS_REPLICAS}}
-
-# --- Payments --------------------------------------------------------------------------------
-
-# `simulated`: the HTTP process of devstack/gateway. `in_process`: answers by token, no network.
-PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY")
-env.require(
-    PAYMENT_GATEWAY in ("simulated", "in_process"),
-    "PAYMENT_GATEWAY must be simulated or in_process",
-)
-PAYMENT_GATEWAY_URL = env.text("PAYMENT_GATEWAY_URL")
-# Signs what is sent to the gateway and what it notifies.
-PAYMENT_GATEWAY_SECRET = env.text("PAYMENT_GATEWAY_SECRET")
-PAYMENT_GATEWAY_CONNECT_TIMEOUT = env.number("PAYMENT_GATEWAY_CONNECT_TIMEOUT", 1.0)
-PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
-# What new orders may be paid by. `invoice` trusts whoever orders, so nobody is offered it unasked.
-PAYMENT_METHODS = env.items("PAYMENT_METHODS", ["card", "free"])
-env.require(
-    set(PAYMENT_METHODS) <= {"card", "free", "invoice"},
-    "PAYMENT_METHODS must be of card, free and invoice",
-)
 
 # --- Django ----------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from config.settings.base import (
     PII_INDEX_KEY,
     SECRET_KEY,
     SILENCED_SYSTEM_CHECKS,
+    STRIPE_API_BASE,
 )
 from config.settings.environment import PUBLIC_URL, env
 
@@ -39,7 +40,12 @@ env.require(len(PII_INDEX_KEY) >= 32, "PII_INDEX_KEY is shorter than 32 characte
 env.require(SECRET_KEY.encode() != PII_INDEX_KEY, "SECRET_KEY and PII_INDEX_KEY are the same")
 env.require(len(ORDER_NUMBER_KEY) >= 32, "ORDER_NUMBER_KEY is shorter than 32 characters")
 env.require(
-    len(PAYMENT_GATEWAY_SECRET) >= 32, "PAYMENT_GATEWAY_SECRET is shorter than 32 characters"
+    PAYMENT_GATEWAY == "stripe" or len(PAYMENT_GATEWAY_SECRET) >= 32,
+    "PAYMENT_GATEWAY_SECRET is shorter than 32 characters",
+)
+env.require(
+    not STRIPE_API_BASE or STRIPE_API_BASE.startswith("https://"),
+    "STRIPE_API_BASE must begin with https://",
 )
 env.require(PAYMENT_GATEWAY != "in_process", "PAYMENT_GATEWAY in_process takes no money")
 env.check()

@@ -6,13 +6,22 @@ notify twice and late.
 
     python -m devstack.gateway --port 8200 --latency-ms 5
 
-    POST /authorisations  {"key", "amount_minor", "currency", "token", "reference"}
+    POST /authorisations  {"key", "amount_minor", "currency", "reference", "token", "return_url"?,
+                           "keep"?} or "saved_method" instead of the token
     POST /captures        {"key", "authorisation", "amount_minor"}
     POST /voids           {"key", "authorisation"}
-          -> 200 {"id", "key", "kind", "status": "succeeded" | "refused", "code"}
+          -> 200 {"id", "key", "kind", "status": "succeeded" | "refused" | "action_required",
+                  "code", "authorisation", "amount_minor", "currency", "at", "action_url", "kept"}
              409 when the key was used for another request
-    GET  /operations/{key}                      the answer given under that key, or 404
+    POST /forgotten-methods {"token"}           let go of what was kept of a means of payment
+    GET  /operations/{key}                      the same about that key, or 404
+    GET  /operations?since=<s>&until=<s>&after=<n>   what was done in this time, in pages
+    GET  /actions/{id}                          the page on which a customer approves or denies:
+                                                then they are sent to the return_url
     GET  /authorisations?since=<n>&limit=<n>    all that was authorised, and what became of it
+    POST /dashboard {"kind", "authorisation", "amount_minor"}  done without the shop, as in the
+                                                gateway's own screens: its key is null
+    POST /losses {"key"}                        deny an operation from now on, until a restart
     GET  /settings, PUT /settings               behaviour, changeable while it runs
     GET  /health
 

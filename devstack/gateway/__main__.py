@@ -32,6 +32,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--duplicate-rate", type=float, default=0, help="share notified twice, the copy late"
     )
+    parser.add_argument("--error-rate", type=float, default=0, help="share answered 500, undone")
     parser.add_argument("--webhook-url", default="", help="where to notify; nowhere if empty")
     parser.add_argument(
         "--state-file", type=Path, default=Path(".local/gateway.jsonl"), help="the journal"
@@ -50,9 +51,11 @@ async def run(arguments: argparse.Namespace) -> None:
             decline_rate=arguments.decline_rate,
             timeout_after_success_rate=arguments.timeout_after_success_rate,
             duplicate_rate=arguments.duplicate_rate,
+            error_rate=arguments.error_rate,
             webhook_url=arguments.webhook_url,
         ),
         secret=os.environ.get("PAYMENT_GATEWAY_SECRET", LOCAL_SECRET).encode(),
+        url=f"http://{arguments.host}:{arguments.port}",
     )
     server = await serve(gateway, host=arguments.host, port=arguments.port)
     print(f"Simulated gateway on http://{arguments.host}:{arguments.port}", flush=True)

@@ -17,8 +17,10 @@ DECLINING_TOKENS = {
     "tok_expired": "expired_card",
 }
 SILENT_TOKEN = "tok_timeout"  # noqa: S105 - a test card, not a password
-ACCEPTED_TOKENS = frozenset({"tok_visa", "tok_mastercard", SILENT_TOKEN})
-
+# Wants the customer's word first, on a page of the gateway.
+CONFIRMED_TOKEN = "tok_3ds"  # noqa: S105 - a test card, not a password
+BRANDS = {"tok_mastercard": ("mastercard", "4444")}
+ACCEPTED_TOKENS = frozenset({"tok_visa", "tok_mastercard", SILENT_TOKEN, CONFIRMED_TOKEN})
 
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
@@ -28,8 +30,14 @@ class Authorise(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     key: Key
     amount_minor: Amount
     currency: str
-    token: str
     reference: str
+    token: str = ""
+    # Instead of a token: what the gateway kept of an earlier payment.
+    saved_method: str = ""
+    # Where the customer goes after the page on which they confirm; none: they cannot be asked.
+    return_url: str = ""
+    # Keep the means of payment for later.
+    keep: bool = False
 
 
 class Capture(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -52,8 +60,22 @@ class Refund(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
 Request = Authorise | Capture | Void | Refund
 
 
+class Kept(msgspec.Struct, kw_only=True, frozen=True):
+    """Means of payment that the gateway keeps, as it tells of them."""
+
+    token: str
+    brand: str
+    last4: str
+    expiry_month: int = 12
+    expiry_year: int = 2039
+
+
 class Operation(msgspec.Struct, kw_only=True, frozen=True):
-    """One line of the journal. The token is not in it: only a hash of the whole request is."""
+    """One line of the journal. The token is not in it: only a hash of the whole request is.
+
+    key: empty for what was done in the dashboard. A later line with the same id takes the place of
+    an earlier one: a customer has confirmed, or not.
+    """
 
     sequence: int
     key: str
@@ -67,14 +89,22 @@ class Operation(msgspec.Struct, kw_only=True, frozen=True):
     reference: str
     fingerprint: str
     at: float
+    return_url: str = ""
+    kept: Kept | None = None
 
-    def answer(self) -> dict[str, str]:
+    def answer(self, *, action_url: str = "") -> dict[str, object]:
         return {
             "id": self.id,
-            "key": self.key,
+            "key": self.key or None,
             "kind": self.kind,
             "status": self.status,
             "code": self.code,
+            "authorisation": self.authorisation,
+            "amount_minor": self.amount_minor,
+            "currency": self.currency,
+            "at": self.at,
+            "action_url": action_url if self.status == "action_required" else "",
+            "kept": self.kept if self.status == "succeeded" else None,
         }
 
 
@@ -101,8 +131,11 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._by_key: dict[str, Operation] = {}
+        self._by_id: dict[str, Operation] = {}
+        self._lines = 0
         self._authorisations: dict[str, Authorisation] = {}
         self._in_order: list[Authorisation] = []
+        self._kept: dict[str, Kept] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._load(path)
@@ -122,16 +155,78 @@ class Ledger:
                 raise KeyReused(request.key)
             return known, False
         operation = Operation(
-            sequence=len(self._by_key) + 1,
+            sequence=self._lines + 1,
             key=request.key,
             fingerprint=fingerprint.hexdigest(),
             at=time.time(),
             **self._decide(request, decline=decline),
         )
-        # A write to the file survives the death of this process: the page cache is the kernel's.
-        os.write(self._file, msgspec.json.encode(operation) + b"\n")
-        self._apply(operation)
+        self._write(operation)
         return operation, True
+
+    def waiting(self, authorisation: str) -> Operation | None:
+        """The authorisation that waits for its customer; None if it does not, or not any more."""
+        operation = self._by_id.get(authorisation)
+        if operation is None or operation.status != "action_required":
+            return None
+        return operation
+
+    def confirm(self, authorisation: str, *, approved: bool) -> Operation | None:
+        """What the customer said. Returns the authorisation, or None if it does not wait."""
+        operation = self.waiting(authorisation)
+        if operation is None:
+            return None
+        decided = msgspec.structs.replace(
+            operation,
+            sequence=self._lines + 1,
+            status="succeeded" if approved else "refused",
+            code="" if approved else "authentication_failed",
+            at=time.time(),
+        )
+        self._write(decided)
+        return decided
+
+    def in_dashboard(self, kind: str, authorisation: str, amount_minor: int) -> Operation:
+        """Capture, void or refund without the shop: an operation without a key."""
+        operation = Operation(
+            sequence=self._lines + 1,
+            key="",
+            fingerprint="",
+            at=time.time(),
+            **self._follow_up(kind, authorisation, amount_minor),
+        )
+        self._write(operation)
+        return operation
+
+    def lose(self, key: str) -> bool:
+        """Tell nobody of an operation any more, as if it had never come; until a restart."""
+        operation = self._by_key.pop(key, None)
+        if operation is not None:
+            del self._by_id[operation.id]
+        return operation is not None
+
+    def operations(self, *, since: float, until: float) -> list[Operation]:
+        """Those of this time, in Unix seconds, oldest first, each as it is now."""
+        found = [o for o in self._by_id.values() if since <= o.at < until]
+        return sorted(found, key=lambda operation: operation.sequence)
+
+    def forget_method(self, token: str) -> None:
+        self._write(
+            Operation(
+                sequence=self._lines + 1,
+                key="",
+                kind="forget",
+                id=token,
+                authorisation="",
+                status="succeeded",
+                code="",
+                amount_minor=0,
+                currency="",
+                reference="",
+                fingerprint="",
+                at=time.time(),
+            )
+        )
 
     def authorisations(self, *, since: int, limit: int) -> Iterator[Authorisation]:
         """Authorisations after the `since`th one, oldest first."""
@@ -140,10 +235,15 @@ class Ledger:
     def close(self) -> None:
         os.close(self._file)
 
+    def _write(self, operation: Operation) -> None:
+        # A write to the file survives the death of this process: the page cache is the kernel's.
+        os.write(self._file, msgspec.json.encode(operation) + b"\n")
+        self._apply(operation)
+
     def _decide(self, request: Request, *, decline: bool) -> dict[str, Any]:
         match request:
             case Authorise():
-                return _authorisation(request, decline=decline)
+                return self._authorise(request, decline=decline)
             case Capture():
                 return self._follow_up("capture", request.authorisation, request.amount_minor)
             case Void():
@@ -151,9 +251,47 @@ class Ledger:
             case Refund():
                 return self._follow_up("refund", request.authorisation, request.amount_minor)
 
+    def _authorise(self, request: Authorise, *, decline: bool) -> dict[str, Any]:
+        status, code = "refused", ""
+        known = self._kept.get(request.saved_method)
+        if request.saved_method and known is None:
+            code = "invalid_saved_method"
+        elif request.token in DECLINING_TOKENS:
+            code = DECLINING_TOKENS[request.token]
+        elif not request.saved_method and request.token not in ACCEPTED_TOKENS:
+            code = "invalid_token"
+        elif decline:
+            code = "card_declined"
+        elif request.token != CONFIRMED_TOKEN:
+            status = "succeeded"
+        elif request.return_url:
+            status = "action_required"
+        else:
+            code = "authentication_required"
+        digest = hashlib.sha256(request.key.encode()).hexdigest()[:24]
+        brand, last4 = BRANDS.get(request.token, ("visa", "4242"))
+        return {
+            "kind": "authorise",
+            "id": f"auth_{digest}",
+            "authorisation": f"auth_{digest}",
+            "status": status,
+            "code": code,
+            "amount_minor": request.amount_minor,
+            "currency": request.currency,
+            "reference": request.reference,
+            "return_url": request.return_url,
+            "kept": Kept(token=f"kept_{digest}", brand=brand, last4=last4)
+            if request.keep
+            else None,
+        }
+
     def _follow_up(self, kind: str, reference: str, amount_minor: int) -> dict[str, Any]:
         authorisation = self._authorisations.get(reference)
-        if authorisation is None:
+        waiting = self.waiting(reference)
+        of: Authorisation | Operation | None = authorisation or waiting
+        if waiting is not None and kind == "void":
+            code = ""
+        elif authorisation is None:
             code = "unknown_authorisation"
         elif kind == "void":
             code = "already_captured" if authorisation.captured_minor else ""
@@ -168,19 +306,27 @@ class Ledger:
             code = ""
         return {
             "kind": kind,
-            "id": f"{kind[:3]}_{len(self._by_key) + 1}",
+            "id": f"{kind[:3]}_{self._lines + 1}",
             "authorisation": reference,
             "status": "refused" if code else "succeeded",
             "code": code,
             "amount_minor": amount_minor,
-            "currency": authorisation.currency if authorisation else "",
-            "reference": authorisation.reference if authorisation else "",
+            "currency": of.currency if of else "",
+            "reference": of.reference if of else "",
         }
 
     def _apply(self, operation: Operation) -> None:
-        self._by_key[operation.key] = operation
+        self._lines = operation.sequence
+        if operation.kind == "forget":
+            self._kept.pop(operation.id, None)
+            return
+        if operation.key:
+            self._by_key[operation.key] = operation
+        self._by_id[operation.id] = operation
         if operation.status != "succeeded":
             return
+        if operation.kept is not None:
+            self._kept[operation.kept.token] = operation.kept
         if operation.kind == "authorise":
             authorisation = Authorisation(
                 sequence=len(self._in_order) + 1,
@@ -196,8 +342,13 @@ class Ledger:
             self._authorisations[operation.authorisation].captured_minor += operation.amount_minor
         elif operation.kind == "refund":
             self._authorisations[operation.authorisation].refunded_minor += operation.amount_minor
-        else:
+        elif operation.authorisation in self._authorisations:
             self._authorisations[operation.authorisation].is_voided = True
+        else:
+            # Let go while the customer was still being asked: there is nothing to confirm now.
+            waiting = self._by_id[operation.authorisation]
+            ended = msgspec.structs.replace(waiting, status="refused", code="voided")
+            self._by_id[waiting.id] = self._by_key[waiting.key] = ended
 
     def _load(self, path: Path) -> None:
         decoder = msgspec.json.Decoder(Operation)
@@ -210,23 +361,3 @@ class Ledger:
                 whole += len(line)
         # A line cut by a crash was never answered; the next one must not be glued to it.
         os.ftruncate(self._file, whole)
-
-
-def _authorisation(request: Authorise, *, decline: bool) -> dict[str, Any]:
-    if request.token in DECLINING_TOKENS:
-        code = DECLINING_TOKENS[request.token]
-    elif request.token not in ACCEPTED_TOKENS:
-        code = "invalid_token"
-    else:
-        code = "card_declined" if decline else ""
-    identity = f"auth_{hashlib.sha256(request.key.encode()).hexdigest()[:24]}"
-    return {
-        "kind": "authorise",
-        "id": identity,
-        "authorisation": identity,
-        "status": "refused" if code else "succeeded",
-        "code": code,
-        "amount_minor": request.amount_minor,
-        "currency": request.currency,
-        "reference": request.reference,
-    }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import random
 from http import HTTPStatus
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -12,6 +14,7 @@ import msgspec
 from devstack.gateway import signatures
 from devstack.gateway.ledger import (
     SILENT_TOKEN,
+    Amount,
     Authorise,
     Capture,
     KeyReused,
@@ -31,6 +34,7 @@ _COMMANDS = {
 }
 _LARGEST_BODY = 64 * 1024
 _LARGEST_PAGE = 10_000
+_OPERATIONS_PER_PAGE = 100
 # How long a call that "times out" is kept open: longer than any client waits.
 _SILENCE_SECONDS = 120
 
@@ -44,12 +48,42 @@ class Settings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     decline_rate: float = 0
     timeout_after_success_rate: float = 0
     duplicate_rate: float = 0
+    # Answered 500, with nothing done.
+    error_rate: float = 0
     webhook_url: str = ""
 
     def __post_init__(self) -> None:
-        rates = (self.decline_rate, self.timeout_after_success_rate, self.duplicate_rate)
+        rates = (
+            self.decline_rate,
+            self.timeout_after_success_rate,
+            self.duplicate_rate,
+            self.error_rate,
+        )
         if self.latency_ms < 0 or not all(0 <= rate <= 1 for rate in rates):
             raise ValueError("A latency is not negative, and a rate lies between 0 and 1.")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """What a customer's browser gets: HTML, or where to go on to."""
+
+    html: str = ""
+    location: str = ""
+
+
+class InDashboard(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What somebody does in the gateway's own screens."""
+
+    kind: Literal["capture", "void", "refund"]
+    authorisation: str
+    amount_minor: Amount = 0
+
+
+class Lose(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    key: str
+
+
+class Forget(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    token: str
 
 
 class Refused(Exception):
@@ -64,11 +98,13 @@ class Refused(Exception):
 class Gateway:
     """What the gateway does with a request; the connection is `serve`'s business."""
 
-    def __init__(self, *, ledger: Ledger, settings: Settings, secret: bytes) -> None:
+    def __init__(self, *, ledger: Ledger, settings: Settings, secret: bytes, url: str) -> None:
+        """url: where customers' browsers reach it."""
         self._ledger = ledger
         self._settings = settings
         self._secret = secret
-        self._webhooks = Webhooks(secret=secret)
+        self._url = url
+        self._webhooks = Webhooks(secret=secret, told=self._told)
 
     async def answer(self, method: str, target: str, signature: str, body: bytes) -> Answer:
         url = urlsplit(target)
@@ -79,7 +115,22 @@ class Gateway:
                 operation = self._ledger.find(key)
                 if operation is None:
                     raise Refused(HTTPStatus.NOT_FOUND, "unknown_key")
-                return HTTPStatus.OK, operation.answer()
+                return HTTPStatus.OK, self._told(operation)
+            case "GET", ["operations"]:
+                return HTTPStatus.OK, self._operations(url.query)
+            case "GET", ["actions", authorisation]:
+                return HTTPStatus.OK, self._page(authorisation)
+            case "POST", ["actions", authorisation, ("approve" | "deny") as word]:
+                return HTTPStatus.SEE_OTHER, self._confirmed(authorisation, word == "approve")
+            case "POST", ["dashboard"]:
+                return HTTPStatus.OK, self._in_dashboard(signature, body)
+            case "POST", ["losses"]:
+                self._check(signature, body)
+                return HTTPStatus.OK, {"lost": self._ledger.lose(_decoded(body, Lose).key)}
+            case "POST", ["forgotten-methods"]:
+                self._check(signature, body)
+                self._ledger.forget_method(_decoded(body, Forget).token)
+                return HTTPStatus.OK, {}
             case "GET", ["authorisations"]:
                 return HTTPStatus.OK, self._authorisations(url.query)
             case "GET", ["settings"]:
@@ -92,9 +143,10 @@ class Gateway:
         raise Refused(HTTPStatus.NOT_FOUND, "unknown_address")
 
     async def _command(self, path: str, signature: str, body: bytes) -> Answer:
-        if not signatures.is_valid(signature, body, secret=self._secret):
-            raise Refused(HTTPStatus.UNAUTHORIZED, "invalid_signature")
+        self._check(signature, body)
         request: Request = _decoded(body, _COMMANDS[path])
+        if _happens(self._settings.error_rate):
+            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "something_broke")
         # Half of the latency is the way here, half the way back: a kill can fall into either.
         half = self._settings.latency_ms / 2_000
         await asyncio.sleep(half)
@@ -109,7 +161,59 @@ class Gateway:
             if self._falls_silent(request):
                 await asyncio.sleep(_SILENCE_SECONDS)
         await asyncio.sleep(half)
-        return HTTPStatus.OK, operation.answer()
+        return HTTPStatus.OK, self._told(operation)
+
+    def _check(self, signature: str, body: bytes) -> None:
+        if not signatures.is_valid(signature, body, secret=self._secret):
+            raise Refused(HTTPStatus.UNAUTHORIZED, "invalid_signature")
+
+    def _told(self, operation: Operation) -> dict[str, object]:
+        return operation.answer(action_url=f"{self._url}/actions/{operation.id}")
+
+    def _page(self, authorisation: str) -> Page:
+        """Where a customer confirms a payment: a stand-in for their bank's page."""
+        operation = self._ledger.waiting(authorisation)
+        if operation is None:
+            raise Refused(HTTPStatus.GONE, "nothing_to_confirm")
+        amount = f"{operation.amount_minor} {html.escape(operation.currency)}"
+        buttons = "".join(
+            f'<form method="post" action="/actions/{authorisation}/{word}">'
+            f"<button>{word.capitalize()}</button></form>"
+            for word in ("approve", "deny")
+        )
+        return Page(
+            html='<!doctype html><html lang="en"><title>Confirm the payment</title>'
+            f"<h1>Confirm the payment</h1><p>{html.escape(operation.reference)}: {amount}"
+            f" (minor units)</p>{buttons}</html>"
+        )
+
+    def _confirmed(self, authorisation: str, approved: bool) -> Page:
+        operation = self._ledger.confirm(authorisation, approved=approved)
+        if operation is None:
+            raise Refused(HTTPStatus.GONE, "nothing_to_confirm")
+        self._notify(operation)
+        return Page(location=operation.return_url)
+
+    def _in_dashboard(self, signature: str, body: bytes) -> dict[str, object]:
+        self._check(signature, body)
+        asked = _decoded(body, InDashboard)
+        operation = self._ledger.in_dashboard(asked.kind, asked.authorisation, asked.amount_minor)
+        self._notify(operation)
+        return self._told(operation)
+
+    def _operations(self, query: str) -> dict[str, object]:
+        given = {name: values[-1] for name, values in parse_qs(query).items()}
+        try:
+            since, until = float(given["since"]), float(given["until"])
+            after = int(given.get("after", "0"))
+        except (KeyError, ValueError):
+            raise Refused(HTTPStatus.BAD_REQUEST, "invalid_parameter") from None
+        found = [o for o in self._ledger.operations(since=since, until=until) if o.sequence > after]
+        page = found[:_OPERATIONS_PER_PAGE]
+        return {
+            "items": [self._told(operation) for operation in page],
+            "next": page[-1].sequence if len(found) > len(page) else None,
+        }
 
     def _falls_silent(self, request: Request) -> bool:
         if isinstance(request, Authorise) and request.token == SILENT_TOKEN:
@@ -178,15 +282,25 @@ async def _one_request(
         )
     except Refused as refusal:
         status, answer = refusal.status, {"error": refusal.reason}
-    content = msgspec.json.encode(answer)
+    kind, content, location = "application/json", b"", ""
+    if isinstance(answer, Page):
+        kind, content = "text/html; charset=utf-8", answer.html.encode()
+        # Given by the shop; a line break in it would begin another header.
+        location = f"Location: {_one_line(answer.location)}\r\n" if answer.location else ""
+    else:
+        content = msgspec.json.encode(answer)
     writer.write(
         f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-        "Content-Type: application/json\r\n"
+        f"Content-Type: {kind}\r\n{location}"
         f"Content-Length: {len(content)}\r\n\r\n".encode()
         + content
     )
     await writer.drain()
     return headers.get("connection", "").lower() != "close"
+
+
+def _one_line(text: str) -> str:
+    return "".join(c for c in text if c.isprintable() and c.isascii())
 
 
 def _happens(rate: float) -> bool:

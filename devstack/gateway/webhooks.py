@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 import httpx
 import msgspec
@@ -21,8 +21,9 @@ _DELAY_OF_COPY = 1.0
 
 
 class Webhooks:
-    def __init__(self, *, secret: bytes) -> None:
-        self._secret = secret
+    def __init__(self, *, secret: bytes, told: Callable[[Operation], dict[str, object]]) -> None:
+        """told: what is said of an operation."""
+        self._secret, self._told = secret, told
         self._client = httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False)
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -38,7 +39,7 @@ class Webhooks:
         task.add_done_callback(self._under_way.discard)
 
     async def _deliver(self, operation: Operation, url: str, *, delay: float) -> None:
-        body = msgspec.json.encode(operation.answer())
+        body = msgspec.json.encode(self._told(operation))
         for pause in (delay, *_PAUSES):
             await asyncio.sleep(pause)
             headers = {

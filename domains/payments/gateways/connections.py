@@ -45,7 +45,9 @@ class Connections:
                     pass
             return self._ask(self._connect(), method, path, body, headers)
         except (OSError, HTTPException) as error:
-            raise NoAnswer(type(error).__name__) from error
+            # A refused or broken connection is told at once, and may well be another the next time.
+            is_passing = isinstance(error, ConnectionError)
+            raise NoAnswer(type(error).__name__, is_passing=is_passing) from error
 
     def close(self) -> None:
         while (connection := self._take()) is not None:

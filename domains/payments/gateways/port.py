@@ -14,6 +14,7 @@ __all__ = [
     "Authorise",
     "Capabilities",
     "Capture",
+    "Dispute",
     "Gateway",
     "Listed",
     "NoAnswer",
@@ -27,8 +28,13 @@ __all__ = [
 class NoAnswer(Exception):
     """The gateway did not answer in time, or not in a way that can be understood.
 
-    What was asked for may or may not have been done.
+    What was asked for may or may not have been done. is_passing: it answered at once, and asking
+    again a moment later is worth a try, such as after a broken connection.
     """
+
+    def __init__(self, reason: str, *, is_passing: bool = False) -> None:
+        super().__init__(reason)
+        self.is_passing = is_passing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +48,8 @@ class Authorise:
     return_url: str = ""
     # The gateway's name for means of payment that the customer left with it; instead of a token.
     saved_method: str = field(default="", repr=False)
+    # Have the gateway keep these means of payment for the customer.
+    keep: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,15 +102,29 @@ class Listed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Notification:
-    """What the gateway tells unasked: what became of one operation.
+class Dispute:
+    """The customer's bank asks for the money back. `reason` and `status` are the gateway's."""
 
-    operation: how the gateway has it, where it says so; always where the key is None.
+    reference: str
+    authorisation: str
+    reason: str
+    status: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notification:
+    """What the gateway tells unasked: what became of one operation, or of a dispute.
+
+    operation: how the gateway has it, where it says so; always where the key is None, but for a
+    dispute, which is no operation of ours.
     """
 
     key: UUID | None
     reply: Reply
     operation: Listed | None = None
+    dispute: Dispute | None = None
 
 
 class Gateway(Protocol):
@@ -112,6 +134,8 @@ class Gateway(Protocol):
     """
 
     capabilities: Capabilities
+    # The HTTP header in which its notifications are signed.
+    signature_header: str
 
     def send(self, request: Request) -> Reply: ...
 
@@ -120,10 +144,17 @@ class Gateway(Protocol):
         way."""
         ...
 
-    def notification(self, *, body: bytes, signature: str, now: float) -> Notification:
-        """Check and read a notification. Raises InvalidSignature, InvalidNotification."""
+    def notification(self, *, body: bytes, signature: str, now: float) -> Notification | None:
+        """Check and read a notification; None if it is about nothing of ours.
+
+        Raises InvalidSignature, InvalidNotification.
+        """
         ...
 
     def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
         """What it did from `since` to before `until`, oldest first; for those that can."""
+        ...
+
+    def forget(self, saved_method: str) -> None:
+        """Let go of means of payment that it keeps; harmless to repeat. For those that keep any."""
         ...

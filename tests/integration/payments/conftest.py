@@ -20,6 +20,7 @@ from django.db import connections
 
 from devstack.gateway.signatures import sign
 from domains.payments import gateways
+from domains.payments.gateways.guarded import GuardedGateway
 from domains.payments.gateways.port import (
     Authorise,
     Capabilities,
@@ -37,6 +38,7 @@ class ScriptedGateway:
     """Answers each key once and for all, as told beforehand; keeps what it was asked."""
 
     capabilities = Capabilities()
+    signature_header = ""
 
     def __init__(self) -> None:
         self.sent: list[Request] = []
@@ -79,13 +81,27 @@ class ScriptedGateway:
         return len({r.key for r in self.sent if isinstance(r, Authorise)})
 
 
+def connect_anew(name: str) -> GuardedGateway:
+    """A gateway as these settings have it, whose circuit has seen nothing yet."""
+    gateways.disconnect()
+    connected = guarded(name)
+    connected.reset()
+    return connected
+
+
+def guarded(name: str) -> GuardedGateway:
+    connected = gateways.gateway_named(name)
+    assert isinstance(connected, GuardedGateway)
+    return connected
+
+
 @pytest.fixture
 def gateway(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedGateway]:
     """A gateway in this process that the test directs."""
     scripted = ScriptedGateway()
     monkeypatch.setitem(gateways.ADAPTERS, "scripted", lambda: scripted)
     settings.PAYMENT_GATEWAY = "scripted"
-    gateways.disconnect()
+    connect_anew("scripted")
     yield scripted
     gateways.disconnect()
 
@@ -129,6 +145,7 @@ class GatewayProcess:
             decline_rate=0,
             timeout_after_success_rate=0,
             duplicate_rate=0,
+            error_rate=0,
             webhook_url="",
         )
         self._before += len(self.authorisations())
@@ -177,9 +194,9 @@ def gateway_process(settings: Any, running_gateway: GatewayProcess) -> Iterator[
     settings.PAYMENT_GATEWAY_URL = running_gateway.url
     settings.PAYMENT_GATEWAY_SECRET = SECRET
     settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.5
-    gateways.disconnect()
+    connect_anew("simulated").close()
     yield running_gateway
-    gateways.gateway_named("simulated").close()  # type: ignore[attr-defined]
+    guarded("simulated").close()
     gateways.disconnect()
 
 

@@ -1,0 +1,67 @@
+"""By what customers pay, through whom, and what happens when nobody answers there."""
+
+from __future__ import annotations
+
+from config.settings.environment import env
+
+# `simulated`: the HTTP process of devstack/gateway. `in_process`: answers by token, no network.
+# `stripe`: docs/payments.md says how it is set up.
+PAYMENT_GATEWAY = env.text("PAYMENT_GATEWAY")
+env.require(
+    PAYMENT_GATEWAY in ("simulated", "in_process", "stripe"),
+    "PAYMENT_GATEWAY must be simulated, in_process or stripe",
+)
+_unless_stripe = "" if PAYMENT_GATEWAY == "stripe" else None
+PAYMENT_GATEWAY_URL = env.text("PAYMENT_GATEWAY_URL", _unless_stripe)
+# Signs what is sent to the gateway and what it notifies.
+PAYMENT_GATEWAY_SECRET = env.text("PAYMENT_GATEWAY_SECRET", _unless_stripe)
+PAYMENT_GATEWAY_CONNECT_TIMEOUT = env.number("PAYMENT_GATEWAY_CONNECT_TIMEOUT", 1.0)
+PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
+# Calls to the gateway at a time in one process. A web process has two threads, and one of them is
+# left for everything else, however slow the gateway is.
+PAYMENT_GATEWAY_CONCURRENCY = env.integer(
+    "PAYMENT_GATEWAY_CONCURRENCY", 1 if env.text("ROLE", "") == "web" else 8
+)
+# How long a call waits for its place among them, before it is refused.
+PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 0.25)
+env.require(PAYMENT_GATEWAY_CONCURRENCY >= 1, "PAYMENT_GATEWAY_CONCURRENCY must be 1 or more")
+# So many silences in a row, of all replicas, and the gateway is left alone for this long; then one
+# call at a time tries. Twice as long after each that fails.
+PAYMENT_CIRCUIT_FAILURES = env.integer("PAYMENT_CIRCUIT_FAILURES", 5)
+PAYMENT_CIRCUIT_REST_SECONDS = env.number("PAYMENT_CIRCUIT_REST_SECONDS", 5.0)
+env.require(PAYMENT_CIRCUIT_FAILURES >= 1, "PAYMENT_CIRCUIT_FAILURES must be 1 or more")
+env.require(PAYMENT_CIRCUIT_REST_SECONDS > 0, "PAYMENT_CIRCUIT_REST_SECONDS must be above 0")
+# What becomes of an order while the gateway is left alone. `refuse`: 503, and nothing is written.
+# `accept`: it is taken as PENDING, and paid when the gateway is back.
+PAYMENTS_DOWN = env.text("PAYMENTS_DOWN", "refuse")
+env.require(PAYMENTS_DOWN in ("refuse", "accept"), "PAYMENTS_DOWN must be refuse or accept")
+# Only where PAYMENT_GATEWAY is stripe.
+_if_stripe = None if PAYMENT_GATEWAY == "stripe" else ""
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY", _if_stripe)
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", _if_stripe)
+# Another address than Stripe's own, such as stripe-mock's.
+STRIPE_API_BASE = env.text("STRIPE_API_BASE", "")
+# Whether Stripe lets this account capture an authorisation in several parts.
+STRIPE_MULTICAPTURE = env.flag("STRIPE_MULTICAPTURE", False)
+env.require(
+    not STRIPE_SECRET_KEY or STRIPE_SECRET_KEY.startswith(("sk_", "rk_")),
+    "STRIPE_SECRET_KEY must begin with sk_ or rk_",
+)
+env.require(
+    not STRIPE_WEBHOOK_SECRET or STRIPE_WEBHOOK_SECRET.startswith("whsec_"),
+    "STRIPE_WEBHOOK_SECRET must begin with whsec_",
+)
+# What new orders may be paid by. `invoice` trusts whoever orders, so nobody is offered it unasked.
+PAYMENT_METHODS = env.items("PAYMENT_METHODS", ["card", "free"])
+env.require(
+    set(PAYMENT_METHODS) <= {"bank_transfer", "card", "free", "invoice"},
+    "PAYMENT_METHODS must be of bank_transfer, card, free and invoice",
+)
+# How long the customer has: to confirm a payment with their bank, and to pay what is prepaid.
+PAYMENT_ACTION_SECONDS = env.integer("PAYMENT_ACTION_SECONDS", 1800)
+PAYMENT_DUE_DAYS = env.integer("PAYMENT_DUE_DAYS", 7)
+env.require(PAYMENT_ACTION_SECONDS > 0, "PAYMENT_ACTION_SECONDS must be above 0")
+env.require(PAYMENT_DUE_DAYS > 0, "PAYMENT_DUE_DAYS must be above 0")
+# How many days back the daily comparison with the gateway's own books looks.
+PAYMENT_RECONCILIATION_DAYS = env.integer("PAYMENT_RECONCILIATION_DAYS", 3)
+env.require(PAYMENT_RECONCILIATION_DAYS > 0, "PAYMENT_RECONCILIATION_DAYS must be above 0")

@@ -1,0 +1,300 @@
+"""Stripe: PaymentIntents that are captured later, through the official library.
+
+An operation's id is the Idempotency-Key of its request, which Stripe honours for 24 hours, and is
+kept in the metadata of what it made, where it can be looked up for good. The library repeats
+nothing by itself: what is sent again, and when, is payments' business.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from domains.payments.errors import InvalidNotification, InvalidSignature
+from domains.payments.gateways.port import (
+    Authorise,
+    Capabilities,
+    Capture,
+    Listed,
+    NoAnswer,
+    Notification,
+    Refund,
+    Request,
+    Void,
+)
+from domains.payments.gateways.stripe import told
+from domains.payments.gateways.stripe.amounts import NotRepresentable, to_stripe
+from domains.payments.gateways.stripe.told import Told
+from domains.payments.rules import Reply
+
+logger = logging.getLogger(__name__)
+
+SIGNATURE_HEADER = "Stripe-Signature"
+SIGNATURE_TOLERANCE_SECONDS = 300
+_REPLAYED_HEADER = "Idempotent-Replayed"
+
+
+class StripeGateway:
+    """Raises NoAnswer for whatever leaves open what Stripe did: silence, faults of theirs, limits,
+    and refused credentials. Any number of threads may use it."""
+
+    signature_header = SIGNATURE_HEADER
+
+    def __init__(self) -> None:
+        self._webhook_secret = settings.STRIPE_WEBHOOK_SECRET
+        self._multicapture = settings.STRIPE_MULTICAPTURE
+        self.capabilities = Capabilities(
+            multiple_captures=self._multicapture,
+            three_d_secure=True,
+            saved_methods=True,
+            listing=True,
+        )
+        self._http = stripe.RequestsClient(
+            timeout=(
+                settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT,
+                settings.PAYMENT_GATEWAY_READ_TIMEOUT,
+            )
+        )
+        bases: Any = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None
+        self._stripe = stripe.StripeClient(
+            settings.STRIPE_SECRET_KEY,
+            http_client=self._http,
+            base_addresses=bases,
+            max_network_retries=0,
+        ).v1
+
+    def send(self, request: Request) -> Reply:
+        try:
+            return self._carried_out(request)
+        except stripe.APIError as error:
+            # Stripe repeats a fault of its own under the same key, whatever it had done by then.
+            if (error.http_status or 0) >= 500 and (found := self.lookup(request)) is not None:
+                return found
+            raise _silence(error) from error
+        except stripe.StripeError as error:
+            return _refusal(error)
+        except NotRepresentable:
+            return Reply(refusal="amount_not_representable")
+
+    def lookup(self, request: Request) -> Reply | None:
+        try:
+            return self._found(request)
+        except stripe.StripeError as error:
+            raise _silence(error) from error
+
+    def notification(self, *, body: bytes, signature: str, now: float) -> Notification | None:
+        try:
+            stripe.WebhookSignature.verify_header(
+                body.decode(), signature, self._webhook_secret, SIGNATURE_TOLERANCE_SECONDS
+            )
+        except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
+            raise InvalidSignature(
+                f"{SIGNATURE_HEADER} does not fit the body and the time."
+            ) from error
+        try:
+            return told.notification_of(json.loads(body))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidNotification("This is no event of Stripe's.") from error
+
+    def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
+        """From Stripe's events, which it keeps for 30 days; it tells the newest first."""
+        try:
+            page = self._stripe.events.list(
+                {
+                    "types": list(told.LISTED_EVENTS),
+                    "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+                    "limit": 100,
+                }
+            )
+            events = [event.to_dict() for event in page.auto_paging_iter()]
+        except stripe.StripeError as error:
+            raise _silence(error) from error
+        for event in reversed(events):
+            if (operation := told.listed(event)) is not None:
+                yield operation
+
+    def forget(self, saved_method: str) -> None:
+        """Have Stripe delete means of payment that were kept; what is gone already is no error."""
+        _, method = saved_method.split("/")
+        try:
+            self._stripe.payment_methods.detach(method)
+        except stripe.InvalidRequestError:
+            logger.info("Stripe had let go of a saved method before")
+        except stripe.StripeError as error:
+            raise _silence(error) from error
+
+    def close(self) -> None:
+        self._http.close()
+
+    # Sending
+
+    def _carried_out(self, request: Request) -> Reply:
+        match request:
+            case Authorise():
+                return self._authorised(request)
+            case Capture():
+                intent = self._stripe.payment_intents.capture(
+                    request.authorisation, self._capture_of(request), _once(request)
+                )
+                return Reply(gateway_reference=str(intent.latest_charge or intent.id))
+            case Void():
+                return self._voided(request)
+            case Refund():
+                refund = self._stripe.refunds.create(
+                    {
+                        "payment_intent": request.authorisation,
+                        "amount": to_stripe(request.amount_minor, request.currency),
+                        "metadata": {told.OPERATION: str(request.key)},
+                    },
+                    _once(request),
+                )
+                if _is_replayed(refund):
+                    refund = self._stripe.refunds.retrieve(refund.id)
+                return told.reply_of_refund(refund.to_dict())
+
+    def _authorised(self, request: Authorise) -> Reply:
+        intent = self._stripe.payment_intents.create(self._intent_of(request), _once(request))
+        if _is_replayed(intent):
+            # It is what it was when it was first told; the customer may have confirmed it since.
+            intent = self._stripe.payment_intents.retrieve(
+                intent.id, {"expand": ["payment_method"]}
+            )
+        return _with_kept(intent.to_dict(), asked=request.keep)
+
+    def _intent_of(self, request: Authorise) -> Any:
+        asked: dict[str, Any] = {
+            "amount": to_stripe(request.amount_minor, request.currency),
+            "currency": request.currency.lower(),
+            "capture_method": "manual",
+            "confirm": True,
+            "payment_method_types": ["card"],
+            "description": request.reference,
+            "metadata": {told.OPERATION: str(request.key), "reference": request.reference},
+            "expand": ["payment_method"],
+            **_means_of(request),
+        }
+        if self._multicapture:
+            asked["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
+        if request.return_url:
+            asked["return_url"] = request.return_url
+        else:
+            asked["error_on_requires_action"] = True
+        if request.keep:
+            asked["customer"] = self._stripe.customers.create(
+                {"metadata": {told.OPERATION: str(request.key)}},
+                {"idempotency_key": f"{request.key}-customer"},
+            ).id
+            asked["setup_future_usage"] = "on_session"
+        return asked
+
+    def _capture_of(self, request: Capture) -> Any:
+        asked: dict[str, Any] = {
+            "amount_to_capture": to_stripe(request.amount_minor, request.currency),
+            "metadata": {_mark_of(request): str(request.amount_minor)},
+        }
+        if self._multicapture:
+            asked["final_capture"] = False
+        return asked
+
+    def _voided(self, request: Void) -> Reply:
+        try:
+            intent = self._stripe.payment_intents.cancel(request.authorisation, {}, _once(request))
+        except stripe.InvalidRequestError:
+            # It may have expired, or been cancelled in the dashboard: then no money is held.
+            found = self.lookup(request)
+            if found is None:
+                raise
+            return found
+        return Reply(gateway_reference=intent.id)
+
+    # Looking up
+
+    def _found(self, request: Request) -> Reply | None:
+        if isinstance(request, Authorise):
+            query = f"metadata['{told.OPERATION}']:'{request.key}'"
+            page = self._stripe.payment_intents.search(
+                {"query": query, "expand": ["data.payment_method"]}
+            )
+            intents = [intent.to_dict() for intent in page.data]
+            if not intents or _is_untried(intents[0]):
+                return None
+            return _with_kept(intents[0], asked=request.keep)
+        if isinstance(request, Refund):
+            refunds = self._stripe.refunds.list(
+                {"payment_intent": request.authorisation, "limit": 100}
+            )
+            for refund in refunds.auto_paging_iter():
+                if (refund.metadata or {}).get(told.OPERATION) == str(request.key):
+                    return told.reply_of_refund(refund.to_dict())
+            return None
+        intent = self._stripe.payment_intents.retrieve(request.authorisation).to_dict()
+        if isinstance(request, Capture):
+            is_done = _mark_of(request) in intent["metadata"]
+            reference = str(intent["latest_charge"] or intent["id"])
+            return Reply(gateway_reference=reference) if is_done else None
+        if intent["status"] == "canceled":
+            return Reply(gateway_reference=intent["id"])
+        return Reply(refusal="already_captured") if intent["status"] == "succeeded" else None
+
+
+def _once(request: Request) -> Any:
+    return {"idempotency_key": str(request.key)}
+
+
+def _mark_of(request: Capture) -> str:
+    """A PaymentIntent has one set of metadata for all its captures; names have 40 characters."""
+    return f"capture_{request.key.hex[-32:]}"
+
+
+def _means_of(request: Authorise) -> dict[str, Any]:
+    """Tokens of every age of Stripe's API, or what the customer left there."""
+    if request.saved_method:
+        customer, method = request.saved_method.split("/")
+        return {"customer": customer, "payment_method": method}
+    if request.token.startswith("ctoken_"):
+        return {"confirmation_token": request.token}
+    if request.token.startswith("pm_"):
+        return {"payment_method": request.token}
+    return {"payment_method_data": {"type": "card", "card": {"token": request.token}}}
+
+
+def _with_kept(intent: Told, *, asked: bool) -> Reply:
+    reply = told.reply_of_intent(intent)
+    if not asked or not reply.is_success:
+        return reply
+    return Reply(gateway_reference=reply.gateway_reference, kept=told.kept_method(intent))
+
+
+def _is_untried(intent: Told) -> bool:
+    return intent["status"] == "requires_payment_method" and not intent["last_payment_error"]
+
+
+def _is_replayed(answer: Any) -> bool:
+    headers = answer.last_response.headers
+    return str(headers.get(_REPLAYED_HEADER, "")).lower() == "true"
+
+
+def _refusal(error: stripe.StripeError) -> Reply:
+    """What Stripe says no to: a card's decline, or a request that cannot be carried out."""
+    if isinstance(error, stripe.CardError | stripe.InvalidRequestError):
+        detail = error.error
+        code = (detail and (detail.decline_code or detail.code)) or error.code or "refused"
+        intent = detail.payment_intent if detail else None
+        return Reply(gateway_reference=intent["id"] if intent else "", refusal=code)
+    raise _silence(error) from error
+
+
+def _silence(error: stripe.StripeError) -> NoAnswer:
+    """Without the body: it may tell of the customer."""
+    told_of = " ".join(
+        str(part) for part in (error.http_status, error.code, error.request_id) if part
+    )
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        logger.error("Stripe refuses our key: %s", told_of)
+    return NoAnswer(f"{type(error).__name__} {told_of}".strip())

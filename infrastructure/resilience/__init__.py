@@ -1,0 +1,1 @@
+"""Living with other systems that are slow, silent or away. See README.md."""
