@@ -16,6 +16,7 @@ from domains.payments.errors import (
     PaymentMismatch,
     PaymentNotAuthorisedYet,
     PaymentOperationInProgress,
+    PaymentsUnavailable,
     PaymentTokenRequired,
     UnknownPaymentMethod,
 )
@@ -193,7 +194,7 @@ def void(*, payment_id: UUID, now: datetime) -> Outcome:
     """
     try:
         return _outcome(services.void_or_forestall(payment_id=payment_id, now=now))
-    except (PaymentAlreadyCaptured, PaymentOperationInProgress):
+    except (PaymentAlreadyCaptured, PaymentOperationInProgress, PaymentsUnavailable):
         state = queries.payment_states([payment_id])[payment_id]
         return Outcome(payment_id=payment_id, status=state.status)
 
@@ -243,7 +244,12 @@ def _moved(move: Callable[[], tuple[Payment, Operation]]) -> OperationOutcome:
         _, operation = move()
     except PaymentMismatch:
         raise
-    except (PaymentNotAuthorisedYet, PaymentOperationInProgress, ConcurrentModification):
+    except (
+        PaymentNotAuthorisedYet,
+        PaymentOperationInProgress,
+        PaymentsUnavailable,
+        ConcurrentModification,
+    ):
         return OperationOutcome(state=MoveState.IN_PROGRESS)
     except PaymentError as refusal:
         return OperationOutcome(state=MoveState.FAILED, code=refusal.code)

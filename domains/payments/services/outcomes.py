@@ -11,9 +11,7 @@ from uuid import UUID
 from django.db import models
 
 from domains.payments import gateways, queries, rules
-from domains.payments.errors import (
-    PaymentNotFound,
-)
+from domains.payments.errors import PaymentNotFound, PaymentsUnavailable
 from domains.payments.gateways.port import (
     Authorise,
     Capture,
@@ -57,6 +55,8 @@ def resolve_unfinished(*, now: datetime, limit: int = 200) -> int:
             break
         try:
             payment = resolve(payment_id=payment_id, now=now)
+        except PaymentsUnavailable:
+            break  # nobody is to be asked for a while
         except Exception:  # such as a gateway that is not there any more
             logger.exception("Cannot resolve a payment", extra={"payment_id": str(payment_id)})
             Payment.objects.put_off(payment_id, now=now, until=now + rules.LONGEST_PAUSE)
