@@ -36,6 +36,13 @@ class CartLine:
     seen: Seen | None = None
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of each SKU products hold for a cart, and until when at least."""
+
+    until: datetime
+    quantities: dict[str, int]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cart:
     """`order_id`: what it is frozen for. `into`, `by`, `attempt`: where it is going, and
@@ -60,6 +67,7 @@ class Cart:
     into: UUID | None = None
     by: UUID | None = None
     attempt: int = 0
+    hold: Hold | None = None
 
     @property
     def skus(self) -> list[str]:
@@ -133,7 +141,7 @@ def read_cart(cart_id: UUID, flat: list[str]) -> Cart:
         currency=fields["currency"],
         channel=fields["channel"] or None,
         lines=tuple(line for _, line in sorted(lines, key=lambda found: found[0])),
-        coupons=tuple(msgspec.json.decode(fields.get("coupons") or "[]")),
+        coupons=_decode_coupons(fields.get("coupons") or "[]"),
         shipping_method=fields.get("shipping_method") or None,
         country=fields.get("country") or None,
         region=fields.get("region", ""),
@@ -145,7 +153,12 @@ def read_cart(cart_id: UUID, flat: list[str]) -> Cart:
         into=_id(fields, "into"),
         by=_id(fields, "by"),
         attempt=int(fields.get("attempt", 0)),
+        hold=_decode_hold(fields["hold"]) if "hold" in fields else None,
     )
+
+
+_decode_hold = msgspec.json.Decoder(Hold).decode
+_decode_coupons = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
 def _id(fields: Mapping[str, Any], name: str) -> UUID | None:

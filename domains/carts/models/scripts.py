@@ -241,6 +241,20 @@ return {'ok'}
 """
 )
 
+# What is held for the cart, or nothing: no change of the cart either.
+NOTE_HOLD = (
+    _PRELUDE
+    + """
+if refusal() then return {'ok'} end
+if given.hold == '' then
+    redis.call('HDEL', KEYS[1], 'hold')
+else
+    redis.call('HSET', KEYS[1], 'hold', given.hold)
+end
+return answer('ok')
+"""
+)
+
 DELETE = (
     _PRELUDE
     + """

@@ -15,7 +15,7 @@ from django.conf import settings
 from domains.carts import errors
 from domains.carts.events import CartCheckedOut, CartUpdated
 from domains.carts.models import scripts as script
-from domains.carts.models.carts import Cart, Change, Keys, index_key, read_cart
+from domains.carts.models.carts import Cart, Change, Hold, Keys, index_key, read_cart
 from domains.carts.models.connection import Scripts, scripts
 from domains.carts.rules import limits
 from infrastructure.events.event import Event
@@ -156,6 +156,15 @@ class CartStore:
         given |= {"seen": dict(seen), "again": again}
         keys = Keys.of(cart_id)
         self._scripts.read(script.SEE, [keys.cart, keys.outbox], _json(given))
+
+    def note_hold(
+        self, *, cart_id: UUID, owner: UUID | None, hold: Hold | None, now: datetime
+    ) -> None:
+        """Remember what products hold for the cart; None: nothing."""
+        given = self._given(cart_id, owner=owner, now=now)
+        given["hold"] = "" if hold is None else msgspec.json.encode(hold).decode()
+        keys = Keys.of(cart_id)
+        self._scripts.read(script.NOTE_HOLD, [keys.cart, keys.outbox], _json(given))
 
     def delete(
         self, *, cart_id: UUID, owner: UUID | None, version: int | None, now: datetime

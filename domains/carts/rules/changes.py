@@ -48,7 +48,7 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """was, now: prices of one in minor units, each in its currency, where the code is about them."""
+    """was, now: the price of one in minor units, where the code is about prices."""
 
     code: ChangeCode
     sku: str
