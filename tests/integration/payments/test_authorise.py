@@ -190,8 +190,9 @@ def test_a_payment_whose_process_died_is_found_and_resolved(
 
 @pytest.mark.django_db
 def test_recovery_leaves_a_dead_gateway_alone_after_three_silences(
-    now: datetime, gateway: ScriptedGateway
+    now: datetime, gateway: ScriptedGateway, settings: Any
 ) -> None:
+    settings.PAYMENT_CIRCUIT_FAILURES = 50
     gateway.is_silent = True
     for _ in range(5):
         public.authorise(**payments.request(now))
@@ -240,7 +241,7 @@ def test_a_round_of_recovery_ends_however_slow_the_gateway_is(
     for _ in range(2):
         public.authorise(**payments.request(now))
     gateway.is_silent = False
-    monkeypatch.setattr(services, "_SECONDS_PER_ROUND", 0)
+    monkeypatch.setattr(services.outcomes, "_SECONDS_PER_ROUND", 0)
 
     assert services.resolve_unfinished(now=now + timedelta(minutes=1)) == 0
 

@@ -15,7 +15,8 @@ from domains.payments.errors import (
 )
 from domains.payments.gateways.port import Authorise, Capture, Void
 from domains.payments.models import JournalEntry, Operation, Payment
-from infrastructure.database.contexts import alias_of, connection_of
+from domains.payments.rules import Reply
+from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 from tests.integration.payments.conftest import ScriptedGateway
@@ -123,8 +124,12 @@ def test_the_database_refuses_a_second_unfinished_operation(
 
 @pytest.mark.django_db
 def test_the_database_refuses_a_booking_from_an_account_to_itself(now: datetime) -> None:
-    payment = payments.captured_payment(now)
-    payment.journal[0].credit_account = "GATEWAY"
+    payment, _ = services.capture(
+        payment_id=payments.authorised_payment(now).id, amount=Money(900, "GBP"), now=now
+    )
+    payment.begin_capture(None, now)
+    payment.record_reply(payment.unfinished.id, Reply(gateway_reference="cap_2"), now)  # type: ignore[union-attr]
+    payment.journal[1].credit_account = "GATEWAY"
 
     with pytest.raises(IntegrityError, match="journal_accounts_differ"):
         payment.save()
@@ -134,10 +139,10 @@ def test_the_database_refuses_a_booking_from_an_account_to_itself(now: datetime)
 def test_a_difference_in_the_books_is_found(now: datetime) -> None:
     payment = payments.captured_payment(now)
     payments.captured_payment(now)
-    with connection_of("payments").cursor() as cursor:
-        cursor.execute(
-            "UPDATE payments_journalentry SET amount_minor = 1 WHERE payment_id = %s", [payment.id]
-        )
+    (entry,) = payment.journal
+    payments.without_guards(
+        "UPDATE payments_journalentry SET amount_minor = 1 WHERE id = %s", entry.id
+    )
 
     (difference,) = public.journal_differences()
 
