@@ -7,7 +7,7 @@ an aggregate and forget its events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from itertools import groupby
@@ -21,6 +21,7 @@ from infrastructure.database.statement import Statement, stored_fields
 from infrastructure.errors import DomainError
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
+from infrastructure.observability.correlation import Correlation
 from infrastructure.outbox import hint
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import OutboxRow, outbox_rows
@@ -122,11 +123,34 @@ class AggregateQuerySet(models.QuerySet[Any]):
         if roots:
             _write(list(roots), (), lambda statement: statement.insert_roots(roots))
 
-    def save_all(self, roots: Sequence[AggregateRoot]) -> None:
+    def add_new(
+        self, roots: Sequence[AggregateRoot], *, causes: Mapping[Any, Correlation] | None = None
+    ) -> set[Any]:
+        """Insert those new roots whose ids are not taken, with their children and events, in one
+        statement. Returns the ids of those that were written.
+
+        causes: by id, what the events of each are put down to; else to what is running.
+        """
+        if not roots:
+            return set()
+        if any(root.__dict__.get("_along") for root in roots):
+            raise TypeError("Nothing is written along with roots that may be left out.")
+        return _write(
+            list(roots),
+            (),
+            lambda statement: statement.insert_roots(roots, unless_exists=True),
+            causes=causes,
+            some=True,
+        )
+
+    def save_all(
+        self, roots: Sequence[AggregateRoot], *, causes: Mapping[Any, Correlation] | None = None
+    ) -> None:
         """Save many stored roots, each as its own `save()` would, in one statement, all or nothing.
 
         The columns that changed in any of them are written in all of them, so that the statement is
         the same one for most batches. Their rows are locked in the order of their ids.
+        causes: by id, what the events of each are put down to; else to what is running.
 
         Raises ConcurrentModification where one of them is stale, and IntegrityError as the database
         says it; in both cases nothing was written.
@@ -135,15 +159,22 @@ class AggregateQuerySet(models.QuerySet[Any]):
         if any(root._state.adding for root in stored):
             raise TypeError("New aggregates are added, not saved.")
         if len(stored) == 1:
-            stored[0].save()
+            fields = stored[0]._changed_fields
+            _write(
+                stored,
+                (),
+                lambda statement: statement.update_root(stored[0], fields()),
+                causes=causes,
+            )
         elif stored:
             _write(
                 stored,
                 (),
                 lambda statement: statement.update_roots(stored, _changed_in_any(stored)),
+                causes=causes,
             )
 
-    def command(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def command(self, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run the statement of a named set-based command and return its rows."""
         alias = router.db_for_write(self.model)
         note_write(alias)
@@ -307,7 +338,11 @@ def _write(
     roots: list[AggregateRoot],
     also: Sequence[models.Model],
     write_roots: Callable[[Statement], None],
-) -> None:
+    *,
+    causes: Mapping[Any, Correlation] | None = None,
+    some: bool = False,
+) -> set[Any]:
+    """some: not all of the roots have to be written. Returns the ids of those that were."""
     alias = router.db_for_write(type(roots[0]), instance=roots[0])
     note_write(alias)
     statement = Statement(connection_at(alias))
@@ -316,7 +351,12 @@ def _write(
         events: list[OutboxRow] = []
         for root in roots:
             recorded = root.__dict__.get("_events", ())
-            events += outbox_rows(recorded, key=root.pk, first_sequence=root.events_recorded + 1)
+            events += outbox_rows(
+                recorded,
+                key=root.pk,
+                first_sequence=root.events_recorded + 1,
+                cause=None if causes is None else causes[root.pk],
+            )
             root.version += 1
             root.events_recorded += len(recorded)
         write_roots(statement)
@@ -333,8 +373,8 @@ def _write(
         along = [*also, *(row for root in roots for row in root.__dict__.get("_along", ()))]
         for number, (model, rows) in enumerate(groupby(along, type)):
             statement.insert(f"also{number}", model, list(rows), for_all=len(roots) > 1)
-        written = statement.execute()
-        if len(written) < len(roots):
+        written = {root_id for (root_id,) in statement.execute()}
+        if len(written) < len(roots) and not some:
             which = roots[0].pk if len(roots) == 1 else f"among {len(roots)}"
             raise ConcurrentModification(
                 f"{type(roots[0])._meta.verbose_name} {which} was changed meanwhile."
@@ -343,6 +383,12 @@ def _write(
         for root, (version, events_recorded) in zip(roots, before, strict=True):
             root.version, root.events_recorded = version, events_recorded
         raise
+    left_out = [root for root in roots if root.pk not in written]
+    if left_out:
+        for root in left_out:
+            root.version, root.events_recorded = 0, 0
+        roots = [root for root in roots if root.pk in written]
+        children = [child for root in roots for name in root.owned for child in getattr(root, name)]
     for row in (*roots, *children):
         row._state.adding, row._state.db = False, alias
         row._remember()
@@ -354,6 +400,7 @@ def _write(
                 root.__dict__[f"_{name}_stored"] = {child.pk for child in root.__dict__[name]}
     if events:
         hint.after_commit(alias)
+    return written
 
 
 def _write_children(statement: Statement, roots: list[AggregateRoot]) -> list[OwnedModel]:

@@ -66,6 +66,7 @@ class Statement:
         self._connection = connection
         self._parts: list[str] = []
         self._params: list[Any] = []
+        self._updates_many = False
 
     def insert_roots(self, roots: Sequence[models.Model], *, unless_exists: bool = False) -> None:
         """unless_exists: a root whose id is taken is left out, and all that belongs to it."""
@@ -77,6 +78,7 @@ class Statement:
 
     def update_roots(self, roots: Sequence[models.Model], fields: Fields) -> None:
         """As `update_root` for several: none of them unless all of them, locked in key order."""
+        self._updates_many = True
         self._add_many("root", _update_roots(type(roots[0]), fields), roots)
 
     def insert(
@@ -117,8 +119,12 @@ class Statement:
 
     def execute(self) -> list[tuple[Any, ...]]:
         """Run it. The rows of the root that were written: none means the version was stale."""
+        # Which way rows of many are found best changes with their tables, which a plan that is
+        # kept does not notice.
         return self._connection.fetch(
-            f"WITH {', '.join(self._parts)} SELECT id FROM root", self._params
+            f"WITH {', '.join(self._parts)} SELECT id FROM root",
+            self._params,
+            prepared=not self._updates_many,
         )
 
     def _add_one(self, name: str, part: _Part, row: Any) -> None:

@@ -11,6 +11,7 @@ from zlib import crc32
 from infrastructure.events.codec import encode
 from infrastructure.events.event import Event
 from infrastructure.observability import correlation
+from infrastructure.observability.correlation import Correlation
 
 SHARDS = 12
 
@@ -41,16 +42,20 @@ def shard_of(key: str) -> int:
 
 
 def outbox_rows(
-    events: Iterable[Event], *, key: UUID | str, first_sequence: int
+    events: Iterable[Event],
+    *,
+    key: UUID | str,
+    first_sequence: int,
+    cause: Correlation | None = None,
 ) -> list[OutboxRow]:
     """The rows that carry an aggregate's events, numbered from `first_sequence`, unsaved.
 
-    They belong into the statement that writes what the events tell. The correlation of the running
-    request, task or handler is stored with them.
+    They belong into the statement that writes what the events tell. The correlation of their cause
+    is stored with them, which is the running request, task or handler unless one is named.
     """
     key = str(key)
     shard = shard_of(key)
-    cause = correlation.current()
+    cause = cause or correlation.current()
     return [
         OutboxRow(
             shard=shard,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -38,18 +38,26 @@ class NumberedCursor(psycopg.RawCursor[Any]):
     takes it a quarter of a millisecond for that of a list of products.
     """
 
+    # Whether the next statements are prepared, and their plans kept.
+    prepares = True
+
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        return super().execute(numbered(query), params, **options)
+        text, names = numbered(query)
+        if names:
+            params = [params[name] for name in names]
+        prepare = None if self.prepares else False
+        return super().execute(text, params, prepare=prepare, **options)
 
 
 @lru_cache(maxsize=1024)
-def numbered(sql: str) -> bytes:
-    """The text with `$1`, `$2` … in the places of its `%s`, and `%` for `%%`.
+def numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """The text with `$1`, `$2` … in the places of its `%s` or `%(name)s`, and `%` for `%%`; and the
+    names in the order of their numbers.
 
     Raises ValueError for any other placeholder.
     """
     text, *rest = _PLACEHOLDER.split(sql)
-    count = 0
+    count, names = 0, list[str]()
     # Placeholders and what comes behind each, by turns.
     for found, part in zip(rest[::2], rest[1::2], strict=True):
         if found == "%s":
@@ -57,12 +65,17 @@ def numbered(sql: str) -> bytes:
             text += f"${count}{part}"
         elif found == "%%":
             text += f"%{part}"
+        elif found.startswith("%("):
+            name = found[2:-2]
+            if name not in names:
+                names.append(name)
+            text += f"${names.index(name) + 1}{part}"
         else:
             raise ValueError(f"{found!r} is no placeholder of a kept cursor.")
-    return text.encode()
+    return text.encode(), tuple(names)
 
 
-_PLACEHOLDER = re.compile(r"(%.?)", re.DOTALL)
+_PLACEHOLDER = re.compile(r"(%(?:\(\w+\)s|.?))", re.DOTALL)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -74,8 +87,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._believed_until = 0.0
         self._kept_cursor: CursorWrapper | None = None
 
-    def fetch(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Execute one statement and return its rows.
+    def fetch(
+        self, sql: str, params: Sequence[Any] | Mapping[str, Any], *, prepared: bool = True
+    ) -> list[tuple[Any, ...]]:
+        """Execute one statement and return its rows. prepared: whether to keep its plan.
 
         What `cursor()` does, but with one cursor that is kept: making a new one costs about as much
         as a prepared statement does here.
@@ -89,6 +104,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         kept = self._kept_cursor
         if kept is None or kept.cursor.connection is not self.connection:
             kept = self._kept_cursor = self._new_kept_cursor()
+        kept.cursor.prepares = prepared
         kept.execute(sql, params)
         return kept.fetchall()  # type: ignore[no-any-return]
 

@@ -84,5 +84,7 @@ def test_placeholders_are_found_in_texts_of_any_length(connection: DatabaseWrapp
     text = "SELECT %s::int, '%%s', '100%%', %s::text" + " " * 5_000
 
     assert connection.fetch(text, [1, "%s"]) == [(1, "%s", "100%", "%s")]
+    named = "SELECT %(b)s::text, %(a)s::int, %(b)s || '%%'"
+    assert connection.fetch(named, {"a": 1, "b": "x"}) == [("x", 1, "x%")]
     with pytest.raises(ValueError, match="%d"):
         connection.fetch("SELECT %d", [1])

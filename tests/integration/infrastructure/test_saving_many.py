@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connections
@@ -12,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of, atomic
+from infrastructure.observability.correlation import Correlation
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.sample.models import Parcel, Thing
 
@@ -222,3 +224,32 @@ def test_batches_that_overlap_never_deadlock_and_lose_nothing(now: datetime) -> 
     for key, sequence in sequences.values_list("key", "sequence"):
         by_key.setdefault(key, []).append(sequence)
     assert all(found == list(range(1, len(found) + 1)) for found in by_key.values())
+
+
+def test_of_new_roots_those_whose_ids_are_taken_are_left_out_with_all_that_is_theirs(
+    now: datetime,
+) -> None:
+    [stored] = stored_parcels(1, now)
+    parcels = [Parcel.pack(label=f"N{n}", names=[f"a{n}"], now=now) for n in range(3)]
+    parcels[1].id = stored.id
+    causes = {parcel.id: Correlation(correlation_id=parcel.label) for parcel in parcels}
+
+    found: list[set[UUID]] = []
+    assert (
+        len(statements(lambda: found.append(Parcel.objects.add_new(parcels, causes=causes)))) == 1
+    )
+
+    assert found == [{parcels[0].id, parcels[2].id}]
+    assert labels() == ["P0", "N0", "N2"]
+    assert Thing.objects.count() == 4
+    packed = OutboxMessage.objects.using(ALIAS).filter(correlation_id__startswith="N")
+    assert {(row.key, row.correlation_id) for row in packed} == {
+        (str(parcels[0].id), "N0"),
+        (str(parcels[2].id), "N2"),
+    }
+    assert [parcel._state.adding for parcel in parcels] == [False, True, False]
+    for parcel in (parcels[0], parcels[2]):
+        parcel.rename(f"{parcel.label} again", now=now)
+    Parcel.objects.save_all([parcels[0], parcels[2]], causes=causes)
+    assert packed.filter(correlation_id="N2").count() == 2
+    assert labels() == ["P0", "N0 again", "N2 again"]
