@@ -42,6 +42,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 30},
     },
+    "finish checkouts": {
+        "task": "orders.finish_checkouts",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
     "resolve unfinished payments": {
         "task": "payments.resolve_unfinished",
         "schedule": 5.0,
@@ -49,6 +54,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "turn due prices": {
         "task": "products.turn_due_prices",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
+    "finish merges of carts": {
+        "task": "carts.finish_merges",
         "schedule": 5.0,
         "options": {"expires": 30},
     },
