@@ -19,6 +19,9 @@ from domains.pricing.rules.terms import Conditions, PromotionKind, PromotionTerm
 from infrastructure.aggregates import AggregateQuerySet
 from infrastructure.ids import new_id
 
+# A type is looked at where it is declared, before threads come.
+msgspec.json.Decoder(Conditions)
+
 
 class PromotionChanges(TypedDict, total=False):
     """What can be changed of a promotion; see PromotionTerms. Its kind stays, and whether it needs

@@ -17,6 +17,9 @@ from domains.pricing.rules.terms import STANDARD_TAX_CLASS, ShippingKind, Shippi
 from infrastructure.aggregates import AggregateQuerySet
 from infrastructure.ids import new_id
 
+# A type is looked at where it is declared, before threads come.
+msgspec.json.Decoder(dict[str, ShippingRate])
+
 
 class ShippingChanges(TypedDict, total=False):
     """What can be changed of a shipping method; see ShippingTerms."""

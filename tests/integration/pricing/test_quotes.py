@@ -13,6 +13,7 @@ from domains.pricing import public
 from domains.pricing.queries import terms
 from domains.pricing.rules.terms import Conditions, ShippingRate
 from domains.pricing.services import coupons, promotions, shipping
+from domains.products.public import create_category
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from tests.support.factories import pricing, products
@@ -225,11 +226,7 @@ def test_a_promotion_is_for_the_goods_that_it_names(now: datetime) -> None:
     assert quote(now, *lines, currency="EUR").discount_minor == 0
 
 
-def test_categories_are_asked_for_where_a_condition_names_them(
-    now: datetime, django_assert_num_queries: Any
-) -> None:
-    from domains.products.public import create_category
-
+def test_categories_are_asked_for_where_a_condition_names_them(now: datetime) -> None:
     create_category(name="Light", parent=None, now=now)
     create_category(name="Lanterns", parent="light", now=now)
     product_id = products.product(now=now, sku="LAMP", categories=("lanterns",))

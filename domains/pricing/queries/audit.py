@@ -1,0 +1,91 @@
+"""What the audit of the books reads: everything, streamed in the order of its ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains.pricing.events import TOPIC
+from domains.pricing.models import Redemption
+from domains.pricing.rules.redeeming import RedemptionState
+from infrastructure.database.contexts import connection_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UseAudit:
+    """One counter beside what it must be equal to, read at one moment.
+
+    subject: the coupon's code, or the promotion's name. customer: whether it counts for one
+    customer only. used: what it says. kept: the redemptions in it that were not given back.
+    """
+
+    owner_id: UUID
+    subject: str
+    customer: bool
+    used: int
+    kept: int
+
+
+# Every counter, and what should be one and is none.
+_USES = """
+WITH kept AS (
+    SELECT u.owner_id, r.customer_key, u.per_customer
+    FROM pricing_redemptionuse u
+    JOIN pricing_redemption r ON r.id = u.redemption_id
+    WHERE r.status = 'REDEEMED'
+), everybody AS (
+    SELECT owner_id, count(*)::int AS n FROM kept GROUP BY owner_id
+), each AS (
+    SELECT owner_id, customer_key, count(*)::int AS n
+    FROM kept WHERE per_customer GROUP BY owner_id, customer_key
+), counted AS (
+    SELECT owner_id, false AS customer, coalesce(t.used, 0) AS used, coalesce(k.n, 0) AS kept
+    FROM pricing_tally t FULL JOIN everybody k USING (owner_id)
+    UNION ALL
+    SELECT owner_id, true, coalesce(t.used, 0), coalesce(k.n, 0)
+    FROM pricing_customertally t FULL JOIN each k USING (owner_id, customer_key)
+)
+SELECT counted.owner_id, coalesce(c.code, p.name, counted.owner_id::text), counted.customer,
+    counted.used, counted.kept
+FROM counted
+LEFT JOIN pricing_coupon c ON c.id = counted.owner_id
+LEFT JOIN pricing_promotion p ON p.id = counted.owner_id
+ORDER BY counted.owner_id
+"""
+
+
+def use_audit() -> Iterator[UseAudit]:
+    for owner_id, subject, customer, used, kept in _stream(_USES):
+        yield UseAudit(owner_id=owner_id, subject=subject, customer=customer, used=used, kept=kept)
+
+
+def active_redemptions() -> Iterator[tuple[UUID, datetime]]:
+    """(order id, when) of every redemption that was not given back, ordered by id."""
+    yield from (
+        Redemption.objects.filter(status=RedemptionState.REDEEMED)
+        .order_by("pk")
+        .values_list("pk", "redeemed_at")
+        .iterator()
+    )
+
+
+def event_counts() -> Iterator[tuple[UUID, str, int]]:
+    """Every aggregate that published something: its id, its topic, how many events it recorded."""
+    for row_id, recorded in _stream("""
+        SELECT id, events_recorded FROM pricing_promotion WHERE events_recorded > 0
+        UNION ALL
+        SELECT id, events_recorded FROM pricing_redemption WHERE events_recorded > 0
+        ORDER BY id
+    """):
+        yield row_id, TOPIC, recorded
+
+
+def _stream(sql: str) -> Iterator[tuple[Any, ...]]:
+    # A server-side cursor: an audit reads many rows and must not hold them.
+    with connection_of("pricing").chunked_cursor() as cursor:
+        cursor.execute(sql)
+        while rows := cursor.fetchmany(2000):
+            yield from rows

@@ -1,0 +1,304 @@
+"""Quotes as arithmetic: whatever is asked for and whatever holds."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domains.pricing.rules.parts import LineAmounts, refund_of
+from domains.pricing.rules.quotes import Quote, QuoteLine, QuoteRequest
+from domains.pricing.rules.taxes import rate_text, tax_of
+from domains.pricing.rules.terms import (
+    Conditions,
+    CouponTerms,
+    PromotionKind,
+    PromotionTerms,
+    ShippingKind,
+    ShippingRate,
+    ShippingTerms,
+    Terms,
+)
+from domains.pricing.rules.totals import quoted
+from infrastructure.money import rounded
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+CURRENCIES = ("GBP", "JPY", "KWD")
+PRODUCTS = [UUID(int=n) for n in range(1, 4)]
+CLASSES = ("standard", "books")
+
+percents = st.decimals(min_value=0, max_value=30, places=2)
+amounts = st.one_of(st.integers(0, 50), st.integers(0, 10**9))
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> tuple[QuoteLine, ...]:
+    count = draw(st.integers(1, 8))
+    return tuple(
+        QuoteLine(
+            key=str(number),
+            product_id=draw(st.sampled_from(PRODUCTS)),
+            sku=draw(st.sampled_from("ABCD")),
+            quantity=draw(st.integers(1, 50)),
+            unit_price_minor=draw(amounts),
+            tax_class=draw(st.sampled_from(CLASSES)),
+            weight_g=draw(st.integers(0, 2000)),
+            on_sale=draw(st.booleans()),
+        )
+        for number in range(count)
+    )
+
+
+@st.composite
+def promotions(draw: st.DrawFn, number: int) -> PromotionTerms:
+    kind = draw(st.sampled_from(PromotionKind))
+    each = {currency: draw(st.integers(1, 5000)) for currency in CURRENCIES}
+    return PromotionTerms(
+        id=UUID(int=100 + number),
+        name=f"Promotion {number}",
+        kind=kind,
+        automatic=draw(st.booleans()),
+        percent=draw(st.decimals(min_value="0.01", max_value=100, places=2)),
+        amounts_minor=each if kind in ("fixed_order", "fixed_item") else {},
+        priority=draw(st.integers(0, 2)),
+        combinable=draw(st.booleans()),
+        conditions=Conditions(
+            skus=draw(st.frozensets(st.sampled_from("ABCD"), max_size=2)),
+            not_on_sale=draw(st.booleans()),
+            minimum_quantity=draw(st.integers(0, 3)),
+        ),
+        usage_limit=draw(st.none() | st.just(5)),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict[str, Any]:
+    """A request and the terms it meets."""
+    found = [draw(promotions(number)) for number in range(draw(st.integers(0, 4)))]
+    coupons = {
+        f"C{number}": CouponTerms(
+            code=f"C{number}",
+            promotion=one,
+            active=True,
+            usage_limit=None,
+            usage_limit_per_customer=None,
+            used=0,
+            used_by_customer=0,
+            promotion_used_by_customer=0,
+        )
+        for number, one in enumerate(found)
+        if not one.automatic
+    }
+    price = draw(amounts)
+    rate = ShippingRate(price_minor=price, free_from_minor=draw(st.none() | amounts))
+    method = ShippingTerms(
+        code="post",
+        name="Post",
+        kind=ShippingKind.FLAT,
+        tax_class="standard",
+        rates=dict.fromkeys(CURRENCIES, rate),
+    )
+    return {
+        "request": QuoteRequest(
+            lines=draw(lines()),
+            currency=draw(st.sampled_from(CURRENCIES)),
+            country="GB",
+            coupons=tuple(coupons),
+        ),
+        "terms": Terms(
+            methods=(method,) if draw(st.booleans()) else (),
+            percents={("GB", "", name): draw(percents) for name in CLASSES},
+            promotions=tuple(one for one in found if one.automatic),
+        ),
+        "coupons": coupons,
+        "prices_include_tax": draw(st.booleans()),
+    }
+
+
+def quote(case: dict[str, Any]) -> Quote:
+    wanted = dict(case)
+    return quoted(
+        wanted.pop("request"),
+        wanted.pop("terms"),
+        used_by_customer={},
+        categories={},
+        now=NOW,
+        **wanted,
+    )
+
+
+@given(cases())
+def test_totals_add_up_and_nothing_costs_less_than_nothing(case: dict[str, Any]) -> None:
+    found = quote(case)
+    shipped = found.shipping
+    shipping_total = 0 if shipped is None else shipped.total_minor
+    assert found.total_minor == sum(line.total_minor for line in found.lines) + shipping_total
+    assert found.shipping_minor == shipping_total
+    assert found.subtotal_minor == sum(line.subtotal_minor for line in found.lines)
+    assert found.discount_minor == sum(line.discount_minor for line in found.lines)
+    off_shipping = 0 if shipped is None else shipped.discount_minor
+    assert sum(d.amount_minor for d in found.discounts) == found.discount_minor + off_shipping
+    for line in found.lines:
+        assert line.subtotal_minor == line.unit_price_minor * line.quantity
+        assert 0 <= line.discount_minor <= line.subtotal_minor
+        assert 0 <= line.tax_minor <= line.total_minor
+        left = line.subtotal_minor - line.discount_minor
+        assert line.total_minor == left + (0 if found.prices_include_tax else line.tax_minor)
+    if shipped is not None:
+        assert 0 <= shipped.discount_minor <= shipped.price_minor
+        assert 0 <= shipped.tax_minor <= shipped.total_minor
+    assert all(discount.amount_minor > 0 for discount in found.discounts)
+
+
+@given(cases(), st.randoms(use_true_random=False))
+def test_the_order_of_lines_and_coupons_does_not_matter(
+    case: dict[str, Any], dice: random.Random
+) -> None:
+    found = quote(case)
+    asked: QuoteRequest = case["request"]
+    shuffled = replace(
+        asked,
+        lines=tuple(dice.sample(asked.lines, len(asked.lines))),
+        coupons=tuple(dice.sample(asked.coupons, len(asked.coupons))),
+    )
+    other = quote(case | {"request": shuffled})
+    assert {line.key: line for line in other.lines} == {line.key: line for line in found.lines}
+    assert [line.key for line in other.lines] == [line.key for line in shuffled.lines]
+    assert replace(other, lines=found.lines, problems=()) == replace(found, problems=())
+
+
+@given(cases())
+def test_one_that_cannot_be_combined_is_the_only_one(case: dict[str, Any]) -> None:
+    found = quote(case)
+    known = {one.id: one for one in case["terms"].promotions}
+    known |= {one.promotion.id: one.promotion for one in case["coupons"].values()}
+    applied = [known[discount.promotion_id] for discount in found.discounts]
+    assert len({one.id for one in applied}) == len(applied)
+    assert len(applied) <= 1 or all(one.combinable for one in applied)
+    # Every coupon either brought something, or says why not.
+    used = {discount.coupon for discount in found.discounts if discount.coupon}
+    silent = set(case["coupons"]) - used - {p.detail.split()[0] for p in found.problems}
+    unknown = found.shipping is None
+    assert all(unknown and known_kind(case, code) == "free_shipping" for code in silent)
+    assert {use.coupon for use in found.uses if use.coupon} == used
+
+
+def known_kind(case: dict[str, Any], code: str) -> str:
+    kind: str = case["coupons"][code].promotion.kind
+    return kind
+
+
+@given(cases())
+def test_a_percentage_of_everything_is_rounded_once(case: dict[str, Any]) -> None:
+    third = PromotionTerms(
+        id=UUID(int=1), name="", kind=PromotionKind.PERCENTAGE, automatic=True,
+        percent=Decimal("33.33"),
+    )  # fmt: skip
+    alone = case | {
+        "terms": replace(case["terms"], promotions=(third,)),
+        "coupons": {},
+        "request": replace(case["request"], coupons=()),
+    }
+    found = quote(alone)
+    assert found.discount_minor == rounded(Fraction(found.subtotal_minor * 3333, 10_000))
+    for line in found.lines:
+        if found.subtotal_minor:
+            share = Fraction(found.discount_minor * line.subtotal_minor, found.subtotal_minor)
+            assert abs(line.discount_minor - share) < 1
+
+
+@given(st.integers(0, 10**12), percents)
+def test_tax_in_a_price_is_the_tax_on_top_of_what_is_left(amount: int, percent: Decimal) -> None:
+    included = tax_of(amount, percent, included=True)
+    net = amount - included
+    assert 0 <= included <= amount
+    assert abs(tax_of(net, percent, included=False) - included) <= 1
+    # And the other way round: what is put on top is found in the sum again.
+    on_top = tax_of(amount, percent, included=False)
+    assert abs(tax_of(amount + on_top, percent, included=True) - on_top) <= 1
+
+
+@pytest.mark.parametrize(
+    ("amount", "percent", "included", "tax"),
+    [
+        (1200, "20", True, 200),
+        (1000, "20", False, 200),
+        (1000, "7.7", False, 77),
+        # Yen have no decimals and dinars have three: all of it is counted in the smallest unit.
+        (108, "8", True, 8),
+        (1005, "10", False, 101),
+        (5, "10", False, 1),
+        (4, "10", False, 0),
+        (1999, "0", True, 0),
+    ],
+)
+def test_tax_is_rounded_half_up(amount: int, percent: str, included: bool, tax: int) -> None:
+    assert tax_of(amount, Decimal(percent), included=included) == tax
+
+
+@pytest.mark.parametrize(
+    ("percent", "text"), [("20.0000", "20"), ("5.5000", "5.5"), ("0.0000", "0"), ("100", "100")]
+)
+def test_a_rate_is_written_without_zeros_behind(percent: str, text: str) -> None:
+    assert rate_text(Decimal(percent)) == text
+
+
+@given(cases(), st.data())
+def test_the_parts_of_a_line_add_up_to_it(case: dict[str, Any], data: st.DataObject) -> None:
+    line = data.draw(st.sampled_from(quote(case).lines))
+    whole = LineAmounts(
+        quantity=line.quantity,
+        subtotal_minor=line.subtotal_minor,
+        discount_minor=line.discount_minor,
+        tax_minor=line.tax_minor,
+        total_minor=line.total_minor,
+    )
+    already, sums = 0, [0, 0, 0, 0]
+    while already < whole.quantity:
+        quantity = data.draw(st.integers(1, whole.quantity - already))
+        part = refund_of(whole, quantity=quantity, already=already)
+        assert part.total_minor >= 0
+        assert part.discount_minor >= 0
+        assert part.tax_minor >= 0
+        assert part.subtotal_minor == line.unit_price_minor * quantity
+        already += quantity
+        parts = (part.subtotal_minor, part.discount_minor, part.tax_minor, part.total_minor)
+        sums = [sum(pair) for pair in zip(sums, parts, strict=True)]
+        assert sums[3] <= whole.total_minor
+    assert sums == [
+        whole.subtotal_minor, whole.discount_minor, whole.tax_minor, whole.total_minor,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("quantity", "already"), [(3, 0), (1, 2), (-1, 0), (1, -1)])
+def test_no_more_pieces_are_refunded_than_there_were(quantity: int, already: int) -> None:
+    line = LineAmounts(quantity=2, subtotal_minor=5, discount_minor=0, tax_minor=0, total_minor=5)
+    with pytest.raises(ValueError, match="of 2 pieces"):
+        refund_of(line, quantity=quantity, already=already)
+
+
+def test_a_fixed_amount_is_never_more_than_the_goods() -> None:
+    line = QuoteLine(
+        key="0", product_id=PRODUCTS[0], sku="A", quantity=3, unit_price_minor=10,
+        tax_class="standard", weight_g=0,
+    )  # fmt: skip
+    for kind, off in (("fixed_order", 7), ("fixed_item", 21)):
+        promotion = PromotionTerms(
+            id=UUID(int=9), name="", kind=PromotionKind(kind), automatic=True,
+            amounts_minor={"GBP": 7},
+        )  # fmt: skip
+        for price, expected in ((10, off), (2, min(off, 6))):
+            found = quoted(
+                QuoteRequest(lines=(replace(line, unit_price_minor=price),), currency="GBP"),
+                Terms(promotions=(promotion,)),
+                coupons={}, used_by_customer={}, categories={}, prices_include_tax=True, now=NOW,
+            )  # fmt: skip
+            assert found.discount_minor == expected
