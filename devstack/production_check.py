@@ -29,6 +29,8 @@ def environment() -> dict[str, str]:
         "PAYMENT_GATEWAY": "simulated",
         "PAYMENT_GATEWAY_URL": "https://gateway.invalid",
         "PAYMENT_GATEWAY_SECRET": secrets.token_urlsafe(48),
+        "SELLER_NAME": "Shop Ltd",
+        "SELLER_ADDRESS": "1 High Street; London; GB",
     }
 
 

@@ -48,4 +48,7 @@ env.require(
     "STRIPE_API_BASE must begin with https://",
 )
 env.require(PAYMENT_GATEWAY != "in_process", "PAYMENT_GATEWAY in_process takes no money")
+# Without a default here: invoices must say who sells.
+for _name in ("SELLER_NAME", "SELLER_ADDRESS"):
+    env.text(_name)
 env.check()

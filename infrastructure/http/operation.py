@@ -62,7 +62,8 @@ def operation(
     respond_async: `Prefer: respond-async` is honoured.
     examples: name -> request body; those of answers are in files (`openapi.examples`).
     uploads: media types of a body that is a file and no JSON; the view reads it by `upload`.
-    downloads: media types of an answer (200) that is a file and no JSON.
+    downloads: media types of an answer (200) that is a file and no JSON. Where that answer has a
+        type as well, the caller chooses by Accept, and the view asks `preferred`.
     retry_after: the answer (200 or 202) may say when to ask again.
     """
     for decoded in (body, form, query):

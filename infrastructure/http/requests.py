@@ -61,6 +61,24 @@ def accepts_json(accept: str) -> bool:
     return best[1] > 0
 
 
+@lru_cache(maxsize=1024)
+def preferred(accept: str, offered: tuple[str, ...]) -> str | None:
+    """The media type that an Accept header likes best of those offered, the first of equals; None
+    where it lets none through. For each the most specific range decides (RFC 9110, 12.5.1)."""
+    best: tuple[float, str | None] = (0.0, None)
+    for kind in offered:
+        ranges = {"*/*": 0, f"{kind.partition('/')[0]}/*": 1, kind: 2}
+        match = (-1, 0.0)
+        for media_range in accept.split(","):
+            name, *parameters = (part.strip().lower() for part in media_range.split(";"))
+            if name in ranges:
+                quality = next((_quality(p) for p in parameters if p.startswith("q=")), 1.0)
+                match = max(match, (ranges[name], quality))
+        if match[1] > best[0]:
+            best = (match[1], kind)
+    return best[1]
+
+
 def _quality(parameter: str) -> float:
     try:
         return float(parameter[2:])

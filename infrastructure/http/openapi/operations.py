@@ -122,7 +122,11 @@ class Schema(AutoSchema):
             }
             if status == 200 and declared.downloads:
                 told = self.examples.get("200")
-                answers["200"]["content"] = _files(declared.downloads, told)
+                files = _files(declared.downloads, told if answer_type is None else None)
+                if answer_type is not None:
+                    shown = {"schema": self._ref(answer_type)}
+                    files = {JSON: shown | ({"example": told} if told else {}), **files}
+                answers["200"]["content"] = files
             elif answer_type is not None:
                 content: Json = {"schema": self._ref(answer_type)}
                 if str(status) in self.examples:
