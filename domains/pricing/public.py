@@ -8,6 +8,12 @@ from uuid import UUID
 
 from domains.pricing.queries import quoting
 from domains.pricing.queries import redemptions as redemption_queries
+from domains.pricing.queries.audit import (
+    UseAudit,
+    active_redemptions,
+    event_counts,
+    use_audit,
+)
 from domains.pricing.rules.parts import LineAmounts, refund_of
 from domains.pricing.rules.quotes import (
     AppliedDiscount,
@@ -47,12 +53,16 @@ __all__ = [
     "Returned",
     "ShippingOption",
     "Use",
+    "UseAudit",
+    "active_redemptions",
+    "event_counts",
     "give_back",
     "quote",
     "redeem",
     "redemption_states",
     "refund_of",
     "shipping_options",
+    "use_audit",
 ]
 
 

@@ -24,6 +24,8 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "payments.refund": "Give captured money back.",
         "catalogue.read": "Read products that are not for sale (yet).",
         "catalogue.write": "Create and change products, categories and prices.",
+        "pricing.read": "Read promotions, coupons, taxes and shipping methods.",
+        "pricing.write": "Create and change promotions, coupons, taxes and shipping methods.",
         "inventory.read": "Read stock levels, holds and movements.",
         "inventory.write": "Adjust and count stock.",
         "users.read": "Read customers and staff.",
@@ -42,17 +44,18 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         "admin": STAFF_SCOPES,
         "support": frozenset(
             {"orders.read", "orders.cancel", "payments.read", "catalogue.read", "inventory.read"}
-            | {"users.read", "users.write"}
+            | {"pricing.read", "users.read", "users.write"}
         ),
         "fulfilment": frozenset(
             {"orders.read", "catalogue.read", "inventory.read", "inventory.write"}
         ),
         "catalogue": frozenset(
             {"catalogue.read", "catalogue.write", "inventory.read", "inventory.write"}
+            | {"pricing.read", "pricing.write"}
         ),
         "finance": frozenset(
             {"orders.read", "payments.read", "payments.capture", "payments.void"}
-            | {"payments.refund", "reports.read"}
+            | {"payments.refund", "pricing.read", "reports.read"}
         ),
     }
 )
@@ -63,6 +66,7 @@ AREAS_OF_APP: Mapping[str, frozenset[str]] = MappingProxyType(
         "orders": frozenset({"orders"}),
         "payments": frozenset({"payments"}),
         "products": frozenset({"catalogue", "inventory"}),
+        "pricing": frozenset({"pricing"}),
         "users": frozenset({"users"}),
         "reporting": frozenset({"reports"}),
         "platform": frozenset({"operations"}),

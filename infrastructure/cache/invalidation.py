@@ -48,14 +48,16 @@ def invalidate(tags: Iterable[str]) -> None:
         _tell(list(dict.fromkeys(tags)))
 
 
-def after_commit(alias: str, tags: Iterable[str]) -> None:
+def after_commit(alias: str, tags: Iterable[str], *, shown: bool = True) -> None:
     """The hint of a command: the same, once the running transaction, if any, has committed.
 
+    shown: whether cached pages show it, so that whoever changed it has to be told of its position.
     It never fails: what Redis cannot be told now, a thread tells it as soon as it answers.
     """
     if not settings.CACHE_ENABLED:
         return
-    note_shown(alias)
+    if shown:
+        note_shown(alias)
     some = list(dict.fromkeys(tags))
     if connections[alias].in_atomic_block:
         transaction.on_commit(partial(_hint, some), using=alias, robust=True)

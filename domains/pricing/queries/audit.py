@@ -18,13 +18,11 @@ from infrastructure.database.contexts import connection_of
 class UseAudit:
     """One counter beside what it must be equal to, read at one moment.
 
-    subject: the coupon's code, or the promotion's name. customer: whether it counts for one
-    customer only. used: what it says. kept: the redemptions in it that were not given back.
+    told: the coupon's code or the promotion's name, and whether it is a customer's own counter.
+    used: what it says. kept: the redemptions in it that were not given back.
     """
 
-    owner_id: UUID
-    subject: str
-    customer: bool
+    told: str
     used: int
     kept: int
 
@@ -48,18 +46,20 @@ WITH kept AS (
     SELECT owner_id, true, coalesce(t.used, 0), coalesce(k.n, 0)
     FROM pricing_customertally t FULL JOIN each k USING (owner_id, customer_key)
 )
-SELECT counted.owner_id, coalesce(c.code, p.name, counted.owner_id::text), counted.customer,
-    counted.used, counted.kept
+SELECT coalesce('coupon ' || c.code, 'promotion ' || p.name, 'nothing ' || counted.owner_id),
+    counted.customer, counted.used, counted.kept
 FROM counted
 LEFT JOIN pricing_coupon c ON c.id = counted.owner_id
 LEFT JOIN pricing_promotion p ON p.id = counted.owner_id
-ORDER BY counted.owner_id
+ORDER BY counted.owner_id, counted.customer
 """
 
 
 def use_audit() -> Iterator[UseAudit]:
-    for owner_id, subject, customer, used, kept in _stream(_USES):
-        yield UseAudit(owner_id=owner_id, subject=subject, customer=customer, used=used, kept=kept)
+    """Every counter of uses, the customers' ones last within each."""
+    for subject, customer, used, kept in _stream(_USES):
+        told = f"{subject}, one customer" if customer else subject
+        yield UseAudit(told=told, used=used, kept=kept)
 
 
 def active_redemptions() -> Iterator[tuple[UUID, datetime]]:

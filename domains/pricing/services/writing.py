@@ -49,4 +49,4 @@ def tell() -> None:
     """Terms have changed: let quotes be made from them at once, here and elsewhere."""
     on_commit("pricing", terms.forget)
     if settings.CACHE_ENABLED:
-        invalidation.after_commit(alias_of("pricing"), [terms.TAG])
+        invalidation.after_commit(alias_of("pricing"), [terms.TAG], shown=False)

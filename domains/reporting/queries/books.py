@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from domains.orders import public as orders
 from domains.payments import public as payments
+from domains.pricing import public as pricing
 from domains.products import public as products
 from domains.reporting.errors import UnknownStatus
 from domains.reporting.rules import books
@@ -80,7 +81,16 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
             for cart_id, expired_at in products.overdue_cart_holds(due=now - books.EXPIRY_ALLOWED)
         )
     )
-    return [stock, holds, carts, paid, settling, journal]
+    coupons = Check(name="coupons", about="coupons, limited promotions: uses counted = kept")
+    coupons.take_all(
+        books.use_findings(
+            coupons.count(
+                books.Uses(subject=row.told, counted=row.used, kept=row.kept)
+                for row in pricing.use_audit()
+            )
+        )
+    )
+    return [stock, holds, carts, paid, settling, journal, coupons]
 
 
 def _stock() -> Iterator[books.Stock]:

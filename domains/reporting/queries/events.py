@@ -15,6 +15,7 @@ from django.db.models import Model
 
 from domains.orders import public as orders
 from domains.payments import public as payments
+from domains.pricing import public as pricing
 from domains.products import public as products
 from domains.reporting.rules.events import Sequences
 from domains.reporting.rules.findings import Check, Finding
@@ -42,6 +43,7 @@ EVENT_COUNTS: tuple[EventCounts, ...] = (
     users.event_counts,
     products.event_counts,
     payments.event_counts,
+    pricing.event_counts,
     orders.event_counts,
 )
 

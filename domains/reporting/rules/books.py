@@ -83,6 +83,15 @@ class Hold:
 EXPIRY_ALLOWED = timedelta(minutes=10)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """How often something with a limit is in use: the counter, and the redemptions in it."""
+
+    subject: str
+    counted: int
+    kept: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OverdueHold:
     """What a cart holds though its time is over."""
@@ -145,6 +154,15 @@ def overdue_finding(hold: OverdueHold) -> Finding:
         subject=f"cart {hold.cart_id}",
         detail=f"still holds, though its time was over at {hold.expired_at:%Y-%m-%d %H:%M:%S} UTC",
     )
+
+
+def use_findings(uses: Iterable[Uses]) -> Iterator[Finding]:
+    for one in uses:
+        if one.counted != one.kept:
+            yield Finding(
+                subject=one.subject,
+                detail=f"counted {one.counted} uses, of which redemptions keep {one.kept}",
+            )
 
 
 def stock_findings(stock: Iterable[Stock]) -> Iterator[Finding]:

@@ -171,6 +171,7 @@ def test_the_result_as_json(order: Order) -> None:
         "payments": [],
         "settling": [],
         "journal": [],
+        "coupons": [],
         "dead letters": [],
         "events": [],
         "handled": [],
@@ -187,4 +188,4 @@ def test_without_a_broker_events_are_not_checked_and_it_ends_with_2(
 
     assert code == 2
     assert "events: not checked. Kafka cannot be read" in printed
-    assert "1 of 8 checks not made" in printed
+    assert "1 of 9 checks not made" in printed

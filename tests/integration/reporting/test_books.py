@@ -59,6 +59,7 @@ def test_a_shop_with_orders_of_all_kinds_has_no_differences(order: Order, now: d
         "payments": (3, 0),
         "settling": (3, 0),
         "journal": (3, 0),
+        "coupons": (0, 0),
     }
 
 
