@@ -35,6 +35,7 @@ from infrastructure.money import Money
 __all__ = [
     "NOT_COMPLETED",
     "NO_GATEWAY",
+    "Available",
     "Guarantee",
     "JournalDifference",
     "MoveState",
@@ -45,8 +46,11 @@ __all__ = [
     "PaymentState",
     "PaymentStatus",
     "PaymentTokenRequired",
+    "PaymentsUnavailable",
+    "Unavailable",
     "UnknownPaymentMethod",
     "authorise",
+    "availability",
     "capture",
     "check_method",
     "event_counts",
@@ -134,11 +138,13 @@ def authorise(
     for what was agreed before: see `check_method`.
     return_url: where the customer comes back to who has to confirm it (3-D Secure).
     saved_method: the gateway's name for means of payment it keeps, instead of a token.
+    While the gateway is not to be called, nothing is written, and a payment that has not begun is
+    PENDING: see `availability`.
     Raises UnknownPaymentMethod, InvalidPaymentAmount, NotSupportedByGateway, and PaymentMismatch if
     the id belongs to a payment of another amount, method or reference.
     """
-    return _outcome(
-        services.authorise(
+    try:
+        payment = services.authorise(
             payment_id=payment_id,
             reference=reference,
             amount=amount,
@@ -149,7 +155,35 @@ def authorise(
             return_url=return_url,
             saved_method=saved_method,
         )
-    )
+    except PaymentsUnavailable:
+        return Outcome(payment_id=payment_id, status=PaymentStatus.PENDING)
+    return _outcome(payment)
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """Payments can be taken, as far as is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The gateway is left alone, for so many seconds at least."""
+
+    retry_after_s: int
+
+    def refusal(self) -> PaymentsUnavailable:
+        """The 503 that says so, with Retry-After."""
+        return PaymentsUnavailable.for_seconds(self.retry_after_s)
+
+
+def availability(method: str) -> Available | Unavailable:
+    """Whether an order that is paid by this method should be taken now.
+
+    Costs no call to the gateway and no statement. Available where PAYMENTS_DOWN is `accept`: then
+    it is paid later. Raises UnknownPaymentMethod.
+    """
+    retry_after_s = services.unavailable_for_s(method=method)
+    return Unavailable(retry_after_s) if retry_after_s else Available()
 
 
 def refresh(*, payment_id: UUID, now: datetime) -> Outcome:

@@ -83,7 +83,11 @@ class SimulatedNotification(Body, frozen=True, kw_only=True):
     """What the simulated gateway tells; every gateway has a form of its own."""
 
     id: Annotated[str, Meta(max_length=255)]
-    key: UUID
+    key: UUID | None
     kind: Literal["authorise", "capture", "void", "refund"]
-    status: Literal["succeeded", "refused"]
+    status: Literal["succeeded", "refused", "action_required"]
     code: Annotated[str, Meta(max_length=64)]
+    authorisation: Annotated[str, Meta(max_length=255)]
+    amount_minor: int
+    currency: Annotated[str, Meta(max_length=3)]
+    at: float

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from domains.payments import errors, models, queries, rules, services
+from domains.payments import errors, gateways, models, queries, rules, services
 from domains.payments.api import serializers
 from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
@@ -91,6 +91,7 @@ class Capture(MovesMoney):
             errors.CaptureTooLarge,
             errors.InvalidPaymentAmount,
             errors.GatewayRefused,
+            errors.PaymentsUnavailable,
             idempotency.Duplicate,
         ],
         idempotency="required",
@@ -130,6 +131,7 @@ class Refunds(MovesMoney):
             errors.RefundTooLarge,
             errors.InvalidPaymentAmount,
             errors.GatewayRefused,
+            errors.PaymentsUnavailable,
             idempotency.Duplicate,
         ],
         idempotency="required",
@@ -174,6 +176,7 @@ class Void(APIView):
             errors.PaymentAlreadyCaptured,
             errors.PaymentOperationInProgress,
             errors.GatewayRefused,
+            errors.PaymentsUnavailable,
         ],
         idempotency="accepted",
         etag=True,
@@ -205,9 +208,11 @@ class Notifications(APIView):
     @operation(
         summary="Take a gateway's notification",
         description=(
-            "For gateways only. `Gateway-Signature: t=<unix seconds>,v1=<hex>` is the HMAC-SHA256 "
-            "of the time, a dot and the raw body, and is checked before anything is read. "
-            "Notifications may come early, late and more than once."
+            "For gateways only. The body and the header of its signature are the gateway's own: "
+            "`Gateway-Signature` (simulated) and `Stripe-Signature` are "
+            "`t=<unix seconds>,v1=<hex>`, the HMAC-SHA256 of the time, a dot and the raw body. It "
+            "is checked before anything is read. Notifications may come early, late and more than "
+            "once."
         ),
         body=serializers.SimulatedNotification,
         responses={204: None},
@@ -222,7 +227,7 @@ class Notifications(APIView):
         services.receive_notification(
             gateway=gateway,
             body=request.body,
-            signature=request.META.get("HTTP_GATEWAY_SIGNATURE", ""),
+            signature=request.headers.get(gateways.signature_header_of(gateway), ""),
             now=clock.now(),
         )
         return self.answer(status=204)

@@ -37,6 +37,9 @@ ADAPTERS: dict[str, Callable[[], Gateway]] = {
 }
 
 
+_SIGNATURE_HEADERS = {"simulated": "Gateway-Signature", "stripe": "Stripe-Signature"}
+
+
 def gateway_name_for(method: Method, *, amount_minor: int) -> str:
     """Which gateway a new payment goes to."""
     asks_nobody = not method.needs_gateway or amount_minor == 0
@@ -57,6 +60,11 @@ def gateway_named(name: str) -> Gateway:
                 is_local = isinstance(gateway, InProcessGateway)
                 _connected[name] = gateway if is_local else _guarded(name, gateway)
     return _connected[name]
+
+
+def signature_header_of(name: str) -> str:
+    """The HTTP header in which this gateway signs its notifications; empty if there is none."""
+    return _SIGNATURE_HEADERS.get(name, "")
 
 
 def admitted(name: str) -> AbstractContextManager[None]:

@@ -32,7 +32,6 @@ class GuardedGateway:
     ) -> None:
         self._gateway, self._circuit, self._bulkhead = gateway, circuit, bulkhead
         self.capabilities = gateway.capabilities
-        self.signature_header = gateway.signature_header
         # Every request carries its key, so a second one is the first one.
         self._retry = Retry(f"gateway_{name}", when=_is_passing)
         self._thread = threading.local()

@@ -29,7 +29,6 @@ class InProcessGateway:
     """For benchmarks and tests, and for payments that nobody outside has to approve."""
 
     capabilities = Capabilities()
-    signature_header = ""
 
     def __init__(self) -> None:
         self._withheld: set[UUID] = set()

@@ -134,8 +134,6 @@ class Gateway(Protocol):
     """
 
     capabilities: Capabilities
-    # The HTTP header in which its notifications are signed.
-    signature_header: str
 
     def send(self, request: Request) -> Reply: ...
 

@@ -109,7 +109,6 @@ _decode_page = msgspec.json.Decoder(Page).decode
 
 class SimulatedGateway:
     capabilities = Capabilities(three_d_secure=True, saved_methods=True, listing=True)
-    signature_header = SIGNATURE_HEADER
 
     def __init__(self) -> None:
         self._secret = settings.PAYMENT_GATEWAY_SECRET.encode()

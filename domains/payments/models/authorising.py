@@ -86,10 +86,13 @@ class Authorising(PaymentBase):
 
     # Commands
 
-    def request_void(self, now: datetime, *, even_if_refused: bool = False) -> bool:
+    def request_void(
+        self, now: datetime, *, even_if_refused: bool = False, may_begin: bool = True
+    ) -> bool:
         """Let the money go: at once if it is held, else as soon as that is known.
 
-        even_if_refused: begin another void where the gateway refused the last one.
+        even_if_refused: begin another void where the gateway refused the last one. may_begin: ask
+        the gateway now, and not only remember to.
         Returns whether anything changed. Raises PaymentAlreadyCaptured, and
         PaymentOperationInProgress during a capture.
         """
@@ -103,6 +106,9 @@ class Authorising(PaymentBase):
                 return False
             if waiting is not None and waiting.state == OperationState.AWAITING_MONEY:
                 self._abandon(waiting, now)  # nobody has to be asked
+            elif not may_begin:
+                if self.void_requested_at is not None or len(self.operations) > 1:
+                    return False
             else:
                 self._begin(OperationKind.VOID, 0, now)
         elif unfinished.kind == OperationKind.AUTHORISE:

@@ -6,7 +6,7 @@ re-reads and obeys. Whoever finds an operation unfinished may send it again unde
 the gateway carries out each key once.
 """
 
-from domains.payments.services.authorising import authorise, check_method
+from domains.payments.services.authorising import authorise, check_method, unavailable_for_s
 from domains.payments.services.notifying import receive_notification
 from domains.payments.services.outcomes import resolve, resolve_unfinished
 from domains.payments.services.receiving import record_receipt
@@ -21,6 +21,7 @@ __all__ = [
     "refund",
     "resolve",
     "resolve_unfinished",
+    "unavailable_for_s",
     "void",
     "void_or_forestall",
 ]

@@ -10,6 +10,7 @@ from django.conf import settings
 from domains.payments import gateways, rules
 from domains.payments.errors import (
     NotSupportedByGateway,
+    PaymentsUnavailable,
     PaymentTokenRequired,
     UnknownPaymentMethod,
 )
@@ -48,8 +49,52 @@ def authorise(
     A new payment costs two statements: one before the gateway is called, one after; a prepaid one
     costs one. The answer is AUTHORISED, DECLINED, ACTION_REQUIRED, PENDING for what is prepaid,
     UNKNOWN if the gateway did not answer, or VOIDED where a void came first.
-    Raises UnknownPaymentMethod, InvalidPaymentAmount, PaymentMismatch, NotSupportedByGateway.
+    Raises UnknownPaymentMethod, InvalidPaymentAmount, PaymentMismatch, NotSupportedByGateway, and
+    PaymentsUnavailable where the gateway is not to be called: then nothing was written.
     """
+    payment = new_payment(
+        payment_id=payment_id,
+        reference=reference,
+        amount=amount,
+        method=method,
+        token=token,
+        customer_id=customer_id,
+        return_url=return_url,
+        saved_method=saved_method,
+        now=now,
+    )
+    try:
+        with gateways.admitted(payment.gateway):
+            try:
+                payment.save(unless_exists=True)
+            except ConcurrentModification:
+                return _authorise_again(
+                    payment_id, reference=reference, amount=amount, method=method, now=now
+                )
+            return carry_on(payment, now=now)
+    except PaymentsUnavailable:
+        known = find(payment_id)
+        if known is None:
+            raise
+        if known.authorisation is not None:
+            known.check_is_for(reference=reference, amount=amount, method=method)
+        return known
+
+
+def new_payment(
+    *,
+    payment_id: UUID,
+    reference: str,
+    amount: Money,
+    method: str,
+    token: str,
+    now: datetime,
+    customer_id: UUID | None,
+    return_url: str | None,
+    saved_method: str,
+) -> Payment:
+    """A payment that has not been saved, nor its gateway asked. Raises UnknownPaymentMethod,
+    InvalidPaymentAmount, NotSupportedByGateway."""
     guarantee = rules.method_named(method)
     gateway = gateways.gateway_name_for(guarantee, amount_minor=amount.amount_minor)
     can = gateways.gateway_named(gateway).capabilities
@@ -61,7 +106,7 @@ def authorise(
         deadline_at = now + timedelta(days=settings.PAYMENT_DUE_DAYS)
     elif can.three_d_secure and return_url:
         deadline_at = now + timedelta(seconds=settings.PAYMENT_ACTION_SECONDS)
-    payment = Payment.authorise(
+    return Payment.authorise(
         payment_id=payment_id,
         reference=reference,
         customer_id=customer_id,
@@ -75,13 +120,6 @@ def authorise(
         deadline_at=deadline_at,
         now=now,
     )
-    try:
-        payment.save(unless_exists=True)
-    except ConcurrentModification:
-        return _authorise_again(
-            payment_id, reference=reference, amount=amount, method=method, now=now
-        )
-    return carry_on(payment, now=now)
 
 
 def _authorise_again(
@@ -110,3 +148,13 @@ def _is_the_customers_turn(payment: Payment, now: datetime) -> bool:
         and now < payment.deadline_at
         and not payment.is_void_due
     )
+
+
+def unavailable_for_s(*, method: str) -> int:
+    """For how many seconds no new payment should be begun by this method; 0 when it may.
+
+    Raises UnknownPaymentMethod.
+    """
+    if not rules.method_named(method).needs_gateway or settings.PAYMENTS_DOWN == "accept":
+        return 0
+    return gateways.unavailable_for_s(settings.PAYMENT_GATEWAY)

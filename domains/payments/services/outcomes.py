@@ -74,8 +74,15 @@ def carry_on(payment: Payment, *, now: datetime) -> Payment:
     """Get the outcome of what is unfinished, and of the void that is due after it, if any.
 
     Where it is the customer's turn the gateway is looked at once; past the deadline the payment is
-    let go.
+    let go. Raises PaymentsUnavailable where the gateway is not to be called, with nothing written.
     """
+    if payment.unfinished is None and payment.waiting is None and not payment.is_void_due:
+        return payment
+    with gateways.admitted(payment.gateway):
+        return _carry_on(payment, now=now)
+
+
+def _carry_on(payment: Payment, *, now: datetime) -> Payment:
     looked = False
     while True:
         if payment.is_void_due:
@@ -92,7 +99,7 @@ def carry_on(payment: Payment, *, now: datetime) -> Payment:
         if operation is None:
             return payment
         started, was_waiting = time.monotonic(), operation.is_waiting
-        reply = _ask(payment, operation, now)
+        reply = ask(payment, operation, now)
         now += timedelta(seconds=time.monotonic() - started)
         payment = record(payment, operation.id, reply, now)
         if reply is None and not was_waiting:
@@ -109,10 +116,10 @@ def _give_up(payment: Payment, now: datetime) -> Payment:
     return change(payment, lambda current: current.give_up(now))
 
 
-def _ask(payment: Payment, operation: Operation, now: datetime) -> Reply | None:
+def ask(payment: Payment, operation: Operation, now: datetime) -> Reply | None:
     """What the gateway says of an operation; None if it says nothing that settles it."""
     gateway = gateways.gateway_named(payment.gateway)
-    request = _request(payment, operation)
+    request = request_of(payment, operation)
     try:
         # Sent again, a request gets the answer of the first time: that the customer has to act.
         if operation.is_waiting or not rules.may_send_again(sent_at=operation.sent_at, now=now):
@@ -132,7 +139,7 @@ def _ask(payment: Payment, operation: Operation, now: datetime) -> Reply | None:
         return None
 
 
-def _request(payment: Payment, operation: Operation) -> Request:
+def request_of(payment: Payment, operation: Operation) -> Request:
     if operation.kind == OperationKind.AUTHORISE:
         return Authorise(
             key=operation.id,

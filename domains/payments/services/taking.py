@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import models
 
 from domains.payments import gateways
-from domains.payments.errors import PaymentMismatch
+from domains.payments.errors import PaymentMismatch, PaymentsUnavailable
 from domains.payments.models import Operation, Payment
 from domains.payments.rules import Capabilities, OperationKind
 from domains.payments.services.outcomes import carry_on, change, find, load
@@ -33,8 +33,9 @@ def capture(
     key: makes it repeatable, as the operation's id. also: rows to write with the operation, given
     its id.
     Raises PaymentNotFound, PaymentNotAuthorised, PaymentAlreadyCaptured, CaptureTooLarge,
-    InvalidPaymentAmount, PaymentOperationInProgress, PaidByReceipt, NotSupportedByGateway, and
-    PaymentMismatch if the key was another operation's.
+    InvalidPaymentAmount, PaymentOperationInProgress, PaidByReceipt, NotSupportedByGateway,
+    PaymentMismatch if the key was another operation's, and PaymentsUnavailable where the gateway is
+    not to be called: then nothing was written.
     """
     return _move_money(
         payment_id,
@@ -62,8 +63,8 @@ def refund(
     Returns the operation it became. key: makes it repeatable, as the operation's id. also: rows to
     write with the operation, given its id.
     Raises PaymentNotFound, PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount,
-    PaymentOperationInProgress, NotSupportedByGateway, and PaymentMismatch if the key was another
-    operation's.
+    PaymentOperationInProgress, NotSupportedByGateway, PaymentMismatch if the key was another
+    operation's, and PaymentsUnavailable, as `capture`.
     """
     return _move_money(
         payment_id,
@@ -100,12 +101,17 @@ def _move_money(
         return known is None
 
     payment = load(payment_id)
-    if key is not None and payment.find_operation(key) is None:
-        payment = carry_on(payment, now=now)  # one that is in the way may be over by now
-    payment = change(payment, begin_once, also=lambda: also(begun[0].id))
-    operation_id = begun[0].id
-    payment = carry_on(payment, now=now)
-    return payment, payment.operation(operation_id)
+    known = None if key is None else payment.find_operation(key)
+    if known is not None and not known.is_unfinished:
+        _check_is(known, kind, amount)
+        return payment, known
+    with gateways.admitted(payment.gateway):
+        if key is not None and known is None:
+            payment = carry_on(payment, now=now)  # one that is in the way may be over by now
+        payment = change(payment, begin_once, also=lambda: also(begun[0].id))
+        operation_id = begun[0].id
+        payment = carry_on(payment, now=now)
+        return payment, payment.operation(operation_id)
 
 
 def _check_is(known: Operation, kind: OperationKind, amount: Money | None) -> None:
@@ -121,11 +127,12 @@ def void(
     Only VOIDED and DECLINED mean that nothing is held; with anything else the void is remembered
     and follows as soon as the gateway has told what it did.
     also: rows to write with the wish, if it is new.
-    Raises PaymentNotFound, PaymentAlreadyCaptured, PaymentOperationInProgress.
+    Raises PaymentNotFound, PaymentAlreadyCaptured, PaymentOperationInProgress, and
+    PaymentsUnavailable where the gateway is not to be called and the void cannot wait for it.
     """
     return _void(
         load(payment_id),
-        lambda payment: payment.request_void(now, even_if_refused=True),
+        lambda payment, may_ask: payment.request_void(now, even_if_refused=True, may_begin=may_ask),
         now=now,
         also=also,
     )
@@ -148,17 +155,28 @@ def void_or_forestall(*, payment_id: UUID, now: datetime) -> Payment:
     assert payment is not None  # payments are never deleted
     if payment.authorisation is None:
         return payment
-    return _void(payment, lambda current: current.request_void(now), now=now)
+    return _void(
+        payment, lambda current, may_ask: current.request_void(now, may_begin=may_ask), now=now
+    )
 
 
 def _void(
     payment: Payment,
-    request: Callable[[Payment], bool],
+    request: Callable[[Payment, bool], bool],
     *,
     now: datetime,
     also: Callable[[], Sequence[models.Model]] = tuple,
 ) -> Payment:
-    if payment.unfinished is not None and payment.unfinished.kind == OperationKind.CAPTURE:
-        payment = carry_on(payment, now=now)
-    payment = change(payment, request, also=also)
-    return carry_on(payment, now=now)
+    """request: whether there is something to save, given whether the gateway may be asked now."""
+    try:
+        with gateways.admitted(payment.gateway):
+            if payment.unfinished is not None and payment.unfinished.kind == OperationKind.CAPTURE:
+                payment = carry_on(payment, now=now)
+            payment = change(payment, lambda current: request(current, True), also=also)
+            return carry_on(payment, now=now)
+    except PaymentsUnavailable:
+        # Remembered, it is carried out by the task as soon as the gateway may be called again.
+        payment = change(load(payment.id), lambda current: request(current, False), also=also)
+        if not (payment.is_released or payment.void_requested_at):
+            raise
+        return payment

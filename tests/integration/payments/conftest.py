@@ -38,7 +38,6 @@ class ScriptedGateway:
     """Answers each key once and for all, as told beforehand; keeps what it was asked."""
 
     capabilities = Capabilities()
-    signature_header = ""
 
     def __init__(self) -> None:
         self.sent: list[Request] = []
@@ -101,6 +100,7 @@ def gateway(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted
     scripted = ScriptedGateway()
     monkeypatch.setitem(gateways.ADAPTERS, "scripted", lambda: scripted)
     settings.PAYMENT_GATEWAY = "scripted"
+    settings.PAYMENT_CIRCUIT_FAILURES = 1_000_000  # the circuit has tests of its own
     connect_anew("scripted")
     yield scripted
     gateways.disconnect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -320,7 +321,10 @@ def test_what_cannot_be_understood_is_no_answer(
 
 
 def test_an_answer_to_another_question_is_no_answer(settings: Any) -> None:
-    told = b'{"id":"a","key":"%s","status":"succeeded","code":""}' % str(new_id()).encode()
+    told = json.dumps(
+        {"id": "a", "key": str(new_id()), "kind": "void", "status": "succeeded", "code": ""}
+        | {"authorisation": "b", "amount_minor": 0, "currency": "GBP", "at": 0.0}
+    ).encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(told)
     settings.PAYMENT_GATEWAY_URL = answering(head + told)
     gateway = SimulatedGateway()

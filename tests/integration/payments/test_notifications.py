@@ -47,6 +47,7 @@ def notify(
 ) -> Any:
     body = json.dumps(
         {"id": "auth_1", "key": str(key), "kind": "authorise", "status": status, "code": code}
+        | {"authorisation": "auth_1", "amount_minor": 1_999, "currency": "GBP", "at": 0.0}
         | more
     ).encode()
     at = int(clock.now().timestamp()) - age

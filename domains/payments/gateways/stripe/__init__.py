@@ -44,8 +44,6 @@ class StripeGateway:
     """Raises NoAnswer for whatever leaves open what Stripe did: silence, faults of theirs, limits,
     and refused credentials. Any number of threads may use it."""
 
-    signature_header = SIGNATURE_HEADER
-
     def __init__(self) -> None:
         self._webhook_secret = settings.STRIPE_WEBHOOK_SECRET
         self._multicapture = settings.STRIPE_MULTICAPTURE
