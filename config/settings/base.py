@@ -11,7 +11,10 @@ from typing import Any
 from config.contexts import CONTEXT_OF_APP, CONTEXTS  # noqa: F401  (settings for infrastructure)
 from config.settings.environment import PUBLIC_URL, env
 from config.settings.files import *  # noqa: F403
+from config.settings.invoices import *  # noqa: F403
+from config.settings.orders import *  # noqa: F403
 from config.settings.payments import *  # noqa: F403
+from config.settings.pricing import *  # noqa: F403
 from config.settings.tasks import *  # noqa: F403
 from infrastructure.auth.keys import fault_in
 from infrastructure.database.urls import databases_from, replicas_from
@@ -234,6 +237,8 @@ RATE_LIMITS: dict[str, str | None] = {
     "login_account": "5/min",
     "refresh": "30/min",
     "checkout": "10/min",
+    # Per e-mail address that a guest gives.
+    "guest_order": "10/h",
     "search": "120/min",
     "carts": "300/min",
     "cart_made": "60/h",
@@ -249,7 +254,7 @@ for _fault in faults_in(CHOSEN_RATE_LIMITS, known=tuple(RATE_LIMITS)):
     env.require(False, _fault)
 RATE_LIMITS |= CHOSEN_RATE_LIMITS
 # Counted in the process while Redis is down; all other limits are off then.
-RATE_LIMITS_FALL_BACK = ["register", "login", "login_account", "checkout"]
+RATE_LIMITS_FALL_BACK = ["register", "login", "login_account", "checkout", "guest_order"]
 
 REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "infrastructure.http.problems.rest_framework_handler",
@@ -318,8 +323,3 @@ env.require(60 <= ACCESS_TOKEN_SECONDS <= 600, "ACCESS_TOKEN_SECONDS must be 60 
 
 # Finds personal data by equality; 32 random bytes or more, and never the key of anything else.
 PII_INDEX_KEY = env.text("PII_INDEX_KEY").encode()
-
-# --- Orders ----------------------------------------------------------------------------------
-
-# Makes order numbers of a sequence; with another key, old and new numbers could meet.
-ORDER_NUMBER_KEY = env.text("ORDER_NUMBER_KEY").encode()

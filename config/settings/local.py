@@ -11,6 +11,6 @@ LOGGING["fields"]["env"] = ENVIRONMENT
 # Wide enough for a replay of thousands of orders from one address, and still exercised.
 RATE_LIMITS = {**dict.fromkeys(RATE_LIMITS, "1000000/min"), **CHOSEN_RATE_LIMITS}
 
-PAYMENT_METHODS = env.items("PAYMENT_METHODS", ["card", "free", "invoice"])
+PAYMENT_METHODS = env.items("PAYMENT_METHODS", ["bank_transfer", "card", "free", "invoice"])
 
 env.check()

@@ -52,6 +52,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 30},
     },
+    "apply early notifications of payments": {
+        "task": "payments.apply_early_notifications",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "reconcile payments": {"task": "payments.reconcile", "schedule": 86400.0},
     "turn due prices": {
         "task": "products.turn_due_prices",
         "schedule": 5.0,

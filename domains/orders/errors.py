@@ -31,6 +31,38 @@ class PaymentDeclined(OrderError):
     code, status, title = "payment_declined", 402, "The payment was declined"
 
 
+class PaymentNotCompleted(OrderError):
+    """The customer neither confirmed nor sent the payment in its time."""
+
+    code, status, title = "payment_not_completed", 402, "The payment was not completed in time"
+
+
+class PaymentNotRetryable(OrderError):
+    """Only an order that waits for its payment can be paid by another one."""
+
+    code, status, title = "payment_not_retryable", 409, "The order does not wait for a payment"
+
+
+class QuoteRefused(OrderError):
+    """`errors` has one entry for each coupon or shipping method that cannot be had."""
+
+    code, status, title = "quote_refused", 422, "The order cannot be priced as it was asked for"
+
+
+class PriceChanged(OrderError):
+    """`errors` says what the total is now."""
+
+    code, status, title = "price_changed", 409, "The order does not cost what was expected"
+
+
+class EmailRequired(OrderError):
+    code, status, title = "email_required", 422, "Without an account an order needs an e-mail"
+
+
+class UnknownCustomer(OrderError):
+    code, status, title = "unknown_customer", 422, "There is no such customer"
+
+
 class UnknownChannel(OrderError):
     code, status, title = "unknown_channel", 400, "Unknown channel"
 
@@ -61,3 +93,107 @@ class OrderNotCancellable(OrderError):
 
 class PaymentCaptured(OrderError):
     code, status, title = "payment_captured", 409, "The order is paid, so it cannot be cancelled"
+
+
+class InvoiceNotFound(OrderError):
+    code, status, title = "invoice_not_found", 404, "There is no such invoice or credit note"
+
+
+class UnknownLine(OrderError):
+    code, status, title = "unknown_line", 422, "The order has no such line"
+
+
+class TooManyUnits(OrderError):
+    """`errors` has one entry for each line of which there are not so many left."""
+
+    code, status, title = "too_many_units", 409, "Not so many units are left for that"
+
+
+class StepInProgress(OrderError):
+    """Something else is being done to the order, or waits for a second person."""
+
+    code, status, title = "step_in_progress", 409, "Another change of the order is under way"
+
+
+class StepNotFound(OrderError):
+    code, status, title = "step_not_found", 404, "The order has no such step"
+
+
+class StepNotAwaitingApproval(OrderError):
+    code, status, title = (
+        "step_not_awaiting_approval",
+        409,
+        "The step does not wait for a second person",
+    )
+
+
+class SecondPersonRequired(OrderError):
+    code, status, title = "second_person_required", 403, "It takes a second person to approve this"
+
+
+class StepRefused(OrderError):
+    """`detail` says by what."""
+
+    code, status, title = "step_refused", 409, "The change could not be made"
+
+
+class OrderNotEditable(OrderError):
+    code, status, title = "order_not_editable", 409, "The order cannot be edited any more"
+
+
+class OrderNotFulfillable(OrderError):
+    code, status, title = "order_not_fulfillable", 409, "Nothing can be sent for the order"
+
+
+class NotInWarehouse(OrderError):
+    """`errors` has one entry for each SKU that the warehouse lacks."""
+
+    code, status, title = "not_in_warehouse", 409, "The warehouse does not have all of it"
+
+
+class FulfilmentNotFound(OrderError):
+    code, status, title = "fulfilment_not_found", 404, "The order has no such fulfilment"
+
+
+class CaptureRefused(OrderError):
+    code, status, title = "capture_refused", 402, "The money could not be taken"
+
+
+class CaptureExceedsTotal(OrderError):
+    code, status, title = "capture_exceeds_total", 409, "More than is left to be paid"
+
+
+class NothingToCapture(OrderError):
+    code, status, title = "nothing_to_capture", 409, "All that is to be paid has been taken"
+
+
+class OrderNotReturnable(OrderError):
+    code, status, title = "order_not_returnable", 409, "Nothing of the order can come back"
+
+
+class ReturnNotFound(OrderError):
+    code, status, title = "return_not_found", 404, "The order has no such return"
+
+
+class ReturnNotOpen(OrderError):
+    code, status, title = "return_not_open", 409, "The return is not in that state"
+
+
+class ReturnNotReceived(OrderError):
+    code, status, title = "return_not_received", 409, "The goods have not come back, or were paid"
+
+
+class OrderNotRefundable(OrderError):
+    code, status, title = "order_not_refundable", 409, "Nothing can be given back for the order"
+
+
+class NothingCaptured(OrderError):
+    code, status, title = "nothing_captured", 409, "No money was taken that could be given back"
+
+
+class RefundExceedsPayment(OrderError):
+    code, status, title = "refund_exceeds_payment", 409, "More than was taken and kept"
+
+
+class RefundRefused(OrderError):
+    code, status, title = "refund_refused", 409, "The gateway did not give the money back"

@@ -38,7 +38,12 @@ class OrderCreated(Event):
 @published("orders.order_status_updated", topic=TOPIC, version=2)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderStatusUpdated(Event):
-    """`reason` is a code, empty for a confirmed order."""
+    """The status of an order changed, or something beside it that is told here as well; then
+    `previous_status` is the status. `reason` is a code, empty for a confirmed order.
+
+    total_change_minor: by how much what is to be paid rose or fell, where an order that stands was
+    edited or parts of it were called off.
+    """
 
     order_id: UUID
     number: str
@@ -48,6 +53,10 @@ class OrderStatusUpdated(Event):
     reason: str
     currency: str
     total_minor: int
+    fulfilment_status: str = "UNFULFILLED"
+    payment_status: str = ""
+    return_status: str = "NONE"
+    total_change_minor: int = 0
 
 
 @published("orders.order_cancelled", topic=TOPIC, version=2)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from domains.orders import queries
-from domains.orders.events import OrderCreated
-from domains.orders.services import placement, settling
-from domains.payments.events import PaymentAuthorised, PaymentDeclined, PaymentVoided
+from domains.orders.events import OrderCreated, OrderStatusUpdated
+from domains.orders.services import batches, invoicing, placement
+from domains.payments.events import (
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentProcessed,
+    PaymentRefunded,
+    PaymentVoided,
+)
 from infrastructure import clock
 from infrastructure.events.bus import caused_by
 from infrastructure.events.event import Event
@@ -16,7 +23,7 @@ from infrastructure.events.subscriptions import subscribe
 from infrastructure.observability import correlation
 from infrastructure.observability.correlation import Correlation
 
-Outcome = PaymentAuthorised | PaymentDeclined | PaymentVoided
+Outcome = PaymentAuthorised | PaymentDeclined | PaymentProcessed | PaymentVoided
 
 # An outcome normally has its request waiting for it. Only what nobody decided in this time is
 # settled from here, so that the two do not race for every single order.
@@ -27,28 +34,60 @@ REQUEST_IS_GONE = timedelta(seconds=2)
 def settle_asynchronous_orders(events: Sequence[OrderCreated]) -> None:
     """Decide the orders that nobody waits for."""
     causes = {event.order_id: _cause(event) for event in events if event.asynchronous}
-    settling.settle_many(causes=causes, now=clock.now())
+    batches.settle_many(causes=causes, now=clock.now())
 
 
-@subscribe(PaymentAuthorised, PaymentDeclined, PaymentVoided, batch=True, idempotent=True)
+@subscribe(
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentProcessed,
+    PaymentVoided,
+    batch=True,
+    idempotent=True,
+)
 def settle_orders_with_an_outcome(events: Sequence[Outcome]) -> None:
     """Decide the orders whose payment's outcome came after their request had gone."""
-    payment_ids = [event.payment_id for event in events]
-    left = set(queries.undecided_among(payment_ids, placed_before=clock.now() - REQUEST_IS_GONE))
-    causes = {event.payment_id: _cause(event) for event in events if event.payment_id in left}
-    settling.settle_many(causes=causes, now=clock.now())
+    left = queries.waiting_among(
+        {event.reference for event in events}, placed_before=clock.now() - REQUEST_IS_GONE
+    )
+    _settle({event.reference: event for event in events}, left)
+
+
+@subscribe(PaymentProcessed, batch=True, idempotent=True)
+def complete_orders_that_are_paid(events: Sequence[PaymentProcessed]) -> None:
+    """What is sent and paid is complete."""
+    sent = queries.sent_among({event.reference for event in events})
+    _settle({event.reference: event for event in events}, sent)
 
 
 @subscribe(PaymentVoided, batch=True, idempotent=True)
 def cancel_orders_without_their_payment(events: Sequence[PaymentVoided]) -> None:
     """A confirmed order whose payment staff let go has no guarantee left."""
-    standing = set(queries.confirmed_among([event.payment_id for event in events]))
-    for event in events:
-        if event.payment_id in standing:
-            with caused_by(event):
-                placement.cancel_order(
-                    order_id=event.payment_id, reason="payment_voided", now=clock.now()
-                )
+    by_number = {event.reference: event for event in events}
+    standing = queries.confirmed_among(
+        {number: event.payment_id for number, event in by_number.items()}
+    )
+    for number, order_id in standing.items():
+        with caused_by(by_number[number]):
+            placement.cancel_order(order_id=order_id, reason="payment_voided", now=clock.now())
+
+
+def _settle(events: Mapping[str, Event], orders: Mapping[str, UUID]) -> None:
+    """Settle orders, each because of its event; both by the order's number."""
+    causes = {order_id: _cause(events[number]) for number, order_id in orders.items()}
+    batches.settle_many(causes=causes, now=clock.now())
+
+
+@subscribe(OrderStatusUpdated, PaymentProcessed, PaymentRefunded, batch=True, idempotent=True)
+def issue_invoices_and_credit_notes(
+    events: Sequence[OrderStatusUpdated | PaymentProcessed | PaymentRefunded],
+) -> None:
+    """Make the documents of orders follow what has left, and what was paid and given back."""
+    due = queries.to_be_documented(
+        order_ids={event.order_id for event in events if isinstance(event, OrderStatusUpdated)},
+        paid={event.reference for event in events if not isinstance(event, OrderStatusUpdated)},
+    )
+    invoicing.issue_due_for(order_ids=due, now=clock.now())
 
 
 def _cause(event: Event) -> Correlation:

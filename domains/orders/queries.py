@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.query import QuerySet
 
-from domains.orders.errors import OrderNotFound
+from domains.orders.errors import InvoiceNotFound, OrderNotFound
 from domains.orders.events import TOPIC
-from domains.orders.models import Order, OrderLine
-from domains.orders.rules.placement import Status
+from domains.orders.models import Document, Order, OrderLine
+from domains.orders.rules.placement import FulfilmentStatus, Status
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from infrastructure.money import Money
@@ -47,27 +49,94 @@ def order_of(customer_id: UUID | None, order_id: UUID) -> Order:
     return order
 
 
-def payment_statuses(orders: Sequence[Order]) -> dict[UUID, str]:
+def documents_of(customer_id: UUID | None, order_id: UUID) -> list[Document]:
+    """The invoices and credit notes of an order, without their lines, in the order they were made.
+    Raises OrderNotFound, also for an order of somebody else."""
+    if not orders_of(customer_id).filter(pk=order_id).exists():
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return list(Document.objects.filter(order_id=order_id).order_by("issued_at", "id"))
+
+
+def document_of(customer_id: UUID | None, document_id: UUID) -> Document:
+    """An invoice or credit note with its lines. Raises InvoiceNotFound, also for somebody
+    else's."""
+    documents = Document.objects.prefetch_related("line_rows").filter(pk=document_id)
+    if customer_id is not None:
+        documents = documents.filter(order__customer_id=customer_id)
+    document: Document | None = documents.first()
+    if document is None:
+        raise InvoiceNotFound(f"There is no invoice {document_id}.")
+    return document
+
+
+def to_be_documented(*, order_ids: Collection[UUID], paid: Collection[str]) -> list[UUID]:
+    """Those of these orders, and of the orders with these numbers that were paid or got money
+    back, that documents may be due for: a first look, which costs one statement for all."""
+    found = Order.objects.filter(Q(id__in=order_ids) | Q(number__in=paid))
+    begun = ~Q(fulfilment_status=FulfilmentStatus.UNFULFILLED) | Q(status=Status.COMPLETED)
+    has_documents = Exists(Document.objects.filter(order_id=OuterRef("id")))
+    found = found.filter(begun | Q(number__in=paid) | has_documents)
+    return list(found.order_by("id").values_list("id", flat=True))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentOfOrder:
+    """action_url: where the customer has to go to confirm the payment."""
+
+    status: PaymentStatus = PaymentStatus.PENDING
+    action_url: str = ""
+
+    @classmethod
+    def of(cls, status: PaymentStatus | None, action_url: str | None) -> Self:
+        return cls(status=status or PaymentStatus.PENDING, action_url=action_url or "")
+
+
+def payments_of(orders: Sequence[Order]) -> dict[UUID, PaymentOfOrder]:
     """How the payments of these orders stand; PENDING where none has begun. One statement."""
-    states = payments.payment_states([order.id for order in orders])
+    states = payments.payment_states([order.payment_id for order in orders])
     return {
-        order.id: states[order.id].status if order.id in states else PaymentStatus.PENDING
+        order.id: PaymentOfOrder.of(state.status, state.action_url)
+        if (state := states.get(order.payment_id)) is not None
+        else PaymentOfOrder()
         for order in orders
     }
 
 
-def undecided_among(order_ids: list[UUID], *, placed_before: datetime) -> list[UUID]:
-    """Those of these orders that have waited for their outcome since before that time."""
-    waiting = Order.objects.filter(id__in=order_ids, unsettled_since__lt=placed_before)
-    return list(waiting.values_list("id", flat=True))
+def payment_statuses(orders: Sequence[Order]) -> dict[UUID, str]:
+    """As `payments_of`, their statuses alone."""
+    return {order_id: payment.status for order_id, payment in payments_of(orders).items()}
 
 
-def confirmed_among(order_ids: list[UUID]) -> list[UUID]:
-    """Those of these orders that are confirmed, and that nobody is calling off."""
-    standing = Order.objects.filter(
-        id__in=order_ids, status=Status.CONFIRMED, cancel_requested_at__isnull=True
+def waiting_among(numbers: Collection[str], *, placed_before: datetime) -> dict[str, UUID]:
+    """Those of these orders, by number, that wait for an outcome which no request waits for: since
+    before that time, or for their customer to pay."""
+    waiting = Order.objects.filter(
+        Q(unsettled_since__lt=placed_before) | Q(pay_until__isnull=False), number__in=numbers
     )
-    return list(standing.values_list("id", flat=True))
+    return dict(waiting.values_list("number", "id"))
+
+
+def confirmed_among(payment_ids: Mapping[str, UUID]) -> dict[str, UUID]:
+    """Those of these orders, by number, that rely on the payment, are confirmed, and that nobody is
+    calling off."""
+    standing = Order.objects.filter(
+        number__in=payment_ids, status=Status.CONFIRMED, cancel_requested_at__isnull=True
+    )
+    return {
+        number: order_id
+        for number, order_id, payment_id in standing.values_list("number", "id", "payment_id")
+        if payment_ids[number] == payment_id
+    }
+
+
+def sent_among(numbers: Collection[str]) -> dict[str, UUID]:
+    """Those of these orders, by number, that are sent and wait to be paid."""
+    sent = Order.objects.filter(
+        number__in=numbers,
+        status=Status.CONFIRMED,
+        fulfilment_status=FulfilmentStatus.FULFILLED,
+    )
+    return dict(sent.values_list("number", "id"))
 
 
 def orders_audit() -> Iterator[OrderAudit]:

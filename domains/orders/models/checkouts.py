@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
 from django.db import models
+
+
+class CheckoutQuerySet(models.QuerySet["Checkout"]):
+    def abandon(self, *, order_id: UUID, cart_id: UUID, now: datetime) -> bool:
+        """See to it that no order comes to be under an id. False if there is one already."""
+        checkout, _ = self.get_or_create(
+            order_id=order_id,
+            defaults={"cart_id": cart_id, "state": Checkout.State.ABANDONED, "at": now},
+        )
+        return checkout.state == Checkout.State.ABANDONED
 
 
 class Checkout(models.Model):
@@ -22,5 +36,12 @@ class Checkout(models.Model):
     state = models.CharField(max_length=10, choices=State)
     at = models.DateTimeField()
 
+    objects = CheckoutQuerySet.as_manager()
+
     def __str__(self) -> str:
         return f"{self.order_id} {self.state}"
+
+    @classmethod
+    def placed(cls, *, order_id: UUID, cart_id: UUID, now: datetime) -> Self:
+        """To be saved along with the order."""
+        return cls(order_id=order_id, cart_id=cart_id, state=cls.State.PLACED, at=now)

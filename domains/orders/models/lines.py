@@ -22,6 +22,7 @@ class OrderLine(OwnedModel):
     variant_id = models.UUIDField()
     sku = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
+    note = models.TextField(blank=True)
     weight_g = models.BigIntegerField(default=0)
     quantity = models.BigIntegerField()
     cancelled = models.BigIntegerField(default=0)

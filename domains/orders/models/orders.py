@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -12,17 +11,14 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 
-from domains.orders.errors import (
-    OrderError,
-    OrderNotCancellable,
-    OrderNotFound,
-    OrderRejected,
-    OutOfStock,
-    PaymentDeclined,
-)
+from domains.orders.errors import OrderError, OrderNotCancellable, StepInProgress
 from domains.orders.events import OrderCancelled, OrderCreated, OrderStatusUpdated
+from domains.orders.models.commands import Cancelling, Editing, Fulfilling, Refunding
 from domains.orders.models.history import OrderChange
 from domains.orders.models.lines import OrderLine
+from domains.orders.models.order_set import OrderQuerySet
+from domains.orders.models.refusals import refusal_of
+from domains.orders.models.terms import Origin, PaymentChoice, Terms, customer_key
 from domains.orders.rules.history import By
 from domains.orders.rules.placement import (
     PLACEMENT_DEADLINE,
@@ -31,104 +27,17 @@ from domains.orders.rules.placement import (
     Source,
     Status,
 )
-from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned
-from infrastructure.errors import FieldError
+from infrastructure.aggregates import Owned
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 from infrastructure.pii.fields import BlindIndexField, PersonalEmailField, PersonalJSONField
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PaymentChoice:
-    """How the customer wants to pay. The token is the gateway's, opaque to us."""
-
-    method: str
-    token: str
-    # Whether the order waits for another try where this one is declined.
-    keep_on_decline: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Origin:
-    """Who orders, and by which way.
-
-    customer_id: None for a guest, who is known by `email` and reads the order with a token whose
-    SHA-256 is `token_hash`. placed_by: the member of staff who took the order for the customer.
-    """
-
-    customer_id: UUID | None
-    email: str = ""
-    token_hash: bytes | None = None
-    channel: str = ""
-    source: Source = Source.WEB
-    placed_by: UUID | None = None
-    cart_id: UUID | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
-    """What an order costs besides its lines, in minor units, as it was quoted.
-
-    shipping_minor: with its tax. coupons: as they were entered; uses: what of promotions and
-    coupons has to be redeemed; discounts: what was taken off, and why.
-    """
-
-    prices_include_tax: bool = True
-    subtotal_minor: int
-    discount_minor: int = 0
-    shipping_method: str = ""
-    shipping_name: str = ""
-    shipping_minor: int = 0
-    shipping_tax_minor: int = 0
-    shipping_tax_rate: str = "0"
-    tax_minor: int = 0
-    total_minor: int
-    coupons: Sequence[str] = ()
-    uses: Sequence[dict[str, Any]] = ()
-    discounts: Sequence[dict[str, Any]] = ()
-
-
-class OrderQuerySet(AggregateQuerySet):
-    def whole(self, order_id: UUID) -> Order:
-        """The order with its lines. Raises OrderNotFound."""
-        order: Any = self.prefetch_related("line_rows").filter(pk=order_id).first()
-        if order is None:
-            raise OrderNotFound(f"There is no order {order_id}.")
-        assert isinstance(order, Order)
-        return order
-
-    def take_due(self, *, now: datetime, limit: int) -> list[UUID]:
-        """The unsettled orders that are due, the longest due first, and make them due again later:
-        after a quarter of the time they have been waiting, between 5 seconds and 5 minutes.
-
-        `settle_at` is a schedule and no state: neither the version nor the events know of it.
-        """
-        rows = self.command(_TAKE_DUE, [now, now, now, limit])
-        return [order_id for (order_id,) in rows]
-
-
-_TAKE_DUE = """
-UPDATE orders_order o
-SET settle_at = %s::timestamptz + greatest(
-    least((%s::timestamptz - o.unsettled_since) / 4, interval '5 minutes'), interval '5 seconds'
-)
-FROM (
-    SELECT id FROM orders_order
-    WHERE settle_at <= %s::timestamptz
-    ORDER BY settle_at LIMIT %s
-    FOR NO KEY UPDATE SKIP LOCKED
-) due
-WHERE o.id = due.id
-RETURNING o.id
-"""
 
 
 def _choices(kinds: type[StrEnum]) -> list[tuple[str, str]]:
     return [(kind.value, kind.value) for kind in kinds]
 
 
-class Order(AggregateRoot):
+class Order(Editing, Cancelling, Fulfilling, Refunding):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     number = models.CharField(max_length=12, unique=True)
     # Empty for a guest, whom the e-mail address stands for.
@@ -172,11 +81,15 @@ class Order(AggregateRoot):
     discounts = models.JSONField(default=list, blank=True)
     # The order's own id at first; another try of payment is another payment.
     payment_id = models.UUIDField()
+    # One that another try has taken the place of, until it is certain that it holds nothing.
+    superseded_payment_id = models.UUIDField(null=True, blank=True)
     payment_method = models.CharField(max_length=40)
     # As it was last seen, for lists. What counts is what payments say.
     payment_status = models.CharField(max_length=20, default="PENDING")
     # Kept only until the order is decided: recovery may have to send the same request again.
     payment_token = models.CharField(max_length=200, blank=True)
+    # Where the gateway sends the customer back to who had to confirm the payment there.
+    payment_return_url = models.CharField(max_length=500, blank=True)
     # Whether a declined payment leaves the order waiting for another try.
     keep_on_decline = models.BooleanField(default=False)
     # Until when the customer may pay for an order that waits for that.
@@ -292,6 +205,7 @@ class Order(AggregateRoot):
             payment_id=order_id,
             payment_method=payment.method,
             payment_token=payment.token,
+            payment_return_url=payment.return_url,
             keep_on_decline=payment.keep_on_decline,
             shipping_address=shipping_address,
             billing_address=billing_address,
@@ -331,6 +245,10 @@ class Order(AggregateRoot):
         """Ask for the end; settling carries it out, since goods and money come back first."""
         if self.status not in (Status.PENDING, Status.CONFIRMED):
             raise OrderNotCancellable(f"Order {self.number} is {self.status}.")
+        if any(line.fulfilled for line in self.lines):
+            raise OrderNotCancellable(f"Parts of order {self.number} have been sent.")
+        if self.step_id is not None:
+            raise StepInProgress(f"Another change of order {self.number} is being carried out.")
         if self.cancel_requested_at is None:
             self.cancel_requested_at = now
             self.cancel_reason = reason
@@ -355,9 +273,43 @@ class Order(AggregateRoot):
             )
         )
 
+    def await_payment(self, *, until: datetime, now: datetime) -> None:
+        """The customer has to do something before it can be decided: confirm the payment, send the
+        money, or try again."""
+        self._require(Status.PENDING)
+        self.pay_until = until
+        self.settle_at = now + PLACEMENT_DEADLINE
+
+    def pay_again(
+        self, payment: PaymentChoice, *, payment_id: UUID, drop_earlier: bool, now: datetime
+    ) -> None:
+        """Try another payment. The earlier one is let go first, if it could still become good."""
+        self._require(Status.PENDING)
+        if drop_earlier:
+            self.superseded_payment_id = self.payment_id
+        self.payment_id = payment_id
+        self.payment_method, self.payment_token = payment.method, payment.token
+        self.payment_return_url = payment.return_url
+        self.settle_at = now + PLACEMENT_DEADLINE
+
+    def drop_superseded_payment(self) -> None:
+        """The earlier payment holds nothing, and never will."""
+        self.superseded_payment_id = None
+
+    def keep_superseded_payment(self) -> None:
+        """The earlier payment became good before it could be let go, so it is the order's."""
+        assert self.superseded_payment_id is not None
+        self.payment_id, self.superseded_payment_id = self.superseded_payment_id, None
+
+    def complete(self, *, now: datetime) -> None:
+        """Everything has been sent or cancelled, and is paid as it was agreed."""
+        self._require(Status.CONFIRMED)
+        self._change_status(Status.COMPLETED, reason="", now=now)
+        self._is_settled()
+
     def finish(self) -> None:
-        """Goods and money of an ended order are back."""
-        self._require(Status.REJECTED, Status.CANCELLED)
+        """Nothing is left to do: of an ended order goods and money are back."""
+        self._require(Status.CONFIRMED, Status.COMPLETED, Status.REJECTED, Status.CANCELLED)
         self._is_settled()
 
     def see_payment(self, status: str) -> None:
@@ -387,6 +339,16 @@ class Order(AggregateRoot):
         return Money(self.total_minor, self.currency)
 
     @property
+    def customer_key(self) -> str | None:
+        """Who uses limited promotions: the customer, or a guest's address as a blind index."""
+        return customer_key(customer_id=self.customer_id, email=self.email)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether nothing is left to be sent, and something was."""
+        return self.fulfilment_status == FulfilmentStatus.FULFILLED
+
+    @property
     def is_undecided(self) -> bool:
         return self.status == Status.PENDING
 
@@ -395,11 +357,9 @@ class Order(AggregateRoot):
         again."""
         if self.status != Status.REJECTED:
             return None
-        if self.reason == OutOfStock.code:
-            return OutOfStock(errors=shortage_errors(self.shortages, self.lines))
-        if self.reason == PaymentDeclined.code:
-            return PaymentDeclined(f"The payment of order {self.number} was declined.")
-        return OrderRejected(f"Order {self.number} was rejected: {self.reason}.")
+        return refusal_of(
+            number=self.number, reason=self.reason, shortages=self.shortages, lines=self.lines
+        )
 
     def _is_unsettled(self, now: datetime) -> None:
         if self.unsettled_since is None:
@@ -414,10 +374,14 @@ class Order(AggregateRoot):
             self._require(Status.PENDING, Status.CONFIRMED)
         else:
             self._require(Status.PENDING)
-        previous, self.status = self.status, status
         self.reason = reason
         self.decided_at = now
-        self.payment_token = ""
+        self.payment_token = self.payment_return_url = ""
+        self.pay_until = None
+        self._change_status(status, reason=reason, now=now)
+
+    def _change_status(self, status: Status, *, reason: str, now: datetime) -> None:
+        previous, self.status = self.status, status
         self.record(
             OrderStatusUpdated(
                 order_id=self.id,
@@ -428,6 +392,9 @@ class Order(AggregateRoot):
                 reason=reason,
                 currency=self.currency,
                 total_minor=self.total_minor,
+                fulfilment_status=self.fulfilment_status,
+                payment_status=self.payment_status,
+                return_status=self.return_status,
                 occurred_at=now,
             )
         )
@@ -435,22 +402,3 @@ class Order(AggregateRoot):
     def _require(self, *statuses: Status) -> None:
         if self.status not in statuses:
             raise OrderNotCancellable(f"Order {self.number} is {self.status}.")
-
-
-def shortage_errors(
-    shortages: Sequence[dict[str, Any]], lines: Sequence[OrderLine]
-) -> list[FieldError]:
-    """One error for each line of a SKU that was short."""
-    short = {shortage["sku"]: shortage for shortage in shortages}
-    return [
-        FieldError(
-            pointer=f"/lines/{line.position}/quantity",
-            code="out_of_stock",
-            detail=(
-                f"{short[line.sku]['requested']} of {line.sku} ordered, "
-                f"{short[line.sku]['available']} available."
-            ),
-        )
-        for line in lines
-        if line.sku in short
-    ]

@@ -49,40 +49,68 @@ class Hold(StrEnum):
 
 
 class Guarantee(StrEnum):
-    """What is known of the money."""
+    """What is known of the money. WAITING: the customer has to confirm or to send it."""
 
     NONE = "NONE"
     GIVEN = "GIVEN"
     REFUSED = "REFUSED"
+    WAITING = "WAITING"
     UNKNOWN = "UNKNOWN"
     CAPTURED = "CAPTURED"
     GIVEN_BACK = "GIVEN_BACK"
 
 
+class Uses(StrEnum):
+    """What is known of the limited promotions that the order makes use of. NONE: there are none."""
+
+    NONE = "NONE"
+    OPEN = "OPEN"
+    REDEEMED = "REDEEMED"
+    REFUSED = "REFUSED"
+    GIVEN_BACK = "GIVEN_BACK"
+
+
 class Step(StrEnum):
     HOLD = "HOLD"
+    REDEEM = "REDEEM"
+    DROP_PAYMENT = "DROP_PAYMENT"
     AUTHORISE = "AUTHORISE"
+    AWAIT_PAYMENT = "AWAIT_PAYMENT"
     CONFIRM = "CONFIRM"
     REJECT = "REJECT"
     CANCEL = "CANCEL"
     REFUSE_CANCEL = "REFUSE_CANCEL"
     CARRY_ON = "CARRY_ON"
+    COMPLETE = "COMPLETE"
     RELEASE = "RELEASE"
+    GIVE_BACK = "GIVE_BACK"
     VOID = "VOID"
     FINISH = "FINISH"
     WAIT = "WAIT"
     REST = "REST"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
+    """keeps_on_decline: a declined payment may be followed by another one. awaits_payment: until
+    when is written down. overdue: that time is over. supersedes: an earlier payment may hold money
+    still. step_open: a command such as a return is being carried out. sent: nothing is left to be
+    sent. paid: all that is to be paid is ours, or granted on account.
+    """
+
     status: str
-    cancel_requested: bool
-    finished: bool
-    hold: Hold
-    guarantee: Guarantee
-    # Whether a command such as a return is being carried out.
+    cancel_requested: bool = False
+    finished: bool = False
+    hold: Hold = Hold.NONE
+    uses: Uses = Uses.NONE
+    guarantee: Guarantee = Guarantee.NONE
+    keeps_on_decline: bool = False
+    awaits_payment: bool = False
+    overdue: bool = False
+    supersedes: bool = False
     step_open: bool = False
+    sent: bool = False
+    paid: bool = False
 
 
 def next_step(facts: Facts) -> Step:
@@ -91,19 +119,11 @@ def next_step(facts: Facts) -> Step:
         return _next_of_pending(facts)
     if facts.step_open:
         return Step.CARRY_ON
-    if facts.status == Status.COMPLETED:
-        return Step.REST
-    if facts.status == Status.CONFIRMED:
-        return _next_of_confirmed(facts)
+    if facts.status in (Status.CONFIRMED, Status.COMPLETED):
+        return _next_of_standing(facts)
     if facts.finished:
         return Step.REST
-    if facts.hold != Hold.RELEASED:
-        return Step.RELEASE
-    if facts.guarantee in (Guarantee.GIVEN, Guarantee.NONE, Guarantee.UNKNOWN):
-        return Step.VOID
-    if facts.guarantee == Guarantee.CAPTURED:
-        return Step.WAIT  # a void cannot give taken money back: staff have to
-    return Step.FINISH
+    return _next_of_ended(facts)
 
 
 def _next_of_pending(facts: Facts) -> Step:
@@ -113,18 +133,51 @@ def _next_of_pending(facts: Facts) -> Step:
         return Step.HOLD
     if facts.hold in (Hold.REFUSED, Hold.RELEASED):
         return Step.REJECT
+    if facts.uses == Uses.OPEN:
+        return Step.REDEEM
+    if facts.uses in (Uses.REFUSED, Uses.GIVEN_BACK):
+        return Step.REJECT
+    if facts.supersedes:
+        return Step.DROP_PAYMENT
     if facts.guarantee in (Guarantee.NONE, Guarantee.UNKNOWN):
         return Step.AUTHORISE  # asking again under the same key is how an outcome is learnt
-    if facts.guarantee in (Guarantee.REFUSED, Guarantee.GIVEN_BACK):
-        return Step.REJECT
-    return Step.CONFIRM
+    if facts.guarantee in (Guarantee.GIVEN, Guarantee.CAPTURED):
+        return Step.CONFIRM
+    may_be_paid = facts.guarantee == Guarantee.WAITING or (
+        facts.guarantee == Guarantee.REFUSED and facts.keeps_on_decline
+    )
+    if may_be_paid and not facts.overdue:
+        return Step.WAIT if facts.awaits_payment else Step.AWAIT_PAYMENT
+    # What the customer could pay still has to be let go before the order ends without it.
+    return Step.VOID if facts.guarantee == Guarantee.WAITING else Step.REJECT
 
 
-def _next_of_confirmed(facts: Facts) -> Step:
-    if not facts.cancel_requested:
-        return Step.REST
+def _next_of_standing(facts: Facts) -> Step:
+    if facts.status == Status.CONFIRMED:
+        if facts.cancel_requested:
+            return _next_of_called_off(facts)
+        if facts.sent and facts.paid:
+            return Step.COMPLETE
+    return Step.REST if facts.finished else Step.FINISH
+
+
+def _next_of_called_off(facts: Facts) -> Step:
     if facts.guarantee == Guarantee.CAPTURED:
         return Step.REFUSE_CANCEL
-    if facts.guarantee in (Guarantee.GIVEN, Guarantee.UNKNOWN):
+    if facts.guarantee in (Guarantee.GIVEN, Guarantee.UNKNOWN, Guarantee.WAITING):
         return Step.VOID
     return Step.CANCEL
+
+
+def _next_of_ended(facts: Facts) -> Step:
+    if facts.hold != Hold.RELEASED:
+        return Step.RELEASE
+    if facts.uses in (Uses.OPEN, Uses.REDEEMED, Uses.REFUSED):
+        return Step.GIVE_BACK
+    if facts.supersedes:
+        return Step.DROP_PAYMENT
+    if facts.guarantee == Guarantee.CAPTURED:
+        return Step.WAIT  # a void cannot give taken money back: staff have to
+    if facts.guarantee in (Guarantee.GIVEN_BACK, Guarantee.REFUSED):
+        return Step.FINISH
+    return Step.VOID

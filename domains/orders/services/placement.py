@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from domains.orders.errors import (
-    OrderError,
+    EmailRequired,
     OrderInProgress,
-    OutOfStock,
     PaymentCaptured,
     PaymentTokenRequired,
-    TotalTooLarge,
-    UnknownChannel,
     UnknownPaymentMethod,
-    UnknownSku,
 )
-from domains.orders.models import Order, OrderLine, Origin, PaymentChoice, Terms
-from domains.orders.queries import payment_statuses
+from domains.orders.models import Checkout, Order, PaymentChoice
+from domains.orders.queries import PaymentOfOrder, payments_of
 from domains.orders.rules.placement import Status
-from domains.orders.services import settling
+from domains.orders.services import quoting, settling
+from domains.orders.services.cases import Case
 from domains.orders.services.numbers import next_number
+from domains.orders.services.wishes import WantedLine, Wish
 from domains.payments import public as payments
-from domains.payments.public import PaymentStatus
-from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
-from infrastructure.errors import FieldError
+from infrastructure.errors import DomainError, FieldError
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey
-from infrastructure.money import MAX_AMOUNT_MINOR, Money
+from infrastructure.ids import new_id
+from infrastructure.money import Money
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WantedLine:
-    sku: str
-    quantity: int
+__all__ = ["Placed", "WantedLine", "cancel_order", "place", "place_order", "replayed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,13 +39,17 @@ class Placed:
     """`replayed`: the key had been used before, and this is the order that it made then."""
 
     order: Order
-    payment_status: str
+    payment: PaymentOfOrder
     replayed: bool = False
+
+    @property
+    def payment_status(self) -> str:
+        return self.payment.status
 
 
 def place_order(
     *,
-    customer_id: UUID,
+    customer_id: UUID | None,
     lines: Sequence[WantedLine],
     currency: str,
     shipping_address: dict[str, Any],
@@ -60,65 +57,90 @@ def place_order(
     asynchronous: bool,
     key: IdempotencyKey,
     now: datetime,
-    channel: str | None = None,
-    customer_group: str | None = None,
+    **more: Any,
 ) -> Placed:
-    """Place an order, once per idempotency key however often it is sent.
+    """Place an order, once per idempotency key however often it is sent. more: as `Wish` has it.
 
-    channel, customer_group: whose price lists hold besides those for everybody. The price of one
-    depends on how many of its SKU all lines together want.
     Synchronous: the order comes back decided, or still PENDING if the gateway gave no answer in
-    its time; recovery decides it then. Asynchronous: it comes back PENDING.
-    Raises UnknownChannel, UnknownSku, OutOfStock, UnknownPaymentMethod and PaymentTokenRequired
-    before anything is written, and OrderInProgress while another request with the key is at work.
+    its time, or the customer has to do something first. Asynchronous: it comes back PENDING.
+    Raises EmailRequired, UnknownChannel, UnknownSku, OutOfStock, QuoteRefused, PriceChanged,
+    TotalTooLarge, UnknownPaymentMethod and PaymentTokenRequired before anything is written, and
+    OrderInProgress while another request with the key is at work.
     """
-    wanted = _wanted(lines)
-    try:
-        offers = products.offers(
-            wanted, currency=currency, channel=channel, customer_group=customer_group, now=now
-        )
-    except products.UnknownChannel as error:
-        fault = FieldError("/channel", error.code, error.detail)
-        raise UnknownChannel(error.detail, errors=[fault]) from error
-    try:
-        _refuse_what_cannot_be_had(lines, wanted, offers)
-        order_lines = _order_lines(lines, offers)
-        total = Money(sum(line.amount_minor for line in order_lines), currency)
-        if total.amount_minor > MAX_AMOUNT_MINOR:
-            raise TotalTooLarge(f"An order may be worth {Money(MAX_AMOUNT_MINOR, currency)}.")
-        _refuse_payment(payment, total)
-    except OrderError:
-        # What is refused now may have been placed before: the key decides, not today's stock.
-        if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
-            return _replayed(earlier)
-        raise
-    order = Order.place(
-        number=next_number(),
-        origin=Origin(customer_id=customer_id, channel=channel or ""),
-        lines=order_lines,
+    wish = Wish(
+        customer_id=customer_id,
+        lines=lines,
         currency=currency,
-        terms=Terms(subtotal_minor=total.amount_minor, total_minor=total.amount_minor),
         shipping_address=shipping_address,
         payment=payment,
         asynchronous=asynchronous,
-        now=now,
+        **more,
     )
     try:
-        with idempotency.duplicates():
-            order.save(also=[key.record(order.id, now)])
+        order = drafted(wish, order_id=new_id(), now=now)
+    except DomainError:
+        # What is refused now may have been placed before: the key decides, not today's stock.
+        if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
+            return replayed(earlier)
+        raise
+    try:
+        return place(order, key=key, now=now)
     except idempotency.Duplicate:
         if (earlier := idempotency.find(alias_of("orders"), key)) is None:
             raise  # the record was purged between the two statements
-        return _replayed(earlier)
-    case = settling.Case(order)
-    if not asynchronous:
+        return replayed(earlier)
+
+
+def drafted(wish: Wish, *, order_id: UUID, now: datetime) -> Order:
+    """The order that would be placed, with its prices; nothing is written. Raises as
+    `place_order` says."""
+    if wish.customer_id is None and not wish.email:
+        fault = FieldError("/email", EmailRequired.code, EmailRequired.title)
+        raise EmailRequired(errors=[fault])
+    offers = quoting.offers_for(wish, now=now)
+    lines, terms = quoting.priced(wish, offers, now=now)
+    refuse_payment(wish.payment, Money(terms.total_minor, wish.currency))
+    return Order.place(
+        order_id=order_id,
+        number=next_number(),
+        origin=wish.origin_of(order_id),
+        lines=lines,
+        currency=wish.currency,
+        terms=terms,
+        shipping_address=wish.shipping_address,
+        billing_address=wish.billing_address,
+        payment=wish.payment,
+        asynchronous=wish.asynchronous,
+        now=now,
+    )
+
+
+def place(order: Order, *, key: IdempotencyKey, now: datetime) -> Placed:
+    """Write a drafted order down, and take it as far as it gets unless it is asynchronous.
+
+    Raises idempotency.Duplicate where the key was used meanwhile; for an order of a cart
+    ConcurrentModification where it is placed already, and IntegrityError where its checkout was
+    given up. Then nothing was written.
+    """
+    also: list[Any] = [key.record(order.id, now)]
+    if order.cart_id is not None:
+        also.append(Checkout.placed(order_id=order.id, cart_id=order.cart_id, now=now))
+    with idempotency.duplicates():
+        order.save(also=also, unless_exists=order.cart_id is not None)
+    case = Case(order)
+    if not order.asynchronous:
         try:
             case = settling.carry_on(case, now=now)
         except ConcurrentModification:
             # Others are settling it at the same time, and one of them will be the last.
-            order = Order.objects.whole(order.id)
-            return Placed(order=order, payment_status=payment_statuses([order])[order.id])
-    return Placed(order=case.order, payment_status=case.payment or PaymentStatus.PENDING)
+            return _as_it_stands(Order.objects.whole(order.id), replayed=False)
+    return answer_of(case)
+
+
+def answer_of(case: Case) -> Placed:
+    """An order as its settling has just left it; nothing is read."""
+    payment = PaymentOfOrder.of(case.payment, case.action_url)
+    return Placed(order=case.order, payment=payment)
 
 
 def cancel_order(
@@ -155,17 +177,23 @@ def _request_cancel(order_id: UUID, reason: str, now: datetime, key: Idempotency
             return
 
 
-def _replayed(order_id: UUID) -> Placed:
+def replayed(order_id: UUID) -> Placed:
+    """What a request that is sent again is answered. Raises OrderInProgress while the first one is
+    at work."""
     order = Order.objects.whole(order_id)
-    if order.is_undecided and not order.asynchronous:
+    if order.is_undecided and not order.asynchronous and order.pay_until is None:
         raise OrderInProgress(
             f"Order {order.number} is being decided.", headers={"Retry-After": "1"}
         )
-    status = payment_statuses([order])[order.id]
-    return Placed(order=order, payment_status=status, replayed=True)
+    return _as_it_stands(order, replayed=True)
 
 
-def _refuse_payment(payment: PaymentChoice, total: Money) -> None:
+def _as_it_stands(order: Order, *, replayed: bool) -> Placed:
+    return Placed(order=order, payment=payments_of([order])[order.id], replayed=replayed)
+
+
+def refuse_payment(payment: PaymentChoice, total: Money) -> None:
+    """Raises UnknownPaymentMethod and PaymentTokenRequired, as this context says them."""
     try:
         payments.check_method(method=payment.method, amount=total, token=payment.token)
     except payments.UnknownPaymentMethod as error:
@@ -174,55 +202,3 @@ def _refuse_payment(payment: PaymentChoice, total: Money) -> None:
     except payments.PaymentTokenRequired as error:
         fault = FieldError("/payment/token", error.code, error.detail)
         raise PaymentTokenRequired(error.detail, errors=[fault]) from error
-
-
-def _wanted(lines: Sequence[WantedLine]) -> dict[str, int]:
-    """How many of each SKU all lines together want."""
-    wanted: dict[str, int] = {}
-    for line in lines:
-        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
-    return wanted
-
-
-def _refuse_what_cannot_be_had(
-    lines: Sequence[WantedLine],
-    wanted: Mapping[str, int],
-    offers: Mapping[str, products.Offer],
-) -> None:
-    unknown = [
-        FieldError(f"/lines/{position}/sku", "unknown_sku", f"{line.sku} is not sold here.")
-        for position, line in enumerate(lines)
-        if line.sku not in offers or not offers[line.sku].active
-    ]
-    if unknown:
-        raise UnknownSku(errors=unknown)
-    short = [
-        FieldError(
-            f"/lines/{position}/quantity",
-            "out_of_stock",
-            f"{wanted[line.sku]} of {line.sku} ordered, {offers[line.sku].available} available.",
-        )
-        for position, line in enumerate(lines)
-        if wanted[line.sku] > offers[line.sku].available
-    ]
-    if short:
-        raise OutOfStock(errors=short)
-
-
-def _order_lines(
-    lines: Sequence[WantedLine], offers: Mapping[str, products.Offer]
-) -> list[OrderLine]:
-    return [
-        OrderLine(
-            position=position,
-            product_id=offers[line.sku].product_id,
-            variant_id=offers[line.sku].variant_id,
-            sku=line.sku,
-            name=offers[line.sku].name,
-            quantity=line.quantity,
-            unit_price_minor=offers[line.sku].unit_price.amount_minor,
-            subtotal_minor=offers[line.sku].unit_price.amount_minor * line.quantity,
-            amount_minor=offers[line.sku].unit_price.amount_minor * line.quantity,
-        )
-        for position, line in enumerate(lines)
-    ]

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+import logging
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from domains.orders.errors import OutOfStock, PaymentDeclined
+from django.conf import settings
+
+from domains.carts import public as carts
+from domains.orders.errors import OutOfStock, PaymentDeclined, PaymentNotCompleted
 from domains.orders.models import Order
 from domains.orders.rules import placement as rules
-from domains.orders.rules.placement import Guarantee, Hold, Step
+from domains.orders.rules.placement import Guarantee, Hold, Step, Uses
 from domains.orders.services import steps
+from domains.orders.services.cases import Case, case_of
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
+from domains.pricing import public as pricing
 from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.threads import in_threads
 from infrastructure.errors import DomainError
-from infrastructure.observability import correlation
-from infrastructure.observability.correlation import Correlation
+
+logger = logging.getLogger(__name__)
 
 # How often whoever lost a compare-and-set looks again before leaving the order to the winner.
 RETRIES = 3
@@ -36,30 +39,7 @@ def settle(*, order_id: UUID, now: datetime) -> Order:
 
     Everybody may call it at any time, also at once. Raises OrderNotFound.
     """
-    return carry_on(_case_of(Order.objects.whole(order_id)), now=now).order
-
-
-def settle_many(*, causes: Mapping[UUID, Correlation], now: datetime) -> None:
-    """Settle many orders, each under the correlation of what caused it.
-
-    What they want is held in one statement, first come first served; their payments are asked for
-    several at a time. Every order gets its turn; then the first failure is raised.
-    """
-    cases = _cases_of(causes)
-    fresh = {c.order.id: c for c in cases if rules.next_step(c.facts) == Step.HOLD}
-    requests = [
-        products.HoldRequest(order_id=order_id, lines=_lines_to_hold(case.order), cause=cause)
-        for order_id, cause in causes.items()
-        if (case := fresh.get(order_id)) is not None
-    ]
-    for order_id, answer in products.hold_many(requests=requests, now=now).items():
-        fresh[order_id].note_hold(answer)
-
-    def settle_one(case: Case) -> None:
-        with correlation.entered(causes[case.order.id]):
-            carry_on(case, now=now)
-
-    in_threads(settle_one, cases, threads=THREADS)
+    return carry_on(case_of(Order.objects.whole(order_id), now=now), now=now).order
 
 
 def settle_unfinished(*, now: datetime) -> int:
@@ -70,48 +50,6 @@ def settle_unfinished(*, now: datetime) -> int:
     due = Order.objects.take_due(now=now, limit=RECOVERY_BATCH)
     in_threads(lambda order_id: settle(order_id=order_id, now=now), due, threads=THREADS)
     return len(due)
-
-
-@dataclass(slots=True)
-class Case:
-    """An order, and what this settling knows of its goods and its money."""
-
-    order: Order
-    hold: Hold = Hold.NONE
-    payment: PaymentStatus | None = None
-    shortages: list[dict[str, Any]] = field(default_factory=list)
-
-    # Why payments cannot even begin, as a code: no gateway will ever be asked.
-    refusal: str = ""
-
-    def note_hold(self, answer: products.HoldOutcome) -> None:
-        if isinstance(answer, products.Held):
-            self.hold = Hold.HELD
-        elif isinstance(answer, products.Released):
-            self.hold = Hold.RELEASED
-        else:
-            self.hold = Hold.REFUSED
-            self.shortages = [
-                {"sku": short.sku, "requested": short.requested, "available": short.available}
-                for short in answer.shortages
-            ]
-
-    @property
-    def guarantee(self) -> Guarantee:
-        if self.refusal:
-            return Guarantee.REFUSED
-        return Guarantee.NONE if self.payment is None else _GUARANTEES[self.payment]
-
-    @property
-    def facts(self) -> rules.Facts:
-        return rules.Facts(
-            status=self.order.status,
-            cancel_requested=self.order.cancel_requested_at is not None,
-            finished=self.order.unsettled_since is None,
-            hold=self.hold,
-            guarantee=self.guarantee,
-            step_open=self.order.step_id is not None,
-        )
 
 
 def carry_on(case: Case, *, now: datetime) -> Case:
@@ -125,36 +63,59 @@ def carry_on(case: Case, *, now: datetime) -> Case:
             lost += 1
             if lost > RETRIES:
                 raise
-            case = _case_of(Order.objects.whole(case.order.id))
+            case = case_of(Order.objects.whole(case.order.id), now=now)
             continue
-        asked = step in (Step.AUTHORISE, Step.VOID)
+        asked = step in (Step.AUTHORISE, Step.VOID, Step.DROP_PAYMENT)
         if case.facts == before or (asked and case.guarantee == Guarantee.UNKNOWN):
             break  # the gateway has not said; whoever comes next asks again
     return case
 
 
 def _hold(case: Case, now: datetime) -> None:
-    answer = products.hold(order_id=case.order.id, lines=_lines_to_hold(case.order), now=now)
+    order = case.order
+    answer = products.hold(
+        order_id=order.id, lines=lines_to_hold(order), instead_of=order.cart_id, now=now
+    )
     case.note_hold(answer)
 
 
-def _lines_to_hold(order: Order) -> tuple[products.HoldLine, ...]:
+def lines_to_hold(order: Order) -> tuple[products.HoldLine, ...]:
     return tuple(
         products.HoldLine(variant_id=line.variant_id, sku=line.sku, quantity=line.quantity)
         for line in order.lines
     )
 
 
+def _redeem(case: Case, now: datetime) -> None:
+    order = case.order
+    answer = pricing.redeem(
+        order_id=order.id,
+        uses=[
+            pricing.Use(promotion_id=UUID(use["promotion_id"]), coupon=use["coupon"])
+            for use in order.uses
+        ],
+        customer_key=order.customer_key,
+        now=now,
+    )
+    if isinstance(answer, pricing.Redeemed):
+        case.uses = Uses.REDEEMED
+    elif isinstance(answer, pricing.Returned):
+        case.uses = Uses.GIVEN_BACK
+    else:
+        case.uses, case.refused_use = Uses.REFUSED, answer.codes[0]
+
+
 def _authorise(case: Case, now: datetime) -> None:
     order = case.order
     try:
         outcome = payments.authorise(
-            payment_id=order.id,
+            payment_id=order.payment_id,
             reference=order.number,
             amount=order.total,
             method=order.payment_method,
             token=order.payment_token,
             customer_id=order.customer_id,
+            return_url=order.payment_return_url or None,
             now=now,
         )
     except DomainError as refusal:
@@ -162,34 +123,74 @@ def _authorise(case: Case, now: datetime) -> None:
             raise
         case.refusal = refusal.code
     else:
-        case.payment = outcome.status
+        case.note_payment(outcome)
+
+
+def _await_payment(case: Case, now: datetime) -> None:
+    """The customer's turn, for as long as payments say, or as the shop waits for another try."""
+    until = case.pay_until or now + timedelta(minutes=settings.PAYMENT_RETRY_MINUTES)
+    case.order.await_payment(until=until, now=now)
+    _save(case)
+    if case.is_prepaid:
+        # Money takes days to come. The order is placed, and the cart is not needed any more.
+        close_cart(case.order, now)
+
+
+def _drop_payment(case: Case, now: datetime) -> None:
+    """Make sure that the payment before another try holds nothing, or keep it if it is good."""
+    order = case.order
+    assert order.superseded_payment_id is not None
+    outcome = payments.void(payment_id=order.superseded_payment_id, now=now)
+    if outcome.is_released:
+        order.drop_superseded_payment()
+        order.save()
+    elif outcome.status in _TAKEN:
+        order.keep_superseded_payment()
+        order.save()
+        case.note_payment(outcome)
 
 
 def _confirm(case: Case, now: datetime) -> None:
     case.order.confirm(now=now)
     _save(case)
+    close_cart(case.order, now)
 
 
 def _reject(case: Case, now: datetime) -> None:
-    if case.hold == Hold.REFUSED:
-        reason = OutOfStock.code
-    elif case.refusal:
-        reason = case.refusal
-    elif case.guarantee == Guarantee.REFUSED:
-        reason = PaymentDeclined.code
-    else:
-        reason = "given_up"
-    case.order.reject(reason=reason, shortages=case.shortages, now=now)
+    case.order.reject(reason=_reason_of(case), shortages=case.shortages, now=now)
     _save(case)
+    _reopen_cart(case.order, now)
+
+
+def _reason_of(case: Case) -> str:
+    if case.hold == Hold.REFUSED:
+        return OutOfStock.code
+    if case.refused_use:
+        return case.refused_use
+    if case.refusal:
+        return case.refusal
+    if case.guarantee == Guarantee.REFUSED:
+        return PaymentDeclined.code
+    if case.guarantee == Guarantee.GIVEN_BACK and case.decline_code == payments.NOT_COMPLETED:
+        return PaymentNotCompleted.code
+    return PaymentNotCompleted.code if case.is_overdue else "given_up"
 
 
 def _cancel(case: Case, now: datetime) -> None:
+    was_pending = case.order.is_undecided
     case.order.cancel(now=now)
     _save(case)
+    if was_pending:
+        _reopen_cart(case.order, now)
 
 
 def _refuse_cancel(case: Case, now: datetime) -> None:
     case.order.refuse_cancel()
+    _save(case)
+
+
+def _complete(case: Case, now: datetime) -> None:
+    case.order.complete(now=now)
     _save(case)
 
 
@@ -200,7 +201,12 @@ def _release(case: Case, now: datetime) -> None:
 
 def _void(case: Case, now: datetime) -> None:
     case.refusal = ""
-    case.payment = payments.void(payment_id=case.order.id, now=now).status
+    case.note_payment(payments.void(payment_id=case.order.payment_id, now=now))
+
+
+def _give_back(case: Case, now: datetime) -> None:
+    pricing.give_back(order_id=case.order.id, now=now)
+    case.uses = Uses.GIVEN_BACK
 
 
 def _finish(case: Case, now: datetime) -> None:
@@ -214,57 +220,39 @@ def _save(case: Case) -> None:
     case.order.save()
 
 
+def close_cart(order: Order, now: datetime) -> None:
+    if order.cart_id is not None:
+        try:
+            carts.close(cart_id=order.cart_id, order_id=order.id, now=now)
+        except DomainError:
+            logger.warning("Cart stays frozen for now", extra={"order_id": str(order.id)})
+
+
+def _reopen_cart(order: Order, now: datetime) -> None:
+    if order.cart_id is not None:
+        try:
+            carts.reopen(cart_id=order.cart_id, order_id=order.id, now=now)
+        except DomainError:
+            logger.warning("Cart stays frozen for now", extra={"order_id": str(order.id)})
+
+
+# Money that a void does not give back.
+_TAKEN = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_CAPTURED)
+
 _STEPS = {
     Step.HOLD: _hold,
+    Step.REDEEM: _redeem,
+    Step.DROP_PAYMENT: _drop_payment,
     Step.AUTHORISE: _authorise,
+    Step.AWAIT_PAYMENT: _await_payment,
     Step.CONFIRM: _confirm,
     Step.REJECT: _reject,
     Step.CANCEL: _cancel,
     Step.REFUSE_CANCEL: _refuse_cancel,
     Step.CARRY_ON: steps.carry_on,
+    Step.COMPLETE: _complete,
     Step.RELEASE: _release,
+    Step.GIVE_BACK: _give_back,
     Step.VOID: _void,
     Step.FINISH: _finish,
 }
-
-_HOLDS = {
-    products.HoldState.HELD: Hold.HELD,
-    products.HoldState.RELEASED: Hold.RELEASED,
-    # Goods that have left were the order's.
-    products.HoldState.FULFILLED: Hold.HELD,
-}
-
-_GUARANTEES = {
-    PaymentStatus.PENDING: Guarantee.UNKNOWN,
-    PaymentStatus.UNKNOWN: Guarantee.UNKNOWN,
-    PaymentStatus.AUTHORISED: Guarantee.GIVEN,
-    PaymentStatus.PARTIALLY_CAPTURED: Guarantee.CAPTURED,
-    PaymentStatus.CAPTURED: Guarantee.CAPTURED,
-    PaymentStatus.PARTIALLY_REFUNDED: Guarantee.CAPTURED,
-    PaymentStatus.REFUNDED: Guarantee.CAPTURED,
-    PaymentStatus.DECLINED: Guarantee.REFUSED,
-    PaymentStatus.VOIDED: Guarantee.GIVEN_BACK,
-}
-
-
-def _case_of(order: Order) -> Case:
-    (case,) = _cases_from([order])
-    return case
-
-
-def _cases_of(order_ids: Mapping[UUID, object]) -> list[Case]:
-    return _cases_from(list(Order.objects.prefetch_related("line_rows").filter(pk__in=order_ids)))
-
-
-def _cases_from(orders: Sequence[Order]) -> list[Case]:
-    ids = [order.id for order in orders]
-    held = products.hold_state(ids)
-    paid = payments.payment_states(ids)
-    return [
-        Case(
-            order,
-            hold=_HOLDS[held[order.id]] if order.id in held else Hold.NONE,
-            payment=paid[order.id].status if order.id in paid else None,
-        )
-        for order in orders
-    ]

@@ -1,13 +1,296 @@
-"""Carrying out what was asked of a confirmed order, one step at a time."""
+"""Carrying out what was asked of a confirmed order, one step at a time.
+
+What can be refused comes first: the money, then the goods, then the order. Everything that a step
+does elsewhere is done under its id, so whoever finds it unfinished begins again at the beginning.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
+from uuid import UUID
 
-if TYPE_CHECKING:
-    from domains.orders.services.settling import Case
+from domains.orders.errors import (
+    CaptureRefused,
+    NotInWarehouse,
+    OutOfStock,
+    PaymentDeclined,
+    PaymentNotCompleted,
+    RefundRefused,
+)
+from domains.orders.models import Order, OrderLine, OrderStep
+from domains.orders.models.commands.stepping import units_of
+from domains.orders.rules.steps import StepKind, StepState
+from domains.orders.services.cases import Case, is_paid
+from domains.payments import public as payments
+from domains.payments.public import MoveState, OperationOutcome, PaymentStatus
+from domains.products import public as products
+from infrastructure.errors import DomainError
+from infrastructure.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a step comes to nothing, as a code; faults as of FieldError."""
+
+    code: str
+    faults: Sequence[Mapping[str, Any]] = ()
+
+
+class NotYet(Exception):
+    """The gateway, or the customer, has not said; whoever comes next asks again."""
 
 
 def carry_on(case: Case, now: datetime) -> None:
     """Take the unfinished step of a case's order as far as it gets."""
+    order = case.order
+    step = order.open_step
+    if step is None or step.state == StepState.AWAITING_APPROVAL:
+        return
+    try:
+        refused = _CARRY_OUT[StepKind(step.kind)](order, step, now)
+    except NotYet:
+        return
+    if refused is not None:
+        order.refuse_step(step, refusal=refused.code, faults=refused.faults, now=now)
+    _save(case)
+
+
+def _save(case: Case) -> None:
+    """The order, and what is known of its payment from now on."""
+    order = case.order
+    state = payments.payment_states([order.payment_id]).get(order.payment_id)
+    if state is not None:
+        order.see_payment(state.status)
+    order.save()
+    case.note_payment(state)
+    case.is_paid = is_paid(order, state)
+
+
+def _fulfil(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    lines = _goods(order, units_of(step))
+    warehouse = step.params["warehouse"]
+    if step.takes_minor:
+        # The only thing that can keep goods in after their money was taken is the warehouse.
+        if (refused := _lacking(order, step, lines, warehouse)) is not None:
+            return refused
+        if (refused := _capture(order, step, now)) is not None:
+            return refused
+    try:
+        products.take_out(
+            order_id=order.id, fulfilment_id=step.id, lines=lines, warehouse=warehouse, now=now
+        )
+    except DomainError as error:
+        return _lacking(order, step, lines, warehouse) or _refusal_of(error)
+    order.finish_fulfilment(step, now=now)
+    return None
+
+
+def _lacking(
+    order: Order, step: OrderStep, lines: Sequence[products.HoldLine], warehouse: str
+) -> Refused | None:
+    short = products.lacking_in(warehouse, lines, fulfilment_id=step.id)
+    if not short:
+        return None
+    return Refused(
+        NotInWarehouse.code,
+        [
+            {
+                "pointer": "/warehouse",
+                "code": NotInWarehouse.code,
+                "detail": f"{lack.requested} of {lack.sku} wanted, {lack.available} there.",
+            }
+            for lack in short
+        ],
+    )
+
+
+def _take(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    if (refused := _capture(order, step, now)) is not None:
+        return refused
+    order.finish_capture(step, now=now)
+    return None
+
+
+def _cancel(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    if (refused := _refund(order, step, now)) is not None:
+        return refused
+    order.finish_cancel_with_refund(step, now=now)
+    return None
+
+
+def _cancel_lines(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    if (refused := _refund(order, step, now)) is not None:
+        return refused
+    units = units_of(step)
+    products.change_hold(
+        order_id=order.id,
+        change_id=step.id,
+        changes=[
+            products.HoldChange(variant_id=line.variant_id, sku=line.sku, delta=-units[line.id])
+            for line in order.lines
+            if line.id in units
+        ],
+        now=now,
+    )
+    order.finish_cancel_lines(step, now=now)
+    return None
+
+
+def _give_back(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    if (refused := _refund(order, step, now)) is not None:
+        return refused
+    order.finish_refund(step, now=now)
+    return None
+
+
+def _receive(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    units = {
+        UUID(line_id): found["restocked"]
+        for line_id, found in step.params["lines"].items()
+        if found["restocked"]
+    }
+    if units:
+        try:
+            products.restock(
+                order_id=order.id,
+                return_id=UUID(step.params["return_id"]),
+                lines=_goods(order, units),
+                warehouse=step.params["warehouse"],
+                now=now,
+            )
+        except DomainError as error:
+            return _refusal_of(error)
+    order.finish_receipt(step, now=now)
+    return None
+
+
+def _edit(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    if step.state == StepState.REQUESTED:
+        if (refused := _authorise(order, step, now)) is not None:
+            return refused
+        if (refused := _rehold(order, step, now)) is not None:
+            if step.params["pays_anew"]:
+                payments.void(payment_id=step.id, now=now)
+            return refused
+        order.apply_edit(step, now=now)
+        order.save()
+    if step.params["pays_anew"]:
+        # What the gateway does not let go at once is let go by payments themselves, later.
+        payments.void(payment_id=UUID(step.params["old_payment_id"]), now=now)
+    refused = _refund(order, step, now)
+    order.finish_edit(step, refusal="" if refused is None else refused.code, now=now)
+    return None
+
+
+def _authorise(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    """Have the higher total authorised as a payment of its own, before the old one is let go."""
+    if not step.params["pays_anew"]:
+        return None
+    try:
+        outcome = payments.authorise(
+            payment_id=step.id,
+            reference=order.number,
+            amount=Money(step.takes_minor, order.currency),
+            method=step.params["method"],
+            token=step.payment_token,
+            customer_id=order.customer_id,
+            now=now,
+        )
+    except DomainError as error:
+        return _refusal_of(error)
+    if outcome.status == PaymentStatus.DECLINED:
+        return Refused(PaymentDeclined.code)
+    if outcome.status == PaymentStatus.VOIDED:
+        return Refused(PaymentNotCompleted.code)
+    if outcome.status in (PaymentStatus.AUTHORISED, PaymentStatus.CAPTURED):
+        return None
+    raise NotYet
+
+
+def _rehold(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    changes = [
+        products.HoldChange(
+            variant_id=UUID(change["variant_id"]), sku=change["sku"], delta=change["delta"]
+        )
+        for change in step.params["hold_changes"]
+    ]
+    answer = products.change_hold(order_id=order.id, change_id=step.id, changes=changes, now=now)
+    if isinstance(answer, products.Held):
+        return None
+    if isinstance(answer, products.Released):
+        return Refused("released")
+    return Refused(
+        OutOfStock.code,
+        [
+            {
+                "pointer": "/lines",
+                "code": OutOfStock.code,
+                "detail": f"{short.requested} more of {short.sku} wanted, "
+                f"{short.available} available.",
+            }
+            for short in answer.shortages
+        ],
+    )
+
+
+def _capture(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    if not step.takes_minor:
+        return None
+    outcome = payments.capture(
+        payment_id=order.payment_id,
+        key=step.id,
+        amount=Money(step.takes_minor, order.currency),
+        now=now,
+    )
+    return _moved(outcome, CaptureRefused.code)
+
+
+def _refund(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    if not step.gives_minor:
+        return None
+    outcome = payments.refund(
+        payment_id=order.payment_id,
+        key=step.id,
+        amount=Money(step.gives_minor, order.currency),
+        reason=step.reason,
+        now=now,
+    )
+    return _moved(outcome, RefundRefused.code)
+
+
+def _moved(outcome: OperationOutcome, code: str) -> Refused | None:
+    if outcome.state == MoveState.SUCCEEDED:
+        return None
+    if outcome.state == MoveState.FAILED:
+        detail = f"{outcome.code}."
+        return Refused(code, [{"pointer": "", "code": outcome.code or code, "detail": detail}])
+    raise NotYet
+
+
+def _refusal_of(error: DomainError) -> Refused:
+    if error.status >= 500:
+        raise error
+    return Refused(error.code, [{"pointer": "", "code": error.code, "detail": error.detail}])
+
+
+def _goods(order: Order, units: Mapping[UUID, int]) -> tuple[products.HoldLine, ...]:
+    lines: list[OrderLine] = order.lines
+    return tuple(
+        products.HoldLine(variant_id=line.variant_id, sku=line.sku, quantity=units[line.id])
+        for line in lines
+        if line.id in units
+    )
+
+
+_CARRY_OUT = {
+    StepKind.EDIT: _edit,
+    StepKind.CANCEL: _cancel,
+    StepKind.CANCEL_LINES: _cancel_lines,
+    StepKind.FULFIL: _fulfil,
+    StepKind.CAPTURE: _take,
+    StepKind.RETURN: _receive,
+    StepKind.REFUND: _give_back,
+}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 
 from domains.orders.errors import (
     OrderInProgress,
@@ -20,7 +20,7 @@ from domains.orders.errors import (
     UnknownSku,
 )
 from domains.orders.models import Order, PaymentChoice
-from domains.orders.services import placement, settling
+from domains.orders.services import batches, placement, settling
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.products import public as products
@@ -77,6 +77,7 @@ def test_an_order_is_confirmed_with_its_stock_and_its_guarantee(now: datetime) -
     )
 
 
+@override_settings(PRICING_TERMS_SECONDS=60.0)
 def test_a_placement_is_one_read_and_five_statements(now: datetime) -> None:
     goods.stocked({"A": 10, "B": 5, "C": 5}, now=now)
     orders.placed({"A": 1}, now=now)  # draws the block of numbers
@@ -350,7 +351,7 @@ def test_asynchronous_orders_beyond_the_stock_are_rejected_with_the_same_code(
     taken.append(orders.placed({"A": 2}, asynchronous=True, now=now).id)
 
     causes = {order_id: Correlation(correlation_id=str(order_id)) for order_id in taken}
-    settling.settle_many(causes=causes, now=now)
+    batches.settle_many(causes=causes, now=now)
 
     # One statement held for all of them, and those that came first came first.
     settled = Order.objects.filter(pk__in=taken)

@@ -28,7 +28,9 @@ def facts(
     cancel: bool = False,
     finished: bool = False,
 ) -> Facts:
-    return Facts(status, cancel, finished, hold, guarantee)
+    return Facts(
+        status=status, cancel_requested=cancel, finished=finished, hold=hold, guarantee=guarantee
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,8 @@ def _walk(hold_answer: Hold, payment_answers: list[Guarantee], cancel_at: int) -
     for turn in range(20):
         if turn == cancel_at and status in (Status.PENDING, Status.CONFIRMED):
             cancel, finished = True, False
-        step = next_step(Facts(status, cancel, finished, hold, guarantee))
+        known = facts(status, hold, guarantee, cancel=cancel, finished=finished)
+        step = next_step(known)
         match step:
             case Step.HOLD:
                 hold = hold_answer

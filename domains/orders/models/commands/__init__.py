@@ -1,0 +1,8 @@
+"""What may be done to an order after it was confirmed: the methods of the aggregate, by subject."""
+
+from domains.orders.models.commands.cancelling import Cancelling
+from domains.orders.models.commands.editing import Editing
+from domains.orders.models.commands.fulfilling import Fulfilling
+from domains.orders.models.commands.refunding import Refunding
+
+__all__ = ["Cancelling", "Editing", "Fulfilling", "Refunding"]

@@ -1,0 +1,139 @@
+"""Calling an order off, or parts of it, once money may have been taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains.orders.errors import OrderNotCancellable, PaymentCaptured
+from domains.orders.models.commands.stepping import Stepping, as_params, units_of
+from domains.orders.models.lines import OrderLine
+from domains.orders.models.steps import OrderStep
+from domains.orders.rules import steps as rules
+from domains.orders.rules.history import By
+from domains.orders.rules.placement import Status
+from domains.orders.rules.steps import Money, StepKind, StepState
+
+
+class Cancelling(Stepping):
+    request_cancel: Any
+    cancel: Any
+
+    class Meta:
+        abstract = True
+
+    # Commands
+
+    def begin_cancel_with_refund(
+        self,
+        *,
+        reason: str,
+        money: Money,
+        limits: Mapping[str, int],
+        actor: By,
+        now: datetime,
+    ) -> OrderStep:
+        """Give back all that was taken, and call the order off.
+
+        Raises OrderNotCancellable once something was sent, and StepInProgress.
+        """
+        if self.status != Status.CONFIRMED or any(line.fulfilled for line in self.lines):
+            raise OrderNotCancellable(f"Order {self.number} is {self.status}, or partly sent.")
+        return self._begin(
+            StepKind.CANCEL,
+            actor=actor,
+            now=now,
+            params={},
+            gives=money.kept,
+            reason=reason,
+            limits=limits,
+        )
+
+    def finish_cancel_with_refund(self, step: OrderStep, *, now: datetime) -> None:
+        """The money is back; the order ends, and settling lets go of the rest."""
+        self._give_back(step)
+        self._end(step, StepState.DONE, now)
+        self.request_cancel(reason=step.reason, now=now)
+        self.cancel(now=now)
+
+    def begin_cancel_lines(
+        self,
+        units: Mapping[UUID, int],
+        *,
+        refund: bool,
+        reason: str,
+        money: Money,
+        limits: Mapping[str, int],
+        actor: By,
+        now: datetime,
+    ) -> OrderStep:
+        """Call off these units, of what was not sent. Whoever calls off all of an order cancels
+        the order instead.
+
+        Raises OrderNotCancellable, StepInProgress, UnknownLine, TooManyUnits, and PaymentCaptured
+        where money would have to be given back and nobody said that it may be.
+        """
+        if self.status != Status.CONFIRMED:
+            raise OrderNotCancellable(f"Order {self.number} is {self.status}.")
+        self._refuse_if_busy()
+        chosen = self._units(units, self._open_units())
+        worth = {
+            line_id: rules.worth_of_cancelling(self.line(line_id), count)
+            for line_id, count in chosen.items()
+        }
+        gives = min(
+            money.too_much_for(self.total_minor - sum(worth.values())),
+            sum(
+                min(minor, rules.refundable(self.line(line_id))) for line_id, minor in worth.items()
+            ),
+        )
+        if gives and not refund:
+            raise PaymentCaptured(f"{gives} (minor units) would have to be given back.")
+        return self._begin(
+            StepKind.CANCEL_LINES,
+            actor=actor,
+            now=now,
+            params={"lines": as_params(chosen)},
+            gives=gives,
+            reason=reason,
+            limits=limits,
+        )
+
+    def finish_cancel_lines(self, step: OrderStep, *, now: datetime) -> None:
+        before = self.total_minor
+        for line_id, count in units_of(step).items():
+            self._cancel_units(self.line(line_id), count)
+        self._give_back(step)
+        self.note(
+            "lines_cancelled",
+            actor=step.actor,
+            at=now,
+            lines=step.params["lines"],
+            reason=step.reason,
+            total_minor=self.total_minor,
+        )
+        self._done(step, now=now, total_change_minor=self.total_minor - before)
+
+    def takes_all(self, units: Mapping[UUID, int]) -> bool:
+        """Whether cancelling these units leaves nothing of the order."""
+        nothing_sent = not any(line.fulfilled for line in self.lines)
+        return nothing_sent and all(
+            units.get(line.id, 0) == line.open for line in self.lines if line.open
+        )
+
+    def _cancel_units(self, line: OrderLine, count: int) -> None:
+        """The last units of a line go, with their part of everything. Prices stay as they were."""
+        standing = line.standing
+
+        def gone(amount_minor: int) -> int:
+            return rules.part(amount_minor, line.quantity, standing) - rules.part(
+                amount_minor, line.quantity, standing - count
+            )
+
+        self.subtotal_minor -= gone(line.subtotal_minor)
+        self.discount_minor -= gone(line.discount_minor)
+        self.tax_minor -= gone(line.tax_minor)
+        self.total_minor -= rules.worth_of_cancelling(line, count)
+        line.cancelled += count

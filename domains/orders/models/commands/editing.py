@@ -1,0 +1,200 @@
+"""An order is changed before any of it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains.orders.errors import OrderNotEditable, PaymentCaptured
+from domains.orders.models.commands.stepping import Stepping
+from domains.orders.models.lines import OrderLine
+from domains.orders.models.steps import OrderStep
+from domains.orders.rules.history import By
+from domains.orders.rules.placement import Status
+from domains.orders.rules.steps import Money, StepKind, StepState
+
+# What an edit decides of a line, and of the order besides its lines.
+LINE_FIELDS = (
+    "product_id",
+    "variant_id",
+    "sku",
+    "name",
+    "weight_g",
+    "quantity",
+    "unit_price_minor",
+    "subtotal_minor",
+    "discount_minor",
+    "tax_class",
+    "tax_rate",
+    "tax_minor",
+    "amount_minor",
+)
+ORDER_FIELDS = (
+    "subtotal_minor",
+    "discount_minor",
+    "shipping_method",
+    "shipping_name",
+    "shipping_minor",
+    "shipping_tax_minor",
+    "shipping_tax_rate",
+    "tax_minor",
+    "total_minor",
+    "prices_include_tax",
+    "discounts",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EditPlan:
+    """What an order becomes, as it was quoted.
+
+    lines: those of the order that stay by their ids, and new ones by None, each with LINE_FIELDS.
+    order: ORDER_FIELDS. shipping_address: None where it stays. method, token: by which a higher
+    total is paid.
+    """
+
+    lines: Sequence[tuple[UUID | None, Mapping[str, Any]]]
+    order: Mapping[str, Any]
+    shipping_address: Mapping[str, Any] | None
+    method: str
+    token: str
+
+    @property
+    def total_minor(self) -> int:
+        return int(self.order["total_minor"])
+
+
+class Editing(Stepping):
+    shipping_address: Any
+
+    class Meta:
+        abstract = True
+
+    # Commands
+
+    def begin_edit(
+        self,
+        plan: EditPlan,
+        *,
+        reason: str,
+        money: Money,
+        limits: Mapping[str, int],
+        actor: By,
+        now: datetime,
+    ) -> OrderStep:
+        """Make of the order what the plan says. More than is authorised has to be paid anew.
+
+        Raises OrderNotEditable, StepInProgress, and PaymentCaptured where the total rises after
+        money was taken.
+        """
+        self.check_editable()
+        rises = plan.total_minor > money.authorised
+        if rises and money.captured:
+            raise PaymentCaptured(f"Order {self.number} is paid: a higher total is a new order.")
+        step = self._begin(
+            StepKind.EDIT,
+            actor=actor,
+            now=now,
+            params={
+                "lines": [
+                    {"id": str(line_id) if line_id else None} | _as_json(fields)
+                    for line_id, fields in plan.lines
+                ],
+                "order": dict(plan.order),
+                "pays_anew": rises,
+                "method": plan.method if rises else self.payment_method,
+                "old_payment_id": str(self.payment_id),
+                "hold_changes": self._hold_changes(plan),
+            },
+            takes=plan.total_minor if rises else 0,
+            gives=money.too_much_for(plan.total_minor),
+            reason=reason,
+            limits=limits,
+        )
+        if plan.shipping_address is not None:
+            step.address = dict(plan.shipping_address)
+        step.payment_token = plan.token if rises else ""
+        return step
+
+    def check_editable(self) -> None:
+        """Raises OrderNotEditable, StepInProgress."""
+        if self.status != Status.CONFIRMED or any(line.fulfilled for line in self.lines):
+            raise OrderNotEditable(f"Order {self.number} is {self.status}, or partly sent.")
+        self._refuse_if_busy()
+
+    def apply_edit(self, step: OrderStep, *, now: datetime) -> None:
+        """Goods and guarantee are there. What is too much is let go afterwards."""
+        before = {line.sku: line.standing for line in self.lines}
+        total_before = self.total_minor
+        kept = {line.id: line for line in self.lines}
+        position = max(line.position for line in self.lines)
+        lines: list[OrderLine] = []
+        for planned in step.params["lines"]:
+            fields = {name: planned[name] for name in LINE_FIELDS}
+            fields["product_id"] = UUID(fields["product_id"])
+            fields["variant_id"] = UUID(fields["variant_id"])
+            if planned["id"] is None:
+                position += 1
+                lines.append(OrderLine(position=position, **fields))
+                continue
+            line = kept[UUID(planned["id"])]
+            for name, value in fields.items():
+                setattr(line, name, value)
+            line.cancelled = 0
+            lines.append(line)
+        self.lines = lines
+        for name in ORDER_FIELDS:
+            setattr(self, name, step.params["order"][name])
+        if step.address is not None:
+            self.shipping_address = step.address
+        if step.params["pays_anew"]:
+            self.payment_id = step.id
+            self.payment_method = step.params["method"]
+        step.payment_token = ""
+        step.state = StepState.APPLIED
+        self.note(
+            "edited",
+            actor=step.actor,
+            at=now,
+            reason=step.reason,
+            before=before,
+            after={line.sku: line.standing for line in lines},
+            total_before_minor=total_before,
+            total_minor=self.total_minor,
+            address_changed=step.address is not None,
+        )
+        self._tell(reason=step.reason, now=now, total_change_minor=self.total_minor - total_before)
+
+    def finish_edit(self, step: OrderStep, *, refusal: str = "", now: datetime) -> None:
+        """What was too much is let go; or the gateway would not give it back, and staff have to."""
+        if refusal:
+            step.refusal = refusal
+            self.note("refund_refused", actor=step.actor, at=now, refusal=refusal)
+        else:
+            self._give_back(step)
+        self._end(step, StepState.DONE, now)
+
+    def _hold_changes(self, plan: EditPlan) -> list[dict[str, Any]]:
+        """By how much more or less of each variant is held."""
+        deltas: dict[str, dict[str, Any]] = {}
+        for line in self.lines:
+            change = deltas.setdefault(str(line.variant_id), {"sku": line.sku, "delta": 0})
+            change["delta"] -= line.standing
+        for _, fields in plan.lines:
+            variant = str(fields["variant_id"])
+            change = deltas.setdefault(variant, {"sku": fields["sku"], "delta": 0})
+            change["delta"] += fields["quantity"]
+        return [
+            {"variant_id": variant_id} | change
+            for variant_id, change in deltas.items()
+            if change["delta"]
+        ]
+
+
+def _as_json(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, UUID) else value for name, value in fields.items()
+    }

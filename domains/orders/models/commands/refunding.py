@@ -1,0 +1,174 @@
+"""Money is given back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from domains.orders.errors import (
+    NothingCaptured,
+    OrderNotRefundable,
+    RefundExceedsPayment,
+    ReturnNotReceived,
+)
+from domains.orders.models.commands.returning import Returning
+from domains.orders.models.steps import OrderStep
+from domains.orders.rules import steps as rules
+from domains.orders.rules.history import By
+from domains.orders.rules.placement import Status
+from domains.orders.rules.steps import Money, ReturnState, StepKind, StepState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefundWish:
+    """What is to be given back; with nothing named, all that was taken.
+
+    units: of lines, by their ids. return_id: for what came back with a return. amount_minor: so
+    much, whatever for; named alone.
+    """
+
+    units: Mapping[UUID, int] = field(default_factory=dict)
+    shipping: bool = False
+    return_id: UUID | None = None
+    amount_minor: int | None = None
+
+    @property
+    def is_for_all(self) -> bool:
+        return not (self.units or self.shipping or self.return_id) and self.amount_minor is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """Of one line: so much, for so many units (0 where it is not counted in units)."""
+
+    minor: int
+    units: int = 0
+
+
+class Refunding(Returning):
+    class Meta:
+        abstract = True
+
+    # Commands
+
+    def begin_refund(
+        self,
+        wish: RefundWish,
+        *,
+        reason: str,
+        money: Money,
+        limits: Mapping[str, int],
+        actor: By,
+        now: datetime,
+    ) -> OrderStep:
+        """Give back what the wish names. Never more than was taken and kept, and no unit twice.
+
+        Raises OrderNotRefundable, NothingCaptured, RefundExceedsPayment, UnknownLine, TooManyUnits,
+        ReturnNotFound, ReturnNotReceived, StepInProgress.
+        """
+        if self.status == Status.PENDING:
+            raise OrderNotRefundable(f"Order {self.number} is {self.status}.")
+        self._refuse_if_busy()
+        if not money.captured:
+            raise NothingCaptured(f"Nothing was taken for order {self.number}.")
+        lines, shipping = self._shares(wish, money)
+        gives = (
+            wish.amount_minor
+            if wish.amount_minor is not None
+            else money.kept
+            if wish.is_for_all
+            else sum(share.minor for share in lines.values()) + shipping
+        )
+        if not 0 < gives <= money.kept:
+            raise RefundExceedsPayment(f"{money.kept} (minor units) at most, not {gives}.")
+        return self._begin(
+            StepKind.REFUND,
+            actor=actor,
+            now=now,
+            params={
+                "lines": {
+                    str(line_id): {"units": share.units, "minor": share.minor}
+                    for line_id, share in lines.items()
+                },
+                "shipping_minor": shipping,
+                "return_id": str(wish.return_id) if wish.return_id else None,
+            },
+            gives=gives,
+            reason=reason,
+            limits=limits,
+        )
+
+    def finish_refund(self, step: OrderStep, *, now: datetime) -> None:
+        for line_id, share in step.params["lines"].items():
+            self.line(UUID(line_id)).refunded_minor += share["minor"]
+        if step.params["return_id"]:
+            self._mark_refunded(UUID(step.params["return_id"]), step.gives_minor)
+        self._give_back(step)
+        self.note(
+            "refunded",
+            actor=step.actor,
+            at=now,
+            step_id=str(step.id),
+            amount_minor=step.gives_minor,
+            reason=step.reason,
+            lines=step.params["lines"],
+            shipping_minor=step.params["shipping_minor"],
+        )
+        self._done(step, now=now)
+
+    # Questions
+
+    @property
+    def shipping_refundable(self) -> int:
+        """What of the shipping was not given back, in minor units."""
+        given = sum(step.params["shipping_minor"] for step in self._refunds)
+        return max(int(self.shipping_minor) - given, 0)
+
+    @property
+    def _refunds(self) -> list[OrderStep]:
+        return [
+            step
+            for step in self.steps
+            if step.kind == StepKind.REFUND and step.state == StepState.DONE
+        ]
+
+    def _shares(self, wish: RefundWish, money: Money) -> tuple[dict[UUID, _Share], int]:
+        """How much of each line and of the shipping the wish is about."""
+        if wish.amount_minor is not None:
+            return {}, 0
+        if wish.is_for_all:
+            rooms = [*(rules.refundable(line) for line in self.lines), self.shipping_refundable]
+            *shares, shipping = rules.shared_out(money.kept, rooms)
+            of_lines = zip((line.id for line in self.lines), shares, strict=True)
+            return {line_id: _Share(minor) for line_id, minor in of_lines if minor}, shipping
+        units = dict(wish.units)
+        left = self._units_to_refund()
+        if wish.return_id is not None:
+            back = self.returned(wish.return_id)
+            if back.state != ReturnState.RECEIVED:
+                raise ReturnNotReceived(f"The return is {back.state}.")
+            for line in self.lines_of_return(back.id):
+                # What was refunded before it came back is not refunded again.
+                units[line.line_id] = min(line.received, left[line.line_id])
+            units = {line_id: count for line_id, count in units.items() if count}
+        elif units:
+            units = self._units(units, left)
+        shares = {line_id: self._share(line_id, count) for line_id, count in units.items()}
+        return shares, self.shipping_refundable if wish.shipping else 0
+
+    def _share(self, line_id: UUID, units: int) -> _Share:
+        line = self.line(line_id)
+        worth = rules.worth_of_units(line, after=self._refunded_units(line_id), units=units)
+        return _Share(min(worth, rules.refundable(line)), units)
+
+    def _units_to_refund(self) -> dict[UUID, int]:
+        return {
+            line.id: max(line.standing - self._refunded_units(line.id), 0) for line in self.lines
+        }
+
+    def _refunded_units(self, line_id: UUID) -> int:
+        return sum(
+            step.params["lines"].get(str(line_id), {"units": 0})["units"] for step in self._refunds
+        )

@@ -1,0 +1,276 @@
+"""Steps: asked for, approved, carried out or refused, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains.orders.errors import (
+    SecondPersonRequired,
+    StepInProgress,
+    StepNotAwaitingApproval,
+    StepNotFound,
+    TooManyUnits,
+    UnknownLine,
+)
+from domains.orders.events import OrderStatusUpdated
+from domains.orders.models.lines import OrderLine
+from domains.orders.models.steps import OrderStep
+from domains.orders.rules import steps as rules
+from domains.orders.rules.history import By, Kind
+from domains.orders.rules.placement import FulfilmentStatus, Status
+from domains.orders.rules.steps import StepKind, StepState
+from infrastructure.aggregates import AggregateRoot, Owned
+from infrastructure.errors import FieldError
+
+
+class Stepping(AggregateRoot):
+    """What all commands on a confirmed order share. The fields are the order's own."""
+
+    number: Any
+    customer_id: Any
+    status: Any
+    reason: Any
+    fulfilment_status: Any
+    return_status: Any
+    payment_status: Any
+    payment_id: Any
+    payment_method: Any
+    currency: Any
+    subtotal_minor: Any
+    discount_minor: Any
+    shipping_minor: Any
+    shipping_tax_minor: Any
+    tax_minor: Any
+    total_minor: Any
+    refunded_minor: Any
+    cancel_requested_at: Any
+    cancel_reason: Any
+    step_id: Any
+    lines: Any
+    note: Any
+    _is_unsettled: Any
+    _is_settled: Any
+
+    steps = Owned("step_rows")
+    fulfilments = Owned("fulfilment_rows")
+    fulfilment_lines = Owned("fulfilment_line_rows")
+    returns = Owned("return_rows")
+    return_lines = Owned("return_line_rows")
+
+    class Meta:
+        abstract = True
+
+    # Commands
+
+    def approve_step(self, step_id: UUID, *, actor_id: UUID, now: datetime) -> OrderStep:
+        """Somebody else agrees. Raises StepNotFound, StepNotAwaitingApproval,
+        SecondPersonRequired."""
+        step = self._awaiting(step_id, actor_id)
+        step.state = StepState.REQUESTED
+        step.decided_by = actor_id
+        self._is_unsettled(now)
+        self.note("step_approved", actor=By(kind=Kind.STAFF, id=actor_id), at=now, **_told(step))
+        return step
+
+    def disapprove_step(
+        self, step_id: UUID, *, actor_id: UUID, reason: str, now: datetime
+    ) -> OrderStep:
+        """Somebody else does not agree, or who asked takes it back. Raises StepNotFound,
+        StepNotAwaitingApproval."""
+        step = self._awaiting(step_id, None)
+        step.decided_by = actor_id
+        self._end(step, StepState.REFUSED, now)
+        step.refusal = rules.NOT_APPROVED
+        by = By(kind=Kind.STAFF, id=actor_id)
+        self.note("step_disapproved", actor=by, at=now, **_told(step), why=reason)
+        return step
+
+    def refuse_step(
+        self,
+        step: OrderStep,
+        *,
+        refusal: str,
+        faults: Sequence[Mapping[str, Any]] = (),
+        now: datetime,
+    ) -> None:
+        """It came to nothing, and nothing of it is left."""
+        step.refusal = refusal
+        step.faults = [dict(fault) for fault in faults]
+        self._end(step, StepState.REFUSED, now)
+        self.note("step_refused", actor=step.actor, at=now, **_told(step), refusal=refusal)
+
+    # Questions
+
+    @property
+    def given_back_for_less(self) -> int:
+        """What was given back because the total fell."""
+        return sum(
+            step.gives_minor
+            for step in self.steps
+            if step.kind in (StepKind.CANCEL_LINES, StepKind.EDIT)
+            and step.state == StepState.DONE
+            and not step.refusal
+        )
+
+    @property
+    def open_step(self) -> OrderStep | None:
+        """The step that is being carried out, or waits for a second person."""
+        if self.step_id is None:
+            return None
+        found: OrderStep = next(step for step in self.steps if step.id == self.step_id)
+        return found
+
+    def step(self, step_id: UUID) -> OrderStep:
+        """Raises StepNotFound."""
+        for step in self.steps:
+            if step.id == step_id:
+                assert isinstance(step, OrderStep)
+                return step
+        raise StepNotFound(f"Order {self.number} has no step {step_id}.")
+
+    def line(self, line_id: UUID) -> OrderLine:
+        """Raises UnknownLine."""
+        for line in self.lines:
+            if line.id == line_id:
+                assert isinstance(line, OrderLine)
+                return line
+        raise UnknownLine(f"Order {self.number} has no line {line_id}.")
+
+    def _begin(
+        self,
+        kind: StepKind,
+        *,
+        actor: By,
+        now: datetime,
+        params: Mapping[str, Any],
+        takes: int = 0,
+        gives: int = 0,
+        reason: str = "",
+        limits: Mapping[str, int] | None = None,
+    ) -> OrderStep:
+        """limits: above which amounts a second person has to agree; None where nobody has to."""
+        self._refuse_if_busy()
+        step = OrderStep(
+            kind=kind,
+            state=StepState.REQUESTED,
+            params=dict(params),
+            takes_minor=takes,
+            gives_minor=gives,
+            reason=reason,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            requested_at=now,
+        )
+        self.steps = [*self.steps, step]
+        self.step_id = step.id
+        if limits is not None and rules.needs_second_person(gives, self.currency, limits):
+            step.state = StepState.AWAITING_APPROVAL
+            self.note("approval_asked", actor=actor, at=now, **_told(step))
+        else:
+            self._is_unsettled(now)
+        return step
+
+    def _refuse_if_busy(self) -> None:
+        if self.step_id is not None:
+            raise StepInProgress(f"Another change of order {self.number} is being carried out.")
+        if self.cancel_requested_at is not None and self.status == Status.CONFIRMED:
+            raise StepInProgress(f"Order {self.number} is being cancelled.")
+
+    def _awaiting(self, step_id: UUID, actor_id: UUID | None) -> OrderStep:
+        step = self.step(step_id)
+        if step.state != StepState.AWAITING_APPROVAL:
+            raise StepNotAwaitingApproval(f"The step is {step.state}.")
+        if actor_id is not None and actor_id == step.actor_id:
+            raise SecondPersonRequired("Whoever asked for it cannot approve it.")
+        return step
+
+    def _give_back(self, step: OrderStep) -> None:
+        self.refunded_minor += step.gives_minor
+
+    def _done(self, step: OrderStep, *, now: datetime, total_change_minor: int = 0) -> None:
+        """After what the step changed: its end, and the fact."""
+        self.fulfilment_status = rules.fulfilment_status(self.lines)
+        self._end(step, StepState.DONE, now)
+        self._tell(reason=step.reason, now=now, total_change_minor=total_change_minor)
+
+    def _end(self, step: OrderStep, state: StepState, now: datetime) -> None:
+        step.state = state
+        step.finished_at = now
+        step.payment_token = ""
+        self.step_id = None
+        if self.status == Status.CONFIRMED:
+            if self.fulfilment_status != FulfilmentStatus.FULFILLED:
+                self._is_settled()  # else settling looks whether it is complete
+        elif self.status == Status.COMPLETED:
+            self._is_settled()
+
+    def _tell(self, *, reason: str, now: datetime, total_change_minor: int = 0) -> None:
+        """Publish what changed beside the status."""
+        self.record(
+            OrderStatusUpdated(
+                order_id=self.pk,
+                number=self.number,
+                customer_id=self.customer_id,
+                previous_status=self.status,
+                status=self.status,
+                reason=reason,
+                currency=self.currency,
+                total_minor=self.total_minor,
+                fulfilment_status=self.fulfilment_status,
+                payment_status=self.payment_status,
+                return_status=self.return_status,
+                total_change_minor=total_change_minor,
+                occurred_at=now,
+            )
+        )
+
+    def _units(
+        self, wanted: Mapping[UUID, int] | None, available: Mapping[UUID, int]
+    ) -> dict[UUID, int]:
+        """So many of each line, all that is available where nothing is named. Raises UnknownLine,
+        TooManyUnits."""
+        if wanted is None:
+            wanted = {line_id: units for line_id, units in available.items() if units}
+        if not wanted:
+            raise TooManyUnits(f"Nothing of order {self.number} is left for that.")
+        for line_id in wanted:
+            self.line(line_id)
+        wrong = [
+            FieldError(
+                f"/lines/{position}/quantity",
+                "too_many_units",
+                f"{units} asked for, {available.get(line_id, 0)} left.",
+                available.get(line_id, 0),
+            )
+            for position, (line_id, units) in enumerate(wanted.items())
+            if not 0 < units <= available.get(line_id, 0)
+        ]
+        if wrong:
+            raise TooManyUnits(errors=wrong)
+        return dict(wanted)
+
+    def _open_units(self) -> dict[UUID, int]:
+        return {line.id: line.open for line in self.lines}
+
+
+def units_of(step: OrderStep) -> dict[UUID, int]:
+    """How many of which line a step is about."""
+    return {UUID(line_id): units for line_id, units in step.params["lines"].items()}
+
+
+def as_params(units: Mapping[UUID, int]) -> dict[str, int]:
+    return {str(line_id): count for line_id, count in units.items()}
+
+
+def _told(step: OrderStep) -> dict[str, Any]:
+    told: dict[str, Any] = {"step_id": str(step.id), "kind": step.kind}
+    if step.gives_minor:
+        told["gives_minor"] = step.gives_minor
+    if step.takes_minor:
+        told["takes_minor"] = step.takes_minor
+    if step.reason:
+        told["reason"] = step.reason
+    return told

@@ -1,0 +1,56 @@
+"""Orders in numbers: finding them, and taking those that are due."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domains.orders.errors import OrderNotFound
+from infrastructure.aggregates import AggregateQuerySet
+
+if TYPE_CHECKING:
+    from domains.orders.models.orders import Order
+
+
+class OrderQuerySet(AggregateQuerySet):
+    def whole(self, order_id: UUID) -> Order:
+        """The order with its lines. Raises OrderNotFound."""
+        order: Order | None = self.prefetch_related("line_rows").filter(pk=order_id).first()
+        if order is None:
+            raise OrderNotFound(f"There is no order {order_id}.")
+        return order
+
+    def take_due(self, *, now: datetime, limit: int) -> list[UUID]:
+        """The unsettled orders that are due, the longest due first, and make them due again later:
+        after a quarter of the time they have been waiting, at least 5 seconds. That is at most
+        5 minutes, or where the customer has to pay it may be longer, but never after the deadline.
+
+        `settle_at` is a schedule and no state: neither the version nor the events know of it.
+        """
+        rows = self.command(_TAKE_DUE, {"now": now, "limit": limit})
+        return [order_id for (order_id,) in rows]
+
+
+_TAKE_DUE = """
+UPDATE orders_order o
+SET settle_at = CASE
+    WHEN due.pay_until > due.next THEN
+        least(due.pay_until, greatest(due.next, %(now)s::timestamptz + due.waited / 4))
+    ELSE due.next
+END
+FROM (
+    SELECT id, pay_until, waited, %(now)s::timestamptz + greatest(
+        least(waited / 4, interval '5 minutes'), interval '5 seconds'
+    ) AS next
+    FROM (
+        SELECT id, pay_until, %(now)s::timestamptz - unsettled_since AS waited
+        FROM orders_order
+        WHERE settle_at <= %(now)s::timestamptz
+        ORDER BY settle_at LIMIT %(limit)s
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) waiting
+) due
+WHERE o.id = due.id
+RETURNING o.id
+"""

@@ -1,0 +1,119 @@
+"""Settling many orders at once: what an asynchronous order costs is shared with its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from domains.orders.models import Order
+from domains.orders.rules import placement as rules
+from domains.orders.rules.placement import Guarantee, Step
+from domains.orders.services.cases import Case, cases_of
+from domains.orders.services.settling import THREADS, carry_on, close_cart, lines_to_hold
+from domains.payments import public as payments
+from domains.products import public as products
+from infrastructure.aggregates import ConcurrentModification
+from infrastructure.database.threads import in_threads
+from infrastructure.observability import correlation
+from infrastructure.observability.correlation import Correlation
+
+Causes = Mapping[UUID, Correlation]
+
+
+def settle_many(*, causes: Causes, now: datetime) -> None:
+    """Settle many orders, each under the correlation of what caused it.
+
+    What they want is held in one statement, first come first served; payments that nobody outside
+    has to approve begin in one and end in another; what may be confirmed then is confirmed in one.
+    Whatever takes more goes its way alone, several at a time. Every order gets its turn; then the
+    first failure is raised.
+    """
+    stored = Order.objects.prefetch_related("line_rows").filter(pk__in=list(causes))
+    found = {order.id: order for order in stored}
+    # In the order of their causes: who came first is served first.
+    cases = cases_of([found[each] for each in causes if each in found], now=now)
+    _hold(_whose_next(cases, Step.HOLD), causes, now)
+    asked = _authorise(_whose_next(cases, Step.AUTHORISE), causes, now)
+    _confirm(_whose_next(cases, Step.CONFIRM), causes, now)
+
+    def settle_one(case: Case) -> None:
+        with correlation.entered(causes[case.order.id]):
+            carry_on(case, now=now)
+
+    in_threads(settle_one, _left(cases, asked), threads=THREADS)
+
+
+def _hold(cases: Collection[Case], causes: Causes, now: datetime) -> None:
+    requests = [
+        products.HoldRequest(
+            order_id=case.order.id,
+            lines=lines_to_hold(case.order),
+            instead_of=case.order.cart_id,
+            cause=causes[case.order.id],
+        )
+        for case in cases
+    ]
+    answers = products.hold_many(requests=requests, now=now)
+    for case in cases:
+        case.note_hold(answers[case.order.id])
+
+
+def _authorise(cases: Collection[Case], causes: Causes, now: datetime) -> set[UUID]:
+    """Returns the orders whose payments have been asked for."""
+    requests = [
+        payments.AuthoriseRequest(
+            payment_id=case.order.payment_id,
+            reference=case.order.number,
+            amount=case.order.total,
+            method=case.order.payment_method,
+            token=case.order.payment_token,
+            customer_id=case.order.customer_id,
+            return_url=case.order.payment_return_url or None,
+            cause=causes[case.order.id],
+        )
+        for case in cases
+        if case.payment is None
+    ]
+    outcomes = payments.authorise_many(requests=requests, now=now)
+    asked = set()
+    for case in cases:
+        if (outcome := outcomes.get(case.order.payment_id)) is not None:
+            case.note_payment(outcome)
+            asked.add(case.order.id)
+    return asked
+
+
+def _confirm(cases: Collection[Case], causes: Causes, now: datetime) -> None:
+    for case in cases:
+        case.order.confirm(now=now)
+        case.order.see_payment(_status_of(case))
+    try:
+        Order.objects.save_all([case.order for case in cases], causes=causes)
+    except ConcurrentModification:
+        # One of them was called off meanwhile; they are looked at one by one.
+        for case in cases:
+            case.order = Order.objects.whole(case.order.id)
+        return
+    for case in cases:
+        close_cart(case.order, now)
+
+
+def _status_of(case: Case) -> str:
+    assert case.payment is not None  # else there was no guarantee
+    return case.payment
+
+
+def _left(cases: Iterable[Case], asked: Collection[UUID]) -> list[Case]:
+    """What is not settled, but for those whose gateway has just said nothing."""
+    done = (Step.WAIT, Step.REST)
+    return [
+        case
+        for case in cases
+        if rules.next_step(case.facts) not in done
+        and not (case.order.id in asked and case.guarantee == Guarantee.UNKNOWN)
+    ]
+
+
+def _whose_next(cases: Iterable[Case], step: Step) -> list[Case]:
+    return [case for case in cases if rules.next_step(case.facts) == step]

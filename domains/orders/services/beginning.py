@@ -1,0 +1,172 @@
+"""Beginning a step: what is asked of a confirmed order is written down first, then carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from django.conf import settings
+
+from domains.orders import errors
+from domains.orders.models import Order, OrderStep
+from domains.orders.rules.steps import NOT_APPROVED, Money, StepState
+from domains.orders.services import settling
+from domains.orders.services.cases import Case
+from domains.payments import public as payments
+from infrastructure.aggregates import ConcurrentModification
+from infrastructure.database.contexts import alias_of
+from infrastructure.errors import FieldError
+from infrastructure.http import idempotency
+from infrastructure.http.idempotency import IdempotencyKey
+
+T = TypeVar("T")
+
+# What a step that came to nothing answers to whoever asked for it; anything else is StepRefused.
+_REFUSALS: dict[str, type[errors.OrderError]] = {
+    refusal.code: refusal
+    for refusal in (
+        errors.OutOfStock,
+        errors.NotInWarehouse,
+        errors.PaymentDeclined,
+        errors.PaymentNotCompleted,
+        errors.CaptureRefused,
+        errors.RefundRefused,
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Begun:
+    """A step, as far as it got. It is done unless it is still open: then the gateway has not
+    answered, or a second person has to agree, and recovery or they carry it on.
+
+    replayed: the key had been used before, and this is the step that it began then.
+    """
+
+    order: Order
+    step: OrderStep
+    replayed: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        return self.step.state == StepState.DONE
+
+
+def begin(
+    *,
+    order_id: UUID,
+    make: Callable[[Order, Money], OrderStep],
+    key: IdempotencyKey | None,
+    now: datetime,
+    version: int | None = None,
+) -> Begun:
+    """Write the step that `make` begins on the order, and carry it out as far as it gets.
+
+    make: gets the order as it is, and what was taken and given back for it. version: what the
+    caller has seen; another one is refused. Once per key, however often it is sent.
+    Raises what `make` raises, OrderNotFound, ConcurrentModification, and why the step came to
+    nothing: see OrderStep.refusal.
+    """
+    if key is not None and (earlier := idempotency.find(alias_of("orders"), key)) is not None:
+        return _again(order_id, earlier)
+
+    def change(order: Order) -> OrderStep:
+        return make(order, money_of(order))
+
+    try:
+        order, step = changed(
+            order_id=order_id,
+            change=change,
+            key=key,
+            subject=lambda made: made.id,
+            version=version,
+            now=now,
+        )
+    except idempotency.Duplicate:
+        assert key is not None
+        if (earlier := idempotency.find(alias_of("orders"), key)) is None:
+            raise  # the record was purged between the two statements
+        return _again(order_id, earlier)
+    return _carried_on(order, step.id, now=now)
+
+
+def carry_on_step(*, order: Order, step_id: UUID, now: datetime) -> Begun:
+    """Carry a step out that was written before, as after its approval."""
+    return _carried_on(order, step_id, now=now)
+
+
+def changed(
+    *,
+    order_id: UUID,
+    change: Callable[[Order], T],
+    key: IdempotencyKey | None = None,
+    subject: Callable[[T], UUID] | None = None,
+    version: int | None = None,
+    now: datetime,
+) -> tuple[Order, T]:
+    """Load an order, change it and save it; again from the beginning where somebody else was
+    faster. Returns the order and what `change` made.
+
+    subject: of what `change` made, what the key stands for. Raises Duplicate for a used key.
+    """
+    for retries_left in range(settling.RETRIES, -1, -1):
+        order = Order.objects.whole(order_id)
+        if version is not None and order.version != version:
+            raise ConcurrentModification(f"Order {order.number} was changed meanwhile.")
+        made = change(order)
+        record = [] if key is None or subject is None else [key.record(subject(made), now)]
+        try:
+            with idempotency.duplicates():
+                order.save(also=record)
+        except ConcurrentModification:
+            if not retries_left:
+                raise
+        else:
+            return order, made
+    raise AssertionError("unreachable")
+
+
+def money_of(order: Order) -> Money:
+    """What was authorised, taken and given back for an order. One statement or two."""
+    state = payments.payment_states([order.payment_id]).get(order.payment_id)
+    if state is None:
+        return Money()
+    return Money(
+        authorised=state.authorised_minor,
+        captured=state.captured_minor,
+        refunded=state.refunded_minor,
+        given_back_for_less=order.given_back_for_less if state.refunded_minor else 0,
+    )
+
+
+def approval_limits() -> dict[str, int]:
+    """Above which amounts, by currency and in minor units, a refund takes a second person."""
+    limits: dict[str, int] = settings.REFUND_APPROVAL_ABOVE
+    return limits
+
+
+def _carried_on(order: Order, step_id: UUID, *, now: datetime) -> Begun:
+    try:
+        order = settling.carry_on(Case(order), now=now).order
+    except ConcurrentModification:
+        # Others are settling it at the same time, and one of them will be the last.
+        order = Order.objects.whole(order.id)
+    return _answered(Begun(order=order, step=order.step(step_id)))
+
+
+def _again(order_id: UUID, step_id: UUID) -> Begun:
+    order = Order.objects.whole(order_id)
+    return _answered(Begun(order=order, step=order.step(step_id), replayed=True))
+
+
+def _answered(begun: Begun) -> Begun:
+    """Raises why a step came to nothing."""
+    step = begun.step
+    if step.state != StepState.REFUSED or step.refusal == NOT_APPROVED:
+        return begun
+    refusal = _REFUSALS.get(step.refusal, errors.StepRefused)
+    detail = f"Refused: {step.refusal}." if refusal is errors.StepRefused else ""
+    raise refusal(detail, errors=[FieldError(**fault) for fault in step.faults])

@@ -1,0 +1,188 @@
+"""What a settling knows of an order: its goods, its promotions and its money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from domains.orders.models import Order
+from domains.orders.rules import placement as rules
+from domains.orders.rules.placement import Guarantee, Hold, Uses
+from domains.payments import public as payments
+from domains.payments.public import PaymentStatus
+from domains.pricing import public as pricing
+from domains.products import public as products
+
+
+class PaymentFacts(Protocol):
+    """What an answer of payments and a state of theirs have in common."""
+
+    @property
+    def status(self) -> PaymentStatus: ...
+    @property
+    def decline_code(self) -> str | None: ...
+    @property
+    def action_url(self) -> str | None: ...
+    @property
+    def action_deadline(self) -> datetime | None: ...
+    @property
+    def due_at(self) -> datetime | None: ...
+
+
+@dataclass(slots=True)
+class Case:
+    """An order, and what this settling knows of it.
+
+    pay_until: until when the customer may confirm or send the payment; None unless it waits for
+    them. refusal: why payments cannot even begin, as a code: no gateway will ever be asked.
+    """
+
+    order: Order
+    hold: Hold = Hold.NONE
+    uses: Uses = Uses.NONE
+    payment: PaymentStatus | None = None
+    decline_code: str = ""
+    action_url: str = ""
+    pay_until: datetime | None = None
+    is_prepaid: bool = False
+    is_paid: bool = False
+    is_overdue: bool = False
+    shortages: list[dict[str, Any]] = field(default_factory=list)
+    refused_use: str = ""
+    refusal: str = ""
+
+    def __post_init__(self) -> None:
+        if self.uses == Uses.NONE and self.order.uses:
+            self.uses = Uses.OPEN
+
+    def note_hold(self, answer: products.HoldOutcome) -> None:
+        if isinstance(answer, products.Held):
+            self.hold = Hold.HELD
+        elif isinstance(answer, products.Released):
+            self.hold = Hold.RELEASED
+        else:
+            self.hold = Hold.REFUSED
+            self.shortages = [
+                {"sku": short.sku, "requested": short.requested, "available": short.available}
+                for short in answer.shortages
+            ]
+
+    def note_payment(self, told: PaymentFacts | None) -> None:
+        """None: nothing is known of it, since it has not begun."""
+        self.payment = None if told is None else told.status
+        self.decline_code = "" if told is None else told.decline_code or ""
+        self.action_url = "" if told is None else told.action_url or ""
+        self.pay_until = None if told is None else told.action_deadline or told.due_at
+        self.is_prepaid = told is not None and told.due_at is not None
+
+    @property
+    def guarantee(self) -> Guarantee:
+        if self.refusal:
+            return Guarantee.REFUSED
+        if self.payment is None:
+            return Guarantee.NONE
+        if self.pay_until is not None:
+            return Guarantee.WAITING
+        return _GUARANTEES[self.payment]
+
+    @property
+    def facts(self) -> rules.Facts:
+        order = self.order
+        return rules.Facts(
+            status=order.status,
+            cancel_requested=order.cancel_requested_at is not None,
+            finished=order.unsettled_since is None,
+            hold=self.hold,
+            uses=self.uses,
+            guarantee=self.guarantee,
+            keeps_on_decline=order.keep_on_decline,
+            awaits_payment=order.pay_until is not None
+            and (self.pay_until is None or self.pay_until <= order.pay_until),
+            overdue=self.is_overdue,
+            supersedes=order.superseded_payment_id is not None,
+            step_open=order.step_id is not None,
+            sent=order.is_sent,
+            paid=self.is_paid,
+        )
+
+
+def case_of(order: Order, *, now: datetime) -> Case:
+    (case,) = cases_of([order], now=now)
+    return case
+
+
+def cases_of(orders: Sequence[Order], *, now: datetime) -> list[Case]:
+    """What is true of these orders: a statement per context that is asked, however many they are.
+    Pricing is asked of those only that make use of a limited promotion."""
+    held = products.hold_state([order.id for order in orders])
+    paid = payments.payment_states([order.payment_id for order in orders])
+    limited = [order.id for order in orders if order.uses]
+    redeemed = pricing.redemption_states(limited) if limited else {}
+    return [
+        _case(
+            order,
+            hold=held.get(order.id),
+            uses=redeemed.get(order.id),
+            payment=paid.get(order.payment_id),
+            now=now,
+        )
+        for order in orders
+    ]
+
+
+def _case(
+    order: Order,
+    *,
+    hold: products.HoldState | None,
+    uses: pricing.RedemptionState | None,
+    payment: payments.PaymentState | None,
+    now: datetime,
+) -> Case:
+    case = Case(
+        order,
+        hold=Hold.NONE if hold is None else _HOLDS[hold],
+        uses=Uses.NONE if uses is None else _USES[uses],
+        is_paid=is_paid(order, payment),
+        is_overdue=order.pay_until is not None and order.pay_until <= now,
+    )
+    case.note_payment(payment)
+    return case
+
+
+def is_paid(order: Order, payment: payments.PaymentState | None) -> bool:
+    """Whether all that is to be paid for an order is ours, or owed on account as was agreed."""
+    if order.total_minor == 0:
+        return True
+    if payment is None or payment.status in (PaymentStatus.DECLINED, PaymentStatus.VOIDED):
+        return False
+    if payments.guarantee_of(payment.method) == payments.Guarantee.ON_ACCOUNT:
+        return payment.authorised_minor >= order.total_minor
+    return payment.captured_minor >= order.total_minor
+
+
+_HOLDS = {
+    products.HoldState.HELD: Hold.HELD,
+    products.HoldState.RELEASED: Hold.RELEASED,
+    # Goods that have left were the order's.
+    products.HoldState.FULFILLED: Hold.HELD,
+}
+
+_USES = {
+    pricing.RedemptionState.REDEEMED: Uses.REDEEMED,
+    pricing.RedemptionState.RETURNED: Uses.GIVEN_BACK,
+}
+
+_GUARANTEES = {
+    PaymentStatus.PENDING: Guarantee.UNKNOWN,
+    PaymentStatus.ACTION_REQUIRED: Guarantee.WAITING,
+    PaymentStatus.UNKNOWN: Guarantee.UNKNOWN,
+    PaymentStatus.AUTHORISED: Guarantee.GIVEN,
+    PaymentStatus.PARTIALLY_CAPTURED: Guarantee.CAPTURED,
+    PaymentStatus.CAPTURED: Guarantee.CAPTURED,
+    PaymentStatus.PARTIALLY_REFUNDED: Guarantee.CAPTURED,
+    PaymentStatus.REFUNDED: Guarantee.GIVEN_BACK,
+    PaymentStatus.DECLINED: Guarantee.REFUSED,
+    PaymentStatus.VOIDED: Guarantee.GIVEN_BACK,
+}

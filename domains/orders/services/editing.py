@@ -1,0 +1,312 @@
+"""Changing an order before any of it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domains.orders.errors import (
+    OrderNotEditable,
+    OutOfStock,
+    PaymentTokenRequired,
+    PriceChanged,
+    QuoteRefused,
+    TotalTooLarge,
+    UnknownPaymentMethod,
+    UnknownSku,
+)
+from domains.orders.models import Order, OrderLine, OrderStep
+from domains.orders.models.commands.editing import EditPlan
+from domains.orders.rules import steps as rules
+from domains.orders.rules.history import By
+from domains.orders.services.beginning import Begun, approval_limits, begin
+from domains.payments import public as payments
+from domains.pricing import public as pricing
+from domains.products import public as products
+from infrastructure.errors import FieldError
+from infrastructure.http.idempotency import IdempotencyKey
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineEdit:
+    """So many of a line of the order from now on, 0 for none; or so many of another SKU."""
+
+    quantity: int
+    line_id: UUID | None = None
+    sku: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """What is to be different; what is None, and lines that are not named, stay as they are.
+
+    expected_total: what the order costs then, as whoever edits it was shown. method, token: by
+    which more than was authorised is paid; the order's own method where none is named.
+    """
+
+    lines: Sequence[LineEdit] = ()
+    shipping_address: Mapping[str, Any] | None = None
+    shipping_method: str | None = None
+    expected_total: Money | None = None
+    method: str | None = None
+    token: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wanted:
+    """A line as it is to be. line: the order's, where it has it already; place: in the edit."""
+
+    sku: str
+    quantity: int
+    line: OrderLine | None
+    place: int | None
+
+
+def edit(
+    *,
+    order_id: UUID,
+    edit: Edit,
+    reason: str,
+    by: By,
+    key: IdempotencyKey | None,
+    now: datetime,
+    version: int | None = None,
+) -> Begun:
+    """Change quantities, lines, the address or the shipping, and re-quote the order.
+
+    Lines that stay keep their price of a piece; new ones are priced now. More goods are held, or
+    nothing changes. A total beyond what is authorised is authorised anew, then the earlier payment
+    is let go; what was taken beyond a lower total is given back.
+    Raises OrderNotFound, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku, OutOfStock,
+    QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured, UnknownPaymentMethod,
+    PaymentTokenRequired, PaymentDeclined, ConcurrentModification.
+    """
+
+    def make(order: Order, money: rules.Money) -> OrderStep:
+        order.check_editable()
+        return order.begin_edit(
+            _plan(order, edit, money, now=now),
+            reason=reason,
+            money=money,
+            limits=approval_limits(),
+            actor=by,
+            now=now,
+        )
+
+    return begin(order_id=order_id, make=make, key=key, version=version, now=now)
+
+
+def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> EditPlan:
+    wanted = _wanted(order, edit)
+    offers = products.offers(
+        _quantities(wanted), currency=order.currency, channel=order.channel or None, now=now
+    )
+    _refuse_what_cannot_be_had(order, wanted, offers)
+    priced = [_priced(line, offers) for line in wanted]
+    quote = pricing.quote(_request(order, edit, priced, offers), now=now)
+    if quote.problems:
+        raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
+    _refuse_total(order, edit, quote)
+    method = edit.method or order.payment_method
+    if quote.total_minor > money.authorised:
+        _refuse_payment(method, Money(quote.total_minor, order.currency), edit.token)
+    return EditPlan(
+        lines=[
+            (
+                None if line.line is None else line.line.id,
+                fields
+                | {
+                    "subtotal_minor": quoted.subtotal_minor,
+                    "discount_minor": quoted.discount_minor,
+                    "tax_rate": quoted.tax_rate,
+                    "tax_minor": quoted.tax_minor,
+                    "amount_minor": quoted.total_minor,
+                },
+            )
+            for line, fields, quoted in zip(wanted, priced, quote.lines, strict=True)
+        ],
+        order=_terms(quote),
+        shipping_address=edit.shipping_address,
+        method=method,
+        token=edit.token,
+    )
+
+
+def _wanted(order: Order, edit: Edit) -> list[_Wanted]:
+    """The lines that the order is to have. Raises UnknownLine, OrderNotEditable."""
+    named = {
+        change.line_id: (place, change.quantity)
+        for place, change in enumerate(edit.lines)
+        if change.line_id is not None
+    }
+    for line_id in named:
+        order.line(line_id)
+    wanted = []
+    for line in order.lines:
+        place, quantity = named.get(line.id, (None, line.standing))
+        if quantity:
+            wanted.append(_Wanted(sku=line.sku, quantity=quantity, line=line, place=place))
+    wanted += [
+        _Wanted(sku=change.sku, quantity=change.quantity, line=None, place=place)
+        for place, change in enumerate(edit.lines)
+        if change.line_id is None and change.quantity
+    ]
+    if not wanted:
+        raise OrderNotEditable("An order of which nothing stays is cancelled instead.")
+    return wanted
+
+
+def _quantities(wanted: Sequence[_Wanted]) -> dict[str, int]:
+    quantities: dict[str, int] = {}
+    for line in wanted:
+        quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
+    return quantities
+
+
+def _refuse_what_cannot_be_had(
+    order: Order, wanted: Sequence[_Wanted], offers: Mapping[str, products.Offer]
+) -> None:
+    """What the order holds already needs no offer. Raises UnknownSku, OutOfStock."""
+    unknown = [
+        FieldError(f"/lines/{line.place}/sku", "unknown_sku", f"{line.sku} is not sold here.")
+        for line in wanted
+        if line.line is None and not (line.sku in offers and offers[line.sku].active)
+    ]
+    if unknown:
+        raise UnknownSku(errors=unknown)
+    more = _quantities(wanted)
+    for held in order.lines:
+        more[held.sku] = more.get(held.sku, 0) - held.standing
+    short = [
+        FieldError(
+            f"/lines/{line.place}/quantity",
+            "out_of_stock",
+            f"{more[line.sku]} more of {line.sku} wanted, {available} available.",
+        )
+        for line in wanted
+        for available in [offers[line.sku].available if line.sku in offers else 0]
+        if line.place is not None and more[line.sku] > max(available, 0)
+    ]
+    if short:
+        raise OutOfStock(errors=short)
+
+
+def _priced(line: _Wanted, offers: Mapping[str, products.Offer]) -> dict[str, Any]:
+    """What is known of a line before it is quoted."""
+    if line.line is not None:
+        kept = line.line
+        return {
+            "product_id": kept.product_id,
+            "variant_id": kept.variant_id,
+            "sku": kept.sku,
+            "name": kept.name,
+            "weight_g": kept.weight_g,
+            "quantity": line.quantity,
+            "unit_price_minor": kept.unit_price_minor,
+            "tax_class": kept.tax_class,
+        }
+    offer = offers[line.sku]
+    return {
+        "product_id": offer.product_id,
+        "variant_id": offer.variant_id,
+        "sku": offer.sku,
+        "name": offer.name,
+        "weight_g": offer.weight_g or 0,
+        "quantity": line.quantity,
+        "unit_price_minor": offer.unit_price.amount_minor,
+        "tax_class": offer.tax_class,
+    }
+
+
+def _request(
+    order: Order,
+    edit: Edit,
+    priced: Sequence[Mapping[str, Any]],
+    offers: Mapping[str, products.Offer],
+) -> pricing.QuoteRequest:
+    address = edit.shipping_address or order.shipping_address
+    return pricing.QuoteRequest(
+        lines=tuple(
+            pricing.QuoteLine(
+                key=str(position),
+                product_id=line["product_id"],
+                sku=line["sku"],
+                quantity=line["quantity"],
+                unit_price_minor=line["unit_price_minor"],
+                tax_class=line["tax_class"],
+                weight_g=line["weight_g"],
+                on_sale=line["sku"] in offers and offers[line["sku"]].on_sale,
+            )
+            for position, line in enumerate(priced)
+        ),
+        currency=order.currency,
+        country=address["country"],
+        region=address.get("region", ""),
+        postcode=address.get("postcode", ""),
+        shipping_method=edit.shipping_method or order.shipping_method or None,
+        coupons=tuple(order.coupons),
+        customer_id=order.customer_id,
+        customer_key=order.customer_key if order.customer_id is None else None,
+        channel=order.channel or None,
+        redeemed=tuple(
+            pricing.Use(promotion_id=UUID(use["promotion_id"]), coupon=use["coupon"])
+            for use in order.uses
+        ),
+    )
+
+
+def _refuse_total(order: Order, edit: Edit, quote: pricing.Quote) -> None:
+    total = Money(quote.total_minor, order.currency)
+    if quote.total_minor > MAX_AMOUNT_MINOR:
+        raise TotalTooLarge(f"An order may be worth {Money(MAX_AMOUNT_MINOR, order.currency)}.")
+    if edit.expected_total is not None and edit.expected_total != total:
+        fault = FieldError(
+            "/expected_total",
+            PriceChanged.code,
+            f"The total is {total}, and not {edit.expected_total}.",
+            current=total.amount_text,
+        )
+        raise PriceChanged(errors=[fault])
+    redeemed = {(use["promotion_id"], use["coupon"]) for use in order.uses}
+    if {(str(use.promotion_id), use.coupon) for use in quote.uses} - redeemed:
+        raise OrderNotEditable("A promotion with a limit would count; that takes a new order.")
+
+
+def _refuse_payment(method: str, total: Money, token: str) -> None:
+    try:
+        payments.check_method(method=method, amount=total, token=token)
+    except payments.UnknownPaymentMethod as error:
+        fault = FieldError("/payment/method", error.code, error.detail)
+        raise UnknownPaymentMethod(error.detail, errors=[fault]) from error
+    except payments.PaymentTokenRequired as error:
+        fault = FieldError("/payment/token", error.code, error.detail)
+        raise PaymentTokenRequired(error.detail, errors=[fault]) from error
+
+
+def _terms(quote: pricing.Quote) -> dict[str, Any]:
+    shipping = quote.shipping
+    return {
+        "subtotal_minor": quote.subtotal_minor,
+        "discount_minor": quote.discount_minor,
+        "shipping_method": "" if shipping is None else shipping.method,
+        "shipping_name": "" if shipping is None else shipping.name,
+        "shipping_minor": quote.shipping_minor,
+        "shipping_tax_minor": 0 if shipping is None else shipping.tax_minor,
+        "shipping_tax_rate": "0" if shipping is None else shipping.tax_rate,
+        "tax_minor": quote.tax_minor,
+        "total_minor": quote.total_minor,
+        "prices_include_tax": quote.prices_include_tax,
+        "discounts": [
+            {
+                "promotion_id": str(discount.promotion_id),
+                "name": discount.name,
+                "coupon": discount.coupon,
+                "amount_minor": discount.amount_minor,
+            }
+            for discount in quote.discounts
+        ],
+    }

@@ -1,0 +1,88 @@
+"""Sending what was ordered, and taking its money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from domains.orders.models import Fulfilment, Order, OrderStep
+from domains.orders.models.commands.fulfilling import Tracking
+from domains.orders.rules.history import By
+from domains.orders.rules.steps import Money
+from domains.orders.services.beginning import Begun, begin, changed
+from domains.payments import public as payments
+from infrastructure.http.idempotency import IdempotencyKey
+
+NO_TRACKING = Tracking()
+
+
+def fulfil(
+    *,
+    order_id: UUID,
+    lines: Mapping[UUID, int] | None,
+    warehouse: str,
+    tracking: Tracking = NO_TRACKING,
+    capture: bool | None = None,
+    by: By,
+    key: IdempotencyKey | None,
+    now: datetime,
+    version: int | None = None,
+) -> Begun:
+    """Send units of an order's lines, by their ids; all that are open unless told which.
+
+    capture: whether the money for them is taken first; so it is, unless told otherwise, where the
+    payment method only promises it. What is taken is what all that was sent then costs, with the
+    shipping, less what was taken before: the parts add up to the total.
+    Raises OrderNotFound, OrderNotFulfillable, StepInProgress, UnknownLine, TooManyUnits,
+    NotInWarehouse, CaptureRefused, StepRefused, ConcurrentModification.
+    """
+
+    def make(order: Order, money: Money) -> OrderStep:
+        return order.begin_fulfilment(
+            lines,
+            warehouse=warehouse,
+            tracking=tracking,
+            captures=_captures(order) if capture is None else capture,
+            money=money,
+            actor=by,
+            now=now,
+        )
+
+    return begin(order_id=order_id, make=make, key=key, version=version, now=now)
+
+
+def capture(
+    *,
+    order_id: UUID,
+    amount_minor: int | None = None,
+    by: By,
+    key: IdempotencyKey | None,
+    now: datetime,
+    version: int | None = None,
+) -> Begun:
+    """Take what is left to be paid for an order, or so much of it.
+
+    Raises OrderNotFound, OrderNotFulfillable, StepInProgress, NothingToCapture,
+    CaptureExceedsTotal, CaptureRefused, ConcurrentModification.
+    """
+
+    def make(order: Order, money: Money) -> OrderStep:
+        return order.begin_capture(amount_minor, money=money, actor=by, now=now)
+
+    return begin(order_id=order_id, make=make, key=key, version=version, now=now)
+
+
+def track(
+    *, order_id: UUID, fulfilment_id: UUID, tracking: Tracking, by: By, now: datetime
+) -> tuple[Order, Fulfilment]:
+    """Say where a parcel is. Raises OrderNotFound, FulfilmentNotFound."""
+    return changed(
+        order_id=order_id,
+        change=lambda order: order.track(fulfilment_id, tracking, actor=by, now=now),
+        now=now,
+    )
+
+
+def _captures(order: Order) -> bool:
+    return payments.guarantee_of(order.payment_method) == payments.Guarantee.AUTHORISED

@@ -1,0 +1,65 @@
+"""Another try of payment for an order that waits for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from domains.orders.errors import OrderInProgress, PaymentNotRetryable
+from domains.orders.models import Order, PaymentChoice
+from domains.orders.rules.history import By
+from domains.orders.rules.placement import Guarantee, Hold
+from domains.orders.services import placement, settling
+from domains.orders.services.cases import Case, case_of
+from domains.orders.services.placement import Placed
+from infrastructure.aggregates import ConcurrentModification
+from infrastructure.database.contexts import alias_of
+from infrastructure.http import idempotency
+from infrastructure.http.idempotency import IdempotencyKey
+from infrastructure.ids import new_id
+
+
+def pay_again(
+    *, order_id: UUID, payment: PaymentChoice, actor: By, key: IdempotencyKey, now: datetime
+) -> Placed:
+    """Try another payment for an order whose first one was declined, or waits for its customer.
+
+    The earlier payment is let go before the new one begins; where it became good meanwhile, it
+    is the order's, and the new one never begins. Once per key.
+    Raises OrderNotFound, PaymentNotRetryable, UnknownPaymentMethod, PaymentTokenRequired, and
+    OrderInProgress while a try is being made.
+    """
+    if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
+        return placement.replayed(earlier)
+    order = Order.objects.whole(order_id)
+    placement.refuse_payment(payment, order.total)
+    case = case_of(order, now=now)
+    _refuse_unless_it_waits(case)
+    order.pay_again(
+        payment,
+        payment_id=new_id(),
+        # What was declined stays declined; what waits for its customer may still become good.
+        drop_earlier=case.guarantee == Guarantee.WAITING,
+        now=now,
+    )
+    order.note("payment_tried_again", actor=actor, at=now, method=payment.method)
+    try:
+        with idempotency.duplicates():
+            order.save(also=[key.record(order.id, now)])
+    except (ConcurrentModification, idempotency.Duplicate):
+        # Somebody else pays for it, or it is being decided at this moment.
+        return placement.replayed(order_id)
+    case.note_payment(None)
+    case = settling.carry_on(case, now=now)
+    return placement.answer_of(case)
+
+
+def _refuse_unless_it_waits(case: Case) -> None:
+    order = case.order
+    if order.is_undecided and order.pay_until is None:
+        raise OrderInProgress(
+            f"Order {order.number} is being decided.", headers={"Retry-After": "1"}
+        )
+    waits = case.guarantee in (Guarantee.WAITING, Guarantee.REFUSED)
+    if not (order.is_undecided and case.hold == Hold.HELD and waits) or case.is_overdue:
+        raise PaymentNotRetryable(f"Order {order.number} is {order.status}.")

@@ -1,0 +1,183 @@
+"""What an order's lines cost, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from domains.orders.errors import (
+    OutOfStock,
+    PriceChanged,
+    QuoteRefused,
+    TotalTooLarge,
+    UnknownChannel,
+    UnknownSku,
+)
+from domains.orders.models import OrderLine, Terms
+from domains.orders.services.wishes import WantedLine, Wish
+from domains.pricing import public as pricing
+from domains.products import public as products
+from infrastructure.errors import FieldError
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
+
+
+def offers_for(wish: Wish, *, now: datetime) -> dict[str, products.Offer]:
+    """What is offered of what is wanted; the price of one depends on how many of its SKU all lines
+    together want. Raises UnknownChannel."""
+    try:
+        return products.offers(
+            _wanted(wish.lines),
+            currency=wish.currency,
+            channel=wish.channel,
+            customer_group=wish.customer_group,
+            now=now,
+        )
+    except products.UnknownChannel as error:
+        fault = FieldError("/channel", error.code, error.detail)
+        raise UnknownChannel(error.detail, errors=[fault]) from error
+
+
+def priced(
+    wish: Wish, offers: Mapping[str, products.Offer], *, now: datetime
+) -> tuple[list[OrderLine], Terms]:
+    """The lines of an order and what it costs.
+
+    Raises UnknownSku, OutOfStock, QuoteRefused, TotalTooLarge and PriceChanged.
+    """
+    _refuse_what_cannot_be_had(wish, offers)
+    quote = pricing.quote(_request(wish, offers), now=now)
+    if quote.problems:
+        raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
+    if quote.total_minor > MAX_AMOUNT_MINOR:
+        most = Money(MAX_AMOUNT_MINOR, wish.currency)
+        raise TotalTooLarge(f"An order may be worth {most}.")
+    _refuse_another_total(wish, Money(quote.total_minor, wish.currency))
+    return _order_lines(wish, offers, quote), _terms(wish, quote)
+
+
+def _wanted(lines: Sequence[WantedLine]) -> dict[str, int]:
+    """How many of each SKU all lines together want."""
+    wanted: dict[str, int] = {}
+    for line in lines:
+        wanted[line.sku] = wanted.get(line.sku, 0) + line.quantity
+    return wanted
+
+
+def _refuse_what_cannot_be_had(wish: Wish, offers: Mapping[str, products.Offer]) -> None:
+    unknown = [
+        FieldError(f"/lines/{position}/sku", "unknown_sku", f"{line.sku} is not sold here.")
+        for position, line in enumerate(wish.lines)
+        if line.sku not in offers or not offers[line.sku].active
+    ]
+    if unknown:
+        raise UnknownSku(errors=unknown)
+    if wish.cart_id is not None:
+        return  # what the cart holds itself does not count as available; the hold decides
+    wanted = _wanted(wish.lines)
+    short = [
+        FieldError(
+            f"/lines/{position}/quantity",
+            "out_of_stock",
+            f"{wanted[line.sku]} of {line.sku} ordered, {offers[line.sku].available} available.",
+        )
+        for position, line in enumerate(wish.lines)
+        if wanted[line.sku] > offers[line.sku].available
+    ]
+    if short:
+        raise OutOfStock(errors=short)
+
+
+def _request(wish: Wish, offers: Mapping[str, products.Offer]) -> pricing.QuoteRequest:
+    address = wish.shipping_address
+    return pricing.QuoteRequest(
+        lines=tuple(
+            pricing.QuoteLine(
+                key=str(position),
+                product_id=offer.product_id,
+                sku=line.sku,
+                quantity=line.quantity,
+                unit_price_minor=offer.unit_price.amount_minor,
+                tax_class=offer.tax_class,
+                weight_g=offer.weight_g or 0,
+                on_sale=offer.on_sale,
+            )
+            for position, line in enumerate(wish.lines)
+            for offer in (offers[line.sku],)
+        ),
+        currency=wish.currency,
+        country=address["country"],
+        region=address.get("region", ""),
+        postcode=address.get("postcode", ""),
+        shipping_method=wish.shipping_method,
+        coupons=tuple(wish.coupons),
+        customer_id=wish.customer_id,
+        customer_key=wish.customer_key if wish.customer_id is None else None,
+        customer_group=wish.customer_group,
+        channel=wish.channel,
+    )
+
+
+def _refuse_another_total(wish: Wish, total: Money) -> None:
+    if wish.expected_total is not None and wish.expected_total != total:
+        fault = FieldError(
+            "/expected_total",
+            PriceChanged.code,
+            f"The total is {total}, and not {wish.expected_total}.",
+            current=total.amount_text,
+        )
+        raise PriceChanged(errors=[fault])
+
+
+def _order_lines(
+    wish: Wish, offers: Mapping[str, products.Offer], quote: pricing.Quote
+) -> list[OrderLine]:
+    lines = []
+    for position, (wanted, quoted) in enumerate(zip(wish.lines, quote.lines, strict=True)):
+        offer = offers[wanted.sku]
+        lines.append(
+            OrderLine(
+                position=position,
+                product_id=offer.product_id,
+                variant_id=offer.variant_id,
+                sku=wanted.sku,
+                name=offer.name,
+                note=wanted.note,
+                weight_g=offer.weight_g or 0,
+                quantity=wanted.quantity,
+                unit_price_minor=quoted.unit_price_minor,
+                subtotal_minor=quoted.subtotal_minor,
+                discount_minor=quoted.discount_minor,
+                tax_class=offer.tax_class,
+                tax_rate=quoted.tax_rate,
+                tax_minor=quoted.tax_minor,
+                amount_minor=quoted.total_minor,
+            )
+        )
+    return lines
+
+
+def _terms(wish: Wish, quote: pricing.Quote) -> Terms:
+    shipping = quote.shipping
+    return Terms(
+        prices_include_tax=quote.prices_include_tax,
+        subtotal_minor=quote.subtotal_minor,
+        discount_minor=quote.discount_minor,
+        shipping_method="" if shipping is None else shipping.method,
+        shipping_name="" if shipping is None else shipping.name,
+        shipping_minor=quote.shipping_minor,
+        shipping_tax_minor=0 if shipping is None else shipping.tax_minor,
+        shipping_tax_rate="0" if shipping is None else shipping.tax_rate,
+        tax_minor=quote.tax_minor,
+        total_minor=quote.total_minor,
+        coupons=list(wish.coupons),
+        uses=[{"promotion_id": str(use.promotion_id), "coupon": use.coupon} for use in quote.uses],
+        discounts=[
+            {
+                "promotion_id": str(discount.promotion_id),
+                "name": discount.name,
+                "coupon": discount.coupon,
+                "amount_minor": discount.amount_minor,
+            }
+            for discount in quote.discounts
+        ],
+    )

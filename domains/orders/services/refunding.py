@@ -1,0 +1,74 @@
+"""Giving money back, and the second person that much of it takes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from domains.orders.models import Order, OrderStep
+from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.rules.history import By
+from domains.orders.rules.steps import Money
+from domains.orders.services.beginning import (
+    Begun,
+    approval_limits,
+    begin,
+    carry_on_step,
+    changed,
+)
+from infrastructure.http.idempotency import IdempotencyKey
+
+
+def refund(
+    *,
+    order_id: UUID,
+    wish: RefundWish,
+    reason: str,
+    by: By,
+    key: IdempotencyKey | None,
+    now: datetime,
+    version: int | None = None,
+) -> Begun:
+    """Give back what the wish names. More than REFUND_APPROVAL_ABOVE waits for a second person.
+
+    Raises OrderNotFound, OrderNotRefundable, NothingCaptured, RefundExceedsPayment, UnknownLine,
+    TooManyUnits, ReturnNotFound, ReturnNotReceived, StepInProgress, RefundRefused.
+    """
+
+    def make(order: Order, money: Money) -> OrderStep:
+        return order.begin_refund(
+            wish, reason=reason, money=money, limits=approval_limits(), actor=by, now=now
+        )
+
+    return begin(order_id=order_id, make=make, key=key, version=version, now=now)
+
+
+def approve_step(*, order_id: UUID, step_id: UUID, actor_id: UUID, now: datetime) -> Begun:
+    """Agree to what somebody else asked for; it is carried out at once.
+
+    Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval, SecondPersonRequired, and why the
+    step came to nothing.
+    """
+    order, step = changed(
+        order_id=order_id,
+        change=lambda order: order.approve_step(step_id, actor_id=actor_id, now=now),
+        now=now,
+    )
+    return carry_on_step(order=order, step_id=step.id, now=now)
+
+
+def disapprove_step(
+    *, order_id: UUID, step_id: UUID, actor_id: UUID, reason: str, now: datetime
+) -> Begun:
+    """Do not agree: nothing of the step is carried out. Whoever asked for it may take it back.
+
+    Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval.
+    """
+    order, step = changed(
+        order_id=order_id,
+        change=lambda order: order.disapprove_step(
+            step_id, actor_id=actor_id, reason=reason, now=now
+        ),
+        now=now,
+    )
+    return Begun(order=order, step=step)

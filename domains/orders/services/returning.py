@@ -1,0 +1,89 @@
+"""Goods that come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from domains.orders.models import Order, OrderStep, Return
+from domains.orders.models.commands.returning import Inspected
+from domains.orders.rules.history import By
+from domains.orders.rules.steps import Money
+from domains.orders.services.beginning import Begun, begin, changed
+from infrastructure.database.contexts import alias_of
+from infrastructure.http import idempotency
+from infrastructure.http.idempotency import IdempotencyKey
+
+
+def request_return(
+    *,
+    order_id: UUID,
+    lines: Mapping[UUID, int],
+    reason: str,
+    by: By,
+    key: IdempotencyKey | None,
+    now: datetime,
+) -> tuple[Order, Return, bool]:
+    """Announce that units come back. Returns the order, the return, and whether the key had made
+    it before. Raises OrderNotFound, OrderNotReturnable, UnknownLine, TooManyUnits."""
+    try:
+        earlier = None if key is None else idempotency.find(alias_of("orders"), key)
+        if earlier is None:
+            order, announced = changed(
+                order_id=order_id,
+                change=lambda order: order.request_return(lines, reason=reason, actor=by, now=now),
+                key=key,
+                subject=lambda made: made.id,
+                now=now,
+            )
+            return order, announced, False
+    except idempotency.Duplicate:
+        assert key is not None
+        if (earlier := idempotency.find(alias_of("orders"), key)) is None:
+            raise  # the record was purged between the two statements
+    order = Order.objects.whole(order_id)
+    return order, order.returned(earlier), True
+
+
+def decide_return(
+    *,
+    order_id: UUID,
+    return_id: UUID,
+    approve: bool,
+    reason: str,
+    by: By,
+    now: datetime,
+) -> tuple[Order, Return]:
+    """Accept an announced return, or do not. Raises OrderNotFound, ReturnNotFound,
+    ReturnNotOpen."""
+    return changed(
+        order_id=order_id,
+        change=lambda order: order.decide_return(
+            return_id, approve=approve, reason=reason, actor=by, now=now
+        ),
+        now=now,
+    )
+
+
+def receive_return(
+    *,
+    order_id: UUID,
+    return_id: UUID,
+    inspected: Mapping[UUID, Inspected] | None,
+    warehouse: str,
+    by: By,
+    key: IdempotencyKey | None,
+    now: datetime,
+) -> Begun:
+    """The goods of an approved return are here; what is as good as new goes into the warehouse.
+
+    inspected: by the ids of the order's lines; None: all of it is as good as new.
+    Raises OrderNotFound, ReturnNotFound, ReturnNotOpen, StepInProgress, UnknownLine, TooManyUnits,
+    StepRefused.
+    """
+
+    def make(order: Order, money: Money) -> OrderStep:
+        return order.begin_receipt(return_id, inspected, warehouse=warehouse, actor=by, now=now)
+
+    return begin(order_id=order_id, make=make, key=key, now=now)
