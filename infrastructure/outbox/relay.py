@@ -13,9 +13,9 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import psycopg
 
@@ -57,8 +57,26 @@ class SendingBroke(Exception):
     """Messages in flight were given back unsent: begin again from the table."""
 
 
+class Pumped(Protocol):
+    """What a relay drives between one connect and the next disconnect."""
+
+    @property
+    def in_flight(self) -> Mapping[Any, Any]: ...
+    def step(self) -> bool: ...
+    def poll(self, seconds: float) -> None: ...
+    def drain(self, seconds: float) -> None: ...
+    def abandon(self) -> None: ...
+
+
 class Relay:
     """Publishes the outbox of one database until it is stopped."""
+
+    # What passes: tried again from the beginning.
+    outages: ClassVar[tuple[type[Exception], ...]] = (
+        psycopg.Error,
+        KafkaUnavailable,
+        SendingBroke,
+    )
 
     def __init__(self, alias: str, *, grace_seconds: float = 8.0) -> None:
         self.alias = alias
@@ -80,7 +98,7 @@ class Relay:
             started = time.monotonic()
             try:
                 self._run_session()
-            except (psycopg.Error, KafkaUnavailable, SendingBroke) as error:
+            except self.outages as error:
                 if time.monotonic() - started > 10:
                     wait = shortest
                 log.warning("%s: %s; trying again", self.alias, str(error).strip())
@@ -89,9 +107,16 @@ class Relay:
                 self._stopping.wait(wait * random.uniform(0.5, 1))  # noqa: S311
                 wait = min(wait * 2, longest)
 
+    def locked_in(self) -> str:
+        """The database whose locks choose the leaders."""
+        return self.alias
+
+    def session_on(self, connection: psycopg.Connection) -> Pumped:
+        return Session(connection, self.alias)
+
     def _run_session(self) -> None:
-        with open_session(self.alias) as connection:
-            session = Session(connection, self.alias)
+        with open_session(self.locked_in()) as connection:
+            session = self.session_on(connection)
             try:
                 self._pump(session)
                 session.drain(self.grace_seconds)
@@ -100,7 +125,7 @@ class Relay:
                 session.abandon()
                 raise
 
-    def _pump(self, session: Session) -> None:
+    def _pump(self, session: Pumped) -> None:
         wait = SHORTEST_WAIT
         while not self._stopping.is_set():
             self.beat()

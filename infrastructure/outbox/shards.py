@@ -56,16 +56,19 @@ def open_session(alias: str) -> psycopg.Connection:
 class ShardLocks:
     """The shards that this session leads, and its fair share of them.
 
+    space: the first half of the locks' key, one for each thing that has shards.
+
     `leading` may be published from. A shard to be handed over first leaves `leading`; it is
     unlocked when `hand_over` is told that nothing of it is in flight any more.
     """
 
-    def __init__(self, session: psycopg.Connection) -> None:
+    def __init__(self, session: psycopg.Connection, *, space: int = LOCK_SPACE) -> None:
         self._session = session
+        self._space = space
         self._leaving: set[int] = set()
         self._next_look = 0.0
         self.leading: set[int] = set()
-        session.execute("SELECT pg_advisory_lock_shared(%s, %s)", [LOCK_SPACE, MEMBER])
+        session.execute("SELECT pg_advisory_lock_shared(%s, %s)", [space, MEMBER])
 
     def balance(self) -> bool:
         """Take free shards up to a fair share, give up what is beyond it. At most a few times per
@@ -94,7 +97,7 @@ class ShardLocks:
     def hand_over(self, in_flight: set[int]) -> None:
         """Unlock the shards to be handed over of which nothing is in flight."""
         for shard in self._leaving - in_flight:
-            self._session.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, shard])
+            self._session.execute("SELECT pg_advisory_unlock(%s, %s)", [self._space, shard])
             self._leaving.discard(shard)
 
     @property
@@ -107,13 +110,13 @@ class ShardLocks:
             " WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2 AND granted"
             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             " GROUP BY 1",
-            [LOCK_SPACE],
+            [self._space],
         ).fetchall()
         counts: dict[int, int] = dict(rows)
         return counts.pop(MEMBER, 1), set(counts)
 
     def _try_lock(self, shard: int) -> bool:
         row = self._session.execute(
-            "SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, shard]
+            "SELECT pg_try_advisory_lock(%s, %s)", [self._space, shard]
         ).fetchone()
         return row is not None and bool(row[0])

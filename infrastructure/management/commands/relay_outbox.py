@@ -14,15 +14,17 @@ from infrastructure.observability.heartbeat import Heartbeat
 from infrastructure.observability.metrics_server import serve_metrics
 from infrastructure.outbox import hint
 from infrastructure.outbox.relay import Relay
+from infrastructure.outbox.stream_relay import StreamRelay, streams_from
 
 
 class Command(BaseCommand):
-    help = "Publish the outbox of every database to Kafka until stopped."
+    help = "Publish the outbox of every database and every store in Redis to Kafka until stopped."
 
     def handle(self, *args: Any, **options: Any) -> None:
         serve_metrics()
         heartbeat = Heartbeat(settings.HEARTBEAT_FILE)
-        relays = [Relay(alias) for alias in aliases()]
+        streams = streams_from(settings.STREAM_OUTBOXES, database=aliases()[0])
+        relays: list[Relay] = [*map(Relay, aliases()), *map(StreamRelay, streams)]
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
@@ -46,7 +48,7 @@ class Command(BaseCommand):
             thread = threading.Thread(target=relay_until_stopped, args=(relay,), name=relay.alias)
             thread.start()
             threads.append(thread)
-        self.stdout.write(f"relay: publishing {', '.join(aliases())}")
+        self.stdout.write(f"relay: publishing {', '.join(relay.alias for relay in relays)}")
         while not stopping.wait(1):
             heartbeat.touch()
         failed = any(not thread.is_alive() for thread in threads)

@@ -1,0 +1,274 @@
+"""From the streams of aggregates in Redis to Kafka: at least once, in the order of each key.
+
+A stream is its own order: entries are appended by scripts, one at a time, so nothing commits late
+and reading goes on behind the last entry. An entry is deleted when Kafka has acknowledged it.
+
+A shard has one leader, by an advisory lock in Postgres like the shards of a database's outbox.
+Redis does not know of it, so for a moment a leader that has lost its session and its successor may
+both publish. That is harmless: the successor begins with the oldest entry that is left, so each of
+them sends an entry only after all those before it that are not on Kafka yet, and of any two entries
+the older one is there first. What comes twice has the same id.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, cast
+
+import psycopg
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from infrastructure.events.envelope import event_headers
+from infrastructure.kafka.errors import Refused
+from infrastructure.kafka.producer import EventProducer
+from infrastructure.kafka.topics import ensure_topics
+from infrastructure.outbox import metrics
+from infrastructure.outbox.publisher import SHARDS
+from infrastructure.outbox.relay import (
+    MAX_IN_FLIGHT,
+    MEASURE_SECONDS,
+    Pumped,
+    Relay,
+    SendingBroke,
+)
+from infrastructure.outbox.shards import ShardLocks
+from infrastructure.outbox.streams import Entry, entry_of, stream_key, tag
+
+log = logging.getLogger("outbox.relay")
+
+BATCH = 200
+TIMEOUT_S = 2.0
+# How long the replicas have to confirm what is about to be published.
+DURABLE_MS = 200
+# Not the lock space of a database's outbox: the second half of the name of a stream's locks.
+LOCK_SPACE = 0x6B6F6E75
+
+
+class NotDurable(Exception):
+    """What was read is not on as many replicas as it must be before anybody is told of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The streams of one store. prefix: what begins its tags. replicas: how many must have an entry
+    on their disks before it is published. database: the one whose locks choose the leaders."""
+
+    prefix: str
+    url: str
+    replicas: int
+    database: str
+
+    @property
+    def label(self) -> str:
+        return f"streams {self.prefix}"
+
+
+class StreamRelay(Relay):
+    """Publishes the streams of one store until it is stopped."""
+
+    outages: ClassVar[tuple[type[Exception], ...]] = (
+        *Relay.outages,
+        redis.RedisError,
+        Refused,
+        NotDurable,
+    )
+
+    def __init__(self, streams: Streams, *, grace_seconds: float = 8.0) -> None:
+        super().__init__(streams.label, grace_seconds=grace_seconds)
+        self._streams = streams
+
+    def locked_in(self) -> str:
+        return self._streams.database
+
+    def session_on(self, connection: psycopg.Connection) -> Pumped:
+        return StreamSession(connection, self._streams)
+
+
+class StreamSession:
+    """The relay between one connect and the next disconnect."""
+
+    def __init__(self, connection: psycopg.Connection, streams: Streams) -> None:
+        self._streams = streams
+        self._label = streams.label
+        self._redis = redis.Redis.from_url(
+            streams.url,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
+        self._locks = ShardLocks(connection, space=LOCK_SPACE)
+        self._producer = EventProducer()
+        self._topics: set[str] = set()
+        # Shard -> the entry behind which reading goes on; a shard that is new begins at the oldest.
+        self._read: dict[int, str] = {}
+        self._acknowledged: list[tuple[int, str]] = []
+        self._broken: str | None = None
+        self._next_measure = 0.0
+        self.in_flight: dict[tuple[int, str], str] = {}
+        log.info("%s: connected", self._label)
+
+    def step(self) -> bool:
+        """Send what is waiting and delete what has arrived. False if there was nothing to send."""
+        self.poll(0)
+        self._settle()
+        self._housekeep()
+        room = MAX_IN_FLIGHT - len(self.in_flight)
+        if room < BATCH * SHARDS or not self._locks.leading:
+            return False
+        found = self._fetch()
+        for shard, entries in found.items():
+            for entry in entries:
+                is_there = (shard, entry.entry_id) in self.in_flight
+                if not is_there and not self._send(shard, entry):
+                    break
+                self._read[shard] = entry.entry_id
+        return bool(found)
+
+    def poll(self, seconds: float) -> None:
+        """Take Kafka's acknowledgements. Raises SendingBroke."""
+        self._producer.poll(seconds)
+        if self._producer.failed is not None:
+            raise SendingBroke(f"the producer failed: {self._producer.failed}")
+        if self._broken is not None:
+            raise SendingBroke(self._broken)
+
+    def drain(self, seconds: float) -> None:
+        """Wait for what is in flight, and delete it."""
+        left = self._producer.flush(seconds)
+        self._settle()
+        if left:
+            log.warning(
+                "%s: %d messages unacknowledged, they will be sent again", self._label, left
+            )
+            self._producer.purge()
+        else:
+            log.info("%s: drained", self._label)
+        self._redis.close()
+
+    def abandon(self) -> None:
+        self._producer.purge()
+        self._redis.close()
+
+    def _fetch(self) -> dict[int, list[Entry]]:
+        shards = sorted(self._locks.leading)
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard in shards:
+            after = self._read.get(shard)
+            beginning = "-" if after is None else f"({after}"
+            pipeline.xrange(stream_key(self._streams.prefix, shard), beginning, "+", BATCH)
+        answers = cast("list[list[tuple[str, dict[str, str]]]]", pipeline.execute())
+        found = {
+            shard: [entry_of(*raw) for raw in raws]
+            for shard, raws in zip(shards, answers, strict=True)
+            if raws
+        }
+        if found and self._streams.replicas:
+            self._require_durable()
+        return found
+
+    def _require_durable(self) -> None:
+        """Raises NotDurable unless the replicas have all that was read.
+
+        WAITAOF waits for what its own connection wrote, and so for all that was written before.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(f"{tag(self._streams.prefix, 0)}:relayed", "", px=1000)
+        pipeline.execute_command("WAITAOF", 1, self._streams.replicas, DURABLE_MS)
+        _, (local, replicas) = cast("tuple[Any, list[int]]", pipeline.execute())
+        if local < 1 or replicas < self._streams.replicas:
+            raise NotDurable(f"{replicas} of {self._streams.replicas} replicas follow")
+
+    def _send(self, shard: int, entry: Entry) -> bool:
+        """Queue an entry. False if the queue is full.
+
+        Raises Refused: entries are small and of one kind, so that what refuses one would refuse
+        the next one too. They wait, and their age tells.
+        """
+        if entry.topic not in self._topics:
+            made = ensure_topics([entry.topic])
+            if made:
+                log.info("%s: made topics %s", self._label, ", ".join(made))
+            self._topics.add(entry.topic)
+        headers = event_headers(
+            event_id=entry.event_id,
+            name=entry.name,
+            version=entry.event_version,
+            occurred_at=entry.occurred_at,
+            key=entry.key,
+            sequence=entry.sequence,
+            correlation_id=entry.correlation_id,
+            causation_id=entry.causation_id,
+            traceparent=entry.traceparent,
+        )
+        place = (shard, entry.entry_id)
+        self.in_flight[place] = entry.topic
+        try:
+            self._producer.send(
+                entry.topic, entry.key, entry.payload, headers, partial(self._delivered, place)
+            )
+        except BufferError:
+            del self.in_flight[place]
+            return False
+        return True
+
+    def _delivered(self, place: tuple[int, str], error: Any, _: object) -> None:
+        if error is None:
+            self._acknowledged.append(place)
+        else:
+            self._broken = error.str()
+
+    def _settle(self) -> None:
+        """Delete what Kafka has acknowledged."""
+        if not self._acknowledged:
+            return
+        done, self._acknowledged = self._acknowledged, []
+        by_shard: dict[int, list[str]] = {}
+        for shard, entry_id in done:
+            by_shard.setdefault(shard, []).append(entry_id)
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard, entry_ids in by_shard.items():
+            pipeline.xdel(stream_key(self._streams.prefix, shard), *entry_ids)
+        pipeline.execute()
+        topics = [self.in_flight.pop(place) for place in done]
+        for topic, count in Counter(topics).items():
+            metrics.PUBLISHED.labels(topic).inc(count)
+
+    def _housekeep(self) -> None:
+        self._locks.balance()
+        for shard in self._read.keys() - self._locks.leading:
+            del self._read[shard]  # if it comes back, somebody else may have left something
+        if self._locks.leaving:
+            self._locks.hand_over({shard for shard, _ in self.in_flight})
+        if time.monotonic() >= self._next_measure:
+            self._next_measure = time.monotonic() + MEASURE_SECONDS
+            self._measure()
+
+    def _measure(self) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for shard in range(SHARDS):
+            key = stream_key(self._streams.prefix, shard)
+            pipeline.xlen(key)
+            pipeline.xrange(key, "-", "+", 1)
+        pipeline.time()
+        *answers, (seconds, micros) = cast("list[Any]", pipeline.execute())
+        oldest = [float(raws[0][0].split("-")[0]) / 1000 for raws in answers[1::2] if raws]
+        age = max(seconds + micros / 1e6 - min(oldest), 0.0) if oldest else 0.0
+        metrics.OLDEST.labels(self._label).set(age)
+        metrics.BACKLOG.labels(self._label).set(sum(answers[::2]))
+        metrics.LEADING.labels(self._label).set(len(self._locks.leading))
+
+
+def streams_from(outboxes: Mapping[str, Mapping[str, Any]], *, database: str) -> list[Streams]:
+    """The stores that settings.STREAM_OUTBOXES names, led by the locks of one database."""
+    return [
+        Streams(prefix=prefix, url=known["url"], replicas=known["replicas"], database=database)
+        for prefix, known in outboxes.items()
+    ]
