@@ -35,6 +35,9 @@ env.require(PAYMENT_CIRCUIT_REST_SECONDS > 0, "PAYMENT_CIRCUIT_REST_SECONDS must
 # `accept`: it is taken as PENDING, and paid when the gateway is back.
 PAYMENTS_DOWN = env.text("PAYMENTS_DOWN", "refuse")
 env.require(PAYMENTS_DOWN in ("refuse", "accept"), "PAYMENTS_DOWN must be refuse or accept")
+# How long an order waits for its payment to begin, its goods held. Then it is rejected.
+PAYMENTS_DOWN_SECONDS = env.integer("PAYMENTS_DOWN_SECONDS", 4 * 3600)
+env.require(PAYMENTS_DOWN_SECONDS > 0, "PAYMENTS_DOWN_SECONDS must be above 0")
 # Only where PAYMENT_GATEWAY is stripe.
 _if_stripe = None if PAYMENT_GATEWAY == "stripe" else ""
 STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY", _if_stripe)

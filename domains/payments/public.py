@@ -71,6 +71,7 @@ class Outcome:
     decline_code: why it is DECLINED; NOT_COMPLETED where it is VOIDED since the customer did not
     confirm or pay it in time. action_url: where the customer has to go while it is ACTION_REQUIRED,
     until action_deadline. due_at: until when a prepaid one that is PENDING has to be paid.
+    has_begun: nothing was written where not, since the gateway is not to be called for now.
     """
 
     payment_id: UUID
@@ -79,6 +80,7 @@ class Outcome:
     action_url: str | None = None
     action_deadline: datetime | None = None
     due_at: datetime | None = None
+    has_begun: bool = True
 
     @property
     def is_released(self) -> bool:
@@ -156,7 +158,7 @@ def authorise(
             saved_method=saved_method,
         )
     except PaymentsUnavailable:
-        return Outcome(payment_id=payment_id, status=PaymentStatus.PENDING)
+        return Outcome(payment_id=payment_id, status=PaymentStatus.PENDING, has_begun=False)
     return _outcome(payment)
 
 

@@ -95,7 +95,8 @@ class Facts:
     """keeps_on_decline: a declined payment may be followed by another one. awaits_payment: until
     when is written down. overdue: that time is over. supersedes: an earlier payment may hold money
     still. step_open: a command such as a return is being carried out. sent: nothing is left to be
-    sent. paid: all that is to be paid is ours, or granted on account.
+    sent. paid: all that is to be paid is ours, or granted on account. unpayable: the gateway was
+    not to be called, just now; given_time: it has been so for as long as the shop waits.
     """
 
     status: str
@@ -111,6 +112,8 @@ class Facts:
     step_open: bool = False
     sent: bool = False
     paid: bool = False
+    unpayable: bool = False
+    given_time: bool = False
 
 
 def next_step(facts: Facts) -> Step:
@@ -139,6 +142,8 @@ def _next_of_pending(facts: Facts) -> Step:
         return Step.REJECT
     if facts.supersedes:
         return Step.DROP_PAYMENT
+    if facts.guarantee == Guarantee.NONE and facts.unpayable:
+        return Step.REJECT if facts.given_time else Step.WAIT
     if facts.guarantee in (Guarantee.NONE, Guarantee.UNKNOWN):
         return Step.AUTHORISE  # asking again under the same key is how an outcome is learnt
     if facts.guarantee in (Guarantee.GIVEN, Guarantee.CAPTURED):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+
+from django.conf import settings
 
 from domains.orders.models import Order
 from domains.orders.rules import placement as rules
@@ -37,6 +39,7 @@ class Case:
 
     pay_until: until when the customer may confirm or send the payment; None unless it waits for
     them. refusal: why payments cannot even begin, as a code: no gateway will ever be asked.
+    is_unpayable: the gateway was not to be called, so that nothing has begun.
     """
 
     order: Order
@@ -49,6 +52,8 @@ class Case:
     is_prepaid: bool = False
     is_paid: bool = False
     is_overdue: bool = False
+    is_unpayable: bool = False
+    was_given_time: bool = False
     shortages: list[dict[str, Any]] = field(default_factory=list)
     refused_use: str = ""
     refusal: str = ""
@@ -105,6 +110,8 @@ class Case:
             step_open=order.step_id is not None,
             sent=order.is_sent,
             paid=self.is_paid,
+            unpayable=self.is_unpayable,
+            given_time=self.was_given_time,
         )
 
 
@@ -146,6 +153,8 @@ def _case(
         uses=Uses.NONE if uses is None else _USES[uses],
         is_paid=is_paid(order, payment),
         is_overdue=order.pay_until is not None and order.pay_until <= now,
+        was_given_time=order.unsettled_since is not None
+        and now - order.unsettled_since >= timedelta(seconds=settings.PAYMENTS_DOWN_SECONDS),
     )
     case.note_payment(payment)
     return case

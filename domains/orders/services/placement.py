@@ -193,7 +193,8 @@ def _as_it_stands(order: Order, *, replayed: bool) -> Placed:
 
 
 def refuse_payment(payment: PaymentChoice, total: Money) -> None:
-    """Raises UnknownPaymentMethod and PaymentTokenRequired, as this context says them."""
+    """Raises UnknownPaymentMethod and PaymentTokenRequired, as this context says them, and
+    PaymentsUnavailable while nobody may call the gateway and the shop does not take orders so."""
     try:
         payments.check_method(method=payment.method, amount=total, token=payment.token)
     except payments.UnknownPaymentMethod as error:
@@ -202,3 +203,7 @@ def refuse_payment(payment: PaymentChoice, total: Money) -> None:
     except payments.PaymentTokenRequired as error:
         fault = FieldError("/payment/token", error.code, error.detail)
         raise PaymentTokenRequired(error.detail, errors=[fault]) from error
+    if total.amount_minor:
+        payable = payments.availability(payment.method)
+        if isinstance(payable, payments.Unavailable):
+            raise payable.refusal()

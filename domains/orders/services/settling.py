@@ -123,7 +123,8 @@ def _authorise(case: Case, now: datetime) -> None:
             raise
         case.refusal = refusal.code
     else:
-        case.note_payment(outcome)
+        case.is_unpayable = not outcome.has_begun
+        case.note_payment(outcome if outcome.has_begun else None)
 
 
 def _await_payment(case: Case, now: datetime) -> None:
@@ -169,6 +170,8 @@ def _reason_of(case: Case) -> str:
         return case.refused_use
     if case.refusal:
         return case.refusal
+    if case.is_unpayable:
+        return payments.PaymentsUnavailable.code
     if case.guarantee == Guarantee.REFUSED:
         return PaymentDeclined.code
     if case.guarantee == Guarantee.GIVEN_BACK and case.decline_code == payments.NOT_COMPLETED:
