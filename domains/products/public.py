@@ -207,9 +207,14 @@ def restock(
     )
 
 
-def lacking_in(warehouse: str, lines: Sequence[HoldLine]) -> tuple[Shortage, ...]:
-    """What of these lines does not lie in the warehouse at this moment; only `take_out` decides."""
-    return stock_queries.lacking_in(warehouse, lines)
+def lacking_in(
+    warehouse: str, lines: Sequence[HoldLine], *, fulfilment_id: UUID
+) -> tuple[Shortage, ...]:
+    """What a warehouse lacks at this moment for taking these lines out; only `take_out` decides.
+
+    Nothing where they were taken out for this fulfilment before. Raises InvalidQuantity.
+    """
+    return stock_queries.lacking_in(warehouse, lines, fulfilment_id=fulfilment_id)
 
 
 def hold_state(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:

@@ -46,10 +46,12 @@ def quoted(
     only needed where `asks_for_categories`.
     """
     promotions = {one.id: one for one in terms.promotions}
+    redeemed = {(use.promotion_id, use.coupon) for use in request.redeemed}
     candidates = [
         Candidate(promotion=one)
         for one in terms.promotions
-        if not one.is_used_up(by_customer=used_by_customer.get(one.id, 0))
+        if (one.id, None) in redeemed
+        or not one.is_used_up(by_customer=used_by_customer.get(one.id, 0))
     ]
     problems: list[QuoteProblem] = []
     asked: dict[str, int] = {}  # code -> its place in the request
@@ -61,7 +63,7 @@ def quoted(
         coupon = coupons.get(code)
         if coupon is None or not coupon.active:
             problems.append(_problem("unknown_coupon", place, f"There is no coupon {code}."))
-        elif coupon.is_used_up:
+        elif coupon.is_used_up and (coupon.promotion.id, code) not in redeemed:
             problems.append(_problem("coupon_used_up", place, f"{code} has been used up."))
         else:
             promotions[coupon.promotion.id] = coupon.promotion

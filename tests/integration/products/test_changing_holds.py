@@ -283,8 +283,18 @@ def test_goods_come_back_to_a_warehouse_that_there_is(now: datetime) -> None:
 
 def test_what_a_warehouse_lacks_is_said_before_anything_is_taken(now: datetime) -> None:
     ids = products.stocked({"A": 2, "B": 2}, now=now)
-    assert lacking_in("main", products.lines({"A": 2, "B": 2})) == ()
-    [short] = lacking_in("main", products.lines({"A": 2, "B": 3}))
+    parcel = new_id()
+    assert lacking_in("main", products.lines({"A": 2, "B": 2}), fulfilment_id=parcel) == ()
+    [short] = lacking_in("main", products.lines({"A": 2, "B": 3}), fulfilment_id=parcel)
     assert (short.variant_id, short.requested, short.available) == (ids["B"], 3, 2)
-    [short] = lacking_in("north", products.lines({"A": 1}))
+    [short] = lacking_in("north", products.lines({"A": 1}), fulfilment_id=parcel)
     assert (short.sku, short.available) == ("A", 0)
+
+
+def test_nothing_lacks_for_what_was_taken_out_already(now: datetime) -> None:
+    products.stocked({"A": 2}, now=now)
+    order_id, parcel = products.held({"A": 2}, now=now), new_id()
+    lines = products.lines({"A": 2})
+    take_out(order_id=order_id, fulfilment_id=parcel, lines=lines, warehouse="main", now=now)
+    assert lacking_in("main", lines, fulfilment_id=parcel) == ()
+    assert len(lacking_in("main", lines, fulfilment_id=new_id())) == 1

@@ -1,0 +1,3 @@
+from tests.integration.payments.conftest import gateway
+
+__all__ = ["gateway"]

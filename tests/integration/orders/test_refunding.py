@@ -1,0 +1,247 @@
+"""Money is given back: whole, for lines, for the shipping or for no line at all; never too much."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from domains.orders.errors import (
+    NothingCaptured,
+    RefundExceedsPayment,
+    RefundRefused,
+    ReturnNotOpen,
+    ReturnNotReceived,
+    SecondPersonRequired,
+    StepInProgress,
+    StepNotAwaitingApproval,
+    TooManyUnits,
+)
+from domains.orders.models import Order
+from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.models.commands.returning import Inspected
+from domains.orders.services import refunding, returning
+from domains.orders.services.beginning import Begun
+from tests.integration.orders.test_fulfilling import fulfil
+from tests.integration.payments.conftest import ScriptedGateway
+from tests.support.after_placement import (
+    ANOTHER,
+    STAFF,
+    assert_order_agrees,
+    codes_of,
+    line_ids,
+    money_of,
+    reread,
+    stock,
+    units,
+)
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def refund(order: Order, now: datetime, **wish: Any) -> Begun:
+    key = wish.pop("key", None) or orders.key()
+    return refunding.refund(
+        order_id=order.id,
+        wish=RefundWish(**wish),
+        reason="goodwill",
+        by=STAFF,
+        key=key,
+        now=now,
+    )
+
+
+def sent(now: datetime, **quantities: int) -> Order:
+    """An order that was sent and paid."""
+    goods.stocked(dict.fromkeys(quantities, 20), now=now)
+    order = orders.placed(quantities, now=now)
+    fulfil(order, now)
+    return reread(order)
+
+
+def test_everything_is_given_back(now: datetime) -> None:
+    order = sent(now, A=2, B=1)
+    assert refund(order, now).is_done
+    order = reread(order)
+    assert (order.refunded_minor, order.payment_status) == (3000, "REFUNDED")
+    assert [line.refunded_minor for line in order.lines] == [2000, 1000]
+    with pytest.raises(RefundExceedsPayment):
+        refund(order, now)
+    assert codes_of(order).count("refunded") == 1
+    assert_order_agrees(order.id)
+
+
+def test_no_unit_is_given_back_twice(now: datetime) -> None:
+    order = sent(now, A=3)
+    for _ in range(3):
+        refund(order, now, units=units(order, {"A": 1}))
+    with pytest.raises(TooManyUnits):
+        refund(order, now, units=units(order, {"A": 1}))
+    assert reread(order).refunded_minor == 3000
+    assert_order_agrees(order.id)
+
+
+def test_an_amount_is_given_back_as_a_courtesy_and_lowers_what_is_left(now: datetime) -> None:
+    order = sent(now, A=2)
+    refund(order, now, amount_minor=500)
+    with pytest.raises(RefundExceedsPayment):
+        refund(order, now, amount_minor=1501)
+    refund(order, now)
+    assert money_of(order).refunded_minor == 2000
+    assert_order_agrees(order.id)
+
+
+def test_nothing_is_given_back_that_was_not_taken(now: datetime) -> None:
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 2}, now=now)
+    with pytest.raises(NothingCaptured):
+        refund(order, now)
+
+
+def test_a_key_gives_back_once(now: datetime) -> None:
+    order = sent(now, A=2)
+    key = orders.key()
+    first, again = (refund(order, now, amount_minor=500, key=key) for _ in range(2))
+    assert (first.step.id, again.replayed) == (again.step.id, True)
+    assert money_of(order).refunded_minor == 500
+
+
+def test_a_gateway_that_refuses_leaves_the_money_here(
+    now: datetime, gateway: ScriptedGateway
+) -> None:
+    order = sent(now, A=2)
+    gateway.refusal = "account_closed"
+    with pytest.raises(RefundRefused):
+        refund(order, now)
+    assert reread(order).refunded_minor == 0
+    gateway.refusal = ""
+    assert refund(order, now).is_done
+    assert_order_agrees(order.id)
+
+
+def test_much_money_takes_a_second_person(now: datetime, settings: Any) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1999}
+    order = sent(now, A=2)
+
+    begun = refund(order, now)
+    assert (begun.step.state, money_of(order).refunded_minor) == ("AWAITING_APPROVAL", 0)
+    assert reread(order).unsettled_since is None
+    with pytest.raises(StepInProgress):
+        refund(order, now, amount_minor=1)
+    assert STAFF.id is not None and ANOTHER.id is not None
+    step = {"order_id": order.id, "step_id": begun.step.id, "now": now}
+    with pytest.raises(SecondPersonRequired):
+        refunding.approve_step(actor_id=STAFF.id, **step)
+    assert refunding.approve_step(actor_id=ANOTHER.id, **step).is_done
+    with pytest.raises(StepNotAwaitingApproval):
+        refunding.approve_step(actor_id=ANOTHER.id, **step)
+
+    assert reread(order).refunded_minor == 2000
+    assert [c for c in codes_of(order) if c in ("approval_asked", "step_approved", "refunded")] == [
+        "approval_asked",
+        "step_approved",
+        "refunded",
+    ]
+    assert_order_agrees(order.id)
+
+
+def test_a_second_person_may_say_no(now: datetime, settings: Any) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 0}
+    order = sent(now, A=2)
+    begun = refund(order, now, amount_minor=1)
+    assert ANOTHER.id is not None
+    refused = refunding.disapprove_step(
+        order_id=order.id, step_id=begun.step.id, actor_id=ANOTHER.id, reason="no", now=now
+    )
+    assert (refused.step.state, refused.step.refusal) == ("REFUSED", "not_approved")
+    assert money_of(order).refunded_minor == 0
+    assert_order_agrees(order.id)
+
+
+def announced(order: Order, now: datetime, **quantities: int) -> Any:
+    _, made, _ = returning.request_return(
+        order_id=order.id,
+        lines=units(order, quantities),
+        reason="too_small",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    return made
+
+
+def decided(order: Order, return_id: Any, now: datetime, *, approve: bool = True) -> Any:
+    return returning.decide_return(
+        order_id=order.id, return_id=return_id, approve=approve, reason="", by=STAFF, now=now
+    )[1]
+
+
+def received(order: Order, return_id: Any, now: datetime, **found: Inspected) -> Begun:
+    ids = line_ids(order)
+    return returning.receive_return(
+        order_id=order.id,
+        return_id=return_id,
+        inspected={ids[sku]: inspected for sku, inspected in found.items()} or None,
+        warehouse="main",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+
+
+def test_goods_come_back_are_looked_at_and_paid_for(now: datetime) -> None:
+    order = sent(now, A=4)
+    made = announced(order, now, A=3)
+    assert reread(order).return_status == "REQUESTED"
+    decided(order, made.id, now)
+
+    received(order, made.id, now, A=Inspected(restocked=1, damaged=1))
+
+    order = reread(order)
+    assert (order.return_status, [line.returned for line in order.lines]) == (
+        "PARTIALLY_RETURNED",
+        [2],
+    )
+    [line] = order.return_lines
+    assert (line.restocked, line.damaged, line.missing) == (1, 1, 1)
+    assert stock("A") == (17, 0)
+
+    refund(order, now, return_id=made.id)
+    order = reread(order)
+    assert order.refunded_minor == 2000
+    assert [(r.state, r.refunded_minor) for r in order.returns] == [("REFUNDED", 2000)]
+    with pytest.raises(ReturnNotReceived):
+        refund(order, now, return_id=made.id)
+    assert_order_agrees(order.id)
+
+
+def test_no_more_comes_back_than_was_sent(now: datetime) -> None:
+    order = sent(now, A=4)
+    first = announced(order, now, A=3)
+    with pytest.raises(TooManyUnits):
+        announced(order, now, A=2)
+    decided(order, first.id, now, approve=False)
+    second = announced(order, now, A=4)
+    decided(order, second.id, now)
+    received(order, second.id, now)
+    assert reread(order).return_status == "RETURNED"
+    with pytest.raises(TooManyUnits):
+        announced(order, now, A=1)
+    with pytest.raises(ReturnNotOpen):
+        received(order, second.id, now)
+    assert stock("A") == (20, 0)
+    assert_order_agrees(order.id)
+
+
+def test_a_line_that_was_refunded_is_not_refunded_again_when_it_comes_back(now: datetime) -> None:
+    order = sent(now, A=3)
+    refund(order, now, units=units(order, {"A": 2}))
+    made = announced(order, now, A=3)
+    decided(order, made.id, now)
+    received(order, made.id, now)
+    refund(order, now, return_id=made.id)
+    assert reread(order).refunded_minor == 3000
+    assert_order_agrees(order.id)
