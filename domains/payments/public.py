@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ from domains.payments.errors import (
     PaymentError,
     PaymentMismatch,
     PaymentNotAuthorisedYet,
+    PaymentNotFound,
     PaymentOperationInProgress,
     PaymentsUnavailable,
     PaymentTokenRequired,
@@ -22,19 +23,26 @@ from domains.payments.errors import (
 )
 from domains.payments.gateways import NO_GATEWAY
 from domains.payments.models import Operation, Payment
-from domains.payments.queries import JournalDifference, PaymentAudit, PaymentState
+from domains.payments.queries import (
+    JournalDifference,
+    PaymentAudit,
+    PaymentState,
+    PaymentView,
+)
 from domains.payments.rules import (
     NOT_COMPLETED,
     Guarantee,
     OperationState,
     PaymentStatus,
 )
+from domains.payments.services import AuthoriseRequest
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money
 
 __all__ = [
     "NOT_COMPLETED",
     "NO_GATEWAY",
+    "AuthoriseRequest",
     "Available",
     "Guarantee",
     "JournalDifference",
@@ -46,10 +54,12 @@ __all__ = [
     "PaymentState",
     "PaymentStatus",
     "PaymentTokenRequired",
+    "PaymentView",
     "PaymentsUnavailable",
     "Unavailable",
     "UnknownPaymentMethod",
     "authorise",
+    "authorise_many",
     "availability",
     "capture",
     "check_method",
@@ -58,6 +68,7 @@ __all__ = [
     "journal_differences",
     "payment_audit",
     "payment_states",
+    "payment_view",
     "refresh",
     "refund",
     "void",
@@ -188,12 +199,23 @@ def availability(method: str) -> Available | Unavailable:
     return Unavailable(retry_after_s) if retry_after_s else Available()
 
 
+def authorise_many(*, requests: Sequence[AuthoriseRequest], now: datetime) -> dict[UUID, Outcome]:
+    """`authorise` for many payments that nobody outside this process has to approve: it takes two
+    statements, however many they are.
+
+    By their ids, and without those that take more: such as one that has begun before, or whose
+    gateway is another process. Those have not been touched; call `authorise` for each.
+    """
+    found = services.authorise_many(requests=requests, now=now)
+    return {payment_id: _outcome(payment) for payment_id, payment in found.items()}
+
+
 def refresh(*, payment_id: UUID, now: datetime) -> Outcome:
     """Look at the gateway what became of it, as when the customer is back from confirming it.
 
     Raises PaymentNotFound.
     """
-    return _outcome(services.resolve(payment_id=payment_id, now=now))
+    return _outcome(services.refresh(payment_id=payment_id, now=now))
 
 
 def capture(*, payment_id: UUID, key: UUID, amount: Money, now: datetime) -> OperationOutcome:
@@ -238,6 +260,14 @@ def void(*, payment_id: UUID, now: datetime) -> Outcome:
 def payment_states(payment_ids: Iterable[UUID]) -> dict[UUID, PaymentState]:
     """The states of these payments in one statement; an id that no payment has is missing."""
     return queries.payment_states(payment_ids)
+
+
+def payment_view(payment_id: UUID) -> PaymentView | None:
+    """A payment with its operations, for staff to look at; None if it never began."""
+    try:
+        return queries.payment(payment_id)
+    except PaymentNotFound:
+        return None
 
 
 def guarantee_of(method: str) -> Guarantee:

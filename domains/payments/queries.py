@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,6 +20,7 @@ from domains.payments.rules import (
     OperationKind,
     OperationState,
     PaymentStatus,
+    Told,
 )
 from infrastructure.money import Money
 
@@ -66,6 +67,9 @@ class PaymentView:
     captured: Money
     refunded: Money
     decline_code: str
+    action_url: str | None
+    action_deadline: datetime | None
+    due_at: datetime | None
     needs_attention_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -91,6 +95,17 @@ class PaymentState:
     action_url: str | None
     action_deadline: datetime | None
     due_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownOperation:
+    """An operation as our books have it."""
+
+    id: UUID
+    payment_id: UUID
+    told: Told
+    gateway_reference: str
+    finished_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +150,7 @@ def payment(payment_id: UUID, *, customer_id: UUID | None = None) -> PaymentView
 
 
 def view_of(row: Payment) -> PaymentView:
+    state = state_of(row)
     return PaymentView(
         id=row.id,
         version=row.version,
@@ -147,6 +163,9 @@ def view_of(row: Payment) -> PaymentView:
         captured=Money(row.captured_minor, row.currency),
         refunded=Money(row.refunded_minor, row.currency),
         decline_code=row.decline_code,
+        action_url=state.action_url,
+        action_deadline=state.action_deadline,
+        due_at=state.due_at,
         needs_attention_at=row.needs_attention_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -198,9 +217,65 @@ def due_payment_ids(now: datetime, *, limit: int) -> list[UUID]:
     return list(Payment.objects.due(now).values_list("id", flat=True)[:limit])
 
 
-def payment_id_of_operation(operation_id: UUID) -> UUID | None:
-    rows = Operation.objects.filter(pk=operation_id).values_list("payment_id", flat=True)
-    return rows.first()
+def known_operations(gateway: str, keys: Collection[UUID]) -> dict[UUID, KnownOperation]:
+    """Those of our operations at a gateway that have these keys."""
+    if not keys:
+        return {}
+    return {o.id: o for o in _known(Operation.objects.filter(pk__in=keys), gateway)}
+
+
+def operation_named(
+    payment_id: UUID, *, kind: OperationKind, reference: str
+) -> KnownOperation | None:
+    """The operation of a payment that the gateway has given this name."""
+    rows = Operation.objects.filter(payment=payment_id, kind=kind, gateway_reference=reference)
+    return next(_known(rows), None)
+
+
+def payments_of_authorisations(gateway: str, references: Collection[str]) -> dict[str, UUID]:
+    """The payments whose authorisation the gateway gave these names."""
+    if not references:
+        return {}
+    rows = Operation.objects.filter(
+        gateway_reference__in=references,
+        kind=OperationKind.AUTHORISE,
+        payment__gateway=gateway,
+    ).exclude(gateway_reference="")
+    return dict(rows.values_list("gateway_reference", "payment_id"))
+
+
+def done_at(gateway: str, *, since: datetime, until: datetime) -> Iterator[KnownOperation]:
+    """What a gateway has done for us in a window, as far as we asked for it, streaming."""
+    rows = Operation.objects.filter(
+        state=OperationState.SUCCEEDED,
+        asked_elsewhere=False,
+        finished_at__gte=since,
+        finished_at__lt=until,
+    ).exclude(kind=OperationKind.RECEIPT)
+    return _known(rows, gateway)
+
+
+def _known(rows: QuerySet[Operation], gateway: str = "") -> Iterator[KnownOperation]:
+    if gateway:
+        rows = rows.filter(payment__gateway=gateway)
+    columns = rows.values_list(
+        "id",
+        "payment_id",
+        "kind",
+        "state",
+        "amount_minor",
+        "payment__currency",
+        "gateway_reference",
+        "finished_at",
+    )
+    for row in columns.iterator(chunk_size=_CHUNK):
+        yield KnownOperation(
+            id=row[0],
+            payment_id=row[1],
+            told=Told(kind=row[2], state=row[3], amount_minor=row[4], currency=row[5]),
+            gateway_reference=row[6],
+            finished_at=row[7],
+        )
 
 
 def payment_audit() -> Iterator[PaymentAudit]:

@@ -18,10 +18,13 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "orders.cancel_own": "Cancel one's own orders.",
         "orders.read": "Read every order.",
         "orders.cancel": "Cancel any order.",
+        "orders.place_for": "Take orders for customers, as by telephone.",
         "payments.read": "Read every payment.",
         "payments.capture": "Take authorised money.",
         "payments.void": "Give up an authorisation.",
         "payments.refund": "Give captured money back.",
+        "payments.record": "Record money that came by bank.",
+        "payments.reconcile": "Settle differences to the books of gateways.",
         "catalogue.read": "Read products that are not for sale (yet).",
         "catalogue.write": "Create and change products, categories and prices.",
         "pricing.read": "Read promotions, coupons, taxes and shipping methods.",
@@ -44,6 +47,7 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         "admin": STAFF_SCOPES,
         "support": frozenset(
             {"orders.read", "orders.cancel", "payments.read", "catalogue.read", "inventory.read"}
+            | {"orders.place_for"}
             | {"pricing.read", "users.read", "users.write"}
         ),
         "fulfilment": frozenset(
@@ -55,7 +59,8 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
         "finance": frozenset(
             {"orders.read", "payments.read", "payments.capture", "payments.void"}
-            | {"payments.refund", "pricing.read", "reports.read"}
+            | {"payments.refund", "payments.record", "payments.reconcile"}
+            | {"pricing.read", "reports.read"}
         ),
     }
 )

@@ -25,6 +25,14 @@ class Refund(Body, frozen=True, kw_only=True):
     reason: ShortText
 
 
+class Receipt(Body, frozen=True, kw_only=True):
+    """reference: the bank's own for this transfer."""
+
+    amount: Money
+    reference: ShortText
+    received_at: datetime
+
+
 class Operation(Out, frozen=True, kw_only=True):
     id: UUID
     kind: str
@@ -57,6 +65,9 @@ class Payment(Out, frozen=True, kw_only=True):
     captured: Money
     refunded: Money
     decline_code: str | None
+    action_url: str | None
+    action_deadline: datetime | None
+    due_at: datetime | None
     created_at: datetime
     updated_at: datetime
     operations: list[Operation]
@@ -73,6 +84,9 @@ class Payment(Out, frozen=True, kw_only=True):
             captured=Money.of(payment.captured),
             refunded=Money.of(payment.refunded),
             decline_code=payment.decline_code or None,
+            action_url=payment.action_url,
+            action_deadline=payment.action_deadline,
+            due_at=payment.due_at,
             created_at=payment.created_at,
             updated_at=payment.updated_at,
             operations=[Operation.of(operation) for operation in payment.operations],

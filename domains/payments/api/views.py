@@ -200,6 +200,86 @@ class Void(APIView):
         return _answer_to_command(self, payment, is_finished=payment.is_released, headers=headers)
 
 
+class Receipts(APIView):
+    scopes = {"POST": "payments.record"}
+
+    @operation(
+        summary="Record money that came by bank",
+        description=(
+            "For payments by bank transfer or invoice. The bank's reference makes it one receipt, "
+            "however often it is sent. What is prepaid is authorised once the whole amount has "
+            "come; what came too much, or too late, needs the attention of staff and can be "
+            "refunded."
+        ),
+        body=serializers.Receipt,
+        responses={200: serializers.Payment},
+        errors=[
+            errors.PaymentNotFound,
+            errors.ReceiptsNotTaken,
+            errors.ReceiptDiffers,
+            errors.InvalidReceipt,
+            errors.InvalidPaymentAmount,
+        ],
+        idempotency="accepted",
+        etag=True,
+        examples={
+            "a transfer": {
+                "amount": {"amount": "19.99", "currency": "GBP"},
+                "reference": "2026-03-02/4711",
+                "received_at": "2026-03-02T09:30:00Z",
+            }
+        },
+    )
+    def post(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+        body = self.body(serializers.Receipt)
+        key = self.idempotency(request, body)
+
+        def record() -> queries.PaymentView:
+            now = clock.now()
+            payment = services.record_receipt(
+                payment_id=payment_id,
+                amount=body.amount.to_money(),
+                reference=body.reference,
+                received_at=body.received_at,
+                actor_id=self.actor.id,
+                now=now,
+                also=lambda: [key.record(payment_id, now)] if key else [],
+            )
+            return queries.view_of(payment)
+
+        payment, headers = idempotency.once(
+            alias_of("payments"), key, record, again=lambda _: queries.payment(payment_id)
+        )
+        return self.answer(
+            serializers.Payment.of(payment), etag=payment.version, headers=NOT_STORED | headers
+        )
+
+
+class Refresh(APIView):
+    scopes = {"POST": AUTHENTICATED}
+
+    @operation(
+        summary="Ask the gateway how a payment stands",
+        description=(
+            "For when the customer is back from confirming it (3-D Secure), before the gateway's "
+            "notification is there. Staff may ask for every payment, customers for their own. "
+            "Harmless to repeat."
+        ),
+        responses={200: serializers.Payment},
+        errors=[errors.PaymentNotFound, errors.PaymentsUnavailable],
+        etag=True,
+    )
+    def post(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+        actor = self.actor
+        customer_id = None if actor.may(READ_ALL) else actor.id
+        payment = services.refresh(payment_id=payment_id, customer_id=customer_id, now=clock.now())
+        return self.answer(
+            serializers.Payment.of(queries.view_of(payment)),
+            etag=payment.version,
+            headers=NOT_STORED,
+        )
+
+
 class Notifications(APIView):
     scopes = {"POST": PUBLIC}
     rate = {"POST": "webhooks"}
@@ -212,10 +292,10 @@ class Notifications(APIView):
             "`Gateway-Signature` (simulated) and `Stripe-Signature` are "
             "`t=<unix seconds>,v1=<hex>`, the HMAC-SHA256 of the time, a dot and the raw body. It "
             "is checked before anything is read. Notifications may come early, late and more than "
-            "once."
+            "once. 202: kept, since its payment is not known yet, or since it contradicts what is."
         ),
         body=serializers.SimulatedNotification,
-        responses={204: None},
+        responses={202: None, 204: None},
         errors=[
             errors.UnknownGateway,
             errors.InvalidSignature,
@@ -224,13 +304,13 @@ class Notifications(APIView):
         ],
     )
     def post(self, request: HttpRequest, gateway: str) -> HttpResponse:
-        services.receive_notification(
+        is_settled = services.receive_notification(
             gateway=gateway,
             body=request.body,
             signature=request.headers.get(gateways.signature_header_of(gateway), ""),
             now=clock.now(),
         )
-        return self.answer(status=204)
+        return self.answer(status=204 if is_settled else 202)
 
 
 def _answer_to_command(

@@ -1,8 +1,9 @@
 """The aggregate of payments. Django wants to find all models here."""
 
 from domains.payments.models.base import NO_CURRENCY
+from domains.payments.models.differences import ReconciliationDifference
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation
 from domains.payments.models.payments import Payment
 
-__all__ = ["NO_CURRENCY", "JournalEntry", "Operation", "Payment"]
+__all__ = ["NO_CURRENCY", "JournalEntry", "Operation", "Payment", "ReconciliationDifference"]

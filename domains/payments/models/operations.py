@@ -8,12 +8,18 @@ from django.db import models
 from django.db.models import Q
 
 from domains.payments import rules
-from domains.payments.rules import OperationKind, OperationState, PaymentStatus, Reply
+from domains.payments.rules import (
+    DifferenceKind,
+    OperationKind,
+    OperationState,
+    PaymentStatus,
+    Reply,
+)
 from infrastructure.aggregates import OwnedModel
 
 
 def choices_of(
-    values: type[OperationKind | OperationState | PaymentStatus],
+    values: type[DifferenceKind | OperationKind | OperationState | PaymentStatus],
 ) -> list[tuple[str, str]]:
     return [(value.value, value.replace("_", " ").capitalize()) for value in values]
 

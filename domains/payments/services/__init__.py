@@ -7,17 +7,33 @@ the gateway carries out each key once.
 """
 
 from domains.payments.services.authorising import authorise, check_method, unavailable_for_s
+from domains.payments.services.batches import AuthoriseRequest, authorise_many
 from domains.payments.services.notifying import receive_notification
-from domains.payments.services.outcomes import resolve, resolve_unfinished
+from domains.payments.services.outcomes import refresh, resolve, resolve_unfinished
 from domains.payments.services.receiving import record_receipt
+from domains.payments.services.reconciling import (
+    Reconciliation,
+    apply_early_notifications,
+    close_difference,
+    compare_again,
+    reconcile,
+)
 from domains.payments.services.taking import capture, refund, void, void_or_forestall
 
 __all__ = [
+    "AuthoriseRequest",
+    "Reconciliation",
+    "apply_early_notifications",
     "authorise",
+    "authorise_many",
     "capture",
     "check_method",
+    "close_difference",
+    "compare_again",
     "receive_notification",
+    "reconcile",
     "record_receipt",
+    "refresh",
     "refund",
     "resolve",
     "resolve_unfinished",

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
-from domains.payments import gateways, queries
-from domains.payments.errors import UnknownGateway, UnknownOperation
-from domains.payments.models import Payment
-from domains.payments.services.outcomes import carry_on, find, record
+from domains.payments import gateways, queries, rules
+from domains.payments.errors import PaymentsUnavailable, UnknownGateway, UnknownOperation
+from domains.payments.gateways.port import Dispute, Listed
+from domains.payments.models import ReconciliationDifference
+from domains.payments.queries import KnownOperation
+from domains.payments.rules import DifferenceKind, OperationKind, OperationState, Reply
+from domains.payments.services.matching import Match, match_all, told_of
+from domains.payments.services.outcomes import carry_on, change, load, record
 
 
-def receive_notification(*, gateway: str, body: bytes, signature: str, now: datetime) -> Payment:
-    """Take an outcome from a gateway's notification; harmless before, after and twice.
+def receive_notification(*, gateway: str, body: bytes, signature: str, now: datetime) -> bool:
+    """Take what a gateway tells; harmless before, after and twice, and in any order.
 
+    An outcome of ours is written down. What was done there without us is too, once its payment is
+    known; until then, and where it contradicts us, it is reported as a difference. Returns whether
+    it is settled by now.
     Raises UnknownGateway, InvalidSignature, InvalidNotification, UnknownOperation.
     """
     if gateway not in gateways.ADAPTERS:
@@ -20,9 +28,81 @@ def receive_notification(*, gateway: str, body: bytes, signature: str, now: date
     told = gateways.gateway_named(gateway).notification(
         body=body, signature=signature, now=now.timestamp()
     )
-    payment_id = queries.payment_id_of_operation(told.key) if told.key else None
-    payment = find(payment_id) if payment_id else None
-    if payment is None or payment.gateway != gateway or told.key is None:
+    if told is None:
+        return True  # about nothing of ours
+    if told.dispute is not None:
+        _report_dispute(gateway, told.dispute, now)
+        return False
+    known = queries.known_operations(gateway, [told.key] if told.key else [])
+    if told.key in known:
+        ours = known[told.key]
+        if told.operation is not None and _is_about_other_money(ours, told.operation):
+            return match_all(gateway, [told.operation], now=now) != [Match.DIFFERENT]
+        return _take_outcome(gateway, ours, told.reply, now)
+    if told.operation is None:
         raise UnknownOperation(f"There is no operation {told.key} at {gateway}.")
-    payment = record(payment, told.key, told.reply, now)
-    return carry_on(payment, now=now) if payment.is_void_due else payment
+    return match_all(gateway, [told.operation], now=now) != [Match.DIFFERENT]
+
+
+def _is_about_other_money(ours: KnownOperation, theirs: Listed) -> bool:
+    difference = rules.difference_between(ours.told, told_of(theirs))
+    return difference in (DifferenceKind.AMOUNT, DifferenceKind.CURRENCY)
+
+
+def _take_outcome(gateway: str, ours: KnownOperation, reply: Reply, now: datetime) -> bool:
+    payment = record(load(ours.payment_id), ours.id, reply, now)
+    state = payment.operation(ours.id).state
+    says = OperationState.SUCCEEDED if reply.is_success else OperationState.FAILED
+    if not reply.action_url and {state, says} == {OperationState.SUCCEEDED, OperationState.FAILED}:
+        _report_contradiction(gateway, ours, our_state=state, their_state=says, now=now)
+        return False
+    if payment.is_void_due:
+        with suppress(PaymentsUnavailable):  # then it is the task's turn
+            carry_on(payment, now=now)
+    return True
+
+
+def _report_contradiction(
+    gateway: str, ours: KnownOperation, *, our_state: str, their_state: str, now: datetime
+) -> None:
+    """The first outcome stands here; which one is true has to be found out."""
+    ReconciliationDifference.objects.report(
+        ReconciliationDifference(
+            gateway=gateway,
+            kind=DifferenceKind.STATE,
+            subject=str(ours.id),
+            operation_kind=ours.told.kind,
+            operation_id=ours.id,
+            payment_id=ours.payment_id,
+            gateway_reference=ours.gateway_reference,
+            our_state=our_state,
+            our_amount_minor=ours.told.amount_minor,
+            our_currency=ours.told.currency,
+            their_state=their_state,
+            at=now,
+            last_seen_at=now,
+        )
+    )
+
+
+def _report_dispute(gateway: str, dispute: Dispute, now: datetime) -> None:
+    payments = queries.payments_of_authorisations(gateway, {dispute.authorisation})
+    payment_id = payments.get(dispute.authorisation)
+    if payment_id is not None:
+        change(load(payment_id), lambda payment: payment.record_dispute(now))
+    ReconciliationDifference.objects.report(
+        ReconciliationDifference(
+            gateway=gateway,
+            kind=DifferenceKind.DISPUTE,
+            subject=dispute.reference,
+            operation_kind=OperationKind.REFUND,
+            payment_id=payment_id,
+            gateway_reference=dispute.reference,
+            authorisation=dispute.authorisation,
+            their_state=f"{dispute.status}: {dispute.reason}"[:40],
+            their_amount_minor=dispute.amount_minor,
+            their_currency=dispute.currency,
+            at=now,
+            last_seen_at=now,
+        )
+    )

@@ -43,6 +43,14 @@ def resolve(*, payment_id: UUID, now: datetime) -> Payment:
     return carry_on(load(payment_id), now=now)
 
 
+def refresh(*, payment_id: UUID, customer_id: UUID | None = None, now: datetime) -> Payment:
+    """As `resolve`; with `customer_id` for their own payments only. Raises PaymentNotFound."""
+    payment = load(payment_id)
+    if customer_id not in (None, payment.customer_id):
+        raise PaymentNotFound(f"There is no payment {payment_id}.")
+    return carry_on(payment, now=now)
+
+
 def resolve_unfinished(*, now: datetime, limit: int = 200) -> int:
     """Resolve the payments whose time has come, oldest first. Returns how many have an outcome.
 

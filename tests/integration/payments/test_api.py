@@ -43,6 +43,9 @@ def test_staff_reads_a_payment_with_its_operations(finance: Client, now: datetim
         "captured": {"amount": "0.00", "currency": "GBP"},
         "refunded": {"amount": "0.00", "currency": "GBP"},
         "decline_code": None,
+        "action_url": None,
+        "action_deadline": None,
+        "due_at": None,
         "created_at": "2026-03-02T09:30:00Z",
         "updated_at": answer.json()["updated_at"],
         "operations": [

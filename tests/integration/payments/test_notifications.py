@@ -11,7 +11,7 @@ from django.test import Client
 
 from domains.payments import gateways, public, services
 from domains.payments.gateways.simulated import SimulatedGateway, signature_of
-from domains.payments.models import Payment
+from domains.payments.models import Payment, ReconciliationDifference
 from domains.payments.rules import Reply
 from infrastructure import clock
 from infrastructure.ids import new_id
@@ -101,10 +101,41 @@ def test_late_and_repeated_notifications_change_nothing(now: datetime, silent: A
     answers = [notify(payment.operations[0].id) for _ in range(2)]
     answers.append(notify(payment.operations[0].id, status="refused", code="card_declined"))
 
-    assert [answer.status_code for answer in answers] == [204] * 3
+    assert [answer.status_code for answer in answers] == [204, 204, 202]
     stored = Payment.objects.get(pk=payment.id)
     assert (stored.status, stored.version) == ("VOIDED", voided.version)
     assert told(payment.id) == ["payments.payment_authorised", "payments.payment_voided"]
+
+
+def test_a_gateway_that_declines_after_its_success_is_reported_and_changes_nothing(
+    now: datetime, silent: Any
+) -> None:
+    silent.is_silent = False
+    payment = payments.authorised_payment(now)
+
+    answers = [
+        notify(payment.operations[0].id, status="refused", code="card_declined") for _ in range(2)
+    ]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert public.payment_states([payment.id])[payment.id].status == "AUTHORISED"
+    (found,) = ReconciliationDifference.objects.all()
+    assert (found.kind, found.payment_id) == ("STATE", payment.id)
+    assert (found.our_state, found.their_state) == ("SUCCEEDED", "FAILED")
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"), [({"amount_minor": 1_998}, "AMOUNT"), ({"currency": "EUR"}, "CURRENCY")]
+)
+def test_an_outcome_about_other_money_is_no_outcome(
+    now: datetime, silent: Any, other: dict[str, Any], kind: str
+) -> None:
+    payment = payments.authorised_payment(now)
+
+    assert notify(payment.operations[0].id, **other).status_code == 202
+
+    assert public.payment_states([payment.id])[payment.id].status == "UNKNOWN"
+    assert [f.kind for f in ReconciliationDifference.objects.all()] == [kind]
 
 
 def test_an_authorisation_nobody_wants_any_more_is_voided_when_it_turns_up(
@@ -168,13 +199,16 @@ def test_what_is_signed_and_still_wrong_is_refused(silent: Any) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-def test_an_operation_of_somebody_else_is_unknown(now: datetime, silent: Any) -> None:
-    answer = notify(new_id())
-    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_operation")
+def test_an_operation_that_is_not_known_here_is_kept_for_staff(now: datetime, silent: Any) -> None:
+    granted = payments.authorised_payment(now, method="invoice")  # of another gateway
+    keys = [new_id(), granted.operations[0].id]
 
-    granted = payments.authorised_payment(now, method="invoice")
-    answer = notify(granted.operations[0].id)
-    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_operation")
+    assert [notify(key).status_code for key in (*keys, *keys)] == [202] * 4
+
+    found = ReconciliationDifference.objects.order_by("subject")
+    assert [(f.kind, f.subject) for f in found] == [
+        ("MISSING_HERE", str(key)) for key in sorted(keys)
+    ]
 
 
 def test_other_gateways_do_not_notify() -> None:
@@ -189,7 +223,9 @@ def test_other_gateways_do_not_notify() -> None:
 
 
 def test_a_reply_without_a_reason_is_still_a_refusal() -> None:
-    body = json.dumps({"id": "", "key": str(new_id()), "status": "refused", "code": ""}).encode()
+    refused = {"id": "", "key": str(new_id()), "status": "refused", "code": "", "kind": "capture"}
+    facts = {"authorisation": "auth_1", "amount_minor": 1, "currency": "GBP", "at": 0.0}
+    body = json.dumps(refused | facts).encode()
     at = 1_772_443_800
     told = SimulatedGateway().notification(
         body=body, signature=signature_of(body, secret=SECRET.encode(), at=at), now=at

@@ -117,7 +117,9 @@ def test_the_order_of_captures_and_voids_does_not_matter(
 def test_each_method_promises_its_guarantee() -> None:
     assert rules.method_named("card").guarantee is Guarantee.AUTHORISED
     assert rules.method_named("invoice").guarantee is Guarantee.ON_ACCOUNT
-    with pytest.raises(UnknownPaymentMethod, match="'cheque' is none of: bank_transfer, card, free"):
+    with pytest.raises(
+        UnknownPaymentMethod, match="'cheque' is none of: bank_transfer, card, free"
+    ):
         rules.method_named("cheque")
 
 

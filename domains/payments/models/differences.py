@@ -1,0 +1,110 @@
+"""Where a gateway's books and ours do not say the same."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+
+from domains.payments.models.operations import choices_of
+from domains.payments.rules import DifferenceKind, OperationKind
+from infrastructure.ids import new_id
+
+
+class DifferenceQuerySet(models.QuerySet[Any]):
+    def still_open(self) -> Self:
+        return self.filter(closed_at__isnull=True)
+
+    def report(self, found: ReconciliationDifference) -> None:
+        """Write a difference down, once however often it is seen.
+
+        One that staff closed stays closed; one that had gone by itself is open again.
+        """
+        facts = {name: getattr(found, name) for name in _FACTS}
+        row, is_new = self.get_or_create(
+            gateway=found.gateway,
+            kind=found.kind,
+            subject=found.subject,
+            defaults={
+                **facts,
+                "first_seen_at": found.last_seen_at,
+                "last_seen_at": found.last_seen_at,
+            },
+        )
+        if not is_new:
+            seen = self.filter(pk=row.pk)
+            seen.update(last_seen_at=found.last_seen_at)
+            seen.filter(closed_by__isnull=True).update(**facts, closed_at=None, resolution="")
+
+    def close_gone(self, *, gateway: str, since: datetime, until: datetime, now: datetime) -> int:
+        """Close what a comparison of this window has not seen any more."""
+        gone = self.still_open().filter(gateway=gateway, at__gte=since, at__lt=until)
+        return (
+            gone.exclude(kind=DifferenceKind.DISPUTE)
+            .filter(last_seen_at__lt=now)
+            .update(closed_at=now, resolution="gone")
+        )
+
+
+class ReconciliationDifference(models.Model):
+    """Something that we, or the gateway, have otherwise, or not at all. The subject is our key, or
+    else the gateway's own name for it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    gateway = models.CharField(max_length=20)
+    kind = models.CharField(max_length=20, choices=choices_of(DifferenceKind))
+    subject = models.CharField(max_length=300)
+    operation_kind = models.CharField(max_length=10, choices=choices_of(OperationKind))
+    operation_id = models.UUIDField(null=True)
+    payment_id = models.UUIDField(null=True)
+    gateway_reference = models.CharField(max_length=255, default="")
+    authorisation = models.CharField(max_length=255, default="")
+    our_state = models.CharField(max_length=16, default="")
+    our_amount_minor = models.BigIntegerField(null=True)
+    our_currency = models.CharField(max_length=3, default="")
+    their_state = models.CharField(max_length=40, default="")
+    their_amount_minor = models.BigIntegerField(null=True)
+    their_currency = models.CharField(max_length=3, default="")
+    at = models.DateTimeField(help_text="When it was done, as whoever has it says.")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.UUIDField(null=True, help_text="Who settled it, if somebody did.")
+    resolution = models.CharField(max_length=200, default="")
+
+    objects = DifferenceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-first_seen_at"]
+        constraints = [
+            models.UniqueConstraint(
+                name="difference_reported_once", fields=["gateway", "kind", "subject"]
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["gateway", "at"], name="difference_open", condition=Q(closed_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.operation_kind} {self.subject}"
+
+
+# What may be told better the next time.
+_FACTS = (
+    "operation_kind",
+    "operation_id",
+    "payment_id",
+    "gateway_reference",
+    "authorisation",
+    "our_state",
+    "our_amount_minor",
+    "our_currency",
+    "their_state",
+    "their_amount_minor",
+    "their_currency",
+    "at",
+)

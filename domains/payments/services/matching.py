@@ -1,0 +1,150 @@
+"""What a gateway says that it did, laid beside what we know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from domains.payments import queries, rules
+from domains.payments.errors import OperationDoesNotFit
+from domains.payments.gateways.port import Listed
+from domains.payments.models import ReconciliationDifference
+from domains.payments.queries import KnownOperation
+from domains.payments.rules import DifferenceKind, OperationState, Reply, Told
+from domains.payments.services.outcomes import change, load, record
+
+_OUTCOMES = (OperationState.SUCCEEDED, OperationState.FAILED)
+
+
+class Match(StrEnum):
+    SAME = "same"
+    REPAIRED = "repaired"
+    DIFFERENT = "different"
+
+
+def match_all(gateway: str, listed: Sequence[Listed], *, now: datetime) -> list[Match]:
+    """Compare operations; write down what is certain, and report the rest.
+
+    Certain is an outcome that we did not know, and what was done there without us where it fits.
+    """
+    known = queries.known_operations(gateway, [item.key for item in listed if item.key])
+    elsewhere = [item for item in listed if item.key not in known]
+    payments = queries.payments_of_authorisations(gateway, {i.authorisation for i in elsewhere})
+    return [
+        _match_known(gateway, item, known[item.key], now)
+        if item.key in known
+        else _match_elsewhere(gateway, item, payments, now)
+        for item in listed
+    ]
+
+
+def _match_known(gateway: str, theirs: Listed, ours: KnownOperation, now: datetime) -> Match:
+    difference = rules.difference_between(ours.told, told_of(theirs))
+    if difference is not None:
+        report(gateway, difference, theirs, now=now, ours=ours)
+        return Match.DIFFERENT
+    is_open = ours.told.state in rules.UNFINISHED or ours.told.state in rules.WAITING
+    if not is_open or theirs.state not in _OUTCOMES:
+        return Match.SAME
+    reply = (
+        Reply(gateway_reference=theirs.reference)
+        if theirs.state == OperationState.SUCCEEDED
+        else Reply(refusal="refused")
+    )
+    record(load(ours.payment_id), ours.id, reply, now)
+    return Match.REPAIRED
+
+
+def _match_elsewhere(
+    gateway: str, theirs: Listed, payments: Mapping[str, UUID], now: datetime
+) -> Match:
+    if theirs.state != OperationState.SUCCEEDED:
+        return Match.SAME  # what came to nothing there is nothing here
+    payment_id = payments.get(theirs.authorisation)
+    if payment_id is None:
+        report(gateway, DifferenceKind.MISSING_HERE, theirs, now=now)
+        return Match.DIFFERENT
+    payment = load(payment_id)
+    ours = queries.operation_named(payment_id, kind=theirs.kind, reference=theirs.reference)
+    if ours is not None:
+        return _match_known(gateway, theirs, ours, now)
+    if theirs.currency not in ("", payment.currency):
+        report(gateway, DifferenceKind.CURRENCY, theirs, now=now, payment_id=payment_id)
+        return Match.DIFFERENT
+    try:
+        change(
+            payment,
+            lambda current: current.record_elsewhere(
+                theirs.kind,
+                amount_minor=theirs.amount_minor,
+                reference=theirs.reference,
+                at=theirs.at,
+                now=now,
+            ),
+        )
+    except OperationDoesNotFit:
+        report(gateway, DifferenceKind.MISSING_HERE, theirs, now=now, payment_id=payment_id)
+        return Match.DIFFERENT
+    return Match.REPAIRED
+
+
+def told_of(theirs: Listed) -> Told:
+    return Told(
+        kind=theirs.kind,
+        state=theirs.state,
+        amount_minor=theirs.amount_minor,
+        currency=theirs.currency,
+    )
+
+
+def report(
+    gateway: str,
+    kind: DifferenceKind,
+    theirs: Listed,
+    *,
+    now: datetime,
+    ours: KnownOperation | None = None,
+    payment_id: UUID | None = None,
+) -> None:
+    """Write a difference down for staff, about something that the gateway has."""
+    difference = ReconciliationDifference(
+        gateway=gateway,
+        kind=kind,
+        subject=str(theirs.key) if theirs.key else f"{theirs.kind} {theirs.reference}",
+        operation_kind=theirs.kind,
+        payment_id=payment_id,
+        gateway_reference=theirs.reference,
+        authorisation=theirs.authorisation,
+        their_state=theirs.state,
+        their_amount_minor=theirs.amount_minor,
+        their_currency=theirs.currency,
+        at=theirs.at,
+        last_seen_at=now,
+    )
+    if ours is not None:
+        _say_ours(difference, ours)
+    ReconciliationDifference.objects.report(difference)
+
+
+def report_missing_there(gateway: str, ours: KnownOperation, *, now: datetime) -> None:
+    """Write down that the gateway knows nothing of what we have as done."""
+    difference = ReconciliationDifference(
+        gateway=gateway,
+        kind=DifferenceKind.MISSING_THERE,
+        subject=str(ours.id),
+        operation_kind=ours.told.kind,
+        gateway_reference=ours.gateway_reference,
+        at=ours.finished_at,
+        last_seen_at=now,
+    )
+    _say_ours(difference, ours)
+    ReconciliationDifference.objects.report(difference)
+
+
+def _say_ours(difference: ReconciliationDifference, ours: KnownOperation) -> None:
+    difference.operation_id, difference.payment_id = ours.id, ours.payment_id
+    difference.our_state = ours.told.state
+    difference.our_amount_minor = ours.told.amount_minor
+    difference.our_currency = ours.told.currency

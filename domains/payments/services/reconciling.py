@@ -1,0 +1,193 @@
+"""The gateway's books against ours."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from domains.payments import gateways, queries
+from domains.payments.errors import DifferenceNotFound, NotSupportedByGateway, UnknownGateway
+from domains.payments.gateways.port import Gateway, Listed
+from domains.payments.models import ReconciliationDifference
+from domains.payments.queries import KnownOperation
+from domains.payments.rules import DifferenceKind, OperationKind, OperationState
+from domains.payments.services.matching import Match, match_all, report_missing_there
+from domains.payments.services.outcomes import find, request_of
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 500
+# What is younger may be on its way, here or there.
+SETTLING_TIME = timedelta(minutes=10)
+# The two clocks may disagree by so much.
+_SKEW = timedelta(minutes=5)
+# So many are looked up one by one. When more are missing it is the list that is wrong.
+_LOOKUPS = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reconciliation:
+    """What a comparison found: `compared` operations of the gateway's, `repaired` of them or after
+    them, `different` ones that staff have to look at, and `gone` ones that were reported before."""
+
+    gateway: str
+    compared: int
+    repaired: int
+    different: int
+    gone: int
+
+
+def reconcile(*, gateway: str, since: datetime, until: datetime, now: datetime) -> Reconciliation:
+    """Compare all that the gateway did in a window with our operations; repeatable.
+
+    An outcome that we did not know, and what was done there without us, is written down as if it
+    had been notified. Everything else that differs is reported, and stays so until it is gone or
+    staff close it. The gateway's list is held in memory: some 500 bytes for each operation.
+    Raises UnknownGateway, NotSupportedByGateway where the gateway keeps no list, NoAnswer, and
+    PaymentsUnavailable; what was found until then is written down.
+    """
+    if gateway not in gateways.ADAPTERS:
+        raise UnknownGateway(f"There is no gateway {gateway!r}.")
+    adapter = gateways.gateway_named(gateway)
+    if not adapter.capabilities.listing:
+        raise NotSupportedByGateway(f"The gateway {gateway} does not list what it did.")
+    until = min(until, now - SETTLING_TIME)
+    found: Counter[Match] = Counter()
+    # Told more than once, an operation is as it was told last.
+    listed = {
+        item.key or f"{item.kind} {item.reference}": item
+        for item in adapter.listing(since - _SKEW, until + _SKEW)
+    }
+    for batch in _batches(iter(listed.values())):
+        found.update(match_all(gateway, batch, now=now))
+    compared = found.total()
+    for missing in _missing(adapter, gateway, listed, since=since, until=until):
+        report_missing_there(gateway, missing, now=now)
+        found[Match.DIFFERENT] += 1
+    gone = ReconciliationDifference.objects.close_gone(
+        gateway=gateway, since=since, until=until, now=now
+    )
+    result = Reconciliation(
+        gateway=gateway,
+        compared=compared,
+        repaired=found[Match.REPAIRED],
+        different=found[Match.DIFFERENT],
+        gone=gone,
+    )
+    log = logger.warning if result.different else logger.info
+    log(
+        "Compared our books with the gateway's",
+        extra={
+            "gateway": gateway,
+            "compared": compared,
+            "repaired": result.repaired,
+            "different": result.different,
+            "gone": gone,
+        },
+    )
+    return result
+
+
+def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:
+    while batch := list(islice(listed, _BATCH)):
+        yield batch
+
+
+def _missing(
+    adapter: Gateway,
+    gateway: str,
+    listed: Container[object],
+    *,
+    since: datetime,
+    until: datetime,
+) -> Iterable[KnownOperation]:
+    """What we have as done, and the gateway neither lists nor knows."""
+    unlisted = [
+        ours for ours in queries.done_at(gateway, since=since, until=until) if ours.id not in listed
+    ]
+    if len(unlisted) > _LOOKUPS:
+        return unlisted
+    return [ours for ours in unlisted if not _is_known_there(adapter, ours)]
+
+
+def _is_known_there(adapter: Gateway, ours: KnownOperation) -> bool:
+    payment = find(ours.payment_id)
+    assert payment is not None  # payments are never deleted
+    reply = adapter.lookup(request_of(payment, payment.operation(ours.id)))
+    return reply is not None and reply.is_success
+
+
+def apply_early_notifications(*, now: datetime) -> int:
+    """Look once more at what gateways did without us to payments that were not known by then.
+
+    Returns how much has found its payment.
+    """
+    early = ReconciliationDifference.objects.still_open().filter(
+        kind=DifferenceKind.MISSING_HERE, first_seen_at__gt=now - timedelta(days=1)
+    )
+    return sum(_look_again(row, now) for row in early.order_by("at")[:_BATCH])
+
+
+def compare_again(*, difference_id: UUID, now: datetime) -> bool:
+    """Whether a difference has gone by now, since its payment was found or its gateway knows it.
+
+    Raises DifferenceNotFound, NoAnswer.
+    """
+    row = _difference(difference_id)
+    if row.kind == DifferenceKind.MISSING_HERE:
+        return _look_again(row, now)
+    payment = find(row.payment_id) if row.payment_id else None
+    operation = payment.find_operation(row.operation_id) if payment and row.operation_id else None
+    if payment is None or operation is None or row.kind == DifferenceKind.DISPUTE:
+        return False
+    adapter = gateways.gateway_named(row.gateway)
+    if row.kind == DifferenceKind.MISSING_THERE:
+        reply = adapter.lookup(request_of(payment, operation))
+        is_gone = reply is not None and reply.is_success
+    else:
+        is_gone = False  # a lookup says nothing of amounts; the next comparison does
+    if is_gone:
+        _close(row, now=now, resolution="gone")
+    return is_gone
+
+
+def close_difference(*, difference_id: UUID, reason: str, actor_id: UUID, now: datetime) -> None:
+    """Staff have settled it, and say how; it is not reported again. Raises DifferenceNotFound."""
+    row = _difference(difference_id)
+    ReconciliationDifference.objects.filter(pk=row.pk).update(
+        closed_at=now, closed_by=actor_id, resolution=reason[:200]
+    )
+
+
+def _difference(difference_id: UUID) -> ReconciliationDifference:
+    found = ReconciliationDifference.objects.still_open().filter(pk=difference_id).first()
+    if found is None:
+        raise DifferenceNotFound(f"There is no open difference {difference_id}.")
+    return found
+
+
+def _look_again(row: ReconciliationDifference, now: datetime) -> bool:
+    listed = Listed(
+        key=None,
+        kind=OperationKind(row.operation_kind),
+        reference=row.gateway_reference,
+        authorisation=row.authorisation,
+        amount_minor=row.their_amount_minor or 0,
+        currency=row.their_currency,
+        state=OperationState(row.their_state),
+        at=row.at,
+    )
+    payments = queries.payments_of_authorisations(row.gateway, {row.authorisation})
+    if not payments or match_all(row.gateway, [listed], now=now) == [Match.DIFFERENT]:
+        return False
+    _close(row, now=now, resolution="found its payment")
+    return True
+
+
+def _close(row: ReconciliationDifference, *, now: datetime, resolution: str) -> None:
+    ReconciliationDifference.objects.filter(pk=row.pk).update(closed_at=now, resolution=resolution)
