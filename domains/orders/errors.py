@@ -87,6 +87,13 @@ class OrderInProgress(OrderError):
     code, status, title = "in_progress", 409, "The same order is being placed"
 
 
+class OrdersOverloaded(OrderError):
+    """Asynchronous orders wait for longer than promised. Nothing was written; Retry-After says when
+    to come back."""
+
+    code, status, title = "orders_overloaded", 503, "Too many orders are waiting"
+
+
 class OrderNotCancellable(OrderError):
     code, status, title = "order_not_cancellable", 409, "The order cannot be cancelled any more"
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from domains.orders.errors import OrderNotFound
+from domains.orders.rules.placement import PLACEMENT_DEADLINE
 from infrastructure.aggregates import AggregateQuerySet
+from infrastructure.database.contexts import connection_of
 
 if TYPE_CHECKING:
     from domains.orders.models.orders import Order
@@ -21,6 +23,14 @@ class OrderQuerySet(AggregateQuerySet):
             raise OrderNotFound(f"There is no order {order_id}.")
         return order
 
+    def oldest_accepted(self) -> datetime | None:
+        """When the oldest asynchronous order was placed that nobody has taken up; None: all were.
+
+        Those that recovery has looked at wait for something else, such as their gateway.
+        """
+        [(placed_at,)] = connection_of("orders").fetch(_OLDEST_ACCEPTED, [PLACEMENT_DEADLINE])
+        return placed_at
+
     def take_due(self, *, now: datetime, limit: int) -> list[UUID]:
         """The unsettled orders that are due, the longest due first, and make them due again later:
         after a quarter of the time they have been waiting, at least 5 seconds. That is at most
@@ -31,6 +41,15 @@ class OrderQuerySet(AggregateQuerySet):
         rows = self.command(_TAKE_DUE, {"now": now, "limit": limit})
         return [order_id for (order_id,) in rows]
 
+
+_OLDEST_ACCEPTED = """
+SELECT (
+    SELECT placed_at FROM orders_order
+    WHERE asynchronous AND status = 'PENDING' AND pay_until IS NULL
+        AND settle_at <= placed_at + %s::interval
+    ORDER BY placed_at LIMIT 1
+)
+"""
 
 _TAKE_DUE = """
 UPDATE orders_order o

@@ -122,6 +122,11 @@ class Order(Editing, Cancelling, Fulfilling, Refunding):
                 name="orders_due",
                 condition=Q(settle_at__isnull=False),
             ),
+            models.Index(
+                fields=["placed_at"],
+                name="orders_accepted",
+                condition=Q(asynchronous=True, status="PENDING"),
+            ),
             models.Index(fields=["customer_id", "placed_at", "id"], name="orders_of_customer"),
             models.Index(fields=["placed_at", "id"], name="orders_by_time"),
             models.Index(
