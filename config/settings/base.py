@@ -276,7 +276,9 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [],
     "APPEND_COMPONENTS": {
         "securitySchemes": {
-            "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            # What a guest was given with the order.
+            "orderToken": {"type": "apiKey", "in": "header", "name": "Order-Token"},
         }
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
@@ -13,7 +13,8 @@ from django.db.models.query import QuerySet
 
 from domains.orders.errors import InvoiceNotFound, OrderNotFound
 from domains.orders.events import TOPIC
-from domains.orders.models import Document, Order, OrderLine
+from domains.orders.models import Document, Order, OrderChange, OrderLine
+from domains.orders.rules.history import SYSTEM, By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, Status
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
@@ -38,6 +39,35 @@ def orders_of(customer_id: UUID | None) -> QuerySet[Order]:
     """A customer's orders with their lines, or everybody's (None, for staff)."""
     orders = Order.objects.prefetch_related("line_rows")
     return orders if customer_id is None else orders.filter(customer_id=customer_id)
+
+
+def orders_found(
+    customer_id: UUID | None,
+    *,
+    status: str | None = None,
+    number: str | None = None,
+    placed_from: datetime | None = None,
+    placed_to: datetime | None = None,
+    email: str | None = None,
+    sku: str | None = None,
+) -> QuerySet[Order]:
+    """Those of `orders_of` that match. placed_from, placed_to: from the one to before the other.
+    email: of the order itself; a customer's orders need not have one."""
+    orders = orders_of(customer_id)
+    if status is not None:
+        orders = orders.filter(status=status)
+    if number is not None:
+        orders = orders.filter(number=number)
+    if placed_from is not None:
+        orders = orders.filter(placed_at__gte=placed_from)
+    if placed_to is not None:
+        orders = orders.filter(placed_at__lt=placed_to)
+    if email is not None:
+        orders = orders.filter(email_index=email)
+    if sku is not None:
+        ordered = OrderLine.objects.filter(order_id=OuterRef("pk"), sku=sku)
+        orders = orders.filter(Exists(ordered))
+    return orders
 
 
 def order_of(customer_id: UUID | None, order_id: UUID) -> Order:
@@ -105,6 +135,54 @@ def payments_of(orders: Sequence[Order]) -> dict[UUID, PaymentOfOrder]:
 def payment_statuses(orders: Sequence[Order]) -> dict[UUID, str]:
     """As `payments_of`, their statuses alone."""
     return {order_id: payment.status for order_id, payment in payments_of(orders).items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryEntry:
+    """Something that happened to an order. `data` is what the code leaves open."""
+
+    at: datetime
+    code: str
+    by: By
+    data: dict[str, Any]
+
+
+def history_of(order: Order) -> list[HistoryEntry]:
+    """What happened to an order, the oldest first. One statement.
+
+    How it was placed and decided says the order itself; everything else was noted.
+    """
+    noted = [
+        HistoryEntry(
+            at=change.at,
+            code=change.code,
+            by=By(kind=Kind(change.actor_kind), id=change.actor_id),
+            data=change.data,
+        )
+        for change in OrderChange.objects.filter(order_id=order.id).order_by("position")
+    ]
+    # Sorted by time, and in the order of writing where that is the same.
+    return sorted([*_told_by(order), *noted], key=lambda entry: entry.at)
+
+
+def _told_by(order: Order) -> list[HistoryEntry]:
+    if order.placed_by is not None:
+        placer = By(kind=Kind.STAFF, id=order.placed_by)
+    else:
+        placer = By(kind=Kind.CUSTOMER, id=order.customer_id)
+    told = [HistoryEntry(at=order.placed_at, code="placed", by=placer, data={})]
+    if order.confirmed_at is not None:
+        told.append(HistoryEntry(at=order.confirmed_at, code="confirmed", by=SYSTEM, data={}))
+    if order.decided_at is not None and order.status in (Status.REJECTED, Status.CANCELLED):
+        told.append(
+            HistoryEntry(
+                at=order.decided_at,
+                code=order.status.lower(),
+                by=SYSTEM,
+                data={"reason": order.reason},
+            )
+        )
+    return told
 
 
 def waiting_among(numbers: Collection[str], *, placed_before: datetime) -> dict[str, UUID]:

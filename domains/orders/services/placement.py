@@ -12,17 +12,20 @@ from domains.orders.errors import (
     EmailRequired,
     OrderInProgress,
     PaymentCaptured,
+    PaymentDeclined,
     PaymentTokenRequired,
     UnknownPaymentMethod,
 )
 from domains.orders.models import Checkout, Order, PaymentChoice
 from domains.orders.queries import PaymentOfOrder, payments_of
+from domains.orders.rules.history import SYSTEM, By
 from domains.orders.rules.placement import Status
-from domains.orders.services import quoting, settling
+from domains.orders.services import intake, quoting, settling
 from domains.orders.services.cases import Case
 from domains.orders.services.numbers import next_number
 from domains.orders.services.wishes import WantedLine, Wish
 from domains.payments import public as payments
+from domains.payments.public import PaymentStatus
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError, FieldError
@@ -46,6 +49,20 @@ class Placed:
     def payment_status(self) -> str:
         return self.payment.status
 
+    def refusal(self) -> DomainError | None:
+        """What is answered instead of the order: it was rejected, or its payment was declined and
+        it waits for another try."""
+        order = self.order
+        if order.is_undecided and self.payment.status == PaymentStatus.DECLINED:
+            fault = FieldError(
+                "/payment",
+                PaymentDeclined.code,
+                f"Order {order.number} waits for another payment.",
+                current=str(order.id),
+            )
+            return PaymentDeclined(errors=[fault])
+        return order.refusal()
+
 
 def place_order(
     *,
@@ -64,8 +81,9 @@ def place_order(
     Synchronous: the order comes back decided, or still PENDING if the gateway gave no answer in
     its time, or the customer has to do something first. Asynchronous: it comes back PENDING.
     Raises EmailRequired, UnknownChannel, UnknownSku, OutOfStock, QuoteRefused, PriceChanged,
-    TotalTooLarge, UnknownPaymentMethod and PaymentTokenRequired before anything is written, and
-    OrderInProgress while another request with the key is at work.
+    TotalTooLarge, UnknownPaymentMethod, PaymentTokenRequired and, for asynchronous ones,
+    OrdersOverloaded before anything is written, and OrderInProgress while another request with the
+    key is at work.
     """
     wish = Wish(
         customer_id=customer_id,
@@ -94,6 +112,8 @@ def place_order(
 def drafted(wish: Wish, *, order_id: UUID, now: datetime) -> Order:
     """The order that would be placed, with its prices; nothing is written. Raises as
     `place_order` says."""
+    if wish.asynchronous:
+        intake.refuse_overload(now=now)
     if wish.customer_id is None and not wish.email:
         fault = FieldError("/email", EmailRequired.code, EmailRequired.title)
         raise EmailRequired(errors=[fault])
@@ -144,7 +164,12 @@ def answer_of(case: Case) -> Placed:
 
 
 def cancel_order(
-    *, order_id: UUID, reason: str, now: datetime, key: IdempotencyKey | None = None
+    *,
+    order_id: UUID,
+    reason: str,
+    now: datetime,
+    actor: By = SYSTEM,
+    key: IdempotencyKey | None = None,
 ) -> Order:
     """Call an order off. Its goods and its money come back before this returns, or by recovery.
 
@@ -152,18 +177,22 @@ def cancel_order(
     PaymentCaptured if it has been paid.
     """
     if key is None or idempotency.find(alias_of("orders"), key) is None:
-        _request_cancel(order_id, reason, now, key)
+        _request_cancel(order_id, reason, actor, now, key)
     order = settling.settle(order_id=order_id, now=now)
     if order.status == Status.CONFIRMED and order.cancel_requested_at is None:
         raise PaymentCaptured(f"The payment of order {order.number} has been captured.")
     return order
 
 
-def _request_cancel(order_id: UUID, reason: str, now: datetime, key: IdempotencyKey | None) -> None:
+def _request_cancel(
+    order_id: UUID, reason: str, actor: By, now: datetime, key: IdempotencyKey | None
+) -> None:
     for retries_left in range(settling.RETRIES, -1, -1):
         order = Order.objects.whole(order_id)
         if order.status == Status.CANCELLED:
             return
+        if order.cancel_requested_at is None:
+            order.note("cancel_requested", actor=actor, at=now, reason=reason)
         order.request_cancel(reason=reason, now=now)
         try:
             with idempotency.duplicates():

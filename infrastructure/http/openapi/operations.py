@@ -16,7 +16,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
 from infrastructure.auth.errors import InvalidToken, MissingScope, NotAuthenticated
-from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC, Requirement
+from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC, OrGuest, Requirement
 from infrastructure.errors import DomainError
 from infrastructure.http import errors, idempotency, problems
 from infrastructure.http.decoding import InvalidBody, InvalidJson, InvalidParameters
@@ -241,6 +241,9 @@ def _tag(module: str, path: str) -> str:
 def _security(requirement: Requirement) -> list[Json]:
     if requirement is PUBLIC:
         return [{}]
+    if isinstance(requirement, OrGuest):
+        guest: Json = {requirement.credential: []} if requirement.credential else {}
+        return [{SECURITY_SCHEME: [requirement.scope]}, guest]
     return [{SECURITY_SCHEME: [] if requirement is AUTHENTICATED else [requirement]}]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from infrastructure.auth.actor import Actor
 from infrastructure.auth.errors import MissingScope, NotAuthenticated
-from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC, authorise
+from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC, OrGuest, authorise
 from infrastructure.ids import new_id
 
 READER = Actor(id=new_id(), scopes=frozenset({"orders.read"}))
@@ -17,6 +17,8 @@ READER = Actor(id=new_id(), scopes=frozenset({"orders.read"}))
         (READER, PUBLIC),
         (READER, AUTHENTICATED),
         (READER, "orders.read"),
+        (READER, OrGuest("orders.read")),
+        (None, OrGuest("orders.read")),
     ],
 )
 def test_who_has_what_is_demanded_passes(actor, requirement):
@@ -36,6 +38,11 @@ def test_who_lacks_the_scope_is_told_which():
         authorise(READER, "orders.cancel")
     assert refusal.value.status == 403
     assert 'scope="orders.cancel"' in refusal.value.headers["WWW-Authenticate"]
+
+
+def test_a_route_that_is_open_to_guests_is_closed_to_who_is_signed_in_and_lacks_the_scope():
+    with pytest.raises(MissingScope):
+        authorise(READER, OrGuest("orders.place"))
 
 
 def test_a_scope_is_not_held_because_a_shorter_one_is():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.orders import models
+from domains.orders.queries import HistoryEntry
 from infrastructure.http.types import (
     ONE_LINE,
     Body,
@@ -30,9 +32,23 @@ OrderStatus = Literal["PENDING", "CONFIRMED", "REJECTED", "CANCELLED", "COMPLETE
 OrderNumber = Annotated[str, Meta(min_length=9, max_length=9, examples=["7Q4M2XWJK"])]
 
 
+Note = Annotated[str, Meta(max_length=500)]
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$(?![\s\S])",
+        examples=["ann@example.com"],
+    ),
+]
+Coupon = Annotated[str, Meta(min_length=1, max_length=40, pattern=ONE_LINE, examples=["SPRING"])]
+
+
 class WantedLine(Body, frozen=True, kw_only=True):
     sku: Sku
     quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
+    note: Note = ""
 
 
 class Address(Body, frozen=True, kw_only=True):
@@ -54,14 +70,65 @@ class PaymentChoice(Body, frozen=True, kw_only=True):
         str,
         Meta(max_length=200, pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$", examples=["tok_visa"]),
     ] = ""
+    return_url: Annotated[
+        str,
+        Meta(
+            max_length=500,
+            pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$(?![\s\S])",
+            description="Where to come back to from a confirmation (3-D Secure).",
+        ),
+    ] = ""
+    keep_on_decline: Annotated[
+        bool, Meta(description="Whether a declined order waits for another try.")
+    ] = False
+
+    def to_choice(self) -> models.PaymentChoice:
+        return models.PaymentChoice(
+            method=self.method,
+            token=self.token,
+            return_url=self.return_url,
+            keep_on_decline=self.keep_on_decline,
+        )
 
 
-class PlaceOrder(Body, frozen=True, kw_only=True):
-    lines: Annotated[list[WantedLine], Meta(min_length=1, max_length=MAX_LINES)]
+class Checkout(Body, frozen=True, kw_only=True):
+    """`email`: demanded of guests. `expected_total`: what the customer was shown; where it is
+    something else now, nothing is ordered. Without a `billing_address` it is the shipping one."""
+
     shipping_address: Address
+    billing_address: Address | UnsetType = UNSET
     payment: PaymentChoice
+    email: Email | UnsetType = UNSET
+    shipping_method: Code | UnsetType = UNSET
+    expected_total: Money | UnsetType = UNSET
+    note: Note = ""
+
+    def terms(self) -> dict[str, Any]:
+        """What the body says of a `Wish`."""
+        billing, expected = self.billing_address, self.expected_total
+        return {
+            "email": self.email or "",
+            "shipping_address": msgspec.structs.asdict(self.shipping_address),
+            "billing_address": None if billing is UNSET else msgspec.structs.asdict(billing),
+            "payment": self.payment.to_choice(),
+            "expected_total": None if expected is UNSET else expected.to_money(),
+            "note": self.note,
+        }
+
+
+class PlaceOrder(Checkout, frozen=True, kw_only=True):
+    """`customer_id`, of staff who take an order by telephone: for whom; null for somebody without
+    an account, who is known by `email`."""
+
+    lines: Annotated[list[WantedLine], Meta(min_length=1, max_length=MAX_LINES)]
     currency: Currency | UnsetType = UNSET
     channel: Code | UnsetType = UNSET
+    coupons: Annotated[list[Coupon], Meta(max_length=10)] = []
+    customer_id: UUID | UnsetType | None = UNSET
+
+
+class PayAgain(Body, frozen=True, kw_only=True):
+    payment: PaymentChoice
 
 
 class CancelOrder(Body, frozen=True, kw_only=True):
@@ -69,61 +136,206 @@ class CancelOrder(Body, frozen=True, kw_only=True):
 
 
 class OrderFilters(PageQuery, frozen=True, kw_only=True):
+    """`email` and `sku` are for staff who may read every order."""
+
     status: OrderStatus | None = None
     number: OrderNumber | None = None
+    placed_from: datetime | None = None
+    placed_to: datetime | None = None
+    email: Email | None = None
+    sku: Sku | None = None
 
 
 class OrderLine(Out, frozen=True, kw_only=True):
+    """`quantity` is what was ordered; of it so many were cancelled, sent and returned. `amount` is
+    what is paid for the line, `tax` the part of it that is tax, at `tax_rate` per cent."""
+
+    id: UUID
+    product_id: UUID
     sku: str
     name: str
+    note: str
     quantity: int
+    cancelled: int
+    fulfilled: int
+    returned: int
     unit_price: Money
+    subtotal: Money
+    discount: Money
+    tax: Money
+    tax_rate: str
     amount: Money
+
+    @classmethod
+    def of(cls, line: models.OrderLine, currency: str) -> Self:
+        return cls(
+            id=line.id,
+            product_id=line.product_id,
+            sku=line.sku,
+            name=line.name,
+            note=line.note,
+            quantity=line.quantity,
+            cancelled=line.cancelled,
+            fulfilled=line.fulfilled,
+            returned=line.returned,
+            unit_price=Money.of_minor(line.unit_price_minor, currency),
+            subtotal=Money.of_minor(line.subtotal_minor, currency),
+            discount=Money.of_minor(line.discount_minor, currency),
+            tax=Money.of_minor(line.tax_minor, currency),
+            tax_rate=line.tax_rate,
+            amount=Money.of_minor(line.amount_minor, currency),
+        )
 
 
 class OrderPayment(Out, frozen=True, kw_only=True):
+    """`action_url`: where the customer has to confirm it. `pay_until`: until when the order waits
+    for that, for the money, or for another try."""
+
     id: UUID
     method: str
     status: str
+    action_url: str | UnsetType = UNSET
+    pay_until: datetime | UnsetType = UNSET
+
+
+class OrderShipping(Out, frozen=True, kw_only=True):
+    """`amount` is what is paid for it, `tax` the part of it that is tax."""
+
+    method: str
+    name: str
+    amount: Money
+    tax: Money
+    tax_rate: str
+
+
+class OrderDiscount(Out, frozen=True, kw_only=True):
+    name: str
+    coupon: str | None
+    amount: Money
 
 
 class Order(Out, frozen=True, kw_only=True):
-    """`reason` says in a code why an order was rejected or cancelled."""
+    """`reason` says in a code why an order was rejected or cancelled. `order_token`, in the answer
+    to a guest's order: what they read it with, in the header Order-Token."""
 
     id: UUID
     number: str
     status: OrderStatus
     reason: str
+    fulfilment_status: Literal["UNFULFILLED", "PARTIALLY_FULFILLED", "FULFILLED"]
+    return_status: Literal["NONE", "REQUESTED", "PARTIALLY_RETURNED", "RETURNED"]
+    source: Literal["web", "cart", "staff"]
+    channel: str | None
+    email: str | None
+    note: str
+    prices_include_tax: bool
+    subtotal: Money
+    discount: Money
+    discounts: list[OrderDiscount]
+    coupons: list[str]
+    shipping: OrderShipping | None
+    tax: Money
     total: Money
+    refunded: Money
     lines: list[OrderLine]
     shipping_address: Address
+    billing_address: Address | None
     payment: OrderPayment
     placed_at: datetime
+    confirmed_at: datetime | None
     decided_at: datetime | None
     cancel_requested_at: datetime | None
+    order_token: str | UnsetType = UNSET
 
     @classmethod
-    def of(cls, order: models.Order, *, payment_status: str) -> Self:
-        currency = order.currency
+    def of(
+        cls,
+        order: models.Order,
+        *,
+        payment_status: str,
+        action_url: str = "",
+        order_token: str | UnsetType = UNSET,
+    ) -> Self:
+        def money(amount_minor: int) -> Money:
+            return Money.of_minor(amount_minor, order.currency)
+
+        billing = order.billing_address
         return cls(
             id=order.id,
             number=order.number,
             status=order.status,  # type: ignore[arg-type]
             reason=order.reason,
-            total=Money.of(order.total),
-            lines=[
-                OrderLine(
-                    sku=line.sku,
-                    name=line.name,
-                    quantity=line.quantity,
-                    unit_price=Money.of_minor(line.unit_price_minor, currency),
-                    amount=Money.of_minor(line.amount_minor, currency),
+            fulfilment_status=order.fulfilment_status,  # type: ignore[arg-type]
+            return_status=order.return_status,  # type: ignore[arg-type]
+            source=order.source,  # type: ignore[arg-type]
+            channel=order.channel or None,
+            email=order.email or None,
+            note=order.customer_note,
+            prices_include_tax=order.prices_include_tax,
+            subtotal=money(order.subtotal_minor),
+            discount=money(order.discount_minor),
+            discounts=[
+                OrderDiscount(
+                    name=found["name"], coupon=found["coupon"], amount=money(found["amount_minor"])
                 )
-                for line in order.lines
+                for found in order.discounts
             ],
+            coupons=order.coupons,
+            shipping=_shipping_of(order),
+            tax=money(order.tax_minor),
+            total=money(order.total_minor),
+            refunded=money(order.refunded_minor),
+            lines=[OrderLine.of(line, order.currency) for line in order.lines],
             shipping_address=Address(**order.shipping_address),
-            payment=OrderPayment(id=order.id, method=order.payment_method, status=payment_status),
+            billing_address=None if billing is None else Address(**billing),
+            payment=OrderPayment(
+                id=order.payment_id,
+                method=order.payment_method,
+                status=payment_status,
+                action_url=action_url or UNSET,
+                pay_until=order.pay_until or UNSET,
+            ),
             placed_at=order.placed_at,
+            confirmed_at=order.confirmed_at,
             decided_at=order.decided_at,
             cancel_requested_at=order.cancel_requested_at,
+            order_token=order_token,
+        )
+
+
+def _shipping_of(order: models.Order) -> OrderShipping | None:
+    if not order.shipping_method:
+        return None
+    return OrderShipping(
+        method=order.shipping_method,
+        name=order.shipping_name,
+        amount=Money.of_minor(order.shipping_minor, order.currency),
+        tax=Money.of_minor(order.shipping_tax_minor, order.currency),
+        tax_rate=order.shipping_tax_rate,
+    )
+
+
+class Actor(Out, frozen=True, kw_only=True):
+    """Who did it; the id is told to staff."""
+
+    kind: Literal["customer", "staff", "system"]
+    id: UUID | None
+
+
+class OrderChange(Out, frozen=True, kw_only=True):
+    """`code` says what happened, `data` what the code leaves open."""
+
+    at: datetime
+    code: str
+    actor: Actor
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, entry: HistoryEntry, *, with_ids: bool) -> Self:
+        by = entry.by
+        return cls(
+            at=entry.at,
+            code=entry.code,
+            actor=Actor(kind=by.kind.value, id=by.id if with_ids else None),
+            data=entry.data,
         )

@@ -1,0 +1,51 @@
+"""Who may see which orders."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from domains.orders import queries
+from domains.orders.errors import OrderNotFound
+from domains.orders.models import Order
+from domains.orders.rules.history import By, Kind
+from domains.orders.services import tokens
+from infrastructure.auth.actor import Actor
+from infrastructure.auth.errors import NotAuthenticated
+
+# A guest's credential; see `services.tokens`.
+HEADER = "Order-Token"
+
+
+def caller_of(request: HttpRequest) -> Actor | None:
+    """Who is signed in; None for a guest."""
+    return request.user  # type: ignore[return-value]
+
+
+def order_for(request: HttpRequest, order_id: UUID, *, everybody: str) -> Order:
+    """An order that the caller may act on: their own, one whose token they send, or with that scope
+    anybody's.
+
+    Raises OrderNotFound, also for an order of somebody else and for another order's token, and
+    NotAuthenticated for a stranger who sends none.
+    """
+    actor, token = caller_of(request), request.META.get("HTTP_ORDER_TOKEN", "")
+    if actor is None and not token:
+        raise NotAuthenticated
+    if not token:
+        assert actor is not None
+        return queries.order_of(None if actor.may(everybody) else actor.id, order_id)
+    order = queries.order_of(None, order_id)
+    if not tokens.opens(token, token_hash=order.token_hash):
+        raise OrderNotFound(f"There is no order {order_id}.")
+    return order
+
+
+def by(request: HttpRequest, order: Order) -> By:
+    """The caller as the history of an order names them."""
+    actor = caller_of(request)
+    if actor is None:
+        return By(kind=Kind.CUSTOMER)
+    kind = Kind.CUSTOMER if actor.id == order.customer_id else Kind.STAFF
+    return By(kind=kind, id=actor.id)
