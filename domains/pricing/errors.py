@@ -59,3 +59,9 @@ class Archived(DomainError):
     """What was put away stays as it was: orders tell of it."""
 
     code, status, title = "archived", 409, "It has been archived"
+
+
+class UnknownChannel(DomainError):
+    """The input names a channel that does not exist."""
+
+    code, status, title = "unknown_channel", 400, "Unknown channel"

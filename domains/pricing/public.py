@@ -14,6 +14,7 @@ from domains.pricing.queries.audit import (
     event_counts,
     use_audit,
 )
+from domains.pricing.queries.staff import is_set_up
 from domains.pricing.rules.parts import LineAmounts, refund_of
 from domains.pricing.rules.quotes import (
     AppliedDiscount,
@@ -34,10 +35,16 @@ from domains.pricing.rules.redeeming import (
     RefusedUse,
     Returned,
 )
+from domains.pricing.rules.terms import Conditions, ShippingRate
 from domains.pricing.services import redeeming
+from domains.pricing.services.coupons import create_coupon
+from domains.pricing.services.promotions import create_promotion
+from domains.pricing.services.shipping import create_shipping_method
+from domains.pricing.services.taxes import create_tax_rate
 
 __all__ = [
     "AppliedDiscount",
+    "Conditions",
     "LineAmounts",
     "Quote",
     "QuoteLine",
@@ -52,11 +59,17 @@ __all__ = [
     "RefusedUse",
     "Returned",
     "ShippingOption",
+    "ShippingRate",
     "Use",
     "UseAudit",
     "active_redemptions",
+    "create_coupon",
+    "create_promotion",
+    "create_shipping_method",
+    "create_tax_rate",
     "event_counts",
     "give_back",
+    "is_set_up",
     "quote",
     "redeem",
     "redemption_states",

@@ -28,11 +28,13 @@ PUBLIC_ROUTES = {
     "GET /api/v1/openapi.json",
     "GET /api/v1/products",
     "GET /api/v1/products/{id_or_slug}",
+    "GET /api/v1/shipping-methods",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/token",
     "POST /api/v1/auth/token/refresh",
     "POST /api/v1/payments/webhooks/{gateway}",
+    "POST /api/v1/quotes",
 }
 
 # Pictures of products, where neither a proxy nor a CDN serves them. No call of the API.

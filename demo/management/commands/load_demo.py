@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from demo.catalogue import Catalogue, read_products, read_report
 from demo.loading import load
 from demo.online_retail import classified, read
+from demo.terms import load_terms
 from infrastructure import clock
 
 
@@ -33,6 +34,8 @@ class Command(BaseCommand):
             for kind, line in classified(read(options["source"])):
                 catalogue.take(kind, line)
             products, report = list(catalogue.products()), catalogue.report()
+        if load_terms(now=clock.now()):
+            self.stdout.write("Shipping, taxes and coupons: WELCOME10, EARLYBIRD.")
         created = load(products=products, now=clock.now(), progress=self._progress)
         if not created:
             self.stdout.write(f"All {len(products):,} products of the demo are there.")

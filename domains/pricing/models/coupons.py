@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Self, TypedDict, Unpack
+from uuid import UUID
 
 from django.db import models
 
@@ -27,13 +28,14 @@ class CouponChanges(TypedDict, total=False):
 class Coupon(Archivable):
     """A code. Whoever has it may use it, as often as its limits and its promotion's allow.
 
-    code: never changes, and is given to nothing else. batch: what codes that were made together
-    are called.
+    code: never changes, and is given to nothing else. batch_id, batch: of codes that were made
+    together, and what they are called.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     code = models.CharField(max_length=MAX_LENGTH)
     promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, related_name="+")
+    batch_id = models.UUIDField(null=True)
     batch = models.CharField(max_length=100, blank=True)
     usage_limit = models.IntegerField(null=True)
     usage_limit_per_customer = models.IntegerField(null=True)
@@ -47,7 +49,9 @@ class Coupon(Archivable):
         ]
         indexes = [
             models.Index(
-                fields=["batch"], name="pricing_coupon_batch", condition=~models.Q(batch="")
+                fields=["batch_id"],
+                name="pricing_coupon_batch",
+                condition=models.Q(batch_id__isnull=False),
             )
         ]
 
@@ -62,6 +66,7 @@ class Coupon(Archivable):
         *,
         code: str,
         promotion: Promotion,
+        batch_id: UUID | None = None,
         batch: str = "",
         now: datetime,
         **limits: Unpack[CouponChanges],
@@ -80,7 +85,9 @@ class Coupon(Archivable):
             )
         if faults:
             raise InvalidCoupon(errors=faults)
-        coupon = cls(code=plain, promotion_id=promotion.id, batch=batch, created_at=now)
+        coupon = cls(
+            code=plain, promotion_id=promotion.id, batch_id=batch_id, batch=batch, created_at=now
+        )
         coupon._become(now=now, **limits)
         coupon.write_along(Tally(owner_id=coupon.id))
         return coupon

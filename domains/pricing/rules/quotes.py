@@ -24,8 +24,9 @@ class QuoteLine:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuoteRequest:
     """country: where it goes to, None while nobody said. shipping_method: None for the default.
-    customer_key: who uses limited promotions; the customer's id where it is None. redeemed: what the
-    order that is changed has redeemed already, and so may use whatever others have used since."""
+    customer_key: who uses limited promotions; the customer's id where it is None.
+    redeemed: what the order that is changed has redeemed already, and so may use whatever others
+    have used since."""
 
     lines: tuple[QuoteLine, ...]
     currency: str

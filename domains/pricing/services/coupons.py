@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Unpack
 from uuid import UUID
@@ -17,6 +16,7 @@ from domains.pricing.services import writing
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
+from infrastructure.ids import new_id
 
 MOST_AT_ONCE = 10_000
 _BATCH = 1_000
@@ -52,10 +52,10 @@ def create_coupons(
     usage_limit_per_customer: int | None = None,
     now: datetime,
     idempotency: IdempotencyKey | None = None,
-) -> Sequence[str]:
+) -> UUID:
     """Make so many codes by chance, all or none; each may be used once unless said otherwise.
 
-    batch: what they are called together; how they are found again. prefix: what each begins with.
+    batch: what they are called together. prefix: what each begins with. Returns the batch's id.
     Raises PromotionNotFound, InvalidCoupon, Archived; Duplicate for a key that was used before.
     """
     prefix = plain_code(prefix)
@@ -66,7 +66,7 @@ def create_coupons(
         faults.append(FieldError("/prefix", "too_long", f"{MAX_PREFIX_LENGTH} characters at most."))
     if faults:
         raise InvalidCoupon(errors=faults)
-    promotion = _promotion(promotion_id)
+    promotion, batch_id = _promotion(promotion_id), new_id()
     codes: dict[str, None] = {}
     while len(codes) < count:
         codes[random_code(prefix)] = None
@@ -74,6 +74,7 @@ def create_coupons(
         Coupon.create(
             code=code,
             promotion=promotion,
+            batch_id=batch_id,
             batch=batch,
             usage_limit=usage_limit,
             usage_limit_per_customer=usage_limit_per_customer,
@@ -83,10 +84,10 @@ def create_coupons(
     ]
     with atomic("pricing"), duplicates():
         if idempotency is not None:
-            coupons[0].write_along(idempotency.record(promotion.id, now))
+            coupons[0].write_along(idempotency.record(batch_id, now))
         for start in range(0, len(coupons), _BATCH):
             Coupon.objects.add_all(coupons[start : start + _BATCH])
-    return list(codes)
+    return batch_id
 
 
 def edit_coupon(
