@@ -110,14 +110,13 @@ def scripts() -> Scripts:
     )
 
 
-def faults() -> list[str]:
-    """Why the server must not be trusted with carts: a sentence each, none if it may be.
+def faults(client: redis.Redis) -> list[str]:
+    """Why a server must not be trusted with carts: a sentence each, none if it may be.
 
     Raises redis.RedisError where it cannot be asked.
     """
-    client = scripts().client
     # A service that hides its configuration tells some of it in INFO.
-    persistence, memory = client.info("persistence"), client.info("memory")
+    persistence, memory = _info(client, "persistence"), _info(client, "memory")
     found = []
     if not int(persistence.get("aof_enabled", 0)):
         found.append("appendonly is off: what was acknowledged is lost when it is killed")
@@ -128,9 +127,14 @@ def faults() -> list[str]:
     return found
 
 
+def _info(client: redis.Redis, section: str) -> dict[str, Any]:
+    return cast("dict[str, Any]", client.info(section))
+
+
 def _asked(client: redis.Redis, name: str) -> str | None:
     """A setting of the server, or None where it does not tell."""
     try:
-        return str(client.config_get(name).get(name))
+        found = cast("dict[str, str]", client.config_get(name))
     except redis.exceptions.ResponseError:
         return None
+    return found.get(name)

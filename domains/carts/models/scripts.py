@@ -72,10 +72,16 @@ local function keep()
     redis.call('PEXPIRE', KEYS[1], wanted)
 end
 
--- The cart goes, and its id stays taken.
+-- The cart goes; its id stays taken, and it stays known what was merged into it.
 local function bury(state, ...)
     local sequence = redis.call('HGET', KEYS[1], 'sequence')
-    redis.call('DEL', KEYS[1])
+    local gone = {}
+    for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+        if string.sub(name, 1, 7) ~= 'merged:' then gone[#gone + 1] = name end
+    end
+    for i = 1, #gone, 1000 do
+        redis.call('HDEL', KEYS[1], unpack(gone, i, math.min(i + 999, #gone)))
+    end
     redis.call('HSET', KEYS[1], 'state', state, 'version', cart.version, 'sequence', sequence,
         'customer', cart.customer, 'currency', cart.currency, 'channel', cart.channel,
         'updated_at', given.now, ...)

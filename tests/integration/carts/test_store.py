@@ -362,4 +362,4 @@ class TestHowLongACartIsKept:
 
 
 def test_the_server_of_the_tests_may_be_trusted_with_carts():
-    assert faults() == []
+    assert faults(scripts().client) == []

@@ -1,0 +1,214 @@
+"""A guest's cart goes into the customer's own: once, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from domains.carts import errors
+from domains.carts.models import CartStatus, CartStore
+from domains.carts.rules import limits
+from domains.carts.services import merging
+from tests.support.carts import add, cart_of, events_of, guest_cart, quantities
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+@pytest.fixture
+def dies(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bool], None]:
+    """The first call of a step of the store is the process's last: it is made, or it is not."""
+
+    def install(step: str, after: bool) -> None:
+        original = getattr(CartStore, step)
+
+        def die(self: CartStore, **arguments: Any) -> Any:
+            if step == "begin_merge" and arguments["into"] is None:
+                return original(self, **arguments)
+            monkeypatch.setattr(CartStore, step, original)
+            if after:
+                original(self, **arguments)
+            raise Died
+
+        monkeypatch.setattr(CartStore, step, die)
+
+    return install
+
+
+def test_lines_add_up_and_what_the_customer_chose_stays(carts, now):
+    customer_id = uuid4()
+    own = cart_of(customer_id, now, add("A", 1, "mine"), add("B", 2))
+    carts.change(cart_id=own.id, owner=customer_id, fields={"coupons": '["TEN"]'}, now=now)
+    guests = guest_cart(now, add("A", 3, "theirs"), add("C", 1, "new"))
+    fields = {"coupons": '["SPRING","TEN"]', "country": "GB", "postcode": "LS1", "note": "ring"}
+    carts.change(cart_id=guests.id, owner=None, fields=fields, now=now)
+
+    merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+
+    assert merged.id == own.id
+    assert [(line.sku, line.quantity, line.note) for line in merged.lines] == [
+        ("A", 4, "mine"),
+        ("B", 2, ""),
+        ("C", 1, "new"),
+    ]
+    assert merged.coupons == ("TEN", "SPRING")
+    assert (merged.country, merged.postcode, merged.note) == ("GB", "LS1", "ring")
+    assert [e.status for e in events_of(guests.id)][-1] == "MERGED"  # type: ignore[attr-defined]
+    assert len(events_of(own.id)) == 4
+
+
+def test_a_place_is_taken_whole_or_not_at_all(carts, now):
+    customer_id = uuid4()
+    own = cart_of(customer_id, now)
+    carts.change(cart_id=own.id, owner=customer_id, fields={"country": "FR"}, now=now)
+    guests = guest_cart(now, add("A"))
+    fields = {"country": "GB", "postcode": "LS1"}
+    carts.change(cart_id=guests.id, owner=None, fields=fields, now=now)
+    merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    assert (merged.country, merged.postcode) == ("FR", "")
+
+
+def test_a_customer_without_a_cart_gets_one(carts, now):
+    customer_id = uuid4()
+    guests = guest_cart(now, add("A", 2))
+    merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    assert (merged.customer_id, quantities(merged)) == (customer_id, {"A": 2})
+    assert carts.current(owner=customer_id, now=now) == merged
+    with pytest.raises(errors.CartNotFound):
+        carts.read(cart_id=guests.id, owner=None, now=now)
+
+
+def test_what_would_be_too_much_is_cut(now):
+    customer_id = uuid4()
+    cart_of(customer_id, now, *(add(f"S{n}") for n in range(limits.MAX_LINES - 1)))
+    guests = guest_cart(now, add("X"), add("S0", limits.MAX_QUANTITY), add("Y"))
+    merged = quantities(merging.merge(source_id=guests.id, customer_id=customer_id, now=now))
+    assert len(merged) == limits.MAX_LINES
+    assert (merged["S0"], merged["X"], "Y" in merged) == (limits.MAX_QUANTITY, 1, False)
+
+
+def test_merged_twice_is_merged_once(carts, now):
+    customer_id = uuid4()
+    guests = guest_cart(now, add("A", 2))
+    first = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    assert merging.merge(source_id=guests.id, customer_id=customer_id, now=now) == first
+    with pytest.raises(errors.CartNotFound):
+        merging.merge(source_id=guests.id, customer_id=uuid4(), now=now)
+
+
+def test_merged_at_once_by_many_is_merged_once(carts, now):
+    for _ in range(10):
+        customer_id = uuid4()
+        guests = guest_cart(now, add("A", 2), add("B"))
+
+        def merge(_: int, source: UUID = guests.id, who: UUID = customer_id) -> dict[str, int]:
+            return quantities(merging.merge(source_id=source, customer_id=who, now=now))
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(merge, range(8)))
+        assert found == [{"A": 2, "B": 1}] * 8
+        own = carts.current(owner=customer_id, now=now)
+        assert len(events_of(own.id)) == 2
+
+
+def test_two_guests_carts_go_into_one(carts, now):
+    customer_id = uuid4()
+    for _ in range(2):
+        guests = guest_cart(now, add("A", 2))
+        merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    assert quantities(merged) == {"A": 4}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", ["begin_merge", "apply_merge", "finish_merge"])
+@pytest.mark.parametrize("by", ["job", "customer"])
+def test_a_merge_that_died_is_finished_once(carts, now, dies, step, after, by):
+    customer_id = uuid4()
+    own = cart_of(customer_id, now, add("A", 1))
+    guests = guest_cart(now, add("A", 2))
+    dies(step, after)
+    with pytest.raises(Died):
+        merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+
+    if by == "job" and (step, after) != ("begin_merge", False):
+        expected = 0 if (step, after) == ("finish_merge", True) else 1
+        assert merging.finish_merges(now=now + timedelta(seconds=9)) == 0
+        assert merging.finish_merges(now=now + timedelta(seconds=11)) == expected
+        assert merging.finish_merges(now=now + timedelta(seconds=11)) == 0
+    else:
+        merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+
+    assert quantities(carts.read(cart_id=own.id, owner=customer_id, now=now)) == {"A": 3}
+    with pytest.raises(errors.CartNotFound):
+        carts.read(cart_id=guests.id, owner=None, now=now)
+    assert [e.status for e in events_of(guests.id)] == ["OPEN", "OPEN", "MERGED"]  # type: ignore[attr-defined]
+    assert carts.merging_since(before=now + timedelta(days=1), at_most=9) == []
+
+
+def test_into_a_frozen_cart_nothing_goes_and_the_guests_is_as_before(carts, now):
+    customer_id = uuid4()
+    own = cart_of(customer_id, now, add("A", 1))
+    guests = guest_cart(now, add("B", 2))
+    begun = carts.begin_merge(source_id=guests.id, into=own.id, by=customer_id, now=now)
+    order_id = uuid4()
+    carts.freeze(cart_id=own.id, order_id=order_id, owner=customer_id, version=None, now=now)
+
+    with pytest.raises(errors.CartFrozen):
+        merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    assert quantities(carts.read(cart_id=guests.id, owner=None, now=now)) == {"B": 2}
+
+    # The request that had begun wakes up when the cart is open again: its time is over.
+    carts.reopen(cart_id=own.id, order_id=order_id, now=now)
+    assert carts.apply_merge(source=begun, now=now) == "frozen"
+    carts.finish_merge(source=begun, now=now)
+    open_again = carts.read(cart_id=guests.id, owner=None, now=now)
+    assert (open_again.status, open_again.lines) == (CartStatus.OPEN, guests.lines)
+    merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    assert quantities(merged) == {"A": 1, "B": 2}
+
+
+def test_where_the_target_became_an_order_the_lines_go_into_a_new_cart(carts, now):
+    customer_id = uuid4()
+    own = cart_of(customer_id, now, add("A", 1))
+    guests = guest_cart(now, add("B", 2))
+    carts.begin_merge(source_id=guests.id, into=own.id, by=customer_id, now=now)
+    order_id = uuid4()
+    carts.freeze(cart_id=own.id, order_id=order_id, owner=customer_id, version=None, now=now)
+    carts.close(cart_id=own.id, order_id=order_id, now=now)
+
+    merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    assert (merged.id != own.id, quantities(merged)) == (True, {"B": 2})
+
+
+@pytest.mark.parametrize("end", ["checked out", "deleted"])
+def test_who_comes_late_does_not_give_back_what_was_merged(carts, now, end):
+    customer_id = uuid4()
+    own, guests = cart_of(customer_id, now), guest_cart(now, add("B", 2))
+    begun = carts.begin_merge(source_id=guests.id, into=own.id, by=customer_id, now=now)
+    assert carts.apply_merge(source=begun, now=now) == "ok"
+    if end == "deleted":
+        carts.delete(cart_id=own.id, owner=customer_id, version=None, now=now)
+    else:
+        order_id = uuid4()
+        carts.freeze(cart_id=own.id, order_id=order_id, owner=customer_id, version=None, now=now)
+        carts.close(cart_id=own.id, order_id=order_id, now=now)
+    assert merging.finish_merges(now=now + timedelta(minutes=1)) == 1
+    with pytest.raises(errors.CartNotFound):
+        carts.read(cart_id=guests.id, owner=None, now=now)
+
+
+def test_while_it_is_being_merged_a_cart_is_neither_changed_nor_checked_out(carts, now):
+    customer_id = uuid4()
+    own, guests = cart_of(customer_id, now), guest_cart(now, add("B", 2))
+    carts.begin_merge(source_id=guests.id, into=own.id, by=customer_id, now=now)
+    assert carts.read(cart_id=guests.id, owner=None, now=now).status is CartStatus.FROZEN
+    with pytest.raises(errors.CartFrozen):
+        carts.change(cart_id=guests.id, owner=None, changes=[add("A")], now=now)
+    with pytest.raises(errors.CartFrozen):
+        carts.freeze(cart_id=guests.id, order_id=uuid4(), owner=None, version=None, now=now)
