@@ -58,6 +58,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60},
     },
     "reconcile payments": {"task": "payments.reconcile", "schedule": 86400.0},
+    "forget deleted payment methods": {
+        "task": "payments.forget_deleted_methods",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "turn due prices": {
         "task": "products.turn_due_prices",
         "schedule": 5.0,

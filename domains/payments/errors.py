@@ -148,3 +148,15 @@ class PaymentsUnavailable(PaymentError):
     @property
     def retry_after_s(self) -> int:
         return int(self.headers["Retry-After"])
+
+
+class SavedMethodNotFound(PaymentError):
+    """It is not the customer's, or not kept any more."""
+
+    code, status, title = "saved_method_not_found", 404, "Payment method not found"
+
+
+class CardNumberRefused(PaymentError):
+    """Card numbers are for the gateway's own form: none ever comes here."""
+
+    code, status, title = "card_number_refused", 400, "This looks like a card number"

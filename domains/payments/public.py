@@ -32,6 +32,7 @@ from domains.payments.queries import (
 from domains.payments.rules import (
     NOT_COMPLETED,
     Guarantee,
+    Means,
     OperationState,
     PaymentStatus,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "payment_view",
     "refresh",
     "refund",
+    "token_for",
     "void",
 ]
 
@@ -120,13 +122,25 @@ class OperationOutcome:
     code: str | None = None
 
 
-def check_method(*, method: str, amount: Money, token: str) -> None:
+def check_method(
+    *, method: str, amount: Money, token: str, customer_id: UUID | None = None
+) -> None:
     """Whether a new payment of this amount may be made by this method, with this token.
 
     Raises UnknownPaymentMethod if it is not offered (any more), or is `free` for what costs money;
-    PaymentTokenRequired where the token is missing.
+    PaymentTokenRequired where the token is missing; CardNumberRefused for what looks like one;
+    SavedMethodNotFound where the token names means of payment that are not the customer's.
     """
-    services.check_method(method=method, amount=amount, token=token)
+    services.check_method(method=method, amount=amount, token=token, customer_id=customer_id)
+
+
+def token_for(*, token: str = "", saved_method: UUID | None = None, keep: bool = False) -> str:
+    """What a customer chose to pay with, as the one text that `authorise` takes for a token.
+
+    saved_method: the id of what they left with the gateway before, instead of a token. keep: have
+    the gateway keep it for later; it does where it can, and the payment has a customer.
+    """
+    return str(Means(token=token, saved_method=saved_method, keep=keep))
 
 
 def authorise(
@@ -139,7 +153,6 @@ def authorise(
     now: datetime,
     customer_id: UUID | None = None,
     return_url: str | None = None,
-    saved_method: str = "",
 ) -> Outcome:
     """Have the amount held, or granted on account; repeatable under `payment_id`.
 
@@ -150,7 +163,6 @@ def authorise(
     gateway; the method `free` is for nothing else. A method that is not offered any more is good
     for what was agreed before: see `check_method`.
     return_url: where the customer comes back to who has to confirm it (3-D Secure).
-    saved_method: the gateway's name for means of payment it keeps, instead of a token.
     While the gateway is not to be called, nothing is written, and a payment that has not begun is
     PENDING: see `availability`.
     Raises UnknownPaymentMethod, InvalidPaymentAmount, NotSupportedByGateway, and PaymentMismatch if
@@ -166,7 +178,6 @@ def authorise(
             now=now,
             customer_id=customer_id,
             return_url=return_url,
-            saved_method=saved_method,
         )
     except PaymentsUnavailable:
         return Outcome(payment_id=payment_id, status=PaymentStatus.PENDING, has_begun=False)

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from domains.payments.errors import PaymentNotFound
 from domains.payments.events import TOPIC
-from domains.payments.models import JournalEntry, Operation, Payment
+from domains.payments.models import JournalEntry, Operation, Payment, SavedMethod
 from domains.payments.rules import (
     RELEASED,
     TAKING,
@@ -276,6 +276,11 @@ def _known(rows: QuerySet[Operation], gateway: str = "") -> Iterator[KnownOperat
             gateway_reference=row[6],
             finished_at=row[7],
         )
+
+
+def saved_methods(customer_id: UUID) -> QuerySet[SavedMethod]:
+    """What a customer can pay with that the gateway keeps."""
+    return SavedMethod.objects.of(customer_id)
 
 
 def payment_audit() -> Iterator[PaymentAudit]:

@@ -40,3 +40,9 @@ def reconcile() -> None:
     since = now - timedelta(days=settings.PAYMENT_RECONCILIATION_DAYS)
     with suppress(NotSupportedByGateway):  # such a gateway has nothing to compare with
         services.reconcile(gateway=settings.PAYMENT_GATEWAY, since=since, until=now, now=now)
+
+
+@shared_task(name="payments.forget_deleted_methods", ignore_result=True)
+def forget_deleted_methods() -> None:
+    """Every minute: have gateways let go of the means of payment that customers deleted."""
+    services.forget_deleted_methods()

@@ -5,5 +5,13 @@ from domains.payments.models.differences import ReconciliationDifference
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation
 from domains.payments.models.payments import Payment
+from domains.payments.models.saved_methods import SavedMethod
 
-__all__ = ["NO_CURRENCY", "JournalEntry", "Operation", "Payment", "ReconciliationDifference"]
+__all__ = [
+    "NO_CURRENCY",
+    "JournalEntry",
+    "Operation",
+    "Payment",
+    "ReconciliationDifference",
+    "SavedMethod",
+]

@@ -38,6 +38,7 @@ class Authorising(PaymentBase):
         token: str,
         now: datetime,
         saved_method: str = "",
+        keeps_method: bool = False,
         return_url: str = "",
         deadline_at: datetime | None = None,
     ) -> Self:
@@ -59,6 +60,7 @@ class Authorising(PaymentBase):
             gateway=gateway,
             token=token,
             saved_method=saved_method,
+            keeps_method=keeps_method,
             return_url=return_url,
             deadline_at=deadline_at,
             created_at=now,

@@ -42,6 +42,9 @@ class PaymentBase(AggregateRoot):
     saved_method = models.CharField(
         max_length=255, default="", help_text="As the token, for means of payment that are kept."
     )
+    keeps_method = models.BooleanField(
+        default=False, help_text="The gateway is to keep the means of payment for the customer."
+    )
     return_url = models.CharField(
         max_length=2000, default="", help_text="Where the customer comes back to after confirming."
     )

@@ -18,6 +18,7 @@ from domains.payments.services.reconciling import (
     compare_again,
     reconcile,
 )
+from domains.payments.services.saved_methods import delete_saved_method, forget_deleted_methods
 from domains.payments.services.taking import capture, refund, void, void_or_forestall
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "check_method",
     "close_difference",
     "compare_again",
+    "delete_saved_method",
+    "forget_deleted_methods",
     "receive_notification",
     "reconcile",
     "record_receipt",

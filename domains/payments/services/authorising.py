@@ -9,26 +9,38 @@ from django.conf import settings
 
 from domains.payments import gateways, rules
 from domains.payments.errors import (
-    NotSupportedByGateway,
+    CardNumberRefused,
     PaymentsUnavailable,
     PaymentTokenRequired,
+    SavedMethodNotFound,
     UnknownPaymentMethod,
 )
 from domains.payments.models import Payment
-from domains.payments.rules import Guarantee
+from domains.payments.rules import Guarantee, Means
 from domains.payments.services.outcomes import carry_on, find
+from domains.payments.services.saved_methods import token_of
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money
 
 
-def check_method(*, method: str, amount: Money, token: str, saved_method: str = "") -> None:
+def check_method(
+    *, method: str, amount: Money, token: str, customer_id: UUID | None = None
+) -> None:
     """Raises UnknownPaymentMethod unless a new payment of this amount may be made by the method,
-    and PaymentTokenRequired where a gateway is asked that has to know whose money it is."""
+    PaymentTokenRequired where a gateway is asked that has to know whose money it is,
+    CardNumberRefused, and SavedMethodNotFound."""
     rules.check_offered(method, settings.PAYMENT_METHODS)
     if method == "free" and amount.amount_minor:
         raise UnknownPaymentMethod(f"{amount} is not free.")
     needs_token = rules.method_named(method).needs_gateway and amount.amount_minor
-    if needs_token and not (token or saved_method):
+    means = Means.read(token)
+    if rules.holds_card_number(means.token):
+        raise CardNumberRefused("Send the token that the gateway's form gives for it.")
+    if not needs_token:
+        return
+    if means.saved_method is not None:
+        token_of(means.saved_method, customer_id=customer_id, gateway=str(settings.PAYMENT_GATEWAY))
+    elif not means.token:
         raise PaymentTokenRequired(f"Paying by {method} takes the gateway's token.")
 
 
@@ -42,27 +54,34 @@ def authorise(
     now: datetime,
     customer_id: UUID | None = None,
     return_url: str | None = None,
-    saved_method: str = "",
 ) -> Payment:
-    """Have the gateway hold the amount; repeatable under the payment's id.
+    """Have the gateway hold the amount; repeatable under the payment's id. token: as `Means` reads
+    it.
 
     A new payment costs two statements: one before the gateway is called, one after; a prepaid one
     costs one. The answer is AUTHORISED, DECLINED, ACTION_REQUIRED, PENDING for what is prepaid,
     UNKNOWN if the gateway did not answer, or VOIDED where a void came first.
-    Raises UnknownPaymentMethod, InvalidPaymentAmount, PaymentMismatch, NotSupportedByGateway, and
+    Raises UnknownPaymentMethod, InvalidPaymentAmount, PaymentMismatch, SavedMethodNotFound, and
     PaymentsUnavailable where the gateway is not to be called: then nothing was written.
     """
-    payment = new_payment(
-        payment_id=payment_id,
-        reference=reference,
-        amount=amount,
-        method=method,
-        token=token,
-        customer_id=customer_id,
-        return_url=return_url,
-        saved_method=saved_method,
-        now=now,
-    )
+    try:
+        payment = new_payment(
+            payment_id=payment_id,
+            reference=reference,
+            amount=amount,
+            method=method,
+            token=token,
+            customer_id=customer_id,
+            return_url=return_url,
+            now=now,
+        )
+    except SavedMethodNotFound:
+        if find(payment_id) is None:
+            raise
+        # Deleted since the payment began, which knows by itself what it is paid with.
+        return _authorise_again(
+            payment_id, reference=reference, amount=amount, method=method, now=now
+        )
     try:
         with gateways.admitted(payment.gateway):
             try:
@@ -91,16 +110,18 @@ def new_payment(
     now: datetime,
     customer_id: UUID | None,
     return_url: str | None,
-    saved_method: str,
 ) -> Payment:
     """A payment that has not been saved, nor its gateway asked. Raises UnknownPaymentMethod,
-    InvalidPaymentAmount, NotSupportedByGateway."""
+    InvalidPaymentAmount, SavedMethodNotFound."""
     guarantee = rules.method_named(method)
     gateway = gateways.gateway_name_for(guarantee, amount_minor=amount.amount_minor)
     can = gateways.gateway_named(gateway).capabilities
-    if saved_method and not can.saved_methods:
-        raise NotSupportedByGateway("The gateway keeps no means of payment.")
     asks_nobody = gateway == gateways.NO_GATEWAY
+    # Where nobody is asked, the customer's means of payment is none of our business.
+    means = Means() if asks_nobody else Means.read(token)
+    saved_method = ""
+    if means.saved_method is not None:
+        saved_method = token_of(means.saved_method, customer_id=customer_id, gateway=gateway)
     deadline_at = None
     if guarantee.guarantee == Guarantee.PREPAID:
         deadline_at = now + timedelta(days=settings.PAYMENT_DUE_DAYS)
@@ -113,9 +134,10 @@ def new_payment(
         amount=amount,
         method=method,
         gateway=gateway,
-        # Where nobody is asked, the customer's means of payment is none of our business.
-        token="" if asks_nobody else token,
+        token=means.token,
         saved_method=saved_method,
+        # Whose would it be, if nobody knows who the customer is?
+        keeps_method=means.keep and can.saved_methods and customer_id is not None,
         return_url=(return_url or "") if can.three_d_secure else "",
         deadline_at=deadline_at,
         now=now,

@@ -74,7 +74,6 @@ def _begun(request: AuthoriseRequest, now: datetime) -> Payment | None:
             token=request.token,
             customer_id=request.customer_id,
             return_url=request.return_url,
-            saved_method="",
             now=now,
         )
     except PaymentError:

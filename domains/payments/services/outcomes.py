@@ -22,6 +22,7 @@ from domains.payments.gateways.port import (
 )
 from domains.payments.models import Operation, Payment
 from domains.payments.rules import OperationKind, OperationState, Reply
+from domains.payments.services.saved_methods import rows_of
 from infrastructure.aggregates import ConcurrentModification
 
 logger = logging.getLogger(__name__)
@@ -157,6 +158,7 @@ def request_of(payment: Payment, operation: Operation) -> Request:
             token=payment.token,
             return_url=payment.return_url,
             saved_method=payment.saved_method,
+            keep=payment.keeps_method,
         )
     authorisation = payment.authorisation
     assert authorisation is not None  # only an authorised payment gets further requests
@@ -181,7 +183,11 @@ def request_of(payment: Payment, operation: Operation) -> Request:
 def record(payment: Payment, operation_id: UUID, reply: Reply | None, now: datetime) -> Payment:
     if reply is None:
         return change(payment, lambda current: current.record_silence(operation_id, now))
-    return change(payment, lambda current: current.record_reply(operation_id, reply, now))
+    return change(
+        payment,
+        lambda current: current.record_reply(operation_id, reply, now),
+        also=lambda: rows_of(payment, reply, now),
+    )
 
 
 def change(

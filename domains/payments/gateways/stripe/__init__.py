@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -31,9 +32,11 @@ from domains.payments.gateways.port import (
 from domains.payments.gateways.stripe import told
 from domains.payments.gateways.stripe.amounts import NotRepresentable, to_stripe
 from domains.payments.gateways.stripe.told import Told
-from domains.payments.rules import Reply
+from domains.payments.rules import KeptMethod, Reply
 
 logger = logging.getLogger(__name__)
+# The library tells of every request, in words that may be about the customer.
+logging.getLogger("stripe").setLevel(logging.WARNING)
 
 SIGNATURE_HEADER = "Stripe-Signature"
 SIGNATURE_TOLERANCE_SECONDS = 300
@@ -96,9 +99,14 @@ class StripeGateway:
                 f"{SIGNATURE_HEADER} does not fit the body and the time."
             ) from error
         try:
-            return told.notification_of(json.loads(body))
+            event = json.loads(body)
+            notification = told.notification_of(event)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidNotification("This is no event of Stripe's.") from error
+        if notification is not None and notification.reply.is_success and told.keeps_card(event):
+            kept = self._kept(event["data"]["object"]["id"])
+            return replace(notification, reply=replace(notification.reply, kept=kept))
+        return notification
 
     def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
         """From Stripe's events, which it keeps for 30 days; it tells the newest first."""
@@ -129,6 +137,15 @@ class StripeGateway:
 
     def close(self) -> None:
         self._http.close()
+
+    def _kept(self, intent: str) -> KeptMethod | None:
+        """An event names the card only. Without an answer the card is not kept: it is the payment
+        that must not wait."""
+        try:
+            found = self._stripe.payment_intents.retrieve(intent, {"expand": ["payment_method"]})
+        except stripe.StripeError:
+            return None
+        return told.kept_method(found.to_dict())
 
     # Sending
 
@@ -175,7 +192,7 @@ class StripeGateway:
             "description": request.reference,
             "metadata": {told.OPERATION: str(request.key), "reference": request.reference},
             "expand": ["payment_method"],
-            **_means_of(request),
+            **self._means_of(request),
         }
         if self._multicapture:
             asked["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
@@ -190,6 +207,21 @@ class StripeGateway:
             ).id
             asked["setup_future_usage"] = "on_session"
         return asked
+
+    def _means_of(self, request: Authorise) -> dict[str, Any]:
+        """Tokens of every age of Stripe's API, or what the customer left there."""
+        if request.saved_method:
+            customer, method = request.saved_method.split("/")
+            return {"customer": customer, "payment_method": method}
+        if request.token.startswith("ctoken_"):
+            return {"confirmation_token": request.token}
+        if request.token.startswith("pm_"):
+            return {"payment_method": request.token}
+        made = self._stripe.payment_methods.create(
+            {"type": "card", "card": {"token": request.token}},
+            {"idempotency_key": f"{request.key}-method"},
+        )
+        return {"payment_method": made.id}
 
     def _capture_of(self, request: Capture) -> Any:
         asked: dict[str, Any] = {
@@ -227,9 +259,10 @@ class StripeGateway:
             refunds = self._stripe.refunds.list(
                 {"payment_intent": request.authorisation, "limit": 100}
             )
-            for refund in refunds.auto_paging_iter():
-                if (refund.metadata or {}).get(told.OPERATION) == str(request.key):
-                    return told.reply_of_refund(refund.to_dict())
+            for found in refunds.auto_paging_iter():
+                refund = found.to_dict()
+                if (refund["metadata"] or {}).get(told.OPERATION) == str(request.key):
+                    return told.reply_of_refund(refund)
             return None
         intent = self._stripe.payment_intents.retrieve(request.authorisation).to_dict()
         if isinstance(request, Capture):
@@ -248,18 +281,6 @@ def _once(request: Request) -> Any:
 def _mark_of(request: Capture) -> str:
     """A PaymentIntent has one set of metadata for all its captures; names have 40 characters."""
     return f"capture_{request.key.hex[-32:]}"
-
-
-def _means_of(request: Authorise) -> dict[str, Any]:
-    """Tokens of every age of Stripe's API, or what the customer left there."""
-    if request.saved_method:
-        customer, method = request.saved_method.split("/")
-        return {"customer": customer, "payment_method": method}
-    if request.token.startswith("ctoken_"):
-        return {"confirmation_token": request.token}
-    if request.token.startswith("pm_"):
-        return {"payment_method": request.token}
-    return {"payment_method_data": {"type": "card", "card": {"token": request.token}}}
 
 
 def _with_kept(intent: Told, *, asked: bool) -> Reply:

@@ -84,6 +84,12 @@ def kept_method(intent: Told) -> KeptMethod | None:
     )
 
 
+def keeps_card(event: Told) -> bool:
+    """Whether it tells of an authorisation whose card is to be kept."""
+    is_authorisation = event["type"] in AUTHORISATION_EVENTS
+    return is_authorisation and bool(event["data"]["object"].get("setup_future_usage"))
+
+
 def notification_of(event: Told) -> Notification | None:
     """None for an event that is about nothing of ours."""
     if event["type"] in DISPUTE_EVENTS:
