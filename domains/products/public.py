@@ -70,6 +70,7 @@ __all__ = [
     "hold_state",
     "lacking_in",
     "offers",
+    "open_warehouses",
     "overdue_cart_holds",
     "release",
     "release_cart_hold",
@@ -215,6 +216,11 @@ def lacking_in(
     Nothing where they were taken out for this fulfilment before. Raises InvalidQuantity.
     """
     return stock_queries.lacking_in(warehouse, lines, fulfilment_id=fulfilment_id)
+
+
+def open_warehouses() -> list[tuple[str, str]]:
+    """Code and name of those that goods may leave and come to, the main one first."""
+    return stock_queries.open_warehouses()
 
 
 def hold_state(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:

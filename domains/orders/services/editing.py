@@ -87,17 +87,24 @@ def edit(
     """
 
     def make(order: Order, money: rules.Money) -> OrderStep:
-        order.check_editable()
-        return order.begin_edit(
-            _plan(order, edit, money, now=now),
-            reason=reason,
-            money=money,
-            limits=approval_limits(),
-            actor=by,
-            now=now,
-        )
+        return begun(order, edit, reason=reason, money=money, by=by, now=now)
 
     return begin(order_id=order_id, make=make, key=key, version=version, now=now)
+
+
+def begun(
+    order: Order, edit: Edit, *, reason: str, money: rules.Money, by: By, now: datetime
+) -> OrderStep:
+    """Begin an edit on an order, which is not saved here. Raises as `edit`."""
+    order.check_editable()
+    return order.begin_edit(
+        _plan(order, edit, money, now=now),
+        reason=reason,
+        money=money,
+        limits=approval_limits(),
+        actor=by,
+        now=now,
+    )
 
 
 def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> EditPlan:

@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from domains.products.errors import VariantNotFound, WarehouseNotFound
 from domains.products.models import (
+    MAIN_WAREHOUSE,
     Reservation,
     StockItem,
     StockLevel,
@@ -178,6 +179,13 @@ def inventory(
 def warehouses() -> QuerySet[Warehouse]:
     """All of them, to be read in pages by code."""
     return Warehouse.objects.all()
+
+
+def open_warehouses() -> list[tuple[str, str]]:
+    """Code and name, the main one first."""
+    found = Warehouse.objects.filter(active=True).order_by("code")
+    in_order = sorted(found, key=lambda one: one.code != MAIN_WAREHOUSE)
+    return [(one.code, one.name or one.code) for one in in_order]
 
 
 def warehouse_of(code: str) -> Warehouse:

@@ -1,0 +1,87 @@
+"""Fields that several forms about orders take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from infrastructure.money import InvalidMoney, Money
+
+_ADDRESS = {
+    "name": ("Name", 200, True),
+    "line1": ("Address", 200, True),
+    "line2": ("Address, second line", 200, False),
+    "postcode": ("Postcode", 20, False),
+    "city": ("City", 200, True),
+    "region": ("Region", 200, False),
+    "country": ("Country", 2, True),
+    "phone": ("Phone", 40, False),
+}
+
+
+class AmountField(forms.CharField):
+    """An amount of one currency, such as 12.30, as Money; None where it is empty."""
+
+    def __init__(self, *, currency: str, **options: Any) -> None:
+        self.currency = currency
+        options.setdefault(
+            "widget", forms.TextInput(attrs={"inputmode": "decimal", "class": "price"})
+        )
+        super().__init__(max_length=20, **options)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            amount = Money.parse(text, self.currency)
+        except InvalidMoney as error:
+            raise ValidationError(str(error), code=error.code) from error
+        if amount.amount_minor <= 0:
+            raise ValidationError("More than nothing.", code="invalid_amount")
+        return amount
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.amount_text if isinstance(value, Money) else value
+
+
+def units_field(most: int, **options: Any) -> forms.IntegerField:
+    return forms.IntegerField(
+        min_value=0,
+        max_value=most,
+        widget=forms.NumberInput(attrs={"class": "number"}),
+        **{"required": False} | options,
+    )
+
+
+def units_said(said: Mapping[str, Any]) -> dict[UUID, int]:
+    """How many of which line a form asks for; lines of which it asks for none are left out."""
+    return {
+        UUID(name.removeprefix("units_")): count
+        for name, count in said.items()
+        if name.startswith("units_") and count
+    }
+
+
+def choice_of_reasons(*codes: str) -> forms.ChoiceField:
+    """Codes, since reasons are part of what is told to others."""
+    choices = [(code, code.replace("_", " ").capitalize()) for code in (*codes, "other")]
+    return forms.ChoiceField(choices=choices, label="Why")
+
+
+def address_fields(address: Mapping[str, str]) -> dict[str, forms.Field]:
+    return {
+        f"address_{name}": forms.CharField(
+            label=label, max_length=most, required=required, initial=address.get(name, "")
+        )
+        for name, (label, most, required) in _ADDRESS.items()
+    }
+
+
+def address_said(said: Mapping[str, Any]) -> dict[str, str]:
+    found = {name: str(said[f"address_{name}"]).strip() for name in _ADDRESS}
+    return found | {"country": found["country"].upper()}

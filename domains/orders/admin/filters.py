@@ -1,0 +1,87 @@
+"""What the list of orders is narrowed by."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+
+from domains.orders.models import Document, Fulfilment, Order, OrderLine, OrderStep, Return
+from domains.orders.rules.numbers import is_order_number
+from domains.orders.rules.steps import ReturnState, StepState
+from domains.payments.public import PaymentStatus
+from domains.users import public as users
+
+
+class ToDo(admin.SimpleListFilter):
+    """What staff look for in the morning."""
+
+    title = "to do"
+    parameter_name = "todo"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("send", "To be sent"),
+            ("approve", "Waits for a second person"),
+            ("return", "A return to decide or receive"),
+            ("unsettled", "Being settled"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        match self.value():
+            case "send":
+                return queryset.filter(status="CONFIRMED").exclude(fulfilment_status="FULFILLED")
+            case "approve":
+                waiting = OrderStep.objects.filter(
+                    order_id=OuterRef("pk"), state=StepState.AWAITING_APPROVAL
+                )
+                return queryset.filter(Exists(waiting))
+            case "return":
+                to_decide = (ReturnState.REQUESTED, ReturnState.APPROVED, ReturnState.RECEIVED)
+                announced = Return.objects.filter(order_id=OuterRef("pk"), state__in=to_decide)
+                return queryset.filter(Exists(announced))
+            case "unsettled":
+                return queryset.filter(unsettled_since__isnull=False)
+            case _:
+                return queryset
+
+
+class PaymentFilter(admin.SimpleListFilter):
+    """By the status as it was last seen."""
+
+    title = "payment"
+    parameter_name = "payment_status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(s.value, s.value.replace("_", " ").capitalize()) for s in PaymentStatus]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        return queryset.filter(payment_status=self.value()) if self.value() else queryset
+
+
+def found_by(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
+    """Orders by whatever somebody has in hand: the number of an order or invoice, an e-mail
+    address, a SKU, a tracking number, the id of an order or a customer."""
+    text = text.strip()
+    if not text:
+        return orders
+    if "@" in text:
+        owner = users.id_of_email(text)
+        guests = orders.filter(email_index=text)
+        return guests if owner is None else guests | orders.filter(customer_id=owner)
+    if is_order_number(text.upper()):
+        return orders.filter(number=text.upper())
+    try:
+        key = UUID(text)
+    except ValueError:
+        return (
+            orders.filter(Exists(OrderLine.objects.filter(order_id=OuterRef("pk"), sku=text)))
+            | orders.filter(
+                Exists(Fulfilment.objects.filter(order_id=OuterRef("pk"), tracking_number=text))
+            )
+            | orders.filter(Exists(Document.objects.filter(order_id=OuterRef("pk"), number=text)))
+        )
+    return orders.filter(pk=key) | orders.filter(customer_id=key)

@@ -1,0 +1,343 @@
+"""The list of orders, and the page of one with everything that can be done to it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+
+from domains.orders.admin import doings, showing
+from domains.orders.admin.documents import invoice_address
+from domains.orders.admin.filters import PaymentFilter, ToDo, found_by
+from domains.orders.models import Document, Order, OrderStep
+from domains.orders.rules.history import By, Kind
+from domains.orders.rules.invoices import address_lines
+from domains.orders.services import placement, settling
+from domains.payments import public as payments
+from domains.products import public as products
+from domains.users import public as users
+from infrastructure import clock
+from infrastructure.aggregates import ConcurrentModification
+from infrastructure.errors import DomainError
+from infrastructure.money import Money
+from infrastructure.screens import SHORTCUTS, ScreenAdmin, Shortcut, version_in
+
+_ORDERS = "admin:orders_order_changelist"
+SHORTCUTS += [
+    Shortcut(title="Orders", url=_ORDERS, scope="orders.read", rank=1),
+    Shortcut(title="To be sent", url=_ORDERS, scope="orders.read", rank=2, query="?todo=send"),
+    Shortcut(title="Returns", url=_ORDERS, scope="orders.read", rank=3, query="?todo=return"),
+]
+
+
+class OrderList(ChangeList):
+    """A page with the names of its customers, and how many of what: two statements more."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        ids = {order.customer_id for order in self.result_list if order.customer_id}
+        names = users.display_names(ids) if ids else {}
+        for order in self.result_list:
+            order.customer_name = names.get(order.customer_id, "")
+
+
+@admin.register(Order)
+class OrderAdmin(ScreenAdmin):
+    rank = 1
+    reads, writes = "orders.read", "orders.cancel"
+    list_display = (
+        *("number", "placed", "customer", "total", "state", "payment", "fulfilment"),
+        *("returns", "items", "source"),
+    )
+    list_display_links = ("number",)
+    list_filter = (
+        ToDo,
+        "status",
+        PaymentFilter,
+        "fulfilment_status",
+        "return_status",
+        "source",
+        "channel",
+        "payment_method",
+    )
+    list_per_page = 50
+    date_hierarchy = "placed_at"
+    search_fields = ("number",)
+    search_help_text = (
+        "The number of an order or invoice, an e-mail address, a SKU, a tracking number, or the id"
+        " of an order or a customer."
+    )
+    ordering = ("-placed_at", "-id")
+    actions = ("cancel", "settle")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "orders.cancel")
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[ChangeList]:
+        return OrderList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        waiting = OrderStep.objects.filter(order_id=OuterRef("pk"), state="AWAITING_APPROVAL")
+        found = super().get_queryset(request).prefetch_related("line_rows")
+        return found.annotate(awaits_approval=Exists(waiting))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Order], search_term: str
+    ) -> tuple[QuerySet[Order], bool]:
+        return found_by(queryset, search_term), False
+
+    def get_urls(self) -> list[URLPattern]:
+        def at(route: str, name: str) -> URLPattern:
+            view = self.admin_site.admin_view(self.do)
+            return path(route, view, name=f"orders_order_{name}")
+
+        return [
+            at("<uuid:object_id>/do/<slug:what>/", "do"),
+            at("<uuid:object_id>/do/<slug:what>/<uuid:part_id>/", "do_part"),
+            *super().get_urls(),
+        ]
+
+    def describe(self, selected: Order) -> str:
+        return f"{selected}: {selected.status}, {selected.total}"
+
+    # The list
+
+    @admin.display(description="placed (UTC)", ordering="placed_at")
+    def placed(self, order: Order) -> str:
+        return order.placed_at.strftime("%Y-%m-%d %H:%M")
+
+    @admin.display
+    def customer(self, order: Any) -> str:
+        name = order.customer_name or order.shipping_address.get("name", "")
+        if order.customer_id is None:
+            return format_html('{} <span class="quiet">guest</span>', name)
+        return str(name)
+
+    @admin.display(ordering="total_minor")
+    def total(self, order: Order) -> str:
+        return str(order.total)
+
+    @admin.display(description="status", ordering="status")
+    def state(self, order: Any) -> str:
+        told = showing.badge(order.status)
+        if order.awaits_approval:
+            told += format_html(' <span class="tag draft">{}</span>', "Needs approval")
+        return told
+
+    @admin.display(ordering="payment_status")
+    def payment(self, order: Order) -> str:
+        return showing.badge(order.payment_status)
+
+    @admin.display(ordering="fulfilment_status")
+    def fulfilment(self, order: Order) -> str:
+        return showing.badge(order.fulfilment_status)
+
+    @admin.display(ordering="return_status")
+    def returns(self, order: Order) -> str:
+        return "" if order.return_status == "NONE" else showing.badge(order.return_status)
+
+    @admin.display
+    def items(self, order: Order) -> str:
+        return f"{sum(line.quantity for line in order.lines):,}"
+
+    # One order
+
+    def page_of(self, request: HttpRequest, found: Any) -> HttpResponseBase:
+        if request.method == "POST":
+            raise PermissionDenied
+        order = Order.objects.whole(found.pk)
+        payment = payments.payment_view(order.payment_id)
+        held = products.hold_state([order.id]).get(order.id)
+        names = users.display_names([order.customer_id]) if order.customer_id else {}
+        sent: dict[UUID, list[Any]] = {}
+        by_line = {line.id: line for line in order.lines}
+        for one in order.fulfilment_lines:
+            sent.setdefault(one.fulfilment_id, []).append((by_line.get(one.line_id), one.quantity))
+        context = {
+            "order": order,
+            "badges": [
+                showing.badge(order.status),
+                showing.badge(payment.status if payment else order.payment_status),
+                showing.badge(order.fulfilment_status),
+                *([] if order.return_status == "NONE" else [showing.badge(order.return_status)]),
+            ],
+            "lines": [_line_shown(order, line) for line in order.lines],
+            "totals": _totals(order, payment),
+            "discounts": [
+                (one["name"], one.get("coupon") or "", Money(one["amount_minor"], order.currency))
+                for one in order.discounts
+            ],
+            "customer_name": names.get(order.customer_id, "") if order.customer_id else "",
+            "shipping_to": address_lines(order.shipping_address),
+            "phone": order.shipping_address.get("phone", ""),
+            "billing_to": address_lines(order.billing_address or {}),
+            "payment": payment,
+            "operations": _operations(payment),
+            "held": showing.badge(held) if held else "",
+            "step": order.open_step,
+            "step_gives": Money(order.open_step.gives_minor, order.currency)
+            if order.open_step
+            else None,
+            "fulfilments": [(one, sent.get(one.id, [])) for one in order.fulfilments],
+            "returns": [
+                (
+                    one,
+                    showing.badge(one.state),
+                    [(by_line.get(back.line_id), back) for back in order.lines_of_return(one.id)],
+                    doings.of_return(request.user, order, one),
+                )
+                for one in order.returns
+            ],
+            "documents": [
+                (one, Money(one.gross_minor, one.currency), invoice_address(one))
+                for one in Document.objects.filter(order_id=order.id).order_by("issued_at", "id")
+            ],
+            "timeline": showing.timeline(order),
+            "doings": doings.offered(request.user, order, payment),
+            "may_note": doings.may(request.user, doings.Note),
+            "may_approve": doings.may(request.user, doings.Approve),
+        }
+        return self.shown(request, "orders/order.html", title=f"Order {order.number}", **context)
+
+    def do(
+        self, request: HttpRequest, object_id: UUID, what: str, part_id: UUID | None = None
+    ) -> HttpResponseBase:
+        """A page that asks what exactly, says what it would come to, and then does it."""
+        kind = doings.KINDS.get(what)
+        if kind is None or (kind.has_part and part_id is None):
+            raise Http404
+        found = self.found(request, object_id)
+        if not doings.may(request.user, kind):
+            raise PermissionDenied
+        order = Order.objects.whole(found.pk)
+        posted = request.POST if request.method == "POST" else None
+        by = By(kind=Kind.STAFF, id=UUID(str(request.user.pk)))
+        try:
+            doing = kind(order, posted, part_id, by=by, now=clock.now())
+        except DomainError as refusal:
+            messages.error(request, refusal.detail or refusal.title)
+            return HttpResponseRedirect(self.address("change", order.pk))
+        comes_to: doings.Comes | None = None
+        outdated = False
+        form = doing.form
+        if posted is not None and form.is_valid():
+            if version_in(posted) != order.version:
+                return self._changed_meanwhile(request, order)
+            try:
+                comes_to = doing.comes_to()
+                agreed = posted.get("agreed") == comes_to.fingerprint or not kind.is_previewed
+                if "confirm" in posted and agreed:
+                    messages.success(request, f"{order.number}: {doing.carry_out()}.")
+                    return HttpResponseRedirect(self.address("change", order.pk))
+                outdated = "confirm" in posted
+            except ConcurrentModification:
+                return self._changed_meanwhile(request, order)
+            except DomainError as refusal:
+                form.refuse(refusal)
+        return self.shown(
+            request,
+            "orders/doing.html",
+            title=f"{kind.title}: order {order.number}",
+            order=order,
+            doing=doing,
+            form=form,
+            comes_to=comes_to if form.is_valid() else None,
+            outdated=outdated,
+            there=self.address("change", order.pk),
+            media=self.media + form.media,
+        )
+
+    def _changed_meanwhile(self, request: HttpRequest, order: Order) -> HttpResponseRedirect:
+        messages.error(
+            request,
+            f"Order {order.number} was changed meanwhile. Nothing was done; look at it again.",
+        )
+        return HttpResponseRedirect(self.address("change", order.pk))
+
+    # Several orders
+
+    @admin.action(description="Cancel selected orders", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:
+        return self.confirmed(
+            request,
+            queryset,
+            _cancel,
+            title="Cancel orders",
+            question="Release the goods of these orders and void their payments?",
+            wants_reason=True,
+        )
+
+    @admin.action(description="Settle selected orders now", permissions=["cancel"])
+    def settle(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        self.run(request, queryset, _settle)
+
+
+def _cancel(order: Order, reason: str) -> str:
+    return placement.cancel_order(order_id=order.id, reason=reason, now=clock.now()).status.lower()
+
+
+def _settle(order: Order, reason: str) -> str:
+    return settling.settle(order_id=order.id, now=clock.now()).status.lower()
+
+
+def _line_shown(order: Order, line: Any) -> dict[str, Any]:
+    parts = [
+        (line.fulfilled, "sent"),
+        (line.cancelled, "cancelled"),
+        (line.returned, "returned"),
+        (line.open, "open"),
+    ]
+    return {
+        "line": line,
+        "unit": Money(line.unit_price_minor, order.currency),
+        "amount": Money(line.amount_minor, order.currency),
+        "discount": Money(line.discount_minor, order.currency) if line.discount_minor else None,
+        "tax": f"{Money(line.tax_minor, order.currency).amount_text} ({line.tax_rate} %)",
+        "parts": ", ".join(f"{count:,} {name}" for count, name in parts if count),
+        "refunded": Money(line.refunded_minor, order.currency) if line.refunded_minor else None,
+    }
+
+
+def _totals(order: Order, payment: payments.PaymentView | None) -> list[tuple[str, str, bool]]:
+    """Name, amount, and whether it stands out."""
+
+    def row(name: str, minor: int, strong: bool = False) -> tuple[str, str, bool]:
+        return name, str(Money(minor, order.currency)), strong
+
+    rows = [row("Subtotal", order.subtotal_minor)]
+    if order.discount_minor:
+        rows.append(row("Discounts", -order.discount_minor))
+    if order.shipping_minor or order.shipping_name:
+        rows.append(row(order.shipping_name or "Shipping", order.shipping_minor))
+    included = " (included)" if order.prices_include_tax else ""
+    rows.append(row(f"Tax{included}", order.tax_minor))
+    rows.append(row("Total", order.total_minor, strong=True))
+    if payment is not None:
+        rows.append(row("Captured", payment.captured.amount_minor))
+        if payment.refunded.amount_minor:
+            rows.append(row("Given back", -payment.refunded.amount_minor))
+            kept = payment.captured.amount_minor - payment.refunded.amount_minor
+            rows.append(row("Kept", kept, strong=True))
+    return rows
+
+
+def _operations(payment: payments.PaymentView | None) -> list[tuple[Any, str, str]]:
+    if payment is None:
+        return []
+    return [
+        (one, showing.words(one.kind), showing.badge(one.state))
+        for one in sorted(payment.operations, key=lambda one: one.sent_at or payment.created_at)
+    ]

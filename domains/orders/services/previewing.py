@@ -1,0 +1,150 @@
+"""What a command would come to, before anybody asks for it: the same decisions, nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domains.orders.models import Order, OrderStep
+from domains.orders.models.commands.fulfilling import Tracking
+from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.rules import steps as rules
+from domains.orders.rules.history import By
+from domains.orders.rules.steps import StepState
+from domains.orders.services import editing
+from domains.orders.services.beginning import approval_limits, money_of
+from domains.payments import public as payments
+from infrastructure.money import Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """takes, gives: what is taken from the customer, and given back. total: what the order costs
+    then. needs_approval: whether a second person has to agree."""
+
+    takes: Money
+    gives: Money
+    total: Money
+    needs_approval: bool = False
+    pays_anew: bool = False
+
+
+def fulfilment(
+    *,
+    order_id: UUID,
+    lines: Mapping[UUID, int] | None,
+    warehouse: str,
+    capture: bool,
+    by: By,
+    now: datetime,
+) -> Preview:
+    return _preview(
+        order_id,
+        lambda order, money: order.begin_fulfilment(
+            lines,
+            warehouse=warehouse,
+            tracking=Tracking(),
+            captures=capture,
+            money=money,
+            actor=by,
+            now=now,
+        ),
+    )
+
+
+def capture(*, order_id: UUID, amount_minor: int | None, by: By, now: datetime) -> Preview:
+    return _preview(
+        order_id,
+        lambda order, money: order.begin_capture(amount_minor, money=money, actor=by, now=now),
+    )
+
+
+def refund(*, order_id: UUID, wish: RefundWish, by: By, now: datetime) -> Preview:
+    return _preview(
+        order_id,
+        lambda order, money: order.begin_refund(
+            wish, reason="", money=money, limits=approval_limits(), actor=by, now=now
+        ),
+    )
+
+
+def cancellation(
+    *,
+    order_id: UUID,
+    lines: Mapping[UUID, int] | None,
+    refund: bool,
+    by: By,
+    now: datetime,
+) -> Preview:
+    """Without lines: of the whole order."""
+    order = Order.objects.whole(order_id)
+    if lines is not None and not order.takes_all(lines):
+        worth = sum(
+            rules.worth_of_cancelling(order.line(line_id), units)
+            for line_id, units in lines.items()
+        )
+        return _preview(
+            order_id,
+            lambda order, money: order.begin_cancel_lines(
+                lines,
+                refund=refund,
+                reason="",
+                money=money,
+                limits=approval_limits(),
+                actor=by,
+                now=now,
+            ),
+            total_minor=max(order.total_minor - worth, 0),
+        )
+    if refund and money_of(order).kept:
+        return _preview(
+            order_id,
+            lambda order, money: order.begin_cancel_with_refund(
+                reason="", money=money, limits=approval_limits(), actor=by, now=now
+            ),
+        )
+    order.request_cancel(reason="", now=now)
+    nothing = Money(0, order.currency)
+    return Preview(takes=nothing, gives=nothing, total=order.total)
+
+
+def edit(*, order_id: UUID, edit: editing.Edit, by: By, now: datetime) -> Preview:
+    def make(order: Order, money: rules.Money) -> OrderStep:
+        return editing.begun(order, edit, reason="", money=money, by=by, now=now)
+
+    return _preview(order_id, make)
+
+
+def refundable(order: Order) -> Money:
+    """What was taken for an order and not given back."""
+    return Money(money_of(order).kept, order.currency)
+
+
+def capturable(order: Order) -> Money:
+    """What is left to be taken for an order."""
+    return Money(max(order.total_minor - money_of(order).for_goods, 0), order.currency)
+
+
+def captures_by_itself(order: Order) -> bool:
+    """Whether sending goods takes their money, unless told otherwise."""
+    return payments.guarantee_of(order.payment_method) == payments.Guarantee.AUTHORISED
+
+
+def _preview(
+    order_id: UUID,
+    make: Callable[[Order, rules.Money], OrderStep],
+    *,
+    total_minor: int | None = None,
+) -> Preview:
+    order = Order.objects.whole(order_id)
+    step = make(order, money_of(order))
+    planned = step.params.get("order", {}).get("total_minor", order.total_minor)
+    return Preview(
+        takes=Money(step.takes_minor, order.currency),
+        gives=Money(step.gives_minor, order.currency),
+        total=Money(planned if total_minor is None else total_minor, order.currency),
+        needs_approval=step.state == StepState.AWAITING_APPROVAL,
+        pays_anew=bool(step.params.get("pays_anew")),
+    )

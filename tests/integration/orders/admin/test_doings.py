@@ -1,0 +1,264 @@
+"""What staff do to an order: a page that says what it comes to, and then one service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client, override_settings
+from django.urls import reverse
+
+from domains.orders.admin import doings
+from domains.orders.models import Document, Order
+from domains.orders.services import fulfilling, invoicing, noting
+from domains.products.models import StockItem
+from infrastructure.ids import new_id
+from tests.support.admin_pages import filled, text_of
+from tests.support.after_placement import STAFF, assert_order_agrees, money_of, reread
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.factories.users import admin_client_of, staff
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clerk() -> Client:
+    return admin_client_of(staff())
+
+
+@pytest.fixture
+def order(now: datetime) -> Order:
+    goods.stocked({"A": 9, "B": 9}, now=now)
+    return orders.placed({"A": 2, "B": 1}, now=now)
+
+
+def send(order: Order, now: datetime) -> Order:
+    fulfilling.fulfil(
+        order_id=order.id, lines=None, warehouse="main", by=STAFF, key=orders.key(), now=now
+    )
+    return reread(order)
+
+
+def address(order: Order, what: str, part: Any = None) -> str:
+    if part is None:
+        return reverse("admin:orders_order_do", args=[order.pk, what])
+    return reverse("admin:orders_order_do_part", args=[order.pk, what, part])
+
+
+def page_of(client: Client, order: Order) -> str:
+    return text_of(client.get(reverse("admin:orders_order_change", args=[order.pk])))
+
+
+def looked_at(client: Client, url: str, **said: Any) -> dict[str, Any]:
+    """The form as a browser would send it after its owner saw what it would come to."""
+    form = filled(client.get(url)) | said
+    shown = client.post(url, form | {"look": "yes"})
+    assert shown.status_code == 200, shown.headers
+    assert "What would happen" in text_of(shown)
+    return filled(shown)
+
+
+def done(client: Client, url: str, **said: Any) -> str:
+    """What the page says after it was done as it was shown."""
+    form = looked_at(client, url, **said)
+    return text_of(client.post(url, form | {"confirm": "yes"}, follow=True))
+
+
+def confirmed(client: Client, url: str, **said: Any) -> str:
+    """As `done`, for a page that shows nothing first."""
+    form = filled(client.get(url)) | said
+    return text_of(client.post(url, form | {"confirm": "yes"}, follow=True))
+
+
+def field(order: Order, sku: str, name: str = "units") -> str:
+    return next(f"{name}_{line.id}" for line in order.lines if line.sku == sku)
+
+
+def test_nothing_is_done_before_it_was_seen(clerk: Client, order: Order) -> None:
+    url = address(order, "capture")
+    form = filled(clerk.get(url))
+    shown = clerk.post(url, form | {"confirm": "yes"})
+    assert "Meanwhile something has changed" in text_of(shown)
+    assert money_of(order).captured_minor == 0
+
+
+def test_a_part_is_captured(clerk: Client, order: Order) -> None:
+    said = done(clerk, address(order, "capture"), amount="10.00")
+    assert f"{order.number}: 10.00 GBP captured." in said
+    assert money_of(order).captured_minor == 1000
+
+
+def test_what_is_sent_twice_is_done_once(clerk: Client, order: Order) -> None:
+    url = address(order, "note")
+    form = looked_at(clerk, address(order, "capture"), amount="10.00")
+    for _ in range(2):
+        clerk.post(address(order, "capture"), form | {"confirm": "yes"})
+    assert money_of(order).captured_minor == 1000
+    assert clerk.get(url).status_code == 200
+
+
+def test_a_stale_page_does_nothing_and_says_so(clerk: Client, order: Order, now: datetime) -> None:
+    url = address(order, "capture")
+    form = looked_at(clerk, url, amount="10.00")
+    noting.note_order(order_id=order.id, text="Meanwhile.", by=STAFF, now=now)
+    answer = clerk.post(url, form | {"confirm": "yes"}, follow=True)
+    assert f"Order {order.number} was changed meanwhile." in text_of(answer)
+    assert money_of(order).captured_minor == 0
+
+
+def test_items_are_sent_in_parts_with_their_tracking(clerk: Client, order: Order) -> None:
+    said = {field(order, "A"): "1", field(order, "B"): "0", "tracking_number": "JD014"}
+    form = looked_at(clerk, address(order, "fulfil"), **said)
+    assert form["capture"] == "on"
+    shown = done(clerk, address(order, "fulfil"), **said)
+    assert "sent." in shown
+    assert "JD014" in shown
+    assert "1 × A" in shown
+    assert reread(order).fulfilment_status == "PARTIALLY_FULFILLED"
+    assert money_of(order).captured_minor == 1000
+    assert StockItem.objects.get(sku="A").on_hand == 8
+
+    (parcel,) = reread(order).fulfilments
+    confirmed(clerk, address(order, "track", parcel.id), tracking_number="JD015", carrier="DHL")
+    assert reread(order).fulfilments[0].tracking_number == "JD015"
+
+
+def test_a_line_is_cancelled_and_then_the_whole_order(clerk: Client, order: Order) -> None:
+    said = {field(order, "A"): "1", field(order, "B"): "0"}
+    done(clerk, address(order, "cancel"), **said, reason="out_of_stock")
+    assert reread(order).total_minor == 2000
+    done(clerk, address(order, "cancel"), reason="fraud")
+    cancelled = reread(order)
+    assert (cancelled.status, cancelled.reason) == ("CANCELLED", "fraud")
+    assert_order_agrees(order.id)
+
+
+def test_a_return_goes_from_announced_to_paid_back(
+    clerk: Client, order: Order, now: datetime
+) -> None:
+    send(order, now)
+    done(clerk, address(order, "return"), **{field(order, "A"): "2"}, reason="damaged")
+    (announced,) = reread(order).returns
+    assert address(order, "decide", announced.id) in page_of(clerk, order)
+    confirmed(clerk, address(order, "decide", announced.id), accept="yes", reason="within_terms")
+    url = address(order, "receive", announced.id)
+    counted = {field(order, "A", "restocked"): "1", field(order, "A", "damaged"): "1"}
+    done(clerk, url, **counted)
+    assert StockItem.objects.get(sku="A").on_hand == 8
+    said = done(clerk, address(order, "refund", announced.id), reason="returned")
+    assert "20.00 GBP given back." in said
+    assert money_of(order).refunded_minor == 2000
+    assert_order_agrees(order.id)
+
+
+def test_an_amount_is_given_back(clerk: Client, order: Order, now: datetime) -> None:
+    send(order, now)
+    done(clerk, address(order, "refund"), amount="1.50", reason="goodwill")
+    assert money_of(order).refunded_minor == 150
+
+
+def test_more_than_was_taken_is_refused_on_the_page(
+    clerk: Client, order: Order, now: datetime
+) -> None:
+    send(order, now)
+    url = address(order, "refund")
+    form = filled(clerk.get(url)) | {"amount": "1000.00", "reason": "goodwill", "look": "yes"}
+    shown = clerk.post(url, form)
+    assert "3000 (minor units) at most" in text_of(shown)
+    assert money_of(order).refunded_minor == 0
+
+
+@override_settings(REFUND_APPROVAL_ABOVE={"GBP": 500})
+def test_much_money_takes_a_second_person(clerk: Client, order: Order, now: datetime) -> None:
+    send(order, now)
+    said = done(clerk, address(order, "refund"), amount="6.00", reason="goodwill")
+    assert "it waits for a second person" in said
+    (step,) = [step for step in reread(order).steps if step.is_open]
+    assert "waits for a second person" in page_of(clerk, order)
+
+    url = address(order, "approve", step.id)
+    form = looked_at(clerk, url)
+    own = text_of(clerk.post(url, form | {"confirm": "yes"}))
+    assert "Whoever asked for it cannot approve it." in own
+    assert money_of(order).refunded_minor == 0
+
+    other = admin_client_of(staff("finance"))
+    done(other, url)
+    assert money_of(order).refunded_minor == 600
+
+
+@override_settings(REFUND_APPROVAL_ABOVE={"GBP": 500})
+def test_a_second_person_may_say_no(clerk: Client, order: Order, now: datetime) -> None:
+    send(order, now)
+    done(clerk, address(order, "refund"), amount="6.00", reason="goodwill")
+    (step,) = [step for step in reread(order).steps if step.is_open]
+    other = admin_client_of(staff("finance"))
+    confirmed(other, address(order, "disapprove", step.id), reason="wrong_amount")
+    assert reread(order).step_id is None
+    assert money_of(order).refunded_minor == 0
+
+
+def test_an_order_is_edited(clerk: Client, order: Order) -> None:
+    done(clerk, address(order, "edit"), **{field(order, "A"): "1"}, address_city="York")
+    edited = reread(order)
+    assert edited.total_minor == 2000
+    assert edited.shipping_address["city"] == "York"
+    assert_order_agrees(order.id)
+
+
+def test_notes_are_on_the_timeline(clerk: Client, order: Order) -> None:
+    confirmed(clerk, address(order, "note"), text="Called; wants it on Friday.")
+    assert "Called; wants it on Friday." in page_of(clerk, order)
+
+
+@pytest.mark.parametrize("what", sorted(doings.KINDS))
+def test_who_lacks_the_scope_is_refused_each_and_offered_none(order: Order, what: str) -> None:
+    onlooker = admin_client_of(staff("catalogue"))
+    assert onlooker.get(address(order, what)).status_code == 403
+    assert onlooker.post(address(order, what), {}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("role", "offered"),
+    [
+        ("fulfilment", {"fulfil"}),
+        ("support", {"cancel", "edit"}),
+        ("finance", {"capture"}),
+    ],
+)
+def test_a_role_is_offered_what_it_may(order: Order, role: str, offered: set[str]) -> None:
+    page = page_of(admin_client_of(staff(role)), order)
+    found = {what for what in doings.KINDS if f'href="{address(order, what)}"' in page}
+    assert found - {"note"} == offered
+
+
+@pytest.mark.parametrize("what", ["decide", "receive", "track", "approve", "disapprove", "no"])
+def test_an_address_that_names_nothing_is_no_page(clerk: Client, order: Order, what: str) -> None:
+    assert clerk.get(address(order, what)).status_code == 404
+
+
+@pytest.mark.parametrize("what", ["decide", "receive", "track", "approve"])
+def test_a_part_that_is_not_there_leads_back_to_the_order(
+    clerk: Client, order: Order, what: str
+) -> None:
+    answer = clerk.get(address(order, what, new_id()), follow=True)
+    assert order.number in text_of(answer)
+
+
+def test_documents_are_opened_from_the_order(clerk: Client, order: Order, now: datetime) -> None:
+    send(order, now)
+    (invoice,) = invoicing.issue_due(order_id=order.id, now=now)
+    page = page_of(clerk, order)
+    assert invoice.number in page
+    html = clerk.get(reverse("admin:orders_document_file", args=[invoice.pk, "html"]))
+    assert "style-src 'sha256-" in html.headers["Content-Security-Policy"]
+    assert invoice.number in text_of(html)
+    pdf: HttpResponse = clerk.get(reverse("admin:orders_document_file", args=[invoice.pk, "pdf"]))
+    assert pdf.content.startswith(b"%PDF-")
+    other = reverse("admin:orders_document_file", args=[invoice.pk, "x"])
+    assert clerk.get(other).status_code == 404
+    listed = text_of(clerk.get(reverse("admin:orders_document_changelist"), {"q": invoice.number}))
+    assert Document.objects.get().number in listed
