@@ -37,13 +37,14 @@ SECRET = "test-gateway-secret"
 class ScriptedGateway:
     """Answers each key once and for all, as told beforehand; keeps what it was asked."""
 
-    capabilities = Capabilities()
+    capabilities = Capabilities(three_d_secure=True)
 
     def __init__(self) -> None:
         self.sent: list[Request] = []
         self.lookups = 0
         self.is_silent = False
         self.refusal = ""
+        self.action_url = ""
         self.before_answer: Callable[[], None] = lambda: None
         self._answers: dict[Any, Reply] = {}
 
@@ -55,7 +56,10 @@ class ScriptedGateway:
             request.key,
             Reply(refusal=self.refusal)
             if self.refusal
-            else Reply(gateway_reference=f"ref_{len(self._answers) + 1}"),
+            else Reply(
+                gateway_reference=f"ref_{len(self._answers) + 1}",
+                action_url=self.action_url if isinstance(request, Authorise) else "",
+            ),
         )
         if self.is_silent:
             raise NoAnswer("told to be silent")
@@ -67,6 +71,10 @@ class ScriptedGateway:
 
     def forget(self) -> None:
         self._answers.clear()
+
+    def decide(self, key: Any, reply: Reply) -> None:
+        """What the customer did, where they had to confirm it."""
+        self._answers[key] = reply
 
     def notification(self, *, body: bytes, signature: str, now: float) -> Notification:
         raise AssertionError("The scripted gateway does not notify.")
@@ -160,6 +168,9 @@ class GatewayProcess:
 
     def get(self, path: str) -> httpx.Response:
         return self._client.get(path)
+
+    def post(self, path: str) -> httpx.Response:
+        return self._client.post(path)
 
     def put(self, path: str, body: Any) -> httpx.Response:
         return self._client.put(path, json=body)
