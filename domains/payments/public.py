@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domains.payments import queries, rules, services
 from domains.payments.errors import (
+    CardNumberRefused,
     NotSupportedByGateway,
     PaymentAlreadyCaptured,
     PaymentError,
@@ -19,6 +20,7 @@ from domains.payments.errors import (
     PaymentOperationInProgress,
     PaymentsUnavailable,
     PaymentTokenRequired,
+    SavedMethodNotFound,
     UnknownPaymentMethod,
 )
 from domains.payments.gateways import NO_GATEWAY
@@ -45,6 +47,7 @@ __all__ = [
     "NO_GATEWAY",
     "AuthoriseRequest",
     "Available",
+    "CardNumberRefused",
     "Guarantee",
     "JournalDifference",
     "MoveState",
@@ -57,6 +60,7 @@ __all__ = [
     "PaymentTokenRequired",
     "PaymentView",
     "PaymentsUnavailable",
+    "SavedMethodNotFound",
     "Unavailable",
     "UnknownPaymentMethod",
     "authorise",

@@ -32,7 +32,7 @@ def pay_again(
     if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
         return placement.replayed(earlier)
     order = Order.objects.whole(order_id)
-    placement.refuse_payment(payment, order.total)
+    placement.refuse_payment(payment, order.total, customer_id=order.customer_id)
     case = case_of(order, now=now)
     _refuse_unless_it_waits(case)
     order.pay_again(

@@ -119,7 +119,8 @@ def drafted(wish: Wish, *, order_id: UUID, now: datetime) -> Order:
         raise EmailRequired(errors=[fault])
     offers = quoting.offers_for(wish, now=now)
     lines, terms = quoting.priced(wish, offers, now=now)
-    refuse_payment(wish.payment, Money(terms.total_minor, wish.currency))
+    total = Money(terms.total_minor, wish.currency)
+    refuse_payment(wish.payment, total, customer_id=wish.customer_id)
     return Order.place(
         order_id=order_id,
         number=next_number(),
@@ -221,11 +222,17 @@ def _as_it_stands(order: Order, *, replayed: bool) -> Placed:
     return Placed(order=order, payment=payments_of([order])[order.id], replayed=replayed)
 
 
-def refuse_payment(payment: PaymentChoice, total: Money) -> None:
-    """Raises UnknownPaymentMethod and PaymentTokenRequired, as this context says them, and
-    PaymentsUnavailable while nobody may call the gateway and the shop does not take orders so."""
+def refuse_payment(payment: PaymentChoice, total: Money, *, customer_id: UUID | None) -> None:
+    """Raises UnknownPaymentMethod and PaymentTokenRequired, as this context says them,
+    CardNumberRefused, and PaymentsUnavailable while nobody may call the gateway and the shop does
+    not take orders so."""
     try:
-        payments.check_method(method=payment.method, amount=total, token=payment.token)
+        payments.check_method(
+            method=payment.method, amount=total, token=payment.token, customer_id=customer_id
+        )
+    except payments.SavedMethodNotFound as error:
+        fault = FieldError("/payment/saved_method", error.code, error.detail)
+        raise UnknownPaymentMethod(error.detail, errors=[fault]) from error
     except payments.UnknownPaymentMethod as error:
         fault = FieldError("/payment/method", error.code, error.detail)
         raise UnknownPaymentMethod(error.detail, errors=[fault]) from error

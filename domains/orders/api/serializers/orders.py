@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from domains.orders import models
 from domains.orders.queries import HistoryEntry
+from domains.payments import public as payments
 from infrastructure.http.types import (
     ONE_LINE,
     Body,
@@ -68,8 +69,16 @@ class PaymentChoice(Body, frozen=True, kw_only=True):
     method: Annotated[str, Meta(min_length=1, max_length=40, examples=["card"])]
     token: Annotated[
         str,
-        Meta(max_length=200, pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$", examples=["tok_visa"]),
+        Meta(max_length=190, pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$", examples=["tok_visa"]),
     ] = ""
+    saved_method: Annotated[
+        UUID | UnsetType,
+        Meta(description="One of `/payment-methods`, instead of a token."),
+    ] = UNSET
+    save: Annotated[
+        bool,
+        Meta(description="Have the gateway keep it for your next orders, once it is authorised."),
+    ] = False
     return_url: Annotated[
         str,
         Meta(
@@ -85,7 +94,11 @@ class PaymentChoice(Body, frozen=True, kw_only=True):
     def to_choice(self) -> models.PaymentChoice:
         return models.PaymentChoice(
             method=self.method,
-            token=self.token,
+            token=payments.token_for(
+                token=self.token,
+                saved_method=None if self.saved_method is UNSET else self.saved_method,
+                keep=self.save,
+            ),
             return_url=self.return_url,
             keep_on_decline=self.keep_on_decline,
         )

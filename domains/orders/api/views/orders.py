@@ -54,6 +54,7 @@ _PLACE_REFUSALS = [
     errors.OrdersOverloaded,
     errors.OrderInProgress,
     errors.OrdersOverloaded,
+    payments.CardNumberRefused,
     payments.PaymentsUnavailable,
 ]
 
