@@ -202,5 +202,9 @@ class RefundExceedsPayment(OrderError):
     code, status, title = "refund_exceeds_payment", 409, "More than was taken and kept"
 
 
+class AmbiguousRefund(OrderError):
+    code, status, title = "ambiguous_refund", 422, "It is not clear what is to be given back"
+
+
 class RefundRefused(OrderError):
     code, status, title = "refund_refused", 409, "The gateway did not give the money back"

@@ -14,7 +14,7 @@ from django.db.models.query import QuerySet
 from domains.orders.errors import InvoiceNotFound, OrderNotFound
 from domains.orders.events import TOPIC
 from domains.orders.models import Document, Order, OrderChange, OrderLine
-from domains.orders.rules.history import SYSTEM, By, Kind
+from domains.orders.rules.history import INTERNAL, SYSTEM, By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, Status
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
@@ -145,10 +145,12 @@ class HistoryEntry:
     code: str
     by: By
     data: dict[str, Any]
+    text: str = ""
 
 
-def history_of(order: Order) -> list[HistoryEntry]:
-    """What happened to an order, the oldest first. One statement.
+def history_of(order: Order, *, with_internal: bool = True) -> list[HistoryEntry]:
+    """What happened to an order, the oldest first. One statement. with_internal: also what members
+    of staff tell each other.
 
     How it was placed and decided says the order itself; everything else was noted.
     """
@@ -158,14 +160,18 @@ def history_of(order: Order) -> list[HistoryEntry]:
             code=change.code,
             by=By(kind=Kind(change.actor_kind), id=change.actor_id),
             data=change.data,
+            text=change.text,
         )
         for change in OrderChange.objects.filter(order_id=order.id).order_by("position")
+        if with_internal or change.code not in INTERNAL
     ]
     # Sorted by time, and in the order of writing where that is the same.
-    return sorted([*_told_by(order), *noted], key=lambda entry: entry.at)
+    placed, *decided = _told_by(order)
+    return sorted([placed, *noted, *decided], key=lambda entry: entry.at)
 
 
 def _told_by(order: Order) -> list[HistoryEntry]:
+    """How it was placed, and what became of it."""
     if order.placed_by is not None:
         placer = By(kind=Kind.STAFF, id=order.placed_by)
     else:

@@ -18,6 +18,12 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "orders.cancel_own": "Cancel one's own orders.",
         "orders.read": "Read every order.",
         "orders.cancel": "Cancel any order.",
+        "orders.return_own": "Announce that goods of one's own orders come back.",
+        "orders.edit": "Change orders before they are sent.",
+        "orders.fulfil": "Send orders.",
+        "orders.return": "Decide on returns, and take them in.",
+        "orders.approve_refunds": "Agree, as a second person, to what gives much money back.",
+        "orders.note": "Write notes on orders for other members of staff.",
         "orders.place_for": "Take orders for customers, as by telephone.",
         "payments.read": "Read every payment.",
         "payments.capture": "Take authorised money.",
@@ -39,7 +45,9 @@ SCOPES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-CUSTOMER_SCOPES = frozenset({"orders.place", "orders.read_own", "orders.cancel_own"})
+CUSTOMER_SCOPES = frozenset(
+    {"orders.place", "orders.read_own", "orders.cancel_own", "orders.return_own"}
+)
 STAFF_SCOPES = frozenset(SCOPES) - CUSTOMER_SCOPES
 
 ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -47,11 +55,12 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         "admin": STAFF_SCOPES,
         "support": frozenset(
             {"orders.read", "orders.cancel", "payments.read", "catalogue.read", "inventory.read"}
-            | {"orders.place_for"}
+            | {"orders.place_for", "orders.edit", "orders.return", "orders.note"}
             | {"pricing.read", "users.read", "users.write"}
         ),
         "fulfilment": frozenset(
-            {"orders.read", "catalogue.read", "inventory.read", "inventory.write"}
+            {"orders.read", "orders.fulfil", "orders.return", "orders.note"}
+            | {"catalogue.read", "inventory.read", "inventory.write"}
         ),
         "catalogue": frozenset(
             {"catalogue.read", "catalogue.write", "inventory.read", "inventory.write"}
@@ -59,7 +68,13 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
         ),
         "finance": frozenset(
             {"orders.read", "payments.read", "payments.capture", "payments.void"}
-            | {"payments.refund", "payments.record", "payments.reconcile"}
+            | {
+                "orders.approve_refunds",
+                "orders.note",
+                "payments.refund",
+                "payments.record",
+                "payments.reconcile",
+            }
             | {"pricing.read", "reports.read"}
         ),
     }

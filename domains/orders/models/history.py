@@ -6,6 +6,7 @@ from django.db import models
 
 from domains.orders.rules.history import Kind
 from infrastructure.aggregates import OwnedModel
+from infrastructure.pii.fields import PersonalTextField
 
 
 class OrderChange(OwnedModel):
@@ -14,6 +15,7 @@ class OrderChange(OwnedModel):
 
     position: from 1 for each order, without gaps.
     data: what the code leaves open, such as amounts and quantities. Nothing personal.
+    text: what somebody wrote, which may be.
     """
 
     order = models.ForeignKey("orders.Order", on_delete=models.PROTECT, related_name="change_rows")
@@ -23,6 +25,7 @@ class OrderChange(OwnedModel):
     actor_id = models.UUIDField(null=True, blank=True)
     code = models.CharField(max_length=60)
     data = models.JSONField(default=dict, blank=True)
+    text = PersonalTextField(blank=True, max_length=1000)
 
     class Meta:
         verbose_name = "change"

@@ -321,9 +321,9 @@ class Order(Editing, Cancelling, Fulfilling, Refunding):
         """Remember how the payment stands, for lists; it is written with the next change."""
         self.payment_status = status
 
-    def note(self, code: str, *, actor: By, at: datetime, **data: Any) -> None:
+    def note(self, code: str, *, actor: By, at: datetime, text: str = "", **data: Any) -> None:
         """Add an entry to the order's history; the next `save()` writes it. `data` is JSON, and
-        nothing personal."""
+        nothing personal; what somebody wrote is `text`."""
         self.changes_noted += 1
         self.write_along(
             OrderChange(
@@ -334,6 +334,7 @@ class Order(Editing, Cancelling, Fulfilling, Refunding):
                 actor_id=actor.id,
                 code=code,
                 data=data,
+                text=text,
             )
         )
 

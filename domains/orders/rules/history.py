@@ -22,4 +22,16 @@ class By:
     id: UUID | None = None
 
 
+# What is for members of staff among themselves: the customer does not see it.
+INTERNAL = frozenset(
+    {
+        "note",
+        "approval_asked",
+        "step_approved",
+        "step_disapproved",
+        "step_refused",
+        "refund_refused",
+    }
+)
+
 SYSTEM = By(kind=Kind.SYSTEM)

@@ -65,7 +65,8 @@ def cancel(
             now=now,
         )
         return begun.order, begun
-    return placement.cancel_order(order_id=order_id, reason=reason, key=key, now=now), None
+    order = placement.cancel_order(order_id=order_id, reason=reason, actor=by, key=key, now=now)
+    return order, None
 
 
 def _unreachable(order: Order, money: Money) -> OrderStep:

@@ -27,6 +27,7 @@ from domains.orders.services.cases import Case, is_paid
 from domains.payments import public as payments
 from domains.payments.public import MoveState, OperationOutcome, PaymentStatus
 from domains.products import public as products
+from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
 
@@ -49,6 +50,9 @@ def carry_on(case: Case, now: datetime) -> None:
     step = order.open_step
     if step is None or step.state == StepState.AWAITING_APPROVAL:
         return
+    if not step.is_open:
+        # Read after the order was, and meanwhile it ended: nothing of it may be done any more.
+        raise ConcurrentModification(f"Order {order.number} was changed meanwhile.")
     try:
         refused = _CARRY_OUT[StepKind(step.kind)](order, step, now)
     except NotYet:

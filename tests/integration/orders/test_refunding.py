@@ -131,8 +131,9 @@ def test_much_money_takes_a_second_person(now: datetime, settings: Any) -> None:
     assert reread(order).unsettled_since is None
     with pytest.raises(StepInProgress):
         refund(order, now, amount_minor=1)
-    assert STAFF.id is not None and ANOTHER.id is not None
-    step = {"order_id": order.id, "step_id": begun.step.id, "now": now}
+    assert STAFF.id is not None
+    assert ANOTHER.id is not None
+    step: dict[str, Any] = {"order_id": order.id, "step_id": begun.step.id, "now": now}
     with pytest.raises(SecondPersonRequired):
         refunding.approve_step(actor_id=STAFF.id, **step)
     assert refunding.approve_step(actor_id=ANOTHER.id, **step).is_done

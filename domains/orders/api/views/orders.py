@@ -17,7 +17,7 @@ from domains.orders.api.access import by, caller_of, order_for
 from domains.orders.api.serializers import orders as serializers
 from domains.orders.models import Order
 from domains.orders.models.terms import customer_key
-from domains.orders.services import checkouts, paying, placement
+from domains.orders.services import cancelling, checkouts, paying, placement
 from domains.orders.services.placement import Placed
 from domains.orders.services.tokens import order_token
 from domains.orders.services.wishes import WantedLine, Wish
@@ -51,7 +51,6 @@ _PLACE_REFUSALS = [
     errors.PaymentDeclined,
     errors.PaymentNotCompleted,
     errors.OrderRejected,
-    errors.OrdersOverloaded,
     errors.OrderInProgress,
     errors.OrdersOverloaded,
     payments.CardNumberRefused,
@@ -301,7 +300,7 @@ class OrderHistory(APIView):
         is_staff = actor is not None and actor.may("orders.read")
         entries = [
             serializers.OrderChange.of(entry, with_ids=is_staff)
-            for entry in queries.history_of(order)
+            for entry in queries.history_of(order, with_internal=is_staff)
         ]
         return self.answer(PageOf(items=entries, next=None))
 
@@ -356,28 +355,44 @@ class OrderCancellation(APIView):
     @operation(
         summary="Cancel an order",
         description=(
-            "Its goods are released and its payment is voided. Cancelling twice is cancelling once."
+            "Its goods are released and its payment is voided; cancelling twice is once. "
+            "With `lines`, so many of each; what was taken for them is given back where `refund` "
+            "says that it may be. 202 while the gateway has not answered, and for an amount that "
+            "takes a second person."
         ),
         body=serializers.CancelOrder,
         responses={200: serializers.Order, 202: serializers.Order},
-        errors=[errors.OrderNotFound, errors.OrderNotCancellable, errors.PaymentCaptured],
+        errors=[
+            errors.OrderNotFound,
+            errors.OrderNotCancellable,
+            errors.PaymentCaptured,
+            errors.StepInProgress,
+            errors.UnknownLine,
+            errors.TooManyUnits,
+            errors.RefundRefused,
+        ],
         idempotency="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(serializers.CancelOrder)
         key = self.idempotency(request, body)
         seen = order_for(request, order_id, everybody="orders.cancel")
-        order = placement.cancel_order(
+        actor = caller_of(request)
+        if body.refund and (actor is None or not actor.may("payments.refund")):
+            raise MissingScope("payments.refund")
+        order, _ = cancelling.cancel(
             order_id=seen.id,
             reason=body.reason,
-            actor=by(request, seen),
+            lines=body.units(),
+            refund=body.refund,
+            by=by(request, seen),
             key=key,
             now=clock.now(),
         )
         payment_status = queries.payment_statuses([order])[order.id]
         return self.answer(
             serializers.Order.of(order, payment_status=payment_status),
-            status=200 if order.unsettled_since is None else 202,
+            status=200 if order.unsettled_since is None and order.step_id is None else 202,
             etag=version_of(order, payment_status),
         )
 

@@ -20,6 +20,7 @@ from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.rules.placement import Status
 from domains.orders.rules.steps import Money, StepKind
+from infrastructure.aggregates import ConcurrentModification
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +77,9 @@ class Fulfilling(Stepping):
         )
 
     def finish_fulfilment(self, step: OrderStep, *, now: datetime) -> Fulfilment:
+        if any(sent.id == step.id for sent in self.fulfilments):
+            # Parcels were read after the order was, and meanwhile somebody else sent this one.
+            raise ConcurrentModification(f"Order {self.number} was changed meanwhile.")
         params = step.params
         fulfilment = Fulfilment(
             id=step.id,

@@ -1,0 +1,314 @@
+"""What is done to an order after it was confirmed: what the routes take and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from domains.orders import models
+from domains.orders.api.serializers.orders import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    Actor,
+    Address,
+    Code,
+    Sku,
+)
+from domains.orders.models.commands.fulfilling import Tracking
+from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.models.commands.returning import Inspected
+from domains.orders.services import editing
+from infrastructure.http.types import ONE_LINE, Body, Money, Out
+
+Units = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
+AnyUnits = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
+Reason = Annotated[str, Meta(max_length=60, pattern=r"^[a-z0-9_]*$(?![\s\S])")]
+Warehouse = Annotated[str, Meta(min_length=1, max_length=40, examples=["main"])]
+Url = Annotated[str, Meta(max_length=500, pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$(?![\s\S])")]
+
+
+class LineUnits(Body, frozen=True, kw_only=True):
+    """So many of one of the order's lines."""
+
+    line_id: UUID
+    quantity: Units
+
+
+def units_of(lines: Sequence[LineUnits]) -> dict[UUID, int]:
+    units: dict[UUID, int] = {}
+    for line in lines:
+        units[line.line_id] = units.get(line.line_id, 0) + line.quantity
+    return units
+
+
+Lines = Annotated[list[LineUnits], Meta(min_length=1, max_length=MAX_LINES)]
+
+
+class TrackFulfilment(Body, frozen=True, kw_only=True):
+    carrier: Annotated[str, Meta(max_length=60, pattern=ONE_LINE)] = ""
+    tracking_number: Annotated[str, Meta(max_length=100, pattern=ONE_LINE)] = ""
+    tracking_url: Url = ""
+
+    def to_tracking(self) -> Tracking:
+        return Tracking(carrier=self.carrier, number=self.tracking_number, url=self.tracking_url)
+
+
+class Fulfil(TrackFulfilment, frozen=True, kw_only=True):
+    """Without `lines` all that is open is sent. `capture`: whether its money is taken first; where
+    the payment only promises it, it is unless this is false."""
+
+    warehouse: Warehouse = "main"
+    lines: Lines | UnsetType = UNSET
+    capture: bool | UnsetType = UNSET
+
+
+class FulfilmentLine(Out, frozen=True, kw_only=True):
+    line_id: UUID
+    sku: str
+    quantity: int
+
+
+class Fulfilment(Out, frozen=True, kw_only=True):
+    """`captured` is what was taken with it."""
+
+    id: UUID
+    warehouse: str
+    carrier: str
+    tracking_number: str
+    tracking_url: str
+    captured: Money
+    lines: list[FulfilmentLine]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, order: models.Order, fulfilment: models.Fulfilment) -> Self:
+        return cls(
+            id=fulfilment.id,
+            warehouse=fulfilment.warehouse,
+            carrier=fulfilment.carrier,
+            tracking_number=fulfilment.tracking_number,
+            tracking_url=fulfilment.tracking_url,
+            captured=Money.of_minor(fulfilment.captured_minor, order.currency),
+            lines=[
+                FulfilmentLine(
+                    line_id=line.line_id, sku=order.line(line.line_id).sku, quantity=line.quantity
+                )
+                for line in order.fulfilment_lines
+                if line.fulfilment_id == fulfilment.id
+            ],
+            created_at=fulfilment.created_at,
+        )
+
+
+class Fulfilments(Out, frozen=True, kw_only=True):
+    items: list[Fulfilment]
+
+
+class CaptureOrder(Body, frozen=True, kw_only=True):
+    """Without an amount all that is left to be paid is taken."""
+
+    amount: Money | UnsetType = UNSET
+
+
+class RefundOrder(Body, frozen=True, kw_only=True):
+    """With nothing named all that was taken is given back. `amount` is named alone."""
+
+    lines: Lines | UnsetType = UNSET
+    shipping: bool = False
+    return_id: UUID | UnsetType = UNSET
+    amount: Money | UnsetType = UNSET
+    reason: Reason = ""
+
+    @property
+    def is_ambiguous(self) -> bool:
+        named = (self.lines is not UNSET, self.return_id is not UNSET, self.amount is not UNSET)
+        return sum(named) > 1 or (self.shipping and self.amount is not UNSET)
+
+    def to_wish(self) -> RefundWish:
+        return RefundWish(
+            units={} if self.lines is UNSET else units_of(self.lines),
+            shipping=self.shipping,
+            return_id=None if self.return_id is UNSET else self.return_id,
+            amount_minor=(None if self.amount is UNSET else self.amount.to_money().amount_minor),
+        )
+
+
+class Step(Out, frozen=True, kw_only=True):
+    """A change that was asked for. `refusal` says in a code why it came to nothing."""
+
+    id: UUID
+    order_id: UUID
+    kind: Literal["EDIT", "CANCEL", "CANCEL_LINES", "FULFIL", "CAPTURE", "RETURN", "REFUND"]
+    state: Literal["AWAITING_APPROVAL", "REQUESTED", "APPLIED", "DONE", "REFUSED"]
+    taken: Money
+    given_back: Money
+    reason: str
+    refusal: str
+    requested_by: Actor
+    requested_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, order: models.Order, step: models.OrderStep) -> Self:
+        return cls(
+            id=step.id,
+            order_id=order.id,
+            kind=step.kind,  # type: ignore[arg-type]
+            state=step.state,  # type: ignore[arg-type]
+            taken=Money.of_minor(step.takes_minor, order.currency),
+            given_back=Money.of_minor(step.gives_minor, order.currency),
+            reason=step.reason,
+            refusal=step.refusal,
+            requested_by=Actor(kind=step.actor.kind.value, id=step.actor_id),
+            requested_at=step.requested_at,
+            finished_at=step.finished_at,
+        )
+
+
+class DisapproveStep(Body, frozen=True, kw_only=True):
+    reason: Reason = ""
+
+
+class RequestReturn(Body, frozen=True, kw_only=True):
+    lines: Lines
+    reason: Reason = ""
+
+
+class RefuseReturn(Body, frozen=True, kw_only=True):
+    reason: Reason = ""
+
+
+class InspectedLine(Body, frozen=True, kw_only=True):
+    """How many came back as good as new and go into the warehouse, and how many damaged."""
+
+    line_id: UUID
+    restocked: AnyUnits = 0
+    damaged: AnyUnits = 0
+
+
+class ReceiveReturn(Body, frozen=True, kw_only=True):
+    """Without `lines` all that was announced is as good as new."""
+
+    warehouse: Warehouse = "main"
+    lines: Annotated[list[InspectedLine], Meta(min_length=1, max_length=MAX_LINES)] | UnsetType = (
+        UNSET
+    )
+
+    def to_inspected(self) -> dict[UUID, Inspected] | None:
+        if self.lines is UNSET:
+            return None
+        return {
+            line.line_id: Inspected(restocked=line.restocked, damaged=line.damaged)
+            for line in self.lines
+        }
+
+
+class ReturnLine(Out, frozen=True, kw_only=True):
+    line_id: UUID
+    sku: str
+    quantity: int
+    restocked: int
+    damaged: int
+    missing: int
+
+
+class Return(Out, frozen=True, kw_only=True):
+    id: UUID
+    state: Literal["REQUESTED", "APPROVED", "REFUSED", "RECEIVED", "REFUNDED"]
+    reason: str
+    decision_reason: str
+    lines: list[ReturnLine]
+    refunded: Money
+    requested_at: datetime
+    decided_at: datetime | None
+    received_at: datetime | None
+
+    @classmethod
+    def of(cls, order: models.Order, found: models.Return) -> Self:
+        return cls(
+            id=found.id,
+            state=found.state,  # type: ignore[arg-type]
+            reason=found.reason,
+            decision_reason=found.decision_reason,
+            lines=[
+                ReturnLine(
+                    line_id=line.line_id,
+                    sku=order.line(line.line_id).sku,
+                    quantity=line.quantity,
+                    restocked=line.restocked,
+                    damaged=line.damaged,
+                    missing=line.missing,
+                )
+                for line in order.lines_of_return(found.id)
+            ],
+            refunded=Money.of_minor(found.refunded_minor, order.currency),
+            requested_at=found.requested_at,
+            decided_at=found.decided_at,
+            received_at=found.received_at,
+        )
+
+
+class Returns(Out, frozen=True, kw_only=True):
+    items: list[Return]
+
+
+class EditedLine(Body, frozen=True, kw_only=True):
+    """One of the order's lines by its `line_id`, of which 0 takes it out; or another `sku`."""
+
+    quantity: AnyUnits
+    line_id: UUID | UnsetType = UNSET
+    sku: Sku | UnsetType = UNSET
+
+
+class EditPayment(Body, frozen=True, kw_only=True):
+    method: Annotated[str, Meta(min_length=1, max_length=40)] | UnsetType = UNSET
+    token: Annotated[
+        str, Meta(max_length=200, pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$(?![\s\S])")
+    ] = ""
+
+
+class EditOrder(Body, frozen=True, kw_only=True):
+    """What is to be different. Lines that are not named stay as they are. `payment`: by which more
+    than was authorised is paid."""
+
+    lines: Annotated[list[EditedLine], Meta(max_length=MAX_LINES)] = []
+    shipping_address: Address | UnsetType = UNSET
+    shipping_method: Code | UnsetType = UNSET
+    expected_total: Money | UnsetType = UNSET
+    payment: EditPayment | UnsetType = UNSET
+    reason: Reason = ""
+
+    def to_edit(self) -> editing.Edit:
+        payment = self.payment
+        return editing.Edit(
+            lines=[
+                editing.LineEdit(
+                    quantity=line.quantity,
+                    line_id=None if line.line_id is UNSET else line.line_id,
+                    sku="" if line.sku is UNSET else line.sku,
+                )
+                for line in self.lines
+            ],
+            shipping_address=(
+                None
+                if self.shipping_address is UNSET
+                else msgspec.structs.asdict(self.shipping_address)
+            ),
+            shipping_method=None if self.shipping_method is UNSET else self.shipping_method,
+            expected_total=(
+                None if self.expected_total is UNSET else self.expected_total.to_money()
+            ),
+            method=None if payment is UNSET or payment.method is UNSET else payment.method,
+            token="" if payment is UNSET else payment.token,
+        )
+
+
+class NoteOrder(Body, frozen=True, kw_only=True):
+    """What members of staff tell each other; the customer does not see it."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=1000)]

@@ -1,0 +1,170 @@
+"""What is done to an order after it was confirmed, as clients see it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from infrastructure.ids import new_id
+from tests.integration.orders.test_api import body, post
+from tests.support.factories import products as goods
+from tests.support.factories.users import client_of, customer, staff
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def shop(now: datetime) -> None:
+    goods.product(name="White lantern", sku="85123A", price_minor=255, stock=10, now=now)
+
+
+@pytest.fixture
+def person() -> Client:
+    return client_of(customer())
+
+
+@pytest.fixture
+def clerk() -> Client:
+    return client_of(staff("admin"))
+
+
+@pytest.fixture
+def order(shop: None, person: Client) -> dict[str, Any]:
+    placed: dict[str, Any] = post(person, body(lines=[{"sku": "85123A", "quantity": 4}])).json()
+    return placed
+
+
+def send(client: Client, order: dict[str, Any], path: str, content: Any = None, **more: Any) -> Any:
+    headers = {"Idempotency-Key": more.pop("key", str(new_id()))} | more
+    return client.post(
+        f"/api/v1/orders/{order['id']}/{path}",
+        {} if content is None else content,
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def line(order: dict[str, Any], quantity: int) -> dict[str, Any]:
+    return {"line_id": order["lines"][0]["id"], "quantity": quantity}
+
+
+def money(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "GBP"}
+
+
+def read(client: Client, order: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = client.get(f"/api/v1/orders/{order['id']}").json()
+    return found
+
+
+def test_the_whole_way_from_a_part_to_its_refund(
+    order: dict[str, Any], person: Client, clerk: Client
+) -> None:
+    sent = send(clerk, order, "fulfilments", {"lines": [line(order, 2)], "carrier": "DHL"})
+    assert sent.status_code == 201
+    parcel = sent.json()
+    assert (parcel["captured"], parcel["carrier"]) == (money("5.10"), "DHL")
+    assert parcel["lines"] == [{"line_id": order["lines"][0]["id"], "sku": "85123A", "quantity": 2}]
+
+    tracked = clerk.patch(
+        f"/api/v1/orders/{order['id']}/fulfilments/{parcel['id']}",
+        {"carrier": "DHL", "tracking_number": "JD1"},
+        content_type="application/json",
+    )
+    assert tracked.json()["tracking_number"] == "JD1"
+    listed = person.get(f"/api/v1/orders/{order['id']}/fulfilments").json()
+    assert [found["tracking_number"] for found in listed["items"]] == ["JD1"]
+
+    cancelled = send(clerk, order, "cancel", {"lines": [line(order, 1)]})
+    assert (cancelled.status_code, cancelled.json()["total"]) == (200, money("7.65"))
+    assert send(clerk, order, "fulfilments").status_code == 201
+    assert read(person, order)["status"] == "COMPLETED"
+
+    asked = send(person, order, "returns", {"lines": [line(order, 1)], "reason": "too_small"})
+    assert (asked.status_code, asked.json()["state"]) == (201, "REQUESTED")
+    way = f"returns/{asked.json()['id']}"
+    assert send(person, order, f"{way}/approve").status_code == 403
+    assert send(clerk, order, f"{way}/approve").json()["state"] == "APPROVED"
+    received = send(clerk, order, f"{way}/receive").json()
+    assert (received["state"], received["lines"][0]["restocked"]) == ("RECEIVED", 1)
+
+    refunded = send(clerk, order, "refunds", {"return_id": asked.json()["id"]})
+    assert (refunded.status_code, refunded.json()["given_back"]) == (201, money("2.55"))
+    assert refunded.json()["state"] == "DONE"
+    after = read(person, order)
+    assert (after["refunded"], after["return_status"]) == (money("2.55"), "PARTIALLY_RETURNED")
+
+
+def test_customers_see_what_happened_but_not_what_staff_tell_each_other(
+    order: dict[str, Any], person: Client, clerk: Client
+) -> None:
+    assert send(clerk, order, "notes", {"text": "Rang twice."}).status_code == 204
+    send(clerk, order, "fulfilments", {"lines": [line(order, 1)]})
+
+    seen = person.get(f"/api/v1/orders/{order['id']}/history").json()["items"]
+    assert "note" not in [entry["code"] for entry in seen]
+    assert seen[-1]["code"] == "fulfilled"
+    assert seen[-1]["actor"] == {"kind": "staff", "id": None}
+    known = clerk.get(f"/api/v1/orders/{order['id']}/history").json()["items"]
+    assert [entry["text"] for entry in known if entry["code"] == "note"] == ["Rang twice."]
+
+
+def test_customers_do_none_of_what_is_for_staff(order: dict[str, Any], person: Client) -> None:
+    for path in ("fulfilments", "capture", "edits", "refunds", "notes"):
+        assert send(person, order, path).status_code == 403, path
+    refused = send(person, order, "cancel", {"refund": True})
+    assert refused.status_code == 403
+
+
+def test_somebody_elses_order_does_not_exist(order: dict[str, Any]) -> None:
+    stranger = client_of(customer())
+    assert send(stranger, order, "returns", {"lines": [line(order, 1)]}).status_code == 404
+    for path in ("fulfilments", "returns", "history"):
+        assert stranger.get(f"/api/v1/orders/{order['id']}/{path}").status_code == 404
+
+
+def test_an_edit_is_based_on_a_version_and_on_a_total(order: dict[str, Any], clerk: Client) -> None:
+    tag = clerk.get(f"/api/v1/orders/{order['id']}").headers["ETag"]
+    edit = {"lines": [line(order, 2)], "expected_total": money("5.10")}
+    wrong = send(clerk, order, "edits", edit | {"expected_total": money("5.00")})
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "price_changed")
+    done = send(clerk, order, "edits", edit, **{"If-Match": tag})
+    assert (done.status_code, done.json()["state"]) == (200, "DONE")
+    stale = send(clerk, order, "edits", edit, **{"If-Match": tag})
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    assert read(clerk, order)["total"] == money("5.10")
+
+
+def test_a_large_refund_waits_for_a_second_person(
+    order: dict[str, Any], clerk: Client, settings: Any
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 500}
+    assert send(clerk, order, "capture").json()["taken"] == money("10.20")
+    asked = send(clerk, order, "refunds", {"amount": money("5.01"), "reason": "goodwill"})
+    assert (asked.status_code, asked.json()["state"]) == (202, "AWAITING_APPROVAL")
+
+    step = f"steps/{asked.json()['id']}"
+    own = send(clerk, order, f"{step}/approve")
+    assert (own.status_code, own.json()["code"]) == (403, "second_person_required")
+    agreed = send(client_of(staff("finance")), order, f"{step}/approve")
+    assert (agreed.status_code, agreed.json()["state"]) == (200, "DONE")
+    assert read(clerk, order)["refunded"] == money("5.01")
+
+
+def test_a_key_is_one_parcel(order: dict[str, Any], clerk: Client) -> None:
+    part = {"lines": [line(order, 1)]}
+    first = send(clerk, order, "fulfilments", part, key="k")
+    again = send(clerk, order, "fulfilments", part, key="k")
+    assert first.json() == again.json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    reused = send(clerk, order, "fulfilments", {"lines": [line(order, 2)]}, key="k")
+    assert reused.json()["code"] == "idempotency_key_reused"
+
+
+def test_what_is_given_back_has_to_be_clear(order: dict[str, Any], clerk: Client) -> None:
+    unclear = {"lines": [line(order, 1)], "amount": money("1.00")}
+    refused = send(clerk, order, "refunds", unclear)
+    assert (refused.status_code, refused.json()["code"]) == (422, "ambiguous_refund")
