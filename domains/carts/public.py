@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from domains.carts import queries
 from domains.carts.errors import (
     CartChanged,
     CartCheckedOut,
@@ -16,10 +18,12 @@ from domains.carts.errors import (
     CartNotFound,
     CartsUnavailable,
 )
+from domains.carts.events import TOPIC
 from domains.carts.models import Cart
 from domains.carts.services import checkout
 
 __all__ = [
+    "TOPIC",
     "CartChanged",
     "CartCheckedOut",
     "CartContents",
@@ -31,6 +35,7 @@ __all__ = [
     "CartsUnavailable",
     "Frozen",
     "close",
+    "event_counts",
     "freeze",
     "frozen_since",
     "reopen",
@@ -134,3 +139,12 @@ def frozen_since(*, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
     Raises CartsUnavailable.
     """
     return checkout.frozen_since(before=before, at_most=at_most)
+
+
+def event_counts() -> Iterator[tuple[UUID, str, int]]:
+    """(cart id, topic, events it has recorded), in no order, streaming; of carts that exist, and of
+    those that are gone for as long as it is known what became of them.
+
+    Raises CartsUnavailable.
+    """
+    return queries.event_counts()

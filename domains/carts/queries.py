@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from domains.carts.errors import UnknownChannel
-from domains.carts.models import Cart, CartLine
+from domains.carts.events import TOPIC
+from domains.carts.models import Cart, CartLine, store
 from domains.carts.rules.changes import Difference, Seen, Supply, differences, supply_of
 from domains.pricing import public as pricing
 from domains.products import public as products
@@ -112,6 +113,12 @@ def offers_of(
     except products.UnknownChannel as error:
         fault = FieldError("/channel", error.code, error.detail)
         raise UnknownChannel(error.detail, errors=[fault]) from error
+
+
+def event_counts() -> Iterator[tuple[UUID, str, int]]:
+    """See `public.event_counts`."""
+    for cart_id, count in store().event_counts():
+        yield cart_id, TOPIC, count
 
 
 def held_of(cart: Cart, sku: str, now: datetime) -> int:

@@ -7,14 +7,17 @@ that puts all keys of the shard into one slot of a Redis cluster.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
+
+import redis
 
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
 from infrastructure.observability import correlation
-from infrastructure.outbox.publisher import shard_of
+from infrastructure.outbox.publisher import SHARDS, shard_of
 
 
 class Entry(NamedTuple):
@@ -83,3 +86,32 @@ def entry_of(entry_id: str, fields: dict[str, str]) -> Entry:
         traceparent=fields["traceparent"],
         payload=fields["payload"],
     )
+
+
+def waiting(outboxes: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
+    """What the streams of settings.STREAM_OUTBOXES hold, each in its order.
+
+    Raises redis.RedisError.
+    """
+    for prefix, known in outboxes.items():
+        with redis.Redis.from_url(known["url"], decode_responses=True) as client:
+            for shard in range(SHARDS):
+                last = "-"
+                while raws := _read(client, stream_key(prefix, shard), last):
+                    yield from (entry_of(*raw) for raw in raws)
+                    last = f"({raws[-1][0]}"
+
+
+def length(outboxes: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many entries wait in them. Raises redis.RedisError."""
+    total = 0
+    for prefix, known in outboxes.items():
+        with redis.Redis.from_url(known["url"]) as client:
+            total += sum(
+                cast("int", client.xlen(stream_key(prefix, shard))) for shard in range(SHARDS)
+            )
+    return total
+
+
+def _read(client: redis.Redis, key: str, after: str) -> list[tuple[str, dict[str, str]]]:
+    return cast("list[tuple[str, dict[str, str]]]", client.xrange(key, after, "+", 1000))

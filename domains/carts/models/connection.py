@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha1
 from typing import Any, cast
 
 import redis
+import structlog
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from domains.carts.errors import CartNotDurable, CartsUnavailable
+
+log = structlog.get_logger(__name__)
 
 # How long a change may take to reach the replicas.
 DURABLE_MS = 200
@@ -54,6 +57,27 @@ class Scripts:
         """The fields of a hash. Raises CartsUnavailable."""
         try:
             return cast("dict[str, str]", self.client.hgetall(key))
+        except redis.RedisError as error:
+            raise CartsUnavailable(type(error).__name__) from error
+
+    def keys_like(self, pattern: str) -> Iterator[str]:
+        """Keys, each once, while others may come and go. Raises CartsUnavailable."""
+        try:
+            known: set[str] = set()
+            for key in self.client.scan_iter(match=pattern, count=1000):
+                if key not in known:
+                    known.add(key)
+                    yield key
+        except redis.RedisError as error:
+            raise CartsUnavailable(type(error).__name__) from error
+
+    def field_of(self, keys: Sequence[str], field: str) -> list[str | None]:
+        """One field of many hashes. Raises CartsUnavailable."""
+        pipeline = self.client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hget(key, field)
+        try:
+            return cast("list[str | None]", pipeline.execute())
         except redis.RedisError as error:
             raise CartsUnavailable(type(error).__name__) from error
 
@@ -103,11 +127,21 @@ def _sha(script: str) -> str:
 
 @cache
 def scripts() -> Scripts:
-    return Scripts(
+    """Raises CartsUnavailable where, in production, the server would forget what it was told."""
+    made = Scripts(
         settings.REDIS_CARTS_URL,
         replicas=settings.CARTS_REPLICAS,
         timeout_s=settings.CARTS_TIMEOUT_SECONDS,
     )
+    if settings.ENVIRONMENT == "production":
+        try:
+            found = faults(made.client)
+        except redis.RedisError as error:
+            raise CartsUnavailable(type(error).__name__) from error
+        if found:
+            log.critical("carts_would_be_lost", faults=found)
+            raise CartsUnavailable
+    return made
 
 
 def faults(client: redis.Redis) -> list[str]:

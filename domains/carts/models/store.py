@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -330,6 +331,14 @@ class CartStore:
         return [UUID(member) for _, member in sorted(found)[:at_most]]
 
     # The rest
+
+    def event_counts(self) -> Iterator[tuple[UUID, int]]:
+        """(cart, events it has recorded) of all carts of which something is known."""
+        keys = self._scripts.keys_like("{c??}:cart:*")
+        while some := list(islice(keys, 1000)):
+            for key, count in zip(some, self._scripts.field_of(some, "sequence"), strict=True):
+                if count is not None:
+                    yield UUID(key.rpartition(":")[2]), int(count)
 
     def _current(self, owner: UUID) -> UUID | None:
         key = f"{Keys.of(owner).slot}:current:{owner}"

@@ -15,9 +15,18 @@ from infrastructure.kafka.reader import TopicReader
 from infrastructure.kafka.topics import ensure_topics, published_topics
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.relay import Relay
+from tests.support import carts
 from tests.support.messaging import delete_topics, wait_until
 
 Sql = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _no_carts() -> Iterator[None]:
+    """Carts are not rolled back, and their books are compared too."""
+    carts.forget_all()
+    yield
+    carts.forget_all()
 
 
 @pytest.fixture

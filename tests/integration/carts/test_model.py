@@ -1,0 +1,300 @@
+"""Random commands on carts, against a model in memory: the store does what the model does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from domains.carts import errors
+from domains.carts.models import CartStatus, Once, store
+from domains.carts.rules import limits
+from domains.carts.services import merging
+from infrastructure.http.errors import IdempotencyKeyReused
+from tests.support.carts import add, events_of, forget_all, put
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+SKUS = st.sampled_from(["A", "B", "C", "a:b", "line:A"])
+QUANTITIES = st.sampled_from([1, 2, 7, limits.MAX_QUANTITY])
+NOTES = st.sampled_from([None, "", "red", "7 7 seven"])
+CUSTOMERS = [uuid4(), uuid4()]
+
+GONE = {"DELETED": errors.CartNotFound, "MERGED": errors.CartNotFound}
+CLOSED = GONE | {"CHECKED_OUT": errors.CartCheckedOut}
+BUSY = CLOSED | {"FROZEN": errors.CartFrozen}
+
+
+@dataclass
+class Model:
+    """What a cart should be."""
+
+    owner: UUID | None
+    state: str = "OPEN"
+    version: int = 1
+    lines: dict[str, tuple[int, str]] = field(default_factory=dict)
+    note: str = ""
+    order_id: UUID | None = None
+    once: dict[str, str] = field(default_factory=dict)
+    events: int = 1
+
+    def change(self, lines: dict[str, tuple[int, str]], note: str) -> None:
+        if (list(lines.items()), note) != (list(self.lines.items()), self.note):
+            self.lines, self.note = lines, note
+            self.version += 1
+            self.events += 1
+
+    def end(self, state: str) -> None:
+        self.state, self.lines = state, {}
+        self.version += 1
+        self.events += 1
+
+
+class Carts(RuleBasedStateMachine):
+    carts = Bundle("carts")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models: dict[UUID, Model] = {}
+        self.current: dict[UUID, UUID] = {}
+        self.times = 0
+
+    def expect(self, cart_id: UUID, refusals: dict[str, type[Exception]], act: Any) -> Any:
+        """What `act` returns; None where it has to be refused, and is."""
+        refusal = refusals.get(self.models[cart_id].state)
+        if refusal is None:
+            return act()
+        with pytest.raises(refusal):
+            act()
+        return None
+
+    @rule(target=carts, owner=st.sampled_from([None, *CUSTOMERS]))
+    def create(self, owner: UUID | None) -> Any:
+        made = store().create(owner=owner, currency="GBP", channel=None, once=None, now=NOW)
+        known = self.models.get(self.current[owner]) if owner in self.current else None
+        if known is not None and known.state == "OPEN":
+            assert (made.is_new, made.cart.id) == (False, self.current[owner])  # type: ignore[index]
+            return multiple()
+        assert made.is_new
+        self.models[made.cart.id] = Model(owner)
+        if owner is not None:
+            self.current[owner] = made.cart.id
+        return made.cart.id
+
+    @rule(
+        cart_id=carts,
+        changes=st.lists(st.tuples(st.booleans(), SKUS, QUANTITIES, NOTES), max_size=4),
+        note=st.sampled_from([None, "", "ring"]),
+        stale=st.sampled_from([None, 0, 1]),
+    )
+    def change(
+        self, cart_id: UUID, changes: list[Any], note: str | None, stale: int | None
+    ) -> None:
+        model = self.models[cart_id]
+        lines, too_many = dict(model.lines), False
+        for adds, sku, quantity, line_note in changes:
+            had, old_note = lines.get(sku, (0, ""))
+            wanted = had + quantity if adds else quantity
+            too_many |= wanted > limits.MAX_QUANTITY
+            lines[sku] = (wanted, old_note if line_note is None else line_note)
+        refusals = dict(BUSY)
+        if stale:
+            refusals["OPEN"] = errors.CartChanged
+        elif too_many:
+            refusals["OPEN"] = errors.QuantityTooLarge
+        made = self.expect(
+            cart_id,
+            refusals,
+            lambda: store().change(
+                cart_id=cart_id,
+                owner=model.owner,
+                changes=[(add if adds else put)(s, q, n) for adds, s, q, n in changes],
+                fields={} if note is None else {"note": note},
+                version=None if stale is None else model.version - stale,
+                now=NOW,
+            ),
+        )
+        if made is not None:
+            model.change(lines, model.note if note is None else note)
+            assert made.cart.version == model.version
+
+    @rule(cart_id=carts, sku=SKUS)
+    def take_out(self, cart_id: UUID, sku: str) -> None:
+        model = self.models[cart_id]
+        made = self.expect(
+            cart_id,
+            BUSY,
+            lambda: store().change(
+                cart_id=cart_id, owner=model.owner, changes=[put(sku, 0)], now=NOW
+            ),
+        )
+        if made is not None:
+            model.change({s: line for s, line in model.lines.items() if s != sku}, model.note)
+
+    @rule(cart_id=carts, key=st.sampled_from("kl"), sku=st.sampled_from("AB"))
+    def add_once(self, cart_id: UUID, key: str, sku: str) -> None:
+        model = self.models[cart_id]
+        had, note = model.lines.get(sku, (0, ""))
+        known = model.once.get(key)
+        refusals = dict(BUSY)
+        if known is None and had + 1 > limits.MAX_QUANTITY:
+            refusals["OPEN"] = errors.QuantityTooLarge
+        if known not in (None, sku):
+            refusals["OPEN"] = IdempotencyKeyReused  # type: ignore[assignment]
+        made = self.expect(
+            cart_id,
+            refusals,  # type: ignore[arg-type]
+            lambda: store().change(
+                cart_id=cart_id,
+                owner=model.owner,
+                changes=[add(sku)],
+                once=Once(f"{key}{cart_id}", sku),
+                now=NOW,
+            ),
+        )
+        if made is not None:
+            assert made.replayed == (known is not None)
+            if known is None:
+                model.once[key] = sku
+                model.change(model.lines | {sku: (had + 1, note)}, model.note)
+
+    @rule(cart_id=carts)
+    def delete(self, cart_id: UUID) -> None:
+        model = self.models[cart_id]
+
+        def act() -> bool:
+            store().delete(cart_id=cart_id, owner=model.owner, version=None, now=NOW)
+            return True
+
+        # Deleting what is deleted is no fault.
+        refusals = {state: error for state, error in BUSY.items() if state != "DELETED"}
+        if self.expect(cart_id, refusals, act) and model.state == "OPEN":
+            model.end("DELETED")
+
+    @rule(cart_id=carts)
+    def freeze(self, cart_id: UUID) -> None:
+        model, order_id = self.models[cart_id], uuid4()
+        refusals = dict(CLOSED)
+        if not model.lines:
+            refusals["OPEN"] = errors.CartEmpty
+        frozen = self.expect(
+            cart_id,
+            refusals,
+            lambda: store().freeze(
+                cart_id=cart_id, order_id=order_id, owner=model.owner, version=None, now=NOW
+            ),
+        )
+        if frozen is not None:
+            if model.state == "OPEN":
+                model.state, model.order_id = "FROZEN", order_id
+            assert frozen.order_id == model.order_id
+
+    @rule(cart_id=carts, right=st.booleans())
+    def close(self, cart_id: UUID, right: bool) -> None:
+        model = self.models[cart_id]
+        order_id = model.order_id if right and model.order_id else uuid4()
+        closed = store().close(cart_id=cart_id, order_id=order_id, now=NOW)
+        ours = order_id == model.order_id
+        assert closed == (ours and model.state in ("FROZEN", "CHECKED_OUT"))
+        if closed and model.state == "FROZEN":
+            model.end("CHECKED_OUT")
+
+    @rule(cart_id=carts, right=st.booleans())
+    def reopen(self, cart_id: UUID, right: bool) -> None:
+        model = self.models[cart_id]
+        order_id = model.order_id if right and model.order_id else uuid4()
+        reopened = store().reopen(cart_id=cart_id, order_id=order_id, now=NOW)
+        assert reopened == (order_id == model.order_id and model.state == "FROZEN")
+        if reopened:
+            model.state, model.order_id = "OPEN", None
+
+    @rule(cart_id=carts, customer_id=st.sampled_from(CUSTOMERS), target=carts)
+    def merge(self, cart_id: UUID, customer_id: UUID) -> Any:
+        source = self.models[cart_id]
+        refusals = dict(BUSY)
+        if source.owner is not None:
+            mine = source.owner == customer_id
+            refusals["OPEN"] = errors.CartNotMergeable if mine else errors.CartNotFound
+            if not mine:
+                refusals = dict.fromkeys([*refusals, "OPEN"], errors.CartNotFound)
+        elif source.state == "MERGED":
+            return multiple()  # what comes back depends on who merged it: tested elsewhere
+        merged = self.expect(
+            cart_id,
+            refusals,
+            lambda: merging.merge(source_id=cart_id, customer_id=customer_id, now=NOW),
+        )
+        if merged is None:
+            return multiple()
+        is_new = merged.id not in self.models
+        target = self.models.setdefault(merged.id, Model(customer_id))
+        self.current[customer_id] = merged.id
+        lines = dict(target.lines)
+        for sku, (quantity, note) in source.lines.items():
+            had, own_note = lines.get(sku, (0, ""))
+            lines[sku] = (min(had + quantity, limits.MAX_QUANTITY), own_note or note)
+        target.change(lines, target.note or source.note)
+        source.end("MERGED")
+        return merged.id if is_new else multiple()
+
+    @rule(cart_id=consumes(carts))
+    def forget(self, cart_id: UUID) -> None:
+        """It is still compared, and not chosen any more."""
+
+    @invariant()
+    def agrees(self) -> None:
+        frozen = set()
+        for cart_id, model in self.models.items():
+            if model.state in CLOSED:
+                with pytest.raises(CLOSED[model.state]):
+                    store().read(cart_id=cart_id, owner=model.owner, now=NOW)
+                continue
+            cart = store().read(cart_id=cart_id, owner=model.owner, now=NOW)
+            found = {line.sku: (line.quantity, line.note) for line in cart.lines}
+            assert list(found.items()) == list(model.lines.items())
+            assert (cart.version, cart.note) == (model.version, model.note)
+            assert cart.status == CartStatus(model.state)
+            if model.state == "FROZEN":
+                frozen.add((cart_id, model.order_id))
+        later = NOW + timedelta(seconds=1)
+        assert set(store().frozen_since(before=later, at_most=1000)) == frozen
+        assert store().merging_since(before=later, at_most=1000) == []
+
+    def teardown(self) -> None:
+        for cart_id, model in self.models.items():
+            assert len(events_of(cart_id)) == model.events
+        forget_all()
+
+
+def run(examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Carts,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_the_store_does_what_its_model_does() -> None:
+    run(20, 20)
+
+
+@pytest.mark.long
+def test_the_store_does_what_its_model_does_a_thousand_times() -> None:
+    run(1000, 50)
