@@ -10,7 +10,12 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from domains.payments import rules, services
-from domains.payments.models import JournalEntry, Operation, Payment
+from domains.payments.models import (
+    JournalEntry,
+    Operation,
+    Payment,
+    ReconciliationDifference,
+)
 from infrastructure import clock
 from infrastructure.money import Money
 from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline
@@ -23,6 +28,7 @@ class OperationInline(ReadOnlyInline):
         "kind",
         "amount_minor",
         "state",
+        "asked_elsewhere",
         "reason",
         "actor_id",
         "decline_code",
@@ -76,6 +82,8 @@ class PaymentAdmin(ReadOnlyAdmin):
         "method",
         "gateway",
         "decline_code",
+        "owed_back",
+        "deadline_at",
         "void_requested_at",
         "retry_at",
         "needs_attention_at",
@@ -106,6 +114,11 @@ class PaymentAdmin(ReadOnlyAdmin):
     @admin.display
     def refunded(self, payment: Payment) -> str:
         return str(Money(payment.refunded_minor, payment.currency)) if payment.money else ""
+
+    @admin.display(description="to be given back")
+    def owed_back(self, payment: Payment) -> str:
+        owed = payment.owed_back_minor
+        return str(Money(owed, payment.currency)) if owed else ""
 
     def describe(self, selected: Payment) -> str:
         return f"{selected}: {selected.status}, {selected.money}"
@@ -157,6 +170,115 @@ class PaymentAdmin(ReadOnlyAdmin):
     @admin.action(description="Ask the gateway what became of them", permissions=["capture"])
     def ask_gateway(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
         self.run(request, queryset, _resolve)
+
+
+@admin.register(Operation)
+class OperationAdmin(ReadOnlyAdmin):
+    list_display = ("payment", "kind", "amount", "state", "asked_elsewhere", "sent_at")
+    list_filter = ("state", "kind", "asked_elsewhere")
+    list_select_related = ("payment",)
+    search_fields = ("=id", "=payment__reference")
+    search_help_text = "The whole reference of the payment, or the operation's id."
+    ordering = ("-id",)
+    fields = ("payment", *OperationInline.fields)
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, operation: Operation) -> str:
+        return str(Money(operation.amount_minor, operation.payment.currency))
+
+
+@admin.register(JournalEntry)
+class JournalEntryAdmin(ReadOnlyAdmin):
+    list_display = ("booked_at", "payment", "debit_account", "credit_account", "amount")
+    list_filter = ("debit_account", "credit_account", "currency")
+    list_select_related = ("payment",)
+    search_fields = ("=operation_id", "=payment__reference")
+    search_help_text = "The whole reference of the payment, or the operation's id."
+    ordering = ("-id",)
+    fields = ("payment", *JournalInline.fields)
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, entry: JournalEntry) -> str:
+        return str(Money(entry.amount_minor, entry.currency))
+
+
+class IsOpen(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "is"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("closed", "Closed")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ReconciliationDifference]
+    ) -> QuerySet[ReconciliationDifference]:
+        if self.value() not in ("open", "closed"):
+            return queryset
+        return queryset.filter(closed_at__isnull=self.value() == "open")
+
+
+@admin.register(ReconciliationDifference)
+class DifferenceAdmin(ReadOnlyAdmin):
+    list_display = ("kind", "operation_kind", "subject", "ours", "theirs", "at", "closed_at")
+    list_filter = (IsOpen, "kind", "gateway")
+    search_fields = ("=subject", "=payment_id", "=gateway_reference", "=authorisation")
+    search_help_text = "Our key, the payment's id, or the gateway's own name for it."
+    ordering = ("-first_seen_at",)
+    actions = ("compare_again", "close")
+
+    def has_reconcile_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "payments.reconcile")
+
+    def describe(self, selected: ReconciliationDifference) -> str:
+        return f"{selected} ({self.ours(selected)} here, {self.theirs(selected)} there)"
+
+    @admin.display(description="here")
+    def ours(self, difference: ReconciliationDifference) -> str:
+        return _told(difference.our_state, difference.our_amount_minor, difference.our_currency)
+
+    @admin.display(description="there")
+    def theirs(self, difference: ReconciliationDifference) -> str:
+        return _told(
+            difference.their_state, difference.their_amount_minor, difference.their_currency
+        )
+
+    @admin.action(description="Compare selected differences again", permissions=["reconcile"])
+    def compare_again(
+        self, request: HttpRequest, queryset: QuerySet[ReconciliationDifference]
+    ) -> None:
+        self.run(request, queryset, _compare_again)
+
+    @admin.action(description="Close selected differences", permissions=["reconcile"])
+    def close(
+        self, request: HttpRequest, queryset: QuerySet[ReconciliationDifference]
+    ) -> TemplateResponse | None:
+        actor_id = request.user.pk
+
+        def close(difference: ReconciliationDifference, reason: str) -> str:
+            services.close_difference(
+                difference_id=difference.id, reason=reason, actor_id=actor_id, now=clock.now()
+            )
+            return "closed"
+
+        return self.confirmed(
+            request,
+            queryset,
+            close,
+            title="Close differences",
+            question="Are these settled, and how?",
+            wants_reason=True,
+        )
+
+
+def _told(state: str, amount_minor: int | None, currency: str) -> str:
+    if amount_minor is None or not currency:
+        return state or "nothing"
+    return f"{state} {Money(amount_minor, currency)}"
+
+
+def _compare_again(difference: ReconciliationDifference, reason: str) -> str:
+    is_gone = services.compare_again(difference_id=difference.id, now=clock.now())
+    return "gone" if is_gone else "still there"
 
 
 def _capture(payment: Payment, reason: str) -> str:

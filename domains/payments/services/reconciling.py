@@ -12,7 +12,7 @@ from uuid import UUID
 
 from domains.payments import gateways, queries
 from domains.payments.errors import DifferenceNotFound, NotSupportedByGateway, UnknownGateway
-from domains.payments.gateways.port import Gateway, Listed
+from domains.payments.gateways.port import Gateway, Listed, NoAnswer
 from domains.payments.models import ReconciliationDifference
 from domains.payments.queries import KnownOperation
 from domains.payments.rules import DifferenceKind, OperationKind, OperationState
@@ -136,7 +136,7 @@ def apply_early_notifications(*, now: datetime) -> int:
 def compare_again(*, difference_id: UUID, now: datetime) -> bool:
     """Whether a difference has gone by now, since its payment was found or its gateway knows it.
 
-    Raises DifferenceNotFound, NoAnswer.
+    Where the gateway does not answer it has not. Raises DifferenceNotFound, PaymentsUnavailable.
     """
     row = _difference(difference_id)
     if row.kind == DifferenceKind.MISSING_HERE:
@@ -145,15 +145,16 @@ def compare_again(*, difference_id: UUID, now: datetime) -> bool:
     operation = payment.find_operation(row.operation_id) if payment and row.operation_id else None
     if payment is None or operation is None or row.kind == DifferenceKind.DISPUTE:
         return False
-    adapter = gateways.gateway_named(row.gateway)
-    if row.kind == DifferenceKind.MISSING_THERE:
-        reply = adapter.lookup(request_of(payment, operation))
-        is_gone = reply is not None and reply.is_success
-    else:
-        is_gone = False  # a lookup says nothing of amounts; the next comparison does
-    if is_gone:
-        _close(row, now=now, resolution="gone")
-    return is_gone
+    if row.kind != DifferenceKind.MISSING_THERE:
+        return False  # a lookup says nothing of amounts; the next comparison does
+    try:
+        reply = gateways.gateway_named(row.gateway).lookup(request_of(payment, operation))
+    except NoAnswer:
+        return False
+    if reply is None or not reply.is_success:
+        return False
+    _close(row, now=now, resolution="gone")
+    return True
 
 
 def close_difference(*, difference_id: UUID, reason: str, actor_id: UUID, now: datetime) -> None:

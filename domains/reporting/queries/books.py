@@ -27,6 +27,7 @@ STAGES = {
 }
 MONEY = {
     payments.PaymentStatus.PENDING: books.Money.WAITING,
+    payments.PaymentStatus.ACTION_REQUIRED: books.Money.WAITING,
     payments.PaymentStatus.UNKNOWN: books.Money.WAITING,
     payments.PaymentStatus.AUTHORISED: books.Money.SECURED,
     payments.PaymentStatus.PARTIALLY_CAPTURED: books.Money.SECURED,
@@ -39,6 +40,7 @@ MONEY = {
 }
 GUARANTEES = {
     payments.Guarantee.AUTHORISED: books.Guarantee.AUTHORISED,
+    payments.Guarantee.PREPAID: books.Guarantee.PREPAID,
     payments.Guarantee.ON_ACCOUNT: books.Guarantee.ON_ACCOUNT,
 }
 
@@ -140,6 +142,8 @@ def _payments() -> Iterator[books.Payment]:
             amount_minor=row.amount_minor,
             secured_minor=row.authorised_minor,
             currency=row.currency,
+            waits_until=row.waits_until,
+            captured_minor=row.captured_minor,
             created_at=row.created_at,
         )
 

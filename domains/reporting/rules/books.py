@@ -27,17 +27,21 @@ class Stage(StrEnum):
 
 
 class Money(StrEnum):
-    """What a payment holds. WAITING: only the gateway can tell."""
+    """What a payment holds. WAITING: only the gateway, or the customer, can tell. GIVEN_BACK: it
+    was taken, and all of it given back by somebody's decision."""
 
     SECURED = "secured"
     WAITING = "waiting"
     RELEASED = "released"
+    GIVEN_BACK = "given back"
 
 
 class Guarantee(StrEnum):
-    """What a payment method promises: that a gateway holds the money, or that we trust."""
+    """What a payment method promises: that a gateway holds the money, that it is on our account,
+    or that we trust."""
 
     AUTHORISED = "authorised"
+    PREPAID = "prepaid"
     ON_ACCOUNT = "on_account"
 
 
@@ -55,7 +59,8 @@ class Stock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """`unsettled_since`: something is left to do since then. `lines`: quantity by variant.
+    """`unsettled_since`: something is left to do since then. `lines`: by variant, what is still to
+    be sent. is_cheaper: it became so, and more may be secured than it costs.
 
     guarantee: None for a method that payments does not know, or no more.
     """
@@ -70,6 +75,8 @@ class Order:
     lines: Mapping[UUID, int]
     placed_at: datetime
     unsettled_since: datetime | None
+    refunded_minor: int = 0
+    is_cheaper: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +112,8 @@ class Payment:
     """`secured_minor`: what is authorised, or granted on account.
 
     gateway: who was asked, empty where nobody was. needs_attention: only staff can clear it up.
+    waits_until: while it is the customer's turn, to confirm or to pay it. captured_minor: what was
+    taken, or came to our bank account.
     """
 
     payment_id: UUID
@@ -117,6 +126,9 @@ class Payment:
     secured_minor: int
     currency: str
     created_at: datetime
+    captured_minor: int = 0
+    waits_until: datetime | None = None
+    captured_minor: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,15 +217,19 @@ def hold_finding(placement: Placement, *, due: datetime) -> Finding | None:
     if hold is None:
         if order.stage == Stage.UNDECIDED:
             return None
-        return _finding(placement, "confirmed, and nothing is held", False)
+        if not order.lines:
+            return None  # everything was sent, or called off
+        in_flight = _is_young(order.unsettled_since, due)
+        return _finding(placement, "confirmed, and nothing is held", in_flight)
     if dict(hold.lines) != dict(order.lines):
         wrong = [
-            f"{variant_id}: ordered {order.lines.get(variant_id, 0)},"
+            f"{variant_id}: to be sent {order.lines.get(variant_id, 0)},"
             f" held {hold.lines.get(variant_id, 0)}"
             for variant_id in sorted({*order.lines, *hold.lines})
             if order.lines.get(variant_id, 0) != hold.lines.get(variant_id, 0)
         ]
-        return _finding(placement, "; ".join(wrong), False)
+        # Goods move before the order says so.
+        return _finding(placement, "; ".join(wrong), _is_young(order.unsettled_since, due))
     return None
 
 
@@ -233,7 +249,7 @@ def _payment_fault(placement: Placement, due: datetime) -> tuple[list[str], bool
     """What is wrong, and whether it is in flight."""
     order, payment = placement.order, placement.payment
     if order is None or order.stage == Stage.ENDED:
-        if payment is None or payment.money == Money.RELEASED:
+        if payment is None or payment.money in (Money.RELEASED, Money.GIVEN_BACK):
             return [], False
         held = f"{_amount(payment)} {payment.status}"
         if order is None:
@@ -242,7 +258,7 @@ def _payment_fault(placement: Placement, due: datetime) -> tuple[list[str], bool
         return [f"{held} for an order that has ended"], _is_young(order.unsettled_since, due)
     if order.guarantee is None:
         return [f"nobody knows what the payment method {order.method!r} guarantees"], False
-    if payment is None or payment.money != Money.SECURED:
+    if payment is None or payment.money not in (Money.SECURED, Money.GIVEN_BACK):
         if order.stage == Stage.UNDECIDED:
             return [], False
         status = "no payment" if payment is None else f"payment {payment.status}"
@@ -258,8 +274,15 @@ def _shortcomings(order: Order, payment: Payment) -> list[str]:
     """Where a payment that is secured is not what the order's method guarantees."""
     wrong = []
     asked = (order.total_minor, order.currency)
-    if (payment.amount_minor, payment.currency) != asked:
+    is_enough = order.is_cheaper and payment.amount_minor > order.total_minor
+    if payment.currency != order.currency or not (
+        is_enough or payment.amount_minor == order.total_minor
+    ):
         wrong.append(f"total {_money(*asked)}, payment {_amount(payment)}")
+    if order.refunded_minor > payment.captured_minor:
+        refunded = _money(order.refunded_minor, order.currency)
+        captured = _money(payment.captured_minor, payment.currency)
+        wrong.append(f"refunded {refunded}, captured {captured}")
     if payment.secured_minor != payment.amount_minor:
         wrong.append(
             f"secured {_money(payment.secured_minor, payment.currency)} of {_amount(payment)}"
@@ -268,6 +291,9 @@ def _shortcomings(order: Order, payment: Payment) -> list[str]:
         wrong.append(f"ordered by {order.method}, paid by {payment.method}")
     if order.guarantee == Guarantee.AUTHORISED and order.total_minor and not payment.gateway:
         wrong.append(f"{order.method} is authorised by a gateway, and none was asked")
+    if order.guarantee == Guarantee.PREPAID and payment.captured_minor < payment.amount_minor:
+        came = _money(payment.captured_minor, payment.currency)
+        wrong.append(f"{order.method} is paid in advance, and {came} came in")
     if order.guarantee == Guarantee.ON_ACCOUNT and payment.gateway:
         wrong.append(f"{order.method} is granted on account, and {payment.gateway} was asked")
     return wrong
@@ -281,6 +307,8 @@ def settling_finding(placement: Placement, *, due: datetime) -> Finding | None:
     order = placement.order
     if order is None or order.unsettled_since is None:
         return None
+    if order.stage == Stage.UNDECIDED and _is_the_customers_turn(placement.payment, due):
+        return None
     since = order.placed_at if order.stage == Stage.UNDECIDED else order.unsettled_since
     return _finding(
         placement,
@@ -288,6 +316,10 @@ def settling_finding(placement: Placement, *, due: datetime) -> Finding | None:
         f" waits for {_awaited(order, placement.hold, placement.payment)}",
         since > due,
     )
+
+
+def _is_the_customers_turn(payment: Payment | None, due: datetime) -> bool:
+    return payment is not None and _is_young(payment.waits_until, due)
 
 
 def _awaited(order: Order, hold: Hold | None, payment: Payment | None) -> str:

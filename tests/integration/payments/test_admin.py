@@ -8,7 +8,8 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
-from domains.payments.models import Payment
+from domains.payments.models import Payment, ReconciliationDifference
+from domains.payments.queries.metrics import PaymentsCollector
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.factories import payments, users
 
@@ -164,3 +165,91 @@ def test_a_refund_keeps_its_reason_and_who_asked(finance: Client, now: datetime)
     refund = Payment.objects.whole(payment.id).operations[-1]
     assert (refund.kind, refund.reason, refund.amount_minor) == ("REFUND", "sent back", 1_999)
     assert str(refund.actor_id) == finance.session["_auth_user_id"]
+
+
+@pytest.fixture
+def difference(now: datetime) -> ReconciliationDifference:
+    found = ReconciliationDifference(
+        gateway="simulated",
+        kind="MISSING_HERE",
+        subject="REFUND ref_9",
+        operation_kind="REFUND",
+        gateway_reference="ref_9",
+        authorisation="auth_9",
+        their_state="SUCCEEDED",
+        their_amount_minor=700,
+        their_currency="GBP",
+        at=now,
+        last_seen_at=now,
+    )
+    ReconciliationDifference.objects.report(found)
+    return ReconciliationDifference.objects.get()
+
+
+def settle(client: Client, action: str, difference: ReconciliationDifference, **more: str) -> Any:
+    body = {"action": action, "_selected_action": [str(difference.id)], **more}
+    return client.post(reverse("admin:payments_reconciliationdifference_changelist"), body)
+
+
+@pytest.mark.django_db
+def test_staff_sees_differences_and_closes_them_with_a_reason(
+    finance: Client, difference: ReconciliationDifference
+) -> None:
+    page = finance.get(reverse("admin:payments_reconciliationdifference_changelist") + "?is=open")
+    assert "SUCCEEDED 7.00 GBP" in page.content.decode()
+
+    question = settle(finance, "close", difference).content.decode()
+    assert "Are these settled, and how?" in question
+    assert "Missing here: REFUND REFUND ref_9 (nothing here, SUCCEEDED 7.00 GBP there)" in question
+    answer = settle(finance, "close", difference, confirmed="yes", reason="paid by cheque")
+
+    assert told(answer) == [("success", f"{difference}: closed.")]
+    difference.refresh_from_db()
+    assert difference.resolution == "paid by cheque"
+    assert difference.closed_by is not None
+
+
+@pytest.mark.django_db
+def test_staff_compares_a_difference_again(
+    finance: Client, difference: ReconciliationDifference
+) -> None:
+    answer = settle(finance, "compare_again", difference)
+
+    assert told(answer) == [("success", f"{difference}: still there.")]
+
+
+@pytest.mark.django_db
+def test_support_settles_no_differences(difference: ReconciliationDifference) -> None:
+    support = users.admin_client_of(users.staff("support"))
+
+    settle(support, "close", difference, confirmed="yes", reason="x")
+
+    difference.refresh_from_db()
+    assert difference.closed_at is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", ["operation", "journalentry"])
+def test_operations_and_the_journal_are_listed(finance: Client, now: datetime, model: str) -> None:
+    payment = payments.captured_payment(now)
+
+    page = finance.get(reverse(f"admin:payments_{model}_changelist")).content.decode()
+
+    assert str(payment) in page
+    assert "19.99 GBP" in page
+
+
+@pytest.mark.django_db
+def test_what_staff_has_to_look_at_is_a_metric(
+    now: datetime, difference: ReconciliationDifference
+) -> None:
+    told_by = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in PaymentsCollector().collect()
+        for sample in family.samples
+    }
+
+    assert told_by == {
+        ("kontor_payment_differences", "simulated", "missing_here"): 1,
+        ("kontor_payments_needing_attention",): 0,
+    }

@@ -12,11 +12,18 @@ from django.db.models.functions import Coalesce
 
 from domains.payments.errors import PaymentNotFound
 from domains.payments.events import TOPIC
-from domains.payments.models import JournalEntry, Operation, Payment, SavedMethod
+from domains.payments.models import (
+    JournalEntry,
+    Operation,
+    Payment,
+    ReconciliationDifference,
+    SavedMethod,
+)
 from domains.payments.rules import (
     RELEASED,
     TAKING,
     UNFINISHED,
+    WAITING,
     OperationKind,
     OperationState,
     PaymentStatus,
@@ -121,6 +128,7 @@ class PaymentAudit:
     currency: str
     unfinished_operations: int
     needs_attention: bool
+    waits_until: datetime | None
     created_at: datetime
 
 
@@ -283,11 +291,23 @@ def saved_methods(customer_id: UUID) -> QuerySet[SavedMethod]:
     return SavedMethod.objects.of(customer_id)
 
 
+def open_differences() -> dict[tuple[str, str], int]:
+    """How many differences to the books of gateways are open, by gateway and kind."""
+    rows = ReconciliationDifference.objects.still_open().order_by().values("gateway", "kind")
+    counted = rows.annotate(count=Count("id")).values_list("gateway", "kind", "count")
+    return {(gateway, kind): count for gateway, kind, count in counted}
+
+
+def payments_needing_attention() -> int:
+    return Payment.objects.filter(needs_attention_at__isnull=False).count()
+
+
 def payment_audit() -> Iterator[PaymentAudit]:
     """Every payment, by id, streaming. One that never began is VOIDED with an amount of 0."""
     rows = (
         Payment.objects.annotate(
-            open_operations=Count("operation_rows", filter=Q(operation_rows__state__in=UNFINISHED))
+            open_operations=Count("operation_rows", filter=Q(operation_rows__state__in=UNFINISHED)),
+            is_waiting=Count("operation_rows", filter=Q(operation_rows__state__in=WAITING)),
         )
         .order_by("id")
         .values_list(
@@ -303,6 +323,8 @@ def payment_audit() -> Iterator[PaymentAudit]:
             "open_operations",
             "needs_attention_at",
             "created_at",
+            "is_waiting",
+            "deadline_at",
         )
     )
     for row in rows.iterator(chunk_size=_CHUNK):
@@ -318,6 +340,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
             currency=row[8],
             unfinished_operations=row[9],
             needs_attention=row[10] is not None,
+            waits_until=row[13] if row[12] else None,
             created_at=row[11],
         )
 
