@@ -21,7 +21,8 @@ BASE ?= $(shell base=$$(git merge-base HEAD origin/main 2>/dev/null); \
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run reset replay audit shell db-shell test test-split test-long check static-check \
-	django-check in-database-check compatibility-check format openapi events bench bench-catalogue lock clean
+	django-check in-database-check compatibility-check format openapi events bench bench-catalogue \
+	bench-orders lock clean
 
 help: ## Print the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -108,6 +109,9 @@ bench: venv ## Measure placement, relay and consumers; results go to benchmarks/
 
 bench-catalogue: venv ## Measure reads and imports of a catalogue of 100,000 products; needs wrk. ARGS=--quick only shows that it works.
 	@$(TESTED) $(BIN)/python -m benchmarks.catalogue $(ARGS)
+
+bench-orders: venv ## Measure placing orders in both modes, what lines cost, and carts. ARGS=--quick only shows that it works.
+	@$(TESTED) $(BIN)/python -m benchmarks.orders $(ARGS)
 
 lock: venv ## Pin the requirements anew from requirements*.in, with hashes. ARGS=--upgrade takes newer ones.
 	@for name in requirements requirements-dev; do \

@@ -62,7 +62,7 @@ class Tracked(models.Model):
         # Only columns: copying __dict__ whole would copy the loaded children as well.
         values = self.__dict__
         values["_stored"] = {
-            name: deepcopy(value) if isinstance(value, _MUTABLE) else value
+            name: _copied(value) if isinstance(value, _MUTABLE) else value
             for name in _attribute_names(type(self))
             if (value := values.get(name, _MISSING)) is not _MISSING
         }
@@ -82,6 +82,11 @@ class Tracked(models.Model):
 
 _MISSING = object()
 _MUTABLE = (list, dict)
+
+
+def _copied(value: Any) -> Any:
+    # Most of them are empty, and a deep copy finds that out slowly.
+    return deepcopy(value) if value else type(value)()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The load: orders of three lines over kept connections, as fast as the server answers them.
+"""The load: orders, or requests of a script, over kept connections, as fast as the server answers.
 
 One process, one thread, raw sockets: it shall cost little beside the server on the same machine.
 Prints one JSON object.
@@ -7,6 +7,7 @@ Prints one JSON object.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import resource
@@ -15,40 +16,55 @@ import socket
 import sys
 import time
 from collections import Counter
+from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 HOST = "127.0.0.1"
 
 
-class Requests:
-    """Builds the requests: one SKU out of each third of the catalogue, the first fixed if hot."""
+class Source(Protocol):
+    def next(self) -> bytes: ...
 
-    def __init__(self, *, port: int, token: str, skus: int, hot: bool) -> None:
-        body = self._body(["%(a)s", "%(b)s", "%(c)s"]).replace("%", "%%").replace("%%(", "%(")
-        length = len(self._body([sku_of(0)] * 3))
+
+class Requests:
+    """Builds orders of so many lines: one SKU out of each part of the catalogue, of as many parts;
+    the first is always the same if hot."""
+
+    def __init__(
+        self,
+        *,
+        port: int,
+        token: str,
+        skus: int,
+        hot: bool,
+        lines: int = 3,
+        asynchronous: bool = False,
+    ) -> None:
+        names = [f"%(s{number})s" for number in range(lines)]
+        body = self._body(names).replace("%", "%%").replace("%%(", "%(")
+        length = len(self._body([sku_of(0)] * lines))
+        prefer = "Prefer: respond-async\r\n" if asynchronous else ""
         self._text = (
             "POST /api/v1/orders HTTP/1.1\r\n"
             f"Host: {HOST}:{port}\r\n"
             f"Authorization: Bearer {token}\r\n"
-            "Idempotency-Key: %(key)s\r\n"
+            f"Idempotency-Key: %(key)s\r\n{prefer}"
             "Content-Type: application/json\r\n"
             f"Content-Length: {length}\r\n\r\n{body}"
         )
-        self._third, self._hot = skus // 3, hot
+        self._lines, self._part, self._hot = lines, skus // lines, hot
         self._prefix, self._number = str(uuid4())[:24], 0
 
     def next(self) -> bytes:
         self._number += 1
-        third = self._third
-        return (
-            self._text
-            % {
-                "key": f"{self._prefix}{self._number:012d}",
-                "a": sku_of(0 if self._hot else random.randrange(third)),
-                "b": sku_of(third + random.randrange(third)),
-                "c": sku_of(2 * third + random.randrange(third)),
-            }
-        ).encode()
+        chosen = [
+            number * self._part + random.randrange(self._part) for number in range(self._lines)
+        ]
+        if self._hot:
+            chosen[0] = 0
+        values = {f"s{number}": sku_of(each) for number, each in enumerate(chosen)}
+        return (self._text % {"key": f"{self._prefix}{self._number:012d}", **values}).encode()
 
     @staticmethod
     def _body(skus: list[str]) -> str:
@@ -65,6 +81,25 @@ class Requests:
                 "payment": {"method": "card", "token": "tok_visa"},
             }
         )
+
+
+class Script:
+    """The same requests over and over, in turn: [method, path, body or null] each."""
+
+    def __init__(self, script: list[list[str | None]], *, port: int) -> None:
+        self._requests = itertools.cycle([self._request(*each, port=port) for each in script])
+
+    def next(self) -> bytes:
+        return next(self._requests)
+
+    @staticmethod
+    def _request(method: str | None, path: str | None, body: str | None, *, port: int) -> bytes:
+        said = (
+            ""
+            if body is None
+            else f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        )
+        return f"{method} {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\n{said}\r\n{body or ''}".encode()
 
 
 def sku_of(number: int) -> str:
@@ -102,7 +137,7 @@ class Connection:
 
 
 def run(
-    requests: Requests, *, port: int, concurrency: int, seconds: float
+    requests: Source, *, port: int, concurrency: int, seconds: float
 ) -> tuple[list[float], Counter[int], float]:
     """Latencies in seconds, answers by status, and the seconds that it took."""
     selector = selectors.DefaultSelector()
@@ -124,7 +159,7 @@ def run(
             now = time.perf_counter()
             latencies.append(now - connection.started)
             status, body = answer
-            if status != 201 and not statuses[status]:
+            if status >= 300 and not statuses[status]:
                 print(f"{status}: {body[:400]!r}", file=sys.stderr)
             statuses[status] += 1
             if now < until:
@@ -139,13 +174,25 @@ def run(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--skus", type=int, required=True)
+    parser.add_argument("--skus", type=int)
+    parser.add_argument("--lines", type=int, default=3, help="of each order")
+    parser.add_argument("--asynchronous", action="store_true")
+    parser.add_argument("--script", type=Path, help="requests in the place of orders, as JSON")
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--hot", action="store_true")
     chosen = parser.parse_args()
-    token = sys.stdin.readline().strip()
-    requests = Requests(port=chosen.port, token=token, skus=chosen.skus, hot=chosen.hot)
+    if chosen.script is not None:
+        requests: Source = Script(json.loads(chosen.script.read_text()), port=chosen.port)
+    else:
+        requests = Requests(
+            port=chosen.port,
+            token=sys.stdin.readline().strip(),
+            skus=chosen.skus,
+            hot=chosen.hot,
+            lines=chosen.lines,
+            asynchronous=chosen.asynchronous,
+        )
     latencies, statuses, seconds = run(
         requests, port=chosen.port, concurrency=chosen.concurrency, seconds=chosen.seconds
     )

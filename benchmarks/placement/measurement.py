@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """Times in seconds. application_cpu: of the web server's processes; None for pgbench."""
+    """Times in seconds. orders: or requests of another kind. application_cpu: of the web server's
+    processes; None for pgbench. statuses: how many answers had each."""
 
     orders: int
     per_second: float
@@ -15,6 +17,7 @@ class Measurement:
     client_cpu: float
     database_cpu: float | None
     application_cpu: float | None = None
+    statuses: Mapping[str, int] = field(default_factory=dict)
 
     def percentile_ms(self, share: float) -> float:
         ordered = sorted(self.latencies)

@@ -54,10 +54,20 @@ class Run:
     def all(self, *, only: Sequence[str] | None = None) -> list[str]:
         """Do everything, print it as it comes, and return it as Markdown."""
         rows: dict[str, Callable[[], str]] = {
-            "process": self._in_process,
+            "process": self.in_process,
             "gateway": self._through_gateway,
             "facts": self._with_relay_and_consumers,
         }
+        sections = [self.prepare()]
+        for name, measure in rows.items():
+            if only is None or name in only:
+                sections.append(measure())
+                self._say(sections[-1])
+                self.check_stock()
+        return sections
+
+    def prepare(self) -> str:
+        """Fill the shop, and take pgbench's statements from it. Returns what an order costs."""
         self._say(f"A catalogue of {self._skus:,} SKUs …")
         shop.prepare(self._skus)
         self.database = shop.database_version()
@@ -68,19 +78,14 @@ class Run:
             self._scripts[hot] = scripts(
                 recorded, skus=self._skus, hot=hot, fresh_id=pgbench.fresh_id()
             )
-        sections = [_described(recorded)]
-        self._say(sections[0])
-        for name, measure in rows.items():
-            if only is None or name in only:
-                sections.append(measure())
-                self._say(sections[-1])
-                self._check_stock()
-        return sections
+        described = _described(recorded)
+        self._say(described)
+        return described
 
-    def _in_process(self) -> str:
+    def in_process(self) -> str:
         cases = [Case("uniform", 8), Case("uniform", 16), Case("one hot SKU", 16, hot=True)]
         with shop.web(logs=self._logs) as web:
-            self._warm_up(web)
+            self.warm_up(web)
             return "### Gateway in the process\n\n" + self._measure(web, cases)
 
     def _through_gateway(self) -> str:
@@ -88,7 +93,7 @@ class Run:
             shop.gateway(logs=self._logs, latency_ms=GATEWAY_LATENCY_MS) as url,
             shop.web(logs=self._logs, PAYMENT_GATEWAY="simulated", PAYMENT_GATEWAY_URL=url) as web,
         ):
-            self._warm_up(web)
+            self.warm_up(web)
             return (
                 f"### Through the gateway process, which takes {GATEWAY_LATENCY_MS:g} ms\n\n"
                 + self._measure(web, [Case("uniform", 16)])
@@ -100,12 +105,12 @@ class Run:
             shop.relay_and_consumers(logs=self._logs),
             shop.web(logs=self._logs) as web,
         ):
-            self._warm_up(web)
+            self.warm_up(web)
             facts = Facts()
             facts.wait()
             ours = web.load(skus=self._skus, concurrency=16, seconds=self._load_seconds, hot=False)
             lag = facts.wait()
-        pairs = Pairs([ours], [self._pgbench(Case("uniform", 16))])
+        pairs = Pairs([ours], [self.pgbench(Case("uniform", 16))])
         return (
             f"{title}\n\n{_table({Case('uniform', 16): pairs})}\n"
             f"When the load ended {lag.unsent:,} facts were unsent and {lag.unhandled:,} messages"
@@ -125,14 +130,14 @@ class Run:
                         hot=case.hot,
                     )
                 )
-                pair.pgbench.append(self._pgbench(case))
+                pair.pgbench.append(self.pgbench(case))
                 self._say(
                     f"{case.name}, {case.concurrency}: {pair.shop[-1].per_second:,.0f}/s beside"
                     f" {pair.pgbench[-1].per_second:,.0f}/s"
                 )
         return _table(pairs)
 
-    def _pgbench(self, case: Case) -> Measurement:
+    def pgbench(self, case: Case) -> Measurement:
         shop.forget_facts()
         scripts = self._scripts[case.hot]
         if case not in self._making:
@@ -150,10 +155,10 @@ class Run:
         shop.forget_facts()
         return measured
 
-    def _warm_up(self, web: Web) -> None:
+    def warm_up(self, web: Web) -> None:
         web.load(skus=self._skus, concurrency=16, seconds=min(3, self._seconds), hot=False)
 
-    def _check_stock(self) -> None:
+    def check_stock(self) -> None:
         if wrong := shop.wrong_stock():
             raise RuntimeError(f"The stock of these SKUs is wrong: {wrong[:20]}")
         self._say("0 oversold; every SKU's counters equal its ledger and its reservations.")

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import psycopg
@@ -76,6 +77,13 @@ def orders() -> int:
     return count
 
 
+def undecided() -> int:
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders_order WHERE status = 'PENDING'")
+        count: int = cursor.fetchone()[0]
+    return count
+
+
 def unsent_facts() -> int:
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT count(*) FROM platform_outboxmessage")
@@ -110,17 +118,72 @@ class Web:
     def register(self) -> None:
         self._post("auth/register", {"email": _EMAIL, "password": _PASSWORD, "name": "Bench"})
 
-    def load(self, *, skus: int, concurrency: int, seconds: float, hot: bool) -> Measurement:
-        """Have orders placed. Raises RuntimeError if one of them was not."""
+    def load(
+        self,
+        *,
+        skus: int,
+        concurrency: int,
+        seconds: float,
+        hot: bool = False,
+        lines: int = 3,
+        asynchronous: bool = False,
+    ) -> Measurement:
+        """Have orders placed, or accepted. Raises RuntimeError if one of them was not."""
         before = orders()
+        options = ["--skus", str(skus), "--lines", str(lines)]
+        options += ["--hot"] * hot + ["--asynchronous"] * asynchronous
+        found = self._measured(options, concurrency=concurrency, seconds=seconds)
+        status = "202" if asynchronous else "201"
+        wrong = not asynchronous and orders() - before != found.orders
+        if found.statuses != {status: found.orders} or wrong:
+            raise RuntimeError(f"Answers by status: {found.statuses}")
+        return found
+
+    def ask(
+        self, script: Sequence[Sequence[str | None]], *, concurrency: int, seconds: float
+    ) -> Measurement:
+        """Send these requests in turn, of nobody in particular. Raises RuntimeError for a refusal.
+
+        script: method, path and body of each.
+        """
+        with NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(script, file)
+            file.flush()
+            options = ["--script", file.name]
+            found = self._measured(options, concurrency=concurrency, seconds=seconds)
+        if found.statuses.keys() != {"200"}:
+            raise RuntimeError(f"Answers by status: {found.statuses}")
+        return found
+
+    @contextmanager
+    def ordering(self, *, skus: int, concurrency: int) -> Iterator[None]:
+        """While orders are sent, whatever comes of them."""
+        command = self._client(["--skus", str(skus)], concurrency=concurrency, seconds=3600)
+        client = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert client.stdin is not None
+        client.stdin.write(self.token().encode() + b"\n")
+        client.stdin.close()
+        try:
+            yield
+        finally:
+            client.kill()
+            client.wait()
+
+    def make(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a POST answers."""
+        return self._post(path, body)
+
+    def _measured(self, options: list[str], *, concurrency: int, seconds: float) -> Measurement:
         token = self.token()
         application, database = Usage(self._process.pid), Usage(postmaster())
         result = subprocess.run(
-            [
-                *[sys.executable, "-m", "benchmarks.placement.client", "--port", str(self.port)],
-                *["--skus", str(skus), "--concurrency", str(concurrency)],
-                *["--seconds", str(seconds), *(["--hot"] if hot else [])],
-            ],
+            self._client(options, concurrency=concurrency, seconds=seconds),
             input=token.encode(),
             stdout=subprocess.PIPE,
             cwd=ROOT,
@@ -128,17 +191,21 @@ class Web:
         )
         used, database_used = application.seconds, database.seconds
         told = json.loads(result.stdout)
-        placed = len(told["latencies"])
-        if told["statuses"] != {"201": placed} or orders() - before != placed:
-            raise RuntimeError(f"Answers by status: {told['statuses']}")
         return Measurement(
-            orders=placed,
-            per_second=placed / told["seconds"],
+            orders=len(told["latencies"]),
+            per_second=len(told["latencies"]) / told["seconds"],
             latencies=told["latencies"],
             client_cpu=told["cpu_seconds"],
             database_cpu=database_used,
             application_cpu=used,
+            statuses=told["statuses"],
         )
+
+    def _client(self, options: list[str], *, concurrency: int, seconds: float) -> list[str]:
+        return [
+            *[sys.executable, "-m", "benchmarks.placement.client", "--port", str(self.port)],
+            *["--concurrency", str(concurrency), "--seconds", str(seconds), *options],
+        ]
 
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         request = urllib.request.Request(
@@ -171,12 +238,14 @@ def gateway(*, logs: Path, latency_ms: float) -> Iterator[str]:
 
 
 @contextmanager
-def relay_and_consumers(*, logs: Path) -> Iterator[None]:
+def relay_and_consumers(*, logs: Path) -> Iterator[list[int]]:
+    """Yields their process ids."""
     call_command("create_topics", verbosity=0)
     with ExitStack() as stack:
-        for name, command in (("relay", "relay_outbox"), ("consumer", "consume_events")):
-            stack.enter_context(running(name, ["manage.py", command], logs=logs))
-        yield
+        yield [
+            stack.enter_context(running(name, ["manage.py", command], logs=logs)).pid
+            for name, command in (("relay", "relay_outbox"), ("consumer", "consume_events"))
+        ]
 
 
 def database_version() -> str:

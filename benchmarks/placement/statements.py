@@ -41,9 +41,9 @@ class Recorded:
     answer: dict[str, Any]
 
 
-def record(application: Callable[..., Any], *, token: str, skus: int) -> Recorded:
+def record(application: Callable[..., Any], *, token: str, skus: int, lines: int = 3) -> Recorded:
     """Note what a placement does once caches are filled and all its statements are prepared."""
-    requests = Requests(port=80, token=token, skus=skus, hot=False)
+    requests = Requests(port=80, token=token, skus=skus, hot=False, lines=lines)
     for _ in range(5):
         _place(application, requests)
     statements: list[tuple[str, tuple[str | None, ...]]] = []
@@ -74,7 +74,7 @@ class Scripts:
 def scripts(recorded: Recorded, *, skus: int, hot: bool, fresh_id: str) -> Scripts:
     """fresh_id: the SQL function that makes an id."""
     (first, first_params), *others = recorded.statements
-    if not first.lstrip().startswith("SELECT v.id, v.sku"):
+    if not first.lstrip().startswith("SELECT v.sku, v.id"):
         raise RuntimeError("The first statement of a placement is no longer the read of offers.")
     template = _Templates(recorded)
     third = skus // 3
@@ -97,7 +97,7 @@ def scripts(recorded: Recorded, *, skus: int, hot: bool, fresh_id: str) -> Scrip
     # Different in their last two digits, which is random otherwise.
     ids = ", ".join(f"left(id, 34) || '{n:02x}' AS u{n}" for n in range(template.fresh_ids))
     wrapped = (
-        f"WITH offered (id, sku) AS MATERIALIZED ({bare}), "
+        f"WITH offered (sku, id) AS MATERIALIZED ({bare}), "
         "chosen AS MATERIALIZED (SELECT array_agg(id::text) AS v, array_agg(sku) AS s"
         " FROM offered), "
         f"drawn AS MATERIALIZED (SELECT {fresh_id}::text AS id), "

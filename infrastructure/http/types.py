@@ -7,6 +7,7 @@ OpenAPI document insists.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Generic, Self, TypeVar
 
 import msgspec
@@ -83,7 +84,9 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return cls(amount=value.amount_text, currency=value.currency)
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def of_minor(cls, amount_minor: int, currency: str) -> Self:
+        # An answer has a score of amounts, and many of them are the same.
         return cls.of(money.Money(amount_minor, currency))
 
     def to_money(self) -> money.Money:

@@ -140,6 +140,8 @@ def unit_price_of(
 ) -> tuple[Money, bool] | None:
     """What one costs for whoever takes so many, and whether the price of a piece is reduced by a
     sale there; None where that has no price."""
+    if len(rows) == 1 and type(rows[0]) is int:
+        return Money(rows[0], prices.currency), False
     snapshots, _ = _asked_in_turn(rows, prices.now)
     found = rules.first_price(snapshots, quantity)
     if found is None:
