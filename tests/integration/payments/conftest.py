@@ -29,6 +29,7 @@ from domains.payments.gateways.port import (
     Notification,
     Request,
 )
+from domains.payments.gateways.simulated import SimulatedGateway
 from domains.payments.rules import Reply
 
 SECRET = "test-gateway-secret"
@@ -231,3 +232,15 @@ def in_threads() -> Callable[..., list[Any]]:
             return list(pool.map(one, calls))
 
     return run
+
+
+@pytest.fixture
+def silent(gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Any:
+    """The simulated gateway's name and signature over a scripted connection that is silent."""
+    scripted = gateway
+    scripted.is_silent = True
+    scripted.notification = SimulatedGateway().notification  # type: ignore[method-assign]
+    monkeypatch.setitem(gateways.ADAPTERS, "simulated", lambda: scripted)
+    settings.PAYMENT_GATEWAY = "simulated"
+    gateways.disconnect()
+    return scripted

@@ -9,31 +9,19 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from domains.payments import gateways, public, services
+from domains.payments import public, services
 from domains.payments.gateways.simulated import SimulatedGateway, signature_of
 from domains.payments.models import Payment, ReconciliationDifference
 from domains.payments.rules import Reply
 from infrastructure import clock
 from infrastructure.ids import new_id
-from tests.integration.payments.conftest import SECRET, ScriptedGateway
+from tests.integration.payments.conftest import SECRET
 from tests.integration.payments.test_authorise import told
 from tests.support.factories import payments
 
 pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/payments/webhooks/simulated"
-
-
-@pytest.fixture
-def silent(gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Any:
-    """The simulated gateway's name and signature over a scripted connection that is silent."""
-    scripted = gateway
-    scripted.is_silent = True
-    scripted.notification = SimulatedGateway().notification  # type: ignore[method-assign]
-    monkeypatch.setitem(gateways.ADAPTERS, "simulated", lambda: scripted)
-    settings.PAYMENT_GATEWAY = "simulated"
-    gateways.disconnect()
-    return scripted
 
 
 def notify(
