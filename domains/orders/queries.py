@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.query import QuerySet
 
-from domains.orders.errors import InvoiceNotFound, OrderNotFound
+from domains.orders.errors import OrderNotFound
 from domains.orders.events import TOPIC
-from domains.orders.models import Document, Order, OrderChange, OrderLine
+from domains.orders.models import Document, Order, OrderChange, OrderLine, OrderStep
 from domains.orders.rules.history import INTERNAL, SYSTEM, By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, Status
+from domains.orders.rules.steps import StepKind
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from infrastructure.money import Money
@@ -23,7 +24,11 @@ from infrastructure.money import Money
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderAudit:
-    """What the audit compares of an order. `lines` sums the quantities per variant."""
+    """What the audit compares of an order. `lines` sums per variant what is still to be sent.
+
+    is_cheaper: it was edited, or parts of it called off, so more may be authorised than it costs.
+    pay_until: until when it waits for its customer to pay.
+    """
 
     order_id: UUID
     number: str
@@ -33,6 +38,9 @@ class OrderAudit:
     lines: dict[UUID, int]
     placed_at: datetime
     unsettled_since: datetime | None
+    refunded_minor: int
+    is_cheaper: bool
+    pay_until: datetime | None
 
 
 def orders_of(customer_id: UUID | None) -> QuerySet[Order]:
@@ -79,24 +87,10 @@ def order_of(customer_id: UUID | None, order_id: UUID) -> Order:
     return order
 
 
-def documents_of(customer_id: UUID | None, order_id: UUID) -> list[Document]:
-    """The invoices and credit notes of an order, without their lines, in the order they were made.
-    Raises OrderNotFound, also for an order of somebody else."""
-    if not orders_of(customer_id).filter(pk=order_id).exists():
-        raise OrderNotFound(f"There is no order {order_id}.")
+def documents_of(order_id: UUID) -> list[Document]:
+    """The invoices and credit notes of an order, without their lines, in the order they were
+    made."""
     return list(Document.objects.filter(order_id=order_id).order_by("issued_at", "id"))
-
-
-def document_of(customer_id: UUID | None, document_id: UUID) -> Document:
-    """An invoice or credit note with its lines. Raises InvoiceNotFound, also for somebody
-    else's."""
-    documents = Document.objects.prefetch_related("line_rows").filter(pk=document_id)
-    if customer_id is not None:
-        documents = documents.filter(order__customer_id=customer_id)
-    document: Document | None = documents.first()
-    if document is None:
-        raise InvoiceNotFound(f"There is no invoice {document_id}.")
-    return document
 
 
 def to_be_documented(*, order_ids: Collection[UUID], paid: Collection[str]) -> list[UUID]:
@@ -227,7 +221,11 @@ def orders_audit() -> Iterator[OrderAudit]:
     """Every order, ordered by id, streaming. Two statements side by side, so memory stays flat."""
     lines = _lines_by_order()
     order_id, quantities = next(lines, (None, {}))
-    rows = Order.objects.order_by("id").values_list(
+    changes = OrderStep.objects.filter(
+        order_id=OuterRef("pk"), kind__in=(StepKind.EDIT, StepKind.CANCEL_LINES)
+    )
+    orders = Order.objects.annotate(is_cheaper=Exists(changes)).order_by("id")
+    rows = orders.values_list(
         "id",
         "number",
         "status",
@@ -236,6 +234,9 @@ def orders_audit() -> Iterator[OrderAudit]:
         "payment_method",
         "placed_at",
         "unsettled_since",
+        "refunded_minor",
+        "is_cheaper",
+        "pay_until",
     )
     for row in rows.iterator(chunk_size=2000):
         while order_id is not None and order_id < row[0]:
@@ -249,7 +250,23 @@ def orders_audit() -> Iterator[OrderAudit]:
             lines=quantities if order_id == row[0] else {},
             placed_at=row[6],
             unsettled_since=row[7],
+            refunded_minor=row[8],
+            is_cheaper=row[9],
+            pay_until=row[10],
         )
+
+
+def replaced_payments() -> dict[UUID, UUID]:
+    """The payments that took the place of an order's first one, with their orders."""
+    rows = Order.objects.exclude(payment_id=F("id")).values_list("payment_id", "id")
+    return dict(rows.iterator(chunk_size=2000))
+
+
+def stray_steps() -> list[tuple[UUID, UUID]]:
+    """Steps that are unfinished though their order does not carry them out, with their orders.
+    There must be none."""
+    strays = OrderStep.objects.filter(finished_at__isnull=True).exclude(order__step_id=F("id"))
+    return list(strays.values_list("id", "order_id"))
 
 
 def unsettled_count() -> int:
@@ -264,7 +281,9 @@ def event_counts() -> Iterator[tuple[UUID, str, int]]:
 
 
 def _lines_by_order() -> Iterator[tuple[UUID, dict[UUID, int]]]:
-    rows = OrderLine.objects.order_by("order_id").values_list("order_id", "variant_id", "quantity")
+    left = F("quantity") - F("cancelled") - F("fulfilled")
+    lines = OrderLine.objects.annotate(left=left).filter(left__gt=0).order_by("order_id")
+    rows = lines.values_list("order_id", "variant_id", "left")
     current: UUID | None = None
     quantities: dict[UUID, int] = {}
     for order_id, variant_id, quantity in rows.iterator(chunk_size=5000):

@@ -42,6 +42,7 @@ from domains.orders.services import (
 from domains.orders.services.beginning import Begun
 from domains.payments import public as payments
 from domains.products import public as products
+from infrastructure.errors import DomainError
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
@@ -392,6 +393,12 @@ class ReceiveReturn(Doing):
         }
 
 
+class WhatToGiveBack(DomainError):
+    """Nothing was chosen, or two things that exclude each other."""
+
+    code, title = "what_to_give_back", "It is not clear what is to be given back"
+
+
 class Refund(Doing):
     """part_id: of a return whose goods are paid back."""
 
@@ -408,6 +415,9 @@ class Refund(Doing):
         return {
             **_units(self.order.lines, left, initial=0),
             "shipping": forms.BooleanField(required=False, label="The shipping"),
+            "everything": forms.BooleanField(
+                required=False, label="Everything", help_text=f"All that is kept: {kept}."
+            ),
             "amount": AmountField(
                 currency=self.order.currency,
                 required=False,
@@ -443,9 +453,14 @@ class Refund(Doing):
     def _wish(self) -> RefundWish:
         if self.part_id is not None:
             return RefundWish(return_id=self.part_id)
-        amount = self.said["amount"]
+        amount, units = self.said["amount"], units_said(self.said)
+        chosen = (bool(units) or self.said["shipping"], amount is not None, self.said["everything"])
+        if sum(chosen) != 1:
+            raise WhatToGiveBack(
+                "Choose items and shipping, an amount, or everything: one of them."
+            )
         return RefundWish(
-            units=units_said(self.said),
+            units=units,
             shipping=self.said["shipping"],
             amount_minor=None if amount is None else amount.amount_minor,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,10 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
+from domains.orders.admin.showing import words
 from domains.orders.models import Document, Fulfilment, Order, OrderLine, OrderStep, Return
 from domains.orders.rules.numbers import is_order_number
+from domains.orders.rules.placement import FulfilmentStatus, ReturnStatus, Status
 from domains.orders.rules.steps import ReturnState, StepState
 from domains.payments.public import PaymentStatus
 from domains.users import public as users
@@ -49,17 +52,36 @@ class ToDo(admin.SimpleListFilter):
                 return queryset
 
 
-class PaymentFilter(admin.SimpleListFilter):
-    """By the status as it was last seen."""
+class _OfStatus(admin.SimpleListFilter):
+    """By a status, as people say it."""
 
-    title = "payment"
-    parameter_name = "payment_status"
+    statuses: type[StrEnum]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(s.value, s.value.replace("_", " ").capitalize()) for s in PaymentStatus]
+        return [(one.value, words(one.value)) for one in self.statuses]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        return queryset.filter(payment_status=self.value()) if self.value() else queryset
+        if self.value() not in {one.value for one in self.statuses}:
+            return queryset
+        return queryset.filter(**{self.parameter_name: self.value()})
+
+
+class StatusFilter(_OfStatus):
+    title, parameter_name, statuses = "status", "status", Status
+
+
+class PaymentFilter(_OfStatus):
+    """As it was last seen."""
+
+    title, parameter_name, statuses = "payment", "payment_status", PaymentStatus
+
+
+class FulfilmentFilter(_OfStatus):
+    title, parameter_name, statuses = "fulfilment", "fulfilment_status", FulfilmentStatus
+
+
+class ReturnFilter(_OfStatus):
+    title, parameter_name, statuses = "returns", "return_status", ReturnStatus
 
 
 def found_by(orders: QuerySet[Order], text: str) -> QuerySet[Order]:

@@ -17,7 +17,14 @@ from django.utils.html import format_html
 
 from domains.orders.admin import doings, showing
 from domains.orders.admin.documents import invoice_address
-from domains.orders.admin.filters import PaymentFilter, ToDo, found_by
+from domains.orders.admin.filters import (
+    FulfilmentFilter,
+    PaymentFilter,
+    ReturnFilter,
+    StatusFilter,
+    ToDo,
+    found_by,
+)
 from domains.orders.models import Document, Order, OrderStep
 from domains.orders.rules.history import By, Kind
 from domains.orders.rules.invoices import address_lines
@@ -56,21 +63,22 @@ class OrderAdmin(ScreenAdmin):
     rank = 1
     reads, writes = "orders.read", "orders.cancel"
     list_display = (
-        *("number", "placed", "customer", "total", "state", "payment", "fulfilment"),
-        *("returns", "items", "source"),
+        *("number", "placed", "customer", "total", "items", "state", "payment"),
+        *("fulfilment", "returns"),
     )
     list_display_links = ("number",)
     list_filter = (
         ToDo,
-        "status",
+        StatusFilter,
         PaymentFilter,
-        "fulfilment_status",
-        "return_status",
+        FulfilmentFilter,
+        ReturnFilter,
         "source",
         "channel",
         "payment_method",
     )
     list_per_page = 50
+    empty_value_display = ""
     date_hierarchy = "placed_at"
     search_fields = ("number",)
     search_help_text = (
@@ -117,7 +125,9 @@ class OrderAdmin(ScreenAdmin):
 
     @admin.display(description="placed (UTC)", ordering="placed_at")
     def placed(self, order: Order) -> str:
-        return order.placed_at.strftime("%Y-%m-%d %H:%M")
+        return format_html(
+            '<span class="nowrap">{}</span>', order.placed_at.strftime("%Y-%m-%d %H:%M")
+        )
 
     @admin.display
     def customer(self, order: Any) -> str:
@@ -128,7 +138,7 @@ class OrderAdmin(ScreenAdmin):
 
     @admin.display(ordering="total_minor")
     def total(self, order: Order) -> str:
-        return str(order.total)
+        return str(order.total).replace(" ", "\N{NO-BREAK SPACE}")
 
     @admin.display(description="status", ordering="status")
     def state(self, order: Any) -> str:

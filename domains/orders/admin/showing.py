@@ -23,6 +23,7 @@ _LOOKS = {
     "CAPTURED": "active",
     "FULFILLED": "active",
     "DONE": "active",
+    "SUCCEEDED": "active",
     "RECEIVED": "active",
     "HELD": "active",
     "REJECTED": "archived",

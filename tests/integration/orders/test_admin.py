@@ -27,7 +27,7 @@ def test_orders_are_shown_and_nothing_can_be_typed_into_them(order: Order) -> No
     listed = client.get(reverse("admin:orders_order_changelist"), {"q": order.number})
     assert order.number in listed.content.decode()
     page = client.get(reverse("admin:orders_order_change", args=[order.id])).content.decode()
-    for shown in (order.number, "CONFIRMED", "AUTHORISED", "20.00 GBP", "1 Mill Lane"):
+    for shown in (order.number, "Confirmed", "Authorised", "20.00 GBP", "1 Mill Lane"):
         assert shown in page
     assert "tok_" not in page
     assert 'name="status"' not in page

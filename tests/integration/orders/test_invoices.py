@@ -31,7 +31,9 @@ from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import process_environment
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+races = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -132,6 +134,7 @@ def test_events_make_the_documents_and_repeated_ones_make_no_more(
 # Numbers
 
 
+@races
 def test_fifty_threads_get_fifty_numbers_without_a_gap_though_some_roll_back(
     now: datetime,
 ) -> None:
@@ -158,6 +161,7 @@ def test_fifty_threads_get_fifty_numbers_without_a_gap_though_some_roll_back(
     assert len({document.order_id for document in Document.objects.all()}) == 50
 
 
+@races
 def test_twenty_at_once_for_one_order_make_one_invoice(order: Order, now: datetime) -> None:
     captured(order, now=now)
     start = threading.Barrier(20)
@@ -170,6 +174,7 @@ def test_twenty_at_once_for_one_order_make_one_invoice(order: Order, now: dateti
     assert numbers("INV-2026") == [1]
 
 
+@races
 @pytest.mark.faults
 def test_a_process_that_dies_with_a_number_in_hand_takes_none(order: Order, now: datetime) -> None:
     captured(order, now=now)

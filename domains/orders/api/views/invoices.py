@@ -7,9 +7,12 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from domains.orders import errors, queries
+from domains.orders.api.access import HEADER, caller_of, order_for
 from domains.orders.api.serializers import invoices as serializers
+from domains.orders.models import Document
 from domains.orders.services.invoice_files import OFFERED, file_of
-from infrastructure.auth.actor import Actor
+from infrastructure.auth.errors import NotAuthenticated
+from infrastructure.auth.permissions import OrGuest
 from infrastructure.http.errors import NotAcceptable
 from infrastructure.http.requests import JSON, preferred
 from infrastructure.http.views import APIView, operation
@@ -18,7 +21,7 @@ _FORMS = (JSON, *OFFERED)
 
 
 class OrderInvoices(APIView):
-    scopes = {"GET": "orders.read_own"}
+    scopes = {"GET": OrGuest("orders.read_own", credential="orderToken")}
 
     @operation(
         summary="List the invoices and credit notes of an order",
@@ -27,19 +30,21 @@ class OrderInvoices(APIView):
         errors=[errors.OrderNotFound],
     )
     def get(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        documents = queries.documents_of(_whose(self.actor), order_id)
+        order = order_for(request, order_id, everybody="orders.read")
+        documents = queries.documents_of(order.id)
         return self.answer(
             serializers.Invoices(items=[serializers.InvoiceSummary.of(d) for d in documents])
         )
 
 
 class InvoiceDetail(APIView):
-    scopes = {"GET": "orders.read_own"}
+    scopes = {"GET": OrGuest("orders.read_own", credential="orderToken")}
 
     @operation(
         summary="Read an invoice or credit note",
         description=(
             "`Accept` chooses: JSON, a page to print (`text/html`) or a file (`application/pdf`)."
+            " Whoever may read the order may read its documents."
         ),
         responses={200: serializers.Invoice},
         errors=[errors.InvoiceNotFound, NotAcceptable],
@@ -49,7 +54,7 @@ class InvoiceDetail(APIView):
         accepted = preferred(request.META.get("HTTP_ACCEPT") or "*/*", _FORMS)
         if accepted is None:
             raise NotAcceptable(f"An invoice is served as one of {', '.join(_FORMS)}.")
-        document = queries.document_of(_whose(self.actor), document_id)
+        document = _document_for(request, document_id)
         if accepted == JSON:
             return self.answer(serializers.Invoice.of(document), headers={"Vary": "Accept"})
         file = file_of(document, accepted)
@@ -60,5 +65,13 @@ class InvoiceDetail(APIView):
         )
 
 
-def _whose(actor: Actor) -> UUID | None:
-    return None if actor.may("orders.read") else actor.id
+def _document_for(request: HttpRequest, document_id: UUID) -> Document:
+    """Raises InvoiceNotFound, also for one of somebody else's order, and NotAuthenticated."""
+    if caller_of(request) is None and HEADER not in request.headers:
+        raise NotAuthenticated
+    document = Document.objects.whole(document_id)
+    try:
+        order_for(request, document.order_id, everybody="orders.read")
+    except errors.OrderNotFound as error:
+        raise errors.InvoiceNotFound(f"There is no invoice {document_id}.") from error
+    return document

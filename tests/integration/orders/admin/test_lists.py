@@ -1,0 +1,153 @@
+"""The lists of orders and documents: what is found, who sees them, and what they cost."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import pytest
+from django.db import connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from domains.orders.models import Order
+from domains.orders.models.commands.fulfilling import Tracking
+from domains.orders.services import fulfilling, invoicing
+from infrastructure.database.contexts import alias_of
+from tests.support.admin_pages import text_of
+from tests.support.after_placement import STAFF, reread
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.factories.users import admin_client_of, customer, staff
+
+pytestmark = pytest.mark.django_db
+
+ORDERS = "/admin/orders/order/"
+DOCUMENTS = "/admin/orders/document/"
+_INLINE = re.compile(
+    rb"<script(?![^>]*src=)(?![^>]*application/json)|\sstyle=|\son[a-z]+=\"|<style"
+)
+
+
+@pytest.fixture
+def clerk() -> Client:
+    return admin_client_of(staff("support"))
+
+
+@pytest.fixture
+def pair(now: datetime) -> tuple[Order, Order]:
+    """Ann's order of A, and somebody else's of B."""
+    goods.stocked({"A": 99, "B": 99}, now=now)
+    ann = customer(email="ann@example.com")
+    return (
+        orders.placed({"A": 1}, now=now, customer_id=ann.pk),
+        orders.placed({"B": 1}, now=now),
+    )
+
+
+def send(order: Order, now: datetime) -> Order:
+    fulfilling.fulfil(
+        order_id=order.id,
+        lines=None,
+        warehouse="main",
+        tracking=Tracking(carrier="DHL", number="JD0146"),
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    return reread(order)
+
+
+def found(client: Client, **parameters: str) -> set[str]:
+    page = text_of(client.get(ORDERS, parameters))
+    return set(re.findall(r'class="field-number"><a[^>]*>([0-9A-Z]{9})<', page))
+
+
+def test_orders_are_found_by_whatever_is_in_hand(
+    clerk: Client, pair: tuple[Order, Order], now: datetime
+) -> None:
+    ann, other = pair
+    send(ann, now)
+    (invoice,) = invoicing.issue_due(order_id=ann.id, now=now)
+    assert found(clerk) == {ann.number, other.number}
+    for text in (
+        ann.number,
+        ann.number.lower(),
+        "ANN@example.com",
+        "A",
+        "JD0146",
+        invoice.number,
+        str(ann.id),
+        str(ann.customer_id),
+    ):
+        assert found(clerk, q=text) == {ann.number}, text
+    assert found(clerk, q="nothing like that") == set()
+    assert found(clerk, q="nobody@example.com") == set()
+
+
+def test_a_guest_is_found_by_the_address_on_the_order(clerk: Client, now: datetime) -> None:
+    goods.stocked({"A": 9}, now=now)
+    guest = orders.placed({"A": 1}, now=now, customer_id=None, email="Guest@Example.com")
+    assert found(clerk, q="guest@example.COM") == {guest.number}
+
+
+def test_orders_are_filtered_by_what_is_to_do_and_how_they_stand(
+    clerk: Client, pair: tuple[Order, Order], now: datetime
+) -> None:
+    sent, other = pair
+    send(sent, now)
+    assert found(clerk, todo="send") == {other.number}
+    assert found(clerk, status="COMPLETED") == {sent.number}
+    assert found(clerk, payment_status="AUTHORISED") == {other.number}
+    assert found(clerk, fulfilment_status="FULFILLED") == {sent.number}
+    assert found(clerk, return_status="REQUESTED") == set()
+    assert found(clerk, todo="return") == found(clerk, todo="approve") == set()
+    assert found(clerk, source="web") == {sent.number, other.number}
+
+
+def test_a_longer_list_takes_no_more_statements(clerk: Client, now: datetime) -> None:
+    goods.stocked({"A": 99}, now=now)
+
+    def statements() -> int:
+        clerk.get(ORDERS)
+        with CaptureQueriesContext(connections[alias_of("orders")]) as seen:
+            assert clerk.get(ORDERS).status_code == 200
+        return len(seen)
+
+    orders.placed({"A": 1}, now=now, customer_id=customer().pk)
+    few = statements()
+    for _ in range(10):
+        orders.placed({"A": 1}, now=now, customer_id=customer().pk)
+    assert statements() == few
+    assert few <= 12
+
+
+def test_pages_have_nothing_that_the_browser_would_refuse(
+    clerk: Client, pair: tuple[Order, Order], now: datetime
+) -> None:
+    ann, _ = pair
+    send(ann, now)
+    invoicing.issue_due(order_id=ann.id, now=now)
+    for address in (
+        ORDERS,
+        DOCUMENTS,
+        f"{ORDERS}{ann.id}/change/",
+        f"{ORDERS}{ann.id}/do/note/",
+    ):
+        page = clerk.get(address)
+        assert page.status_code == 200
+        assert _INLINE.findall(page.content.replace(b"<template", b"<div")) == []
+
+
+@pytest.mark.parametrize("address", [ORDERS, DOCUMENTS])
+def test_who_may_not_read_orders_sees_no_list(address: str) -> None:
+    assert admin_client_of(staff("catalogue")).get(address).status_code == 403
+
+
+def test_nothing_can_be_typed_into_an_order(clerk: Client, pair: tuple[Order, Order]) -> None:
+    address = f"{ORDERS}{pair[0].id}/change/"
+    page = text_of(clerk.get(address))
+    assert "tok_" not in page
+    assert 'name="status"' not in page
+    assert clerk.post(address, {"status": "CANCELLED"}).status_code == 403
+    assert clerk.get(f"{ORDERS}{pair[0].id}/delete/").status_code == 403
