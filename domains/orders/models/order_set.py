@@ -54,7 +54,7 @@ SELECT (
 _TAKE_DUE = """
 UPDATE orders_order o
 SET settle_at = CASE
-    WHEN due.pay_until > due.next THEN
+    WHEN due.pay_until > %(now)s::timestamptz THEN
         least(due.pay_until, greatest(due.next, %(now)s::timestamptz + due.waited / 4))
     ELSE due.next
 END

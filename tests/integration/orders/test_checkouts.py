@@ -1,0 +1,324 @@
+"""A cart becomes one order, however often and from wherever its checkout is sent."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from domains.carts import public as carts
+from domains.carts.models import store
+from domains.orders.models import Checkout, Order
+from domains.orders.services import checkouts, placement
+from domains.products import public as products
+from infrastructure import clock
+from infrastructure.ids import new_id
+from tests.support.carts import forget_all, guest_cart, put, quantities
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.factories.users import client_of, customer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADDRESS = {name: text for name, text in orders.ADDRESS.items() if text}
+
+
+@pytest.fixture(autouse=True)
+def _no_carts() -> Iterator[None]:
+    yield
+    forget_all()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return clock.now()
+
+
+@pytest.fixture(autouse=True)
+def _lanterns(now: datetime) -> None:
+    goods.product(name="Lantern", sku="A", price_minor=255, stock=5, now=now)
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    return {
+        "email": "ann@example.com",
+        "shipping_address": ADDRESS,
+        "payment": {"method": "card", "token": "tok_visa"},
+    } | changes
+
+
+def check_out(client: Client, cart_id: UUID, *, key: str = "k", **changes: Any) -> Any:
+    headers = {"Idempotency-Key": key} | changes.pop("headers", {})
+    return client.post(
+        f"/api/v1/carts/{cart_id}/checkout",
+        body(**changes),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def lines_of(order: dict[str, Any]) -> dict[str, int]:
+    return {line["sku"]: line["quantity"] for line in order["lines"]}
+
+
+def held(sku: str) -> int:
+    (row,) = [audit for audit in products.stock_audit() if audit.sku == sku]
+    return row.held
+
+
+def open_cart(cart_id: UUID) -> dict[str, int]:
+    """What lies in a cart that can be changed."""
+    change = store().change(cart_id=cart_id, owner=None, changes=[put("A", 2)], now=clock.now())
+    return quantities(change.cart)
+
+
+def test_a_guests_cart_becomes_an_order_that_they_read_with_its_token(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 2, "as a gift"))
+
+    answer = check_out(Client(), cart.id)
+
+    assert answer.status_code == 201, answer.content
+    order = answer.json()
+    assert (order["status"], order["source"]) == ("CONFIRMED", "cart")
+    assert lines_of(order) == {"A": 2}
+    assert order["lines"][0]["note"] == "as a gift"
+    assert order["total"] == {"amount": "5.10", "currency": "GBP"}
+    read = Client().get(
+        f"/api/v1/orders/{order['id']}", headers={"Order-Token": order["order_token"]}
+    )
+    assert (read.status_code, read.json()["email"]) == (200, "ann@example.com")
+    with pytest.raises(carts.CartCheckedOut):
+        open_cart(cart.id)
+
+
+def test_the_same_checkout_again_is_answered_with_the_same_order_and_token(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 2))
+
+    first, same_key, other_key = (
+        check_out(Client(), cart.id, key=key) for key in ("k", "k", "another")
+    )
+
+    assert {first.json()["id"]} == {same_key.json()["id"], other_key.json()["id"]}
+    assert first.json()["order_token"] == same_key.json()["order_token"]
+    assert "Idempotency-Replayed" not in first.headers
+    assert same_key.headers["Idempotency-Replayed"] == "true"
+    assert other_key.headers["Idempotency-Replayed"] == "true"
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize("keys", ["one", "many"])
+def test_twenty_checkouts_of_one_cart_at_once_make_one_order(keys: str, now: datetime) -> None:
+    cart = guest_cart(now, put("A", 2))
+    wish = wish_for()
+    outcomes: list[str] = []
+
+    def send(number: int) -> None:
+        try:
+            placed = checkouts.check_out(
+                cart_id=cart.id,
+                owner=None,
+                version=None,
+                wish=wish,
+                key=orders.key("one" if keys == "one" else str(number)),
+                now=clock.now(),
+            )
+            outcomes.append(f"{placed.order.status} replayed={placed.replayed}")
+        except (placement.OrderInProgress, carts.CartFrozen) as error:
+            outcomes.append(error.code)
+        finally:
+            connections.close_all()
+
+    at_once([lambda number=number: send(number) for number in range(20)])  # type: ignore[misc]
+
+    assert len(outcomes) == 20
+    assert Counter(outcomes)["CONFIRMED replayed=False"] == 1
+    assert Order.objects.count() == 1
+    assert held("A") == 2
+    assert [row.state for row in Checkout.objects.all()] == ["PLACED"]
+
+
+def wish_for(**changes: Any) -> Callable[[carts.CartContents], placement.Wish]:
+    def wish(cart: carts.CartContents) -> placement.Wish:
+        wanted: dict[str, Any] = {
+            "customer_id": None,
+            "email": "ann@example.com",
+            "lines": [placement.WantedLine(sku=x.sku, quantity=x.quantity) for x in cart.lines],
+            "currency": cart.currency,
+            "shipping_address": orders.ADDRESS,
+            "payment": orders.VISA,
+            "cart_id": cart.id,
+        }
+        return placement.Wish(**wanted | changes)
+
+    return wish
+
+
+def at_once(acts: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=act) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"payment": {"method": "shells"}}, 422, "unknown_payment_method"),
+        ({"payment": {"method": "card", "token": "tok_declined"}}, 402, "payment_declined"),
+        ({"expected_total": {"amount": "5.00", "currency": "GBP"}}, 409, "price_changed"),
+    ],
+)
+def test_a_refused_checkout_leaves_the_cart_as_it_was(
+    changes: dict[str, Any], status: int, code: str, now: datetime
+) -> None:
+    cart = guest_cart(now, put("A", 2))
+
+    refused = check_out(Client(), cart.id, **changes)
+
+    assert (refused.status_code, refused.json()["code"]) == (status, code)
+    assert open_cart(cart.id) == {"A": 2}
+    assert held("A") == 0
+    assert check_out(Client(), cart.id, key="k2").status_code == 201
+    # What was refused once stays refused under its key.
+    again = check_out(Client(), cart.id, **changes)
+    assert again.status_code in (status, 201)
+
+
+def test_what_is_short_is_refused_and_the_cart_stays(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 6))
+
+    refused = check_out(Client(), cart.id)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "out_of_stock")
+    assert open_cart(cart.id) == {"A": 2}
+
+
+def test_the_order_takes_over_what_the_cart_holds(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 5))
+    lines = goods.lines({"A": 5})
+    products.hold_for_cart(cart_id=cart.id, lines=lines, now=now, ttl=timedelta(minutes=15))
+
+    others = orders.place
+    with pytest.raises(placement.quoting.OutOfStock):
+        others({"A": 1}, now=clock.now())
+    answer = check_out(Client(), cart.id)
+
+    assert answer.status_code == 201, answer.content
+    assert held("A") == 5
+
+
+def test_a_customers_cart_answers_to_that_customer_only(now: datetime) -> None:
+    ann, bob = customer(), customer()
+    made = store().create(owner=ann.id, currency="GBP", channel=None, once=None, now=now).cart
+    store().change(cart_id=made.id, owner=ann.id, changes=[put("A", 1)], now=now)
+
+    assert check_out(client_of(bob), made.id).status_code == 404
+    assert check_out(Client(), made.id).status_code == 404
+    answer = check_out(client_of(ann), made.id)
+    assert answer.status_code == 201
+    assert "order_token" not in answer.json()
+    assert Order.objects.get().customer_id == ann.id
+
+
+def test_a_cart_that_was_changed_since_is_not_ordered(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 1))
+    store().change(cart_id=cart.id, owner=None, changes=[put("A", 2)], now=now)
+
+    answer = check_out(Client(), cart.id, headers={"If-Match": f'"v{cart.version}"'})
+
+    assert (answer.status_code, answer.json()["code"]) == (412, "stale_version")
+    assert Order.objects.count() == 0
+
+
+# What a process leaves behind that is killed
+
+
+def test_a_cart_whose_checkout_died_before_the_order_is_opened_again(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 2))
+    order_id = new_id()
+    carts.freeze(cart_id=cart.id, order_id=order_id, owner=None, version=None, now=now)
+
+    assert checkouts.finish_checkouts(now=now) == 0, "the request may be at work still"
+    assert checkouts.finish_checkouts(now=now + timedelta(seconds=11)) == 1
+
+    assert open_cart(cart.id) == {"A": 2}
+    assert checkouts.finish_checkouts(now=now + timedelta(seconds=11)) == 0
+
+
+def test_who_was_asleep_while_its_checkout_was_given_up_makes_no_order_under_that_id(
+    now: datetime,
+) -> None:
+    cart = guest_cart(now, put("A", 2))
+    ids: list[UUID] = []
+
+    def wish(contents: carts.CartContents) -> placement.Wish:
+        """At its first call the recovery comes between."""
+        if not ids:
+            checkouts.finish_checkouts(now=clock.now() + timedelta(seconds=11))
+            ids.extend(Checkout.objects.values_list("order_id", flat=True))
+        return wish_for()(contents)
+
+    placed = checkouts.check_out(
+        cart_id=cart.id, owner=None, version=None, wish=wish, key=orders.key(), now=clock.now()
+    )
+
+    assert placed.order.status == "CONFIRMED"
+    assert placed.order.id not in ids
+    assert Order.objects.count() == 1
+    states = dict(Checkout.objects.values_list("order_id", "state"))
+    assert states == {ids[0]: "ABANDONED", placed.order.id: "PLACED"}
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "is_open"),
+    [("tok_visa", "CONFIRMED", False), ("tok_declined", "REJECTED", True)],
+)
+def test_the_cart_of_an_order_whose_request_died_is_closed_or_opened_by_the_recovery(
+    token: str, status: str, is_open: bool, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cart = guest_cart(now, put("A", 2))
+    with monkeypatch.context() as patched:
+        # As if the process had died between the decision and the cart.
+        for end in ("close", "reopen"):
+            patched.setattr(carts, end, lambda **_: False)
+        payment = placement.PaymentChoice(method="card", token=token)
+        placed = checkouts.check_out(
+            cart_id=cart.id,
+            owner=None,
+            version=None,
+            wish=wish_for(payment=payment),
+            key=orders.key(),
+            now=now,
+        )
+    assert placed.order.status == status
+    with pytest.raises(carts.CartFrozen):
+        open_cart(cart.id)
+
+    assert checkouts.finish_checkouts(now=now + timedelta(seconds=11)) == 1
+
+    if is_open:
+        assert open_cart(cart.id) == {"A": 2}
+    else:
+        with pytest.raises(carts.CartCheckedOut):
+            open_cart(cart.id)
+
+
+def test_an_asynchronous_checkout_is_decided_later_and_closes_the_cart_then(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 2))
+
+    answer = check_out(Client(), cart.id, headers={"Prefer": "respond-async"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "PENDING")
+    with pytest.raises(carts.CartFrozen):
+        open_cart(cart.id)
+    placement.settling.settle(order_id=UUID(answer.json()["id"]), now=clock.now())
+
+    with pytest.raises(carts.CartCheckedOut):
+        open_cart(cart.id)

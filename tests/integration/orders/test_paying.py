@@ -1,0 +1,310 @@
+"""Orders that wait for their customer: to confirm a payment, to send money, to try another card."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from domains.orders.errors import OrderInProgress, PaymentNotRetryable
+from domains.orders.models import Order, PaymentChoice
+from domains.orders.rules.history import SYSTEM
+from domains.orders.services import paying, placement, settling
+from domains.payments import public as payments
+from domains.payments import services as payment_services
+from domains.payments.gateways.port import Authorise
+from domains.payments.public import PaymentStatus
+from domains.payments.rules import Reply
+from domains.products import public as products
+from infrastructure.money import Money
+from tests.integration.payments.conftest import ScriptedGateway, gateway  # noqa: F401
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.factories.users import client_of, customer
+from tests.support.messaging import deliver_outbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+KEPT = PaymentChoice(method="card", token="tok_declined", keep_on_decline=True)
+CARD = PaymentChoice(method="card", token="tok_visa")
+ASKED = "https://bank.example/confirm"
+CONFIRMED = PaymentChoice(method="card", token="tok_visa", return_url="https://shop.example/back")
+
+
+@pytest.fixture(autouse=True)
+def _goods(now: datetime) -> None:
+    goods.stocked({"A": 5}, now=now)
+
+
+def held() -> int:
+    (row,) = [audit for audit in products.stock_audit() if audit.sku == "A"]
+    assert row.held == row.reserved == row.ledger_held
+    return row.held
+
+
+def state_of(payment_id: UUID) -> PaymentStatus:
+    return payments.payment_states([payment_id])[payment_id].status
+
+
+def secured() -> int:
+    """What all payments together hold for us, in minor units."""
+    return sum(
+        row.authorised_minor
+        for row in payments.payment_audit()
+        if row.status in (PaymentStatus.AUTHORISED, PaymentStatus.CAPTURED)
+    )
+
+
+def pay_again(
+    order_id: UUID, *, now: datetime, payment: PaymentChoice = CARD, key: str | None = None
+) -> placement.Placed:
+    return paying.pay_again(
+        order_id=order_id, payment=payment, actor=SYSTEM, key=orders.key(key), now=now
+    )
+
+
+# Declined
+
+
+def test_a_declined_order_that_is_kept_is_paid_by_another_card(now: datetime) -> None:
+    placed = orders.place({"A": 1}, payment=KEPT, now=now)
+    assert (placed.order.status, placed.payment_status) == ("PENDING", PaymentStatus.DECLINED)
+    assert placed.order.pay_until == now + timedelta(minutes=30)
+    assert held() == 1
+
+    paid = pay_again(placed.order.id, now=now)
+
+    assert (paid.order.status, paid.payment_status) == ("CONFIRMED", PaymentStatus.AUTHORISED)
+    assert paid.order.payment_id != paid.order.id
+    assert paid.order.pay_until is None
+    assert secured() == paid.order.total_minor
+    assert held() == 1
+
+
+def test_a_kept_order_that_nobody_pays_is_rejected_after_its_time(now: datetime) -> None:
+    order = orders.placed({"A": 1}, payment=KEPT, now=now)
+
+    settling.settle_unfinished(now=now + timedelta(minutes=29))
+    assert orders.status_of(order.id) == "PENDING"
+    settling.settle_unfinished(now=now + timedelta(minutes=31))
+
+    rejected = Order.objects.get()
+    assert (rejected.status, rejected.reason) == ("REJECTED", "payment_declined")
+    assert rejected.unsettled_since is None
+    assert held() == 0
+    with pytest.raises(PaymentNotRetryable):
+        pay_again(order.id, now=now + timedelta(minutes=31))
+
+
+def test_another_declined_try_leaves_the_order_waiting_until_the_first_deadline(
+    now: datetime,
+) -> None:
+    order = orders.placed({"A": 1}, payment=KEPT, now=now)
+    later = now + timedelta(minutes=10)
+    again = pay_again(order.id, payment=KEPT, now=later)
+    assert again.refusal() is not None
+    assert again.order.pay_until == now + timedelta(minutes=30)
+
+
+def test_twenty_tries_at_once_take_money_once(now: datetime) -> None:
+    order = orders.placed({"A": 1}, payment=KEPT, now=now)
+    outcomes: list[str] = []
+
+    def pay() -> None:
+        try:
+            outcomes.append(pay_again(order.id, now=now).order.status)
+        except (OrderInProgress, PaymentNotRetryable) as error:
+            outcomes.append(error.code)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=pay) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    settling.settle_unfinished(now=now + timedelta(seconds=11))
+    assert Counter(outcomes)["CONFIRMED"] >= 1
+    assert orders.status_of(order.id) == "CONFIRMED"
+    assert secured() == order.total_minor
+    assert len([row for row in payments.payment_audit() if row.amount_minor]) == 2
+
+
+def test_the_routes_of_a_declined_order_and_its_next_payment(now: datetime) -> None:
+    client = client_of(customer())
+    body = {
+        "lines": [{"sku": "A", "quantity": 1}],
+        "shipping_address": {k: v for k, v in orders.ADDRESS.items() if v},
+        "payment": {"method": "card", "token": "tok_declined", "keep_on_decline": True},
+    }
+    declined = send(client, "/api/v1/orders", body, key="k1")
+    assert (declined.status_code, declined.json()["code"]) == (402, "payment_declined")
+    path = declined.headers["Location"]
+    assert path.endswith(declined.json()["errors"][0]["current"])
+    waiting = client.get(path).json()
+    assert (waiting["status"], waiting["payment"]["status"]) == ("PENDING", "DECLINED")
+    again = send(client, "/api/v1/orders", body, key="k1")
+    assert (again.status_code, again.headers["Location"]) == (402, path)
+
+    card = {"payment": {"method": "card", "token": "tok_visa"}}
+    stranger = send(client_of(customer()), f"{path}/payment", card, key="k2")
+    paid = send(client, f"{path}/payment", card, key="k2")
+    replayed = send(client, f"{path}/payment", card, key="k2")
+
+    assert stranger.status_code == 404
+    assert (paid.status_code, paid.json()["status"]) == (201, "CONFIRMED")
+    assert replayed.headers["Idempotency-Replayed"] == "true"
+    history = client.get(f"{path}/history").json()["items"]
+    assert [entry["code"] for entry in history] == ["placed", "payment_tried_again", "confirmed"]
+    refused = send(client, f"{path}/payment", card, key="k3")
+    assert (refused.status_code, refused.json()["code"]) == (409, "payment_not_retryable")
+
+
+def send(client: Client, path: str, body: Any, *, key: str) -> Any:
+    return client.post(
+        path, body, content_type="application/json", headers={"Idempotency-Key": key}
+    )
+
+
+# To be confirmed by the customer
+
+
+def test_an_order_whose_payment_has_to_be_confirmed_waits_and_says_where(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+) -> None:
+    gateway.action_url = ASKED
+    placed = orders.place({"A": 1}, payment=CONFIRMED, now=now)
+    assert (placed.order.status, placed.payment_status) == ("PENDING", "ACTION_REQUIRED")
+    assert placed.payment.action_url == ASKED
+    assert placed.order.pay_until is not None
+    assert held() == 1
+    asked = len(gateway.sent)
+
+    settling.settle_unfinished(now=now + timedelta(seconds=11))
+    assert (orders.status_of(placed.order.id), len(gateway.sent)) == ("PENDING", asked)
+
+    confirm(gateway, placed.order.payment_id, now)
+    deliver_outbox()
+    assert orders.status_of(placed.order.id) == "CONFIRMED"
+
+
+def confirm(scripted: ScriptedGateway, payment_id: UUID, now: datetime) -> None:
+    """The customer did, and a notification tells payments."""
+    (key,) = {r.key for r in scripted.sent if isinstance(r, Authorise)} & keys_of(payment_id)
+    reply = Reply(gateway_reference="ref")
+    scripted.decide(key, reply)
+    payment = payment_services.outcomes.load(payment_id)
+    payment_services.outcomes.record(payment, key, reply, now)
+
+
+def keys_of(payment_id: UUID) -> set[UUID]:
+    payment = payment_services.outcomes.load(payment_id)
+    return {operation.id for operation in payment.operations}
+
+
+def test_a_payment_that_nobody_confirms_ends_the_order_after_its_deadline(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+) -> None:
+    gateway.action_url = ASKED
+    order = orders.placed({"A": 1}, payment=CONFIRMED, now=now)
+    assert order.pay_until is not None
+
+    settling.settle_unfinished(now=order.pay_until + timedelta(seconds=1))
+
+    ended = Order.objects.get()
+    assert (ended.status, ended.reason) == ("REJECTED", "payment_not_completed")
+    assert ended.unsettled_since is None
+    assert state_of(order.id) is PaymentStatus.VOIDED
+    assert held() == 0
+
+
+def test_another_card_instead_of_a_confirmation_lets_the_first_payment_go(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+) -> None:
+    gateway.action_url = ASKED
+    order = orders.placed({"A": 1}, payment=CONFIRMED, now=now)
+    gateway.action_url = ""
+
+    paid = pay_again(order.id, now=now)
+
+    assert paid.order.status == "CONFIRMED"
+    assert paid.order.superseded_payment_id is None
+    assert state_of(order.id) is PaymentStatus.VOIDED
+    assert secured() == order.total_minor
+
+
+def test_a_try_that_died_before_the_first_payment_was_let_go_is_carried_on(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway.action_url = ASKED
+    order = orders.placed({"A": 1}, payment=CONFIRMED, now=now)
+    gateway.action_url = ""
+
+    def die(**_: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(payments, "void", die)
+        with pytest.raises(SystemExit):
+            pay_again(order.id, now=now)
+    settling.settle_unfinished(now=now + timedelta(seconds=11))
+
+    settled = Order.objects.get()
+    assert (settled.status, settled.superseded_payment_id) == ("CONFIRMED", None)
+    assert state_of(order.id) is PaymentStatus.VOIDED
+    assert secured() == order.total_minor
+
+
+# Prepaid
+
+
+def test_a_prepaid_order_waits_for_its_money(settings: Any, now: datetime) -> None:
+    settings.PAYMENT_METHODS = ["bank_transfer", "card"]
+    placed = orders.place(
+        {"A": 1}, payment=PaymentChoice(method="bank_transfer", token=""), now=now
+    )
+    assert (placed.order.status, placed.payment_status) == ("PENDING", PaymentStatus.PENDING)
+    due = placed.order.pay_until
+    assert due is not None
+    assert due > now + timedelta(days=1)
+    for days in range(1, 4):
+        settling.settle_unfinished(now=min(now + timedelta(days=days), due - timedelta(hours=1)))
+    assert orders.status_of(placed.order.id) == "PENDING"
+
+    payment_services.record_receipt(
+        payment_id=placed.order.id,
+        amount=Money(placed.order.total_minor, "GBP"),
+        reference="bank-1",
+        received_at=now + timedelta(days=1),
+        now=now + timedelta(days=1),
+    )
+    deliver_outbox()
+
+    assert orders.status_of(placed.order.id) == "CONFIRMED"
+    assert state_of(placed.order.id) is PaymentStatus.CAPTURED
+
+
+def test_a_prepaid_order_that_is_not_paid_in_time_is_rejected(settings: Any, now: datetime) -> None:
+    settings.PAYMENT_METHODS = ["bank_transfer", "card"]
+    order = orders.placed(
+        {"A": 1}, payment=PaymentChoice(method="bank_transfer", token=""), now=now
+    )
+    assert order.pay_until is not None
+
+    settling.settle_unfinished(now=order.pay_until + timedelta(seconds=1))
+
+    ended = Order.objects.get()
+    assert (ended.status, ended.reason) == ("REJECTED", "payment_not_completed")
+    assert held() == 0
