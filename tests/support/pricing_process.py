@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from itertools import count
+from typing import Any
 
 import django
 
@@ -46,7 +47,7 @@ def work(now: datetime) -> None:
             public.give_back(order_id=order_id, now=now)
 
 
-def hot() -> list:  # type: ignore[type-arg]
+def hot() -> list[Any]:
     from domains.pricing.models import Coupon
     from domains.pricing.public import Use
 

@@ -143,14 +143,19 @@ class PreviewForm(ServiceForm):
 class BatchForm(ServiceForm):
     count = forms.IntegerField(min_value=1, max_value=coupons.MOST_AT_ONCE)
     batch = forms.CharField(required=False, max_length=100, help_text="What they are for.")
-    prefix = forms.CharField(
+    beginning = forms.CharField(
         required=False, max_length=MAX_PREFIX_LENGTH, help_text="What each code begins with."
     )
     usage_limit = limit_field("Orders that may use each")
     usage_limit_per_customer = limit_field("Orders of each customer")
 
     def fault(self, place: str, code: str, detail: str) -> None:
-        super().fault("prefix" if place == "code" else place, code, detail)
+        super().fault("beginning" if place in ("code", "prefix") else place, code, detail)
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        said = dict(self.cleaned_data)
+        return {"prefix": said.pop("beginning"), **said}
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -304,7 +309,7 @@ class PromotionAdmin(PricingScreen):
         if form.is_valid():
             with form.refusals():
                 batch_id = coupons.create_coupons(
-                    promotion_id=found.pk, now=clock.now(), **form.cleaned_data
+                    promotion_id=found.pk, now=clock.now(), **form.terms
                 )
                 messages.success(request, f"{form.cleaned_data['count']} coupons are made.")
                 return HttpResponseRedirect(reverse("admin:pricing_coupon_batch", args=[batch_id]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -40,7 +41,7 @@ class KeptFilter(admin.SimpleListFilter):
 
 class PricingScreen(ScreenAdmin):
     reads, writes = "pricing.read", "pricing.write"
-    actions = ("archive_selected",)
+    actions: Sequence[str] = ("archive_selected",)
 
     def archive(self, found: Any) -> None:
         """Put one away, by its service."""

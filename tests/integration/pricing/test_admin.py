@@ -98,13 +98,13 @@ def test_coupons_are_made_by_the_hundred_and_taken_away_as_a_file(
 ) -> None:
     promotion_id = pricing.promotion(now=now, automatic=False)
     page = at("codes", promotion_id)
-    form = filled(clerk.get(page)) | {"count": "150", "prefix": "may-", "batch": "=May"}
+    form = filled(clerk.get(page)) | {"count": "150", "beginning": "may-", "batch": "=May"}
     made = clerk.post(page, form)
     rows = list(csv.reader(text_of(clerk.get(made["Location"])).splitlines()))
     assert rows[0] == ["code", "batch", "usage_limit", "used"]
     assert len({code for code, *_ in rows[1:]}) == Coupon.objects.count() == 150
     assert rows[1][1:] == ["'=May", "1", "0"]
-    bad = text_of(clerk.post(page, form | {"prefix": "a b"}))
+    bad = text_of(clerk.post(page, form | {"beginning": "a b"}))
     assert "Letters, digits, - and _" in bad
 
 

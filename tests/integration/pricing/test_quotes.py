@@ -276,3 +276,11 @@ def test_changed_terms_are_quoted_at_once(
             shipping.archive_shipping_method(code="standard", version=None, now=now)
         assert quote(now).shipping is None
     terms.forget()
+
+
+def test_an_order_that_is_changed_may_use_what_it_has_used(now: datetime) -> None:
+    last = pricing.coupon("LAST", now=now, usage_limit=1)
+    public.redeem(order_id=new_id(), uses=[last], customer_key="ann", now=now)
+    assert problems(quote(now, coupons=("LAST",))) == [("coupon_used_up", "/coupons/0")]
+    again = quote(now, coupons=("LAST",), redeemed=(last,))
+    assert (again.discount_minor, again.uses) == (200, (last,))

@@ -16,7 +16,7 @@ PRODUCT = UUID("01900000-0000-7000-8000-000000000001")
 
 def line(key: str = "0", **changes: Any) -> QuoteLine:
     """Two lanterns of 10.00 each, unless said otherwise."""
-    wanted = {
+    wanted: dict[str, Any] = {
         "product_id": PRODUCT,
         "sku": "LANTERN",
         "quantity": 2,

@@ -38,7 +38,8 @@ class Quotes(APIView):
     )
     def post(self, request: HttpRequest) -> HttpResponse:
         body = self.body(serializers.AskQuote)
-        actor = request.user or None  # nobody, where there is no token
+        # Nobody, where there is no token.
+        actor = self.actor if request.user else None
         currency = currency_of(
             None if body.currency is UNSET else body.currency, pointer="/currency"
         )
