@@ -21,6 +21,7 @@ def add_to_sales(events: Sequence[OrderStatusUpdated]) -> None:
                 status=event.status,
                 currency=event.currency,
                 total_minor=event.total_minor,
+                total_change_minor=event.total_change_minor,
                 occurred_at=event.occurred_at,
             )
             for event in events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from domains.orders.models import Order
@@ -11,6 +12,7 @@ from domains.payments import public as payments
 from domains.payments.public import PaymentState
 from domains.products import public as products
 from domains.products.models import Reservation, StockItem
+from domains.reporting.queries.books import compare_books
 from infrastructure.ids import new_id
 
 STAFF = By(kind=Kind.STAFF, id=new_id())
@@ -72,3 +74,14 @@ def assert_order_agrees(order_id: UUID) -> None:
 def stock(sku: str) -> tuple[int, int]:
     item = StockItem.objects.get(sku=sku)
     return item.on_hand, item.held
+
+
+def assert_books_agree(now: datetime) -> None:
+    """What `manage.py audit_books` compares without a broker: no differences, nothing in flight."""
+    later = now + timedelta(hours=1)
+    found = {
+        check.name: [f"{finding.subject}: {finding.detail}" for finding in check.differences]
+        for check in compare_books(now=later, due=later)
+        if check.differences
+    }
+    assert found == {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
+from uuid import UUID
 
 from domains.orders import public as orders
 from domains.payments import public as payments
@@ -34,7 +36,7 @@ MONEY = {
     payments.PaymentStatus.CAPTURED: books.Money.SECURED,
     # Money that was given back had been secured: the refund was somebody's decision.
     payments.PaymentStatus.PARTIALLY_REFUNDED: books.Money.SECURED,
-    payments.PaymentStatus.REFUNDED: books.Money.SECURED,
+    payments.PaymentStatus.REFUNDED: books.Money.GIVEN_BACK,
     payments.PaymentStatus.DECLINED: books.Money.RELEASED,
     payments.PaymentStatus.VOIDED: books.Money.RELEASED,
 }
@@ -57,8 +59,11 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     holds = Check(name="holds", about="orders: lines = what is held for them")
     paid = Check(name="payments", about="orders: total = guarantee of the payment method")
     settling = Check(name="settling", about="orders: decided and finished in their time")
+    earlier: list[books.Payment] = []
     for placement in books.joined(
-        settling.count(_orders()), holds.count(_holds()), paid.count(journal.count(_payments()))
+        settling.count(_orders()),
+        holds.count(_holds()),
+        paid.count(journal.count(_payments(earlier))),
     ):
         for check, find in (
             (holds, books.hold_finding),
@@ -67,6 +72,21 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
         ):
             if (finding := find(placement, due=due)) is not None:
                 check.take(finding)
+    paid.take_all(
+        Finding(
+            subject=f"payment {payment.payment_id}",
+            detail=f"is {payment.status}, though another one took its place",
+        )
+        for payment in earlier
+        if payment.money not in (books.Money.RELEASED, books.Money.GIVEN_BACK)
+    )
+    settling.take_all(
+        Finding(
+            subject=f"step {step_id} of order {order_id}",
+            detail="is unfinished, and nobody carries it out",
+        )
+        for step_id, order_id in orders.stray_steps()
+    )
     journal.take_all(
         Finding(
             subject=f"payment {row.payment_id}",
@@ -122,6 +142,9 @@ def _orders() -> Iterator[books.Order]:
             lines=row.lines,
             placed_at=row.placed_at,
             unsettled_since=row.unsettled_since,
+            refunded_minor=row.refunded_minor,
+            is_cheaper=row.is_cheaper,
+            waits_until=row.pay_until,
         )
 
 
@@ -130,7 +153,29 @@ def _holds() -> Iterator[books.Hold]:
         yield books.Hold(order_id=row.order_id, lines=row.lines, created_at=row.created_at)
 
 
-def _payments() -> Iterator[books.Payment]:
+def _payments(earlier: list[books.Payment]) -> Iterator[books.Payment]:
+    """Payments in the order of the ids of their orders, which those have that were the first.
+
+    earlier: to it are added those whose place another one took. There are few of them, and of those
+    that took it, so they are kept in memory; payments are read twice where there are any.
+    """
+    order_of = orders.replaced_payments()
+    later: dict[UUID, books.Payment] = {}
+    if order_of:
+        for payment in _read_payments():
+            if (order_id := order_of.get(payment.payment_id)) is not None:
+                later[order_id] = replace(payment, payment_id=order_id)
+    for payment in _read_payments():
+        if payment.payment_id in order_of:
+            continue
+        if payment.payment_id in later:
+            earlier.append(payment)
+            yield later[payment.payment_id]
+        else:
+            yield payment
+
+
+def _read_payments() -> Iterator[books.Payment]:
     for row in payments.payment_audit():
         yield books.Payment(
             payment_id=row.payment_id,

@@ -60,7 +60,8 @@ class Stock:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
     """`unsettled_since`: something is left to do since then. `lines`: by variant, what is still to
-    be sent. is_cheaper: it became so, and more may be secured than it costs.
+    be sent. is_cheaper: it became so, and more may be secured than it costs. waits_until: for its
+    customer, to try another payment.
 
     guarantee: None for a method that payments does not know, or no more.
     """
@@ -77,6 +78,7 @@ class Order:
     unsettled_since: datetime | None
     refunded_minor: int = 0
     is_cheaper: bool = False
+    waits_until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +128,6 @@ class Payment:
     secured_minor: int
     currency: str
     created_at: datetime
-    captured_minor: int = 0
     waits_until: datetime | None = None
     captured_minor: int = 0
 
@@ -307,7 +308,7 @@ def settling_finding(placement: Placement, *, due: datetime) -> Finding | None:
     order = placement.order
     if order is None or order.unsettled_since is None:
         return None
-    if order.stage == Stage.UNDECIDED and _is_the_customers_turn(placement.payment, due):
+    if order.stage == Stage.UNDECIDED and _is_the_customers_turn(order, placement.payment, due):
         return None
     since = order.placed_at if order.stage == Stage.UNDECIDED else order.unsettled_since
     return _finding(
@@ -318,8 +319,10 @@ def settling_finding(placement: Placement, *, due: datetime) -> Finding | None:
     )
 
 
-def _is_the_customers_turn(payment: Payment | None, due: datetime) -> bool:
-    return payment is not None and _is_young(payment.waits_until, due)
+def _is_the_customers_turn(order: Order, payment: Payment | None, due: datetime) -> bool:
+    return _is_young(order.waits_until, due) or (
+        payment is not None and _is_young(payment.waits_until, due)
+    )
 
 
 def _awaited(order: Order, hold: Hold | None, payment: Payment | None) -> str:

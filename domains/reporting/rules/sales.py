@@ -17,13 +17,14 @@ class Day(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """An order's status changed."""
+    """An order's status changed, or something beside it: then the status is the previous one."""
 
     previous_status: str
     status: str
     currency: str
     total_minor: int
     occurred_at: datetime
+    total_change_minor: int = 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -47,7 +48,10 @@ def sales_of(changes: Iterable[Change]) -> dict[Day, Sales]:
     for change in changes:
         day = Day(change.occurred_at.astimezone(UTC).date(), change.currency)
         sales = days.setdefault(day, Sales())
-        if change.status == "CONFIRMED":
+        if change.status == change.previous_status:
+            # What became cheaper or dearer after it was sold.
+            sales.confirmed_minor += change.total_change_minor
+        elif change.status == "CONFIRMED":
             sales.confirmed += 1
             sales.confirmed_minor += change.total_minor
         elif change.status == "REJECTED":

@@ -13,6 +13,7 @@ from domains.payments.public import PaymentStatus
 from tests.integration.orders.test_fulfilling import fulfil
 from tests.support.after_placement import (
     STAFF,
+    assert_books_agree,
     assert_order_agrees,
     codes_of,
     money_of,
@@ -45,6 +46,7 @@ def test_a_line_is_called_off_and_the_others_stand(now: datetime) -> None:
     assert money_of(order).captured_minor == 2000
     assert reread(order).status == "COMPLETED"
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_calling_off_the_last_units_calls_off_the_order(now: datetime) -> None:
@@ -58,6 +60,7 @@ def test_calling_off_the_last_units_calls_off_the_order(now: datetime) -> None:
     assert money_of(order).status is PaymentStatus.VOIDED
     assert (stock("A"), stock("B")) == ((5, 0), (5, 0))
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_an_order_of_which_the_rest_is_called_off_is_completed(now: datetime) -> None:
@@ -71,6 +74,7 @@ def test_an_order_of_which_the_rest_is_called_off_is_completed(now: datetime) ->
     with pytest.raises(OrderNotCancellable):
         cancel(order, now)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_what_was_sent_cannot_be_called_off(now: datetime) -> None:
@@ -82,6 +86,7 @@ def test_what_was_sent_cannot_be_called_off(now: datetime) -> None:
     with pytest.raises(OrderNotCancellable):
         cancel(order, now)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_a_part_that_is_paid_is_given_back_if_staff_say_so(now: datetime) -> None:
@@ -97,6 +102,7 @@ def test_a_part_that_is_paid_is_given_back_if_staff_say_so(now: datetime) -> Non
     assert money_of(order).refunded_minor == 1000
     assert stock("A") == (5, 2)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_a_paid_order_is_called_off_with_its_money_if_staff_say_so(now: datetime) -> None:
@@ -112,6 +118,7 @@ def test_a_paid_order_is_called_off_with_its_money_if_staff_say_so(now: datetime
     assert money_of(order).status is PaymentStatus.REFUNDED
     assert stock("A") == (5, 0)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_a_key_calls_off_once(now: datetime) -> None:

@@ -23,6 +23,7 @@ from infrastructure.money import Money
 from tests.integration.orders.test_fulfilling import fulfil
 from tests.support.after_placement import (
     STAFF,
+    assert_books_agree,
     assert_order_agrees,
     codes_of,
     line_ids,
@@ -66,6 +67,7 @@ def test_fewer_goods_cost_less_and_less_is_taken(now: datetime) -> None:
     assert money_of(order).captured_minor == 1000
     assert reread(order).status == "COMPLETED"
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_more_goods_are_authorised_anew_and_the_earlier_payment_is_let_go(now: datetime) -> None:
@@ -93,6 +95,7 @@ def test_more_goods_are_authorised_anew_and_the_earlier_payment_is_let_go(now: d
     assert (stock("A"), stock("C")) == ((5, 2), (5, 3))
     assert "edited" in codes_of(order)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_a_declined_card_changes_nothing(now: datetime) -> None:
@@ -104,6 +107,7 @@ def test_a_declined_card_changes_nothing(now: datetime) -> None:
     assert stock("A") == (5, 1)
     assert money_of(order).status is PaymentStatus.AUTHORISED
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_goods_that_went_meanwhile_let_the_new_authorisation_go(
@@ -151,6 +155,7 @@ def test_nobody_is_asked_for_what_is_owed_on_account(now: datetime) -> None:
     assert edit(order, now, lines=[more(order, "A", 3)]).is_done
     assert money_of(reread(order)).authorised_minor == 3000
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_what_was_taken_beyond_a_lower_total_is_given_back(now: datetime) -> None:
@@ -168,6 +173,7 @@ def test_what_was_taken_beyond_a_lower_total_is_given_back(now: datetime) -> Non
     fulfil(order, now)
     assert money_of(order).captured_minor == 3000
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_an_address_is_changed_without_touching_goods_or_money(now: datetime) -> None:
@@ -178,6 +184,7 @@ def test_an_address_is_changed_without_touching_goods_or_money(now: datetime) ->
     assert order.shipping_address["city"] == "York"
     assert "York" not in str(list(order.change_rows.values_list("data", flat=True)))
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_an_order_that_was_partly_sent_is_not_edited(now: datetime) -> None:

@@ -26,6 +26,7 @@ from infrastructure.ids import new_id
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,
+    assert_books_agree,
     assert_order_agrees,
     codes_of,
     money_of,
@@ -68,6 +69,7 @@ def test_all_of_an_order_is_sent_and_paid_and_so_it_is_completed(now: datetime) 
     assert money_of(order).captured_minor == 3000
     assert "fulfilled" in codes_of(order)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_parts_are_paid_to_the_minor_unit_and_add_up_to_the_total(now: datetime) -> None:
@@ -83,6 +85,7 @@ def test_parts_are_paid_to_the_minor_unit_and_add_up_to_the_total(now: datetime)
     assert [f.captured_minor for f in reread(order).fulfilments] == [1000, 2000, 1000]
     assert reread(order).status == "COMPLETED"
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_a_part_that_was_sent_leaves_the_rest_held(now: datetime) -> None:
@@ -96,6 +99,7 @@ def test_a_part_that_was_sent_leaves_the_rest_held(now: datetime) -> None:
     assert stock("A") == (3, 1)
     assert money_of(order).status is PaymentStatus.PARTIALLY_CAPTURED
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_no_more_is_sent_than_is_open(now: datetime) -> None:
@@ -112,6 +116,7 @@ def test_no_more_is_sent_than_is_open(now: datetime) -> None:
     with pytest.raises(OrderNotFulfillable):
         fulfil(order, now)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_a_key_sends_once(now: datetime) -> None:
@@ -147,6 +152,7 @@ def test_what_the_warehouse_lacks_is_not_paid_for(now: datetime) -> None:
     assert stock("A") == (5, 3)
     assert "step_refused" in codes_of(order)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_money_that_cannot_be_taken_keeps_the_goods_in(
@@ -162,6 +168,7 @@ def test_money_that_cannot_be_taken_keeps_the_goods_in(
     assert stock("A") == (5, 3)
     assert reread(order).fulfilments == []
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_what_was_taken_before_is_not_taken_again(now: datetime) -> None:
@@ -177,6 +184,7 @@ def test_what_was_taken_before_is_not_taken_again(now: datetime) -> None:
     fulfil(order, now)
     assert money_of(order).captured_minor == 3000
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_an_order_may_be_paid_after_it_was_sent_and_is_completed_then(now: datetime) -> None:
@@ -192,6 +200,7 @@ def test_an_order_may_be_paid_after_it_was_sent_and_is_completed_then(now: datet
     with pytest.raises(NothingToCapture):
         fulfilling.capture(order_id=order.id, by=STAFF, key=orders.key(), now=now)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_no_more_is_taken_than_is_to_be_paid(now: datetime) -> None:
@@ -221,6 +230,7 @@ def test_a_gateway_that_is_silent_is_asked_again_and_the_parcel_waits(
     assert reread(order).status == "COMPLETED"
     assert stock("A") == (2, 0)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_an_order_that_is_not_confirmed_sends_nothing(now: datetime) -> None:

@@ -28,6 +28,7 @@ from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     ANOTHER,
     STAFF,
+    assert_books_agree,
     assert_order_agrees,
     codes_of,
     line_ids,
@@ -72,6 +73,7 @@ def test_everything_is_given_back(now: datetime) -> None:
         refund(order, now)
     assert codes_of(order).count("refunded") == 1
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_no_unit_is_given_back_twice(now: datetime) -> None:
@@ -82,6 +84,7 @@ def test_no_unit_is_given_back_twice(now: datetime) -> None:
         refund(order, now, units=units(order, {"A": 1}))
     assert reread(order).refunded_minor == 3000
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_an_amount_is_given_back_as_a_courtesy_and_lowers_what_is_left(now: datetime) -> None:
@@ -92,6 +95,7 @@ def test_an_amount_is_given_back_as_a_courtesy_and_lowers_what_is_left(now: date
     refund(order, now)
     assert money_of(order).refunded_minor == 2000
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_nothing_is_given_back_that_was_not_taken(now: datetime) -> None:
@@ -120,6 +124,7 @@ def test_a_gateway_that_refuses_leaves_the_money_here(
     gateway.refusal = ""
     assert refund(order, now).is_done
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_much_money_takes_a_second_person(now: datetime, settings: Any) -> None:
@@ -147,6 +152,7 @@ def test_much_money_takes_a_second_person(now: datetime, settings: Any) -> None:
         "refunded",
     ]
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_a_second_person_may_say_no(now: datetime, settings: Any) -> None:
@@ -160,6 +166,7 @@ def test_a_second_person_may_say_no(now: datetime, settings: Any) -> None:
     assert (refused.step.state, refused.step.refusal) == ("REFUSED", "not_approved")
     assert money_of(order).refunded_minor == 0
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def announced(order: Order, now: datetime, **quantities: int) -> Any:
@@ -217,6 +224,7 @@ def test_goods_come_back_are_looked_at_and_paid_for(now: datetime) -> None:
     with pytest.raises(ReturnNotReceived):
         refund(order, now, return_id=made.id)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_no_more_comes_back_than_was_sent(now: datetime) -> None:
@@ -235,6 +243,7 @@ def test_no_more_comes_back_than_was_sent(now: datetime) -> None:
         received(order, second.id, now)
     assert stock("A") == (20, 0)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def test_a_line_that_was_refunded_is_not_refunded_again_when_it_comes_back(now: datetime) -> None:
@@ -246,3 +255,4 @@ def test_a_line_that_was_refunded_is_not_refunded_again_when_it_comes_back(now: 
     refund(order, now, return_id=made.id)
     assert reread(order).refunded_minor == 3000
     assert_order_agrees(order.id)
+    assert_books_agree(now)

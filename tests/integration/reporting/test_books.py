@@ -164,7 +164,7 @@ def test_a_confirmed_order_without_all_its_goods(
     )
 
     assert differences(now)["holds"] == [
-        f"order {order.number} {order.id}: {variants['A']}: ordered 2, held 1"
+        f"order {order.number} {order.id}: {variants['A']}: to be sent 2, held 1"
     ]
 
 

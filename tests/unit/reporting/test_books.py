@@ -202,12 +202,12 @@ class TestHolds:
             ),
             (
                 {"order": order(), "hold": hold(lines={LANTERN: 2, HEART: 1})},
-                f"{LANTERN}: ordered 3, held 2; {HEART}: ordered 0, held 1",
+                f"{LANTERN}: to be sent 3, held 2; {HEART}: to be sent 0, held 1",
                 False,
             ),
             (
                 {"order": pending(placed_at=YOUNG), "hold": hold(lines={})},
-                f"{LANTERN}: ordered 3, held 0",
+                f"{LANTERN}: to be sent 3, held 0",
                 False,
             ),
         ],

@@ -1,0 +1,79 @@
+"""One of each command on a confirmed order of two A."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from domains.orders.models import Order
+from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.rules.history import By, Kind
+from domains.orders.services import cancelling, editing, fulfilling, refunding, returning
+from infrastructure.ids import new_id
+
+BY = By(kind=Kind.STAFF, id=new_id())
+
+
+def _fulfil(order: Order, now: datetime) -> None:
+    fulfilling.fulfil(order_id=order.id, lines=None, warehouse="main", by=BY, key=None, now=now)
+
+
+def _capture(order: Order, now: datetime) -> None:
+    fulfilling.capture(order_id=order.id, by=BY, key=None, now=now)
+
+
+def _cancel_lines(order: Order, now: datetime) -> None:
+    lines = {order.lines[0].id: 1}
+    cancelling.cancel(
+        order_id=order.id, reason="", lines=lines, refund=True, by=BY, key=None, now=now
+    )
+
+
+def _cancel(order: Order, now: datetime) -> None:
+    cancelling.cancel(order_id=order.id, reason="", refund=True, by=BY, key=None, now=now)
+
+
+def _edit(order: Order, now: datetime) -> None:
+    more = editing.LineEdit(line_id=order.lines[0].id, quantity=3)
+    wanted = editing.Edit(lines=[more], token="tok_visa")
+    editing.edit(order_id=order.id, edit=wanted, reason="", by=BY, key=None, now=now)
+
+
+def _refund(order: Order, now: datetime) -> None:
+    wish = RefundWish(units={order.lines[0].id: 1})
+    refunding.refund(order_id=order.id, wish=wish, reason="", by=BY, key=None, now=now)
+
+
+def _receive(order: Order, now: datetime) -> None:
+    [announced] = order.returns
+    returning.receive_return(
+        order_id=order.id,
+        return_id=announced.id,
+        inspected=None,
+        warehouse="main",
+        by=BY,
+        key=None,
+        now=now,
+    )
+
+
+def announce(order: Order, now: datetime) -> None:
+    """A return of one A that staff have approved, of an order that was sent."""
+    lines = {order.lines[0].id: 1}
+    _, made, _ = returning.request_return(
+        order_id=order.id, lines=lines, reason="", by=BY, key=None, now=now
+    )
+    returning.decide_return(
+        order_id=order.id, return_id=made.id, approve=True, reason="", by=BY, now=now
+    )
+
+
+COMMANDS: dict[str, Callable[[Order, datetime], None]] = {
+    "fulfil": _fulfil,
+    "capture": _capture,
+    "cancel_lines": _cancel_lines,
+    "cancel": _cancel,
+    "edit": _edit,
+    "refund": _refund,
+    "receive": _receive,
+}
