@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, ClassVar, NoReturn, Self
 from uuid import UUID
 
@@ -61,11 +62,16 @@ class Tracked(models.Model):
     def _remember(self) -> None:
         # Only columns: copying __dict__ whole would copy the loaded children as well.
         values = self.__dict__
-        values["_stored"] = {
-            name: _copied(value) if isinstance(value, _MUTABLE) else value
-            for name in _attribute_names(type(self))
-            if (value := values.get(name, _MISSING)) is not _MISSING
-        }
+        names, get_all, may_change = _remembered(type(self))
+        try:
+            stored = dict(zip(names, get_all(values), strict=True))
+        except KeyError:  # some are deferred
+            stored = {name: values[name] for name in names if name in values}
+        for name in may_change:
+            if isinstance(value := stored.get(name), _MUTABLE):
+                # Most of them are empty, and a deep copy finds that out slowly.
+                stored[name] = deepcopy(value) if value else type(value)()
+        values["_stored"] = stored
 
     def _changed_fields(self) -> tuple[models.Field[Any, Any], ...]:
         values, stored = self.__dict__, self.__dict__["_stored"]
@@ -76,22 +82,41 @@ class Tracked(models.Model):
             field
             for field, name, always in _written_fields(type(self))
             if name in values  # else deferred, so not changed
-            and (always or stored.get(name, _MISSING) != values[name])
+            and (
+                always
+                # Mostly it is the very same object.
+                or ((old := stored.get(name, _MISSING)) is not values[name] and old != values[name])
+            )
         )
 
 
 _MISSING = object()
 _MUTABLE = (list, dict)
-
-
-def _copied(value: Any) -> Any:
-    # Most of them are empty, and a deep copy finds that out slowly.
-    return deepcopy(value) if value else type(value)()
+# Fields whose values cannot be changed in place.
+_SCALAR = {
+    models.BigIntegerField,
+    models.BooleanField,
+    models.CharField,
+    models.DateTimeField,
+    models.ForeignKey,
+    models.IntegerField,
+    models.PositiveIntegerField,
+    models.PositiveSmallIntegerField,
+    models.TextField,
+    models.UUIDField,
+}
 
 
 @cache
-def _attribute_names(model: type[models.Model]) -> tuple[str, ...]:
-    return tuple(field.attname for field in model._meta.concrete_fields)
+def _remembered(
+    model: type[models.Model],
+) -> tuple[tuple[str, ...], Callable[[dict[str, Any]], tuple[Any, ...]], tuple[str, ...]]:
+    """The attributes of the columns, what gets them all, and those whose values may change in
+    place."""
+    fields = model._meta.concrete_fields
+    names = tuple(field.attname for field in fields)
+    may_change = tuple(field.attname for field in fields if type(field) not in _SCALAR)
+    return names, itemgetter(*names), may_change
 
 
 @cache

@@ -24,7 +24,7 @@ def test_while_no_consumer_decides_new_orders_are_refused_and_none_is_lost(
     shop.restart_role("web", ORDERS_ASYNC_PROMISE="1")
     shop.wait_until_ready()
     shop.kill_role("consumer")
-    keys = (f"overload {number}" for number in count())
+    keys = (f"overload-{number}" for number in count())
     sent: dict[str, httpx.Response] = {}
 
     def send() -> httpx.Response:
@@ -40,8 +40,8 @@ def test_while_no_consumer_decides_new_orders_are_refused_and_none_is_lost(
         accepted = {key: told for key, told in sent.items() if told.status_code == 202}
         assert len(accepted) == len(sent) - 1
         # Nobody waits for the consumer who waits for an answer, or has one.
-        assert buyer.send(goods[1], key="overload synchronous").status_code == 201
-        again = buyer.send(goods[0], key="overload 0", Prefer="respond-async")
+        assert buyer.send(goods[1], key="overload-synchronous").status_code == 201
+        again = buyer.send(goods[0], key="overload-0", Prefer="respond-async")
         assert again.headers["Idempotency-Replayed"] == "true"
 
         shop.start_role("consumer")
