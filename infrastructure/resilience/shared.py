@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import redis
 import structlog
@@ -127,7 +127,7 @@ class SharedState:
 
     def _seen(self, act: str, turn: str | None, alone: Callable[[], Seen]) -> Seen:
         def ask() -> Seen:
-            arguments = [self._key, act, turn or "", *self._arguments]
+            arguments: list[Any] = [self._key, act, turn or "", *self._arguments]
             try:
                 wait_ms, given, failures = self._redis.evalsha(_SHA, 1, *arguments)
             except redis.exceptions.NoScriptError:

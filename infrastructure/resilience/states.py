@@ -61,7 +61,10 @@ class LocalState:
     def __init__(self, policy: Policy, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._policy, self._clock = policy, clock
         self._lock = threading.Lock()
-        self.reset()
+        self._failures, self._failed_at = 0, 0.0
+        self._openings, self._open_until = 0, 0.0
+        self._turn: str | None = None
+        self._turn_until = 0.0
 
     def look(self, *, turn: str | None) -> Seen:
         with self._lock:
@@ -106,10 +109,8 @@ class LocalState:
         self._clear()
 
     def _clear(self) -> None:
-        self._failures, self._failed_at = 0, 0.0
-        self._openings, self._open_until = 0, 0.0
-        self._turn: str | None = None
-        self._turn_until = 0.0
+        self._failures = self._openings = 0
+        self._turn = None
 
     def _failures_at(self, now: float) -> int:
         return self._failures if now - self._failed_at < self._policy.within_s else 0

@@ -13,7 +13,6 @@ from domains.payments import rules
 from domains.payments.errors import OperationDoesNotFit
 from domains.payments.models.giving_back import GivingBack
 from domains.payments.models.operations import Operation
-from domains.payments.models.taking import Taking
 from domains.payments.rules import OperationKind, OperationState, Reply
 from infrastructure.aggregates import AggregateQuerySet
 
@@ -45,7 +44,7 @@ class PaymentQuerySet(AggregateQuerySet):
         )
 
 
-class Payment(Taking, GivingBack):
+class Payment(GivingBack):
     """Its id is given by whoever wants to be paid, so that asking twice is asking once."""
 
     objects = PaymentQuerySet.as_manager()
@@ -135,6 +134,14 @@ class Payment(Taking, GivingBack):
         )
         self.operations.append(operation)
         self._took_effect(operation, Reply(gateway_reference=reference), now)
+        self._update_status(now)
+        return True
+
+    def record_dispute(self, now: datetime) -> bool:
+        """The customer's bank asks for the money back: staff has to answer at the gateway."""
+        if self.needs_attention_at is not None:
+            return False
+        self.needs_attention_at = now
         self._update_status(now)
         return True
 

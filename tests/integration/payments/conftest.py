@@ -167,6 +167,13 @@ class GatewayProcess:
         self.kill()
         self._client.close()
 
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what a notification brings about."""
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, "the notification did not arrive"
+            time.sleep(0.02)
+
     def get(self, path: str) -> httpx.Response:
         return self._client.get(path)
 

@@ -27,6 +27,8 @@ SETTINGS = {
     "SELLER_NAME": "Shop Ltd",
 }
 
+STRIPE = {"STRIPE_SECRET_KEY": "sk_test_123", "STRIPE_WEBHOOK_SECRET": "whsec_123"}
+
 
 def started(kind: str, **changed: str) -> subprocess.CompletedProcess[str]:
     look = f"from config.settings import {kind} as s; print(s.PAYMENT_GATEWAY, s.PAYMENT_METHODS)"
@@ -56,6 +58,7 @@ def test_production_offers_nothing_on_account_unasked() -> None:
             "PAYMENT_GATEWAY_SECRET is shorter than 32 characters",
         ),
         ({"ORDER_NUMBER_KEY": "o" * 31}, "ORDER_NUMBER_KEY is shorter than 32 characters"),
+        ({"PAYMENTS_DOWN": "ignore"}, "PAYMENTS_DOWN must be refuse or accept"),
         (
             {"PAYMENT_METHODS": "cheque"},
             "PAYMENT_METHODS must be of bank_transfer, card, free and invoice",
@@ -73,8 +76,24 @@ def test_production_does_not_start_on_weak_or_missing_settings(
 
 @pytest.mark.parametrize("name", sorted({*gateways.ADAPTERS} - {gateways.NO_GATEWAY}))
 def test_every_adapter_but_none_can_be_chosen(name: str) -> None:
-    offered = ["bank_transfer", "card", "free", "invoice"]
-    assert started("local", PAYMENT_GATEWAY=name).stdout == f"{name} {offered}\n"
+    chosen = started("local", PAYMENT_GATEWAY=name, **STRIPE)
+
+    assert chosen.stdout == f"{name} ['bank_transfer', 'card', 'free', 'invoice']\n"
+
+
+def test_stripe_needs_its_own_settings_and_no_others() -> None:
+    without = {"PAYMENT_GATEWAY_SECRET": "", "PAYMENT_GATEWAY_URL": ""}
+
+    assert started("production", PAYMENT_GATEWAY="stripe", **STRIPE, **without).returncode == 0
+    refused = started(
+        "production",
+        PAYMENT_GATEWAY="stripe",
+        STRIPE_WEBHOOK_SECRET="secret",
+        STRIPE_API_BASE="http://127.0.0.1:12111",
+    ).stderr
+    assert "  - STRIPE_SECRET_KEY (or STRIPE_SECRET_KEY_FILE) is missing\n" in refused
+    assert "  - STRIPE_WEBHOOK_SECRET must begin with whsec_\n" in refused
+    assert "  - STRIPE_API_BASE must begin with https://\n" in refused
 
 
 def test_every_method_can_be_offered() -> None:
