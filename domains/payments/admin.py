@@ -253,6 +253,7 @@ class DifferenceAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[ReconciliationDifference]
     ) -> TemplateResponse | None:
         actor_id = request.user.pk
+        assert actor_id is not None  # nobody else comes here
 
         def close(difference: ReconciliationDifference, reason: str) -> str:
             services.close_difference(

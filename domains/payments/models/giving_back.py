@@ -7,15 +7,15 @@ from uuid import UUID
 
 from domains.payments.errors import PaymentNotCaptured, RefundTooLarge
 from domains.payments.events import PaymentRefunded
-from domains.payments.models.base import PaymentBase
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation
+from domains.payments.models.taking import Taking
 from domains.payments.rules import Capabilities, OperationKind
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
 
-class GivingBack(PaymentBase):
+class GivingBack(Taking):
     class Meta:
         abstract = True
 

@@ -139,8 +139,8 @@ class Payment(GivingBack):
 
     def record_dispute(self, now: datetime) -> bool:
         """The customer's bank asks for the money back: staff has to answer at the gateway."""
-        if self.needs_attention_at is not None:
-            return False
+        if self.needs_attention_at is not None or self.unfinished is not None:
+            return False  # what has no outcome yet must be asked for again
         self.needs_attention_at = now
         self._update_status(now)
         return True

@@ -130,6 +130,7 @@ def report(
 
 def report_missing_there(gateway: str, ours: KnownOperation, *, now: datetime) -> None:
     """Write down that the gateway knows nothing of what we have as done."""
+    assert ours.finished_at is not None  # what is done was finished
     difference = ReconciliationDifference(
         gateway=gateway,
         kind=DifferenceKind.MISSING_THERE,

@@ -12,8 +12,10 @@ import pytest
 from django.test import Client
 
 from domains.payments import public, services
+from domains.payments.gateways.port import Dispute, Notification
 from domains.payments.gateways.simulated import signature_of
 from domains.payments.models import Operation, Payment, ReconciliationDifference
+from domains.payments.rules import Reply
 from infrastructure import clock
 from infrastructure.ids import new_id
 from infrastructure.money import Money
@@ -157,6 +159,34 @@ def test_an_authorisation_that_expired_at_the_gateway_is_voided_here(
 
     assert public.payment_states([payment.id])[payment.id].status == "VOIDED"
     assert told(payment.id) == [AUTHORISED, "payments.payment_voided"]
+
+
+def test_a_dispute_is_shown_to_staff_and_moves_no_money(
+    now: datetime, gateway_that_notifies: ScriptedGateway
+) -> None:
+    payment = payments.captured_payment(now)
+    dispute = Dispute(
+        reference="dp_1",
+        authorisation=payment.operations[0].gateway_reference,
+        reason="fraudulent",
+        status="needs_response",
+        amount_minor=1_999,
+        currency="GBP",
+    )
+    gateway_that_notifies.notification = lambda **_: Notification(  # type: ignore[assignment]
+        key=None, reply=Reply(), dispute=dispute
+    )
+
+    for _ in range(2):
+        assert not services.receive_notification(
+            gateway="simulated", body=b"", signature="", now=now
+        )
+
+    (found,) = ReconciliationDifference.objects.all()
+    assert (found.kind, found.payment_id) == ("DISPUTE", payment.id)
+    assert found.their_state == "needs_response: fraudulent"
+    stored = Payment.objects.get(pk=payment.id)
+    assert (stored.status, stored.needs_attention_at) == ("CAPTURED", now)
 
 
 def test_customers_refresh_their_own_payments_only(
