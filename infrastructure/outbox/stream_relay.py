@@ -258,7 +258,7 @@ class StreamSession:
             pipeline.xlen(key)
             pipeline.xrange(key, "-", "+", 1)
         pipeline.time()
-        *answers, (seconds, micros) = cast("list[Any]", pipeline.execute())
+        *answers, (seconds, micros) = pipeline.execute()
         oldest = [float(raws[0][0].split("-")[0]) / 1000 for raws in answers[1::2] if raws]
         age = max(seconds + micros / 1e6 - min(oldest), 0.0) if oldest else 0.0
         metrics.OLDEST.labels(self._label).set(age)

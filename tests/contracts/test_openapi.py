@@ -21,20 +21,32 @@ ROOT = Path(__file__).parents[2]
 
 # Whoever may call these without a token was decided on purpose; see docs/security.md.
 PUBLIC_ROUTES = {
+    "DELETE /api/v1/carts/{cart_id}",
+    "DELETE /api/v1/carts/{cart_id}/hold",
+    "DELETE /api/v1/carts/{cart_id}/items/{sku}",
     "GET /.well-known/jwks.json",
     "GET /api/docs/",
+    "GET /api/v1/carts/{cart_id}",
+    "GET /api/v1/carts/{cart_id}/problems",
+    "GET /api/v1/carts/{cart_id}/shipping-options",
     "GET /api/v1/categories",
     "GET /api/v1/categories/{id_or_slug}",
     "GET /api/v1/openapi.json",
     "GET /api/v1/products",
     "GET /api/v1/products/{id_or_slug}",
     "GET /api/v1/shipping-methods",
+    "PATCH /api/v1/carts/{cart_id}",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/token",
     "POST /api/v1/auth/token/refresh",
+    "POST /api/v1/carts",
+    "POST /api/v1/carts/{cart_id}/hold",
+    "POST /api/v1/carts/{cart_id}/items",
+    "POST /api/v1/carts/{cart_id}/seen",
     "POST /api/v1/payments/webhooks/{gateway}",
     "POST /api/v1/quotes",
+    "PUT /api/v1/carts/{cart_id}/items/{sku}",
 }
 
 # Pictures of products, where neither a proxy nor a CDN serves them. No call of the API.

@@ -75,8 +75,8 @@ class Item(Out, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, priced: PricedLine, quoted: pricing.QuotedLine | None, currency: str) -> Self:
-        def money(amount_minor: int | None) -> Money | None:
-            return None if amount_minor is None else Money.of_minor(amount_minor, currency)
+        def money(amount_minor: int) -> Money:
+            return Money.of_minor(amount_minor, currency)
 
         return cls(
             sku=priced.line.sku,
@@ -85,11 +85,11 @@ class Item(Out, frozen=True, kw_only=True):
             note=priced.line.note,
             supply=priced.supply.value,
             unit_price=None if priced.offer is None else Money.of(priced.offer.unit_price),
-            subtotal=money(quoted and quoted.subtotal_minor),
-            discount=money(quoted and quoted.discount_minor),
-            tax=money(quoted and quoted.tax_minor),
+            subtotal=None if quoted is None else money(quoted.subtotal_minor),
+            discount=None if quoted is None else money(quoted.discount_minor),
+            tax=None if quoted is None else money(quoted.tax_minor),
             tax_rate=None if quoted is None else quoted.tax_rate,
-            total=money(quoted and quoted.total_minor),
+            total=None if quoted is None else money(quoted.total_minor),
         )
 
 

@@ -125,14 +125,18 @@ def _sha(script: str) -> str:
     return sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
-@cache
-def scripts() -> Scripts:
-    """Raises CartsUnavailable where, in production, the server would forget what it was told."""
-    made = Scripts(
+def connect() -> Scripts:
+    return Scripts(
         settings.REDIS_CARTS_URL,
         replicas=settings.CARTS_REPLICAS,
         timeout_s=settings.CARTS_TIMEOUT_SECONDS,
     )
+
+
+@cache
+def scripts() -> Scripts:
+    """Raises CartsUnavailable where, in production, the server would forget what it was told."""
+    made = connect()
     if settings.ENVIRONMENT == "production":
         try:
             found = faults(made.client)
@@ -162,7 +166,8 @@ def faults(client: redis.Redis) -> list[str]:
 
 
 def _info(client: redis.Redis, section: str) -> dict[str, Any]:
-    return cast("dict[str, Any]", client.info(section))
+    found: dict[str, Any] = client.info(section)
+    return found
 
 
 def _asked(client: redis.Redis, name: str) -> str | None:

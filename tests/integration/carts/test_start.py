@@ -1,0 +1,43 @@
+"""What is checked of the carts' server when a release starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domains.carts import errors
+from domains.carts.apps import carts_are_kept
+from domains.carts.models import connection
+from tests.support.valkey import DURABLE, own_valkey
+
+
+@pytest.fixture
+def production(settings: Any) -> Any:
+    settings.ENVIRONMENT = "production"
+    connection.scripts.cache_clear()
+    yield settings
+    connection.scripts.cache_clear()
+
+
+def test_production_refuses_a_server_that_forgets(production, tmp_path):
+    with own_valkey(tmp_path, ("--appendonly yes", "--appendfsync everysec")) as server:
+        production.REDIS_CARTS_URL = server.url
+        assert [fault.id for fault in carts_are_kept(databases=["default"])] == ["carts.E001"]
+        with pytest.raises(errors.CartsUnavailable):
+            connection.scripts()
+        with server.client as client:
+            client.config_set("appendfsync", "always")
+        assert carts_are_kept(databases=["default"]) == []
+        assert connection.scripts() is connection.scripts()
+
+
+def test_a_server_that_is_away_does_not_stop_a_release(production, tmp_path):
+    with own_valkey(tmp_path, DURABLE) as server:
+        production.REDIS_CARTS_URL = server.url
+    assert [fault.id for fault in carts_are_kept(databases=["default"])] == ["carts.W001"]
+
+
+def test_elsewhere_nothing_is_asked(settings):
+    settings.REDIS_CARTS_URL = "redis://127.0.0.1:1"
+    assert carts_are_kept(databases=["default"]) == []
