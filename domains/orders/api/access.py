@@ -37,7 +37,7 @@ def order_for(request: HttpRequest, order_id: UUID, *, everybody: str) -> Order:
         assert actor is not None
         return queries.order_of(None if actor.may(everybody) else actor.id, order_id)
     order = queries.order_of(None, order_id)
-    if not tokens.opens(token, token_hash=order.token_hash):
+    if order.token_hash is None or not tokens.opens(token, token_hash=bytes(order.token_hash)):
         raise OrderNotFound(f"There is no order {order_id}.")
     return order
 

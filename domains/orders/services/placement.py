@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,7 +33,7 @@ from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
-__all__ = ["Placed", "WantedLine", "cancel_order", "place", "place_order", "replayed"]
+__all__ = ["Placed", "WantedLine", "Wish", "cancel_order", "place", "place_order", "replayed"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,19 +63,8 @@ class Placed:
         return order.refusal()
 
 
-def place_order(
-    *,
-    customer_id: UUID | None,
-    lines: Sequence[WantedLine],
-    currency: str,
-    shipping_address: dict[str, Any],
-    payment: PaymentChoice,
-    asynchronous: bool,
-    key: IdempotencyKey,
-    now: datetime,
-    **more: Any,
-) -> Placed:
-    """Place an order, once per idempotency key however often it is sent. more: as `Wish` has it.
+def place_order(*, wish: Wish, key: IdempotencyKey, now: datetime) -> Placed:
+    """Place an order, once per idempotency key however often it is sent.
 
     Synchronous: the order comes back decided, or still PENDING if the gateway gave no answer in
     its time, or the customer has to do something first. Asynchronous: it comes back PENDING.
@@ -85,15 +73,6 @@ def place_order(
     OrdersOverloaded before anything is written, and OrderInProgress while another request with the
     key is at work.
     """
-    wish = Wish(
-        customer_id=customer_id,
-        lines=lines,
-        currency=currency,
-        shipping_address=shipping_address,
-        payment=payment,
-        asynchronous=asynchronous,
-        **more,
-    )
     try:
         order = drafted(wish, order_id=new_id(), now=now)
     except DomainError:

@@ -25,6 +25,6 @@ def hash_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def opens(token: str, *, token_hash: bytes | None) -> bool:
-    """Whether a token is the one of an order. None: of an order that no token opens."""
-    return token_hash is not None and hmac.compare_digest(hash_of(token), bytes(token_hash))
+def opens(token: str, *, token_hash: bytes) -> bool:
+    """Whether a token is the one that an order keeps the hash of."""
+    return hmac.compare_digest(hash_of(token), token_hash)

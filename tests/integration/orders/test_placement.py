@@ -414,16 +414,14 @@ def test_recovery_leaves_young_orders_to_their_requests(now: datetime) -> None:
 
 
 def _place_lines(lines: list[placement.WantedLine], *, now: datetime) -> placement.Placed:
-    return placement.place_order(
+    wish = placement.Wish(
         customer_id=new_id(),
         lines=lines,
         currency="GBP",
         shipping_address=orders.ADDRESS,
         payment=orders.VISA,
-        asynchronous=False,
-        key=orders.key(),
-        now=now,
     )
+    return placement.place_order(wish=wish, key=orders.key(), now=now)
 
 
 def _never_answers(order_ids: list[Any]) -> Any:

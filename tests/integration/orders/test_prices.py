@@ -51,16 +51,14 @@ def test_the_price_of_one_depends_on_how_many_are_ordered(now: datetime) -> None
 
 def test_lines_of_one_sku_count_together(now: datetime) -> None:
     lines = [WantedLine(sku="A", quantity=4), WantedLine(sku="A", quantity=6)]
-    order = orders.placement.place_order(
+    wish = orders.placement.Wish(
         lines=lines,
         customer_id=users.customer().id,
         currency="GBP",
         shipping_address=orders.ADDRESS,
         payment=orders.VISA,
-        asynchronous=False,
-        key=orders.key(),
-        now=now,
-    ).order
+    )
+    order = orders.placement.place_order(wish=wish, key=orders.key(), now=now).order
     assert [line.unit_price_minor for line in order.lines] == [900, 900]
 
 

@@ -72,7 +72,7 @@ def test_an_order_tells_what_its_total_is_made_of(now: datetime) -> None:
     assert order["tax"] == gbp("4.60")
     (line,) = order["lines"]
     assert (line["discount"], line["amount"]) == (gbp("2.40"), gbp("21.60"))
-    assert (line["tax"], Decimal(line["tax_rate"])) == (gbp("3.60"), 20)
+    assert (line["tax"], Decimal(line["tax_rate"])) == (gbp("3.60"), Decimal(20))
     assert order["coupons"] == ["TEN"]
 
 

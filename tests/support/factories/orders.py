@@ -37,16 +37,16 @@ def key(text: str | None = None, *, body: object = "") -> IdempotencyKey:
 
 def place(quantities: Mapping[str, int], *, now: datetime, **changes: Any) -> placement.Placed:
     """Place an order of these quantities per SKU, paid by a card that is good."""
-    wanted = {
+    wanted: dict[str, Any] = {
         "customer_id": new_id(),
         "currency": "GBP",
         "shipping_address": ADDRESS,
         "payment": VISA,
-        "asynchronous": False,
-        "key": key(),
     } | changes
+    sent_under = wanted.pop("key", None) or key()
     lines = [placement.WantedLine(sku=sku, quantity=n) for sku, n in quantities.items()]
-    return placement.place_order(lines=lines, now=now, **wanted)
+    wish = placement.Wish(lines=lines, **wanted)
+    return placement.place_order(wish=wish, key=sent_under, now=now)
 
 
 def placed(quantities: Mapping[str, int], *, now: datetime, **changes: Any) -> Order:

@@ -188,7 +188,7 @@ class Orders(PlacingView):
     def post(self, request: HttpRequest) -> HttpResponse:
         body = self.body(serializers.PlaceOrder)
         key = self.key_of(request, body, body.email or "")
-        placed = placement.place_order(
+        wish = Wish(
             **_whose_order(caller_of(request), body),
             **body.terms(),
             lines=[
@@ -200,9 +200,8 @@ class Orders(PlacingView):
             coupons=body.coupons,
             shipping_method=body.shipping_method or None,
             asynchronous=self.prefer(request).respond_async,
-            key=key,
-            now=clock.now(),
         )
+        placed = placement.place_order(wish=wish, key=key, now=clock.now())
         return self.answer_placed(request, placed)
 
 
