@@ -13,7 +13,7 @@ from tests.integration.orders.test_api import body, post
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, customer, staff
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.support.after_placement import (
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def cancel(order: Order, now: datetime, **changes: object) -> Order:

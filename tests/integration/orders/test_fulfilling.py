@@ -37,7 +37,7 @@ from tests.support.after_placement import (
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def fulfil(order: Order, now: datetime, **changes: object) -> fulfilling.Begun:
@@ -212,6 +212,7 @@ def test_no_more_is_taken_than_is_to_be_paid(now: datetime) -> None:
         )
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_gateway_that_is_silent_is_asked_again_and_the_parcel_waits(
     now: datetime, gateway: ScriptedGateway
 ) -> None:
