@@ -155,4 +155,7 @@ def _told() -> int:
 
 def _changed_since(sequence: int) -> bool:
     """Whether somebody said so. While nothing can be heard, the age of the terms is the net."""
-    return settings.CACHE_ENABLED and installed().local.was_dropped(TAG, since=sequence)
+    if not settings.CACHE_ENABLED:
+        return False
+    local = installed().local
+    return local.is_live and local.was_dropped(TAG, since=sequence)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from domains.pricing import public
 from domains.pricing.queries import terms
 from domains.pricing.rules.terms import Conditions, ShippingRate
 from domains.pricing.services import coupons, promotions, shipping
 from domains.products.public import create_category
+from infrastructure.cache.local import LocalCache
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from tests.support.factories import pricing, products
@@ -284,3 +288,30 @@ def test_an_order_that_is_changed_may_use_what_it_has_used(now: datetime) -> Non
     assert problems(quote(now, coupons=("LAST",))) == [("coupon_used_up", "/coupons/0")]
     again = quote(now, coupons=("LAST",), redeemed=(last,))
     assert (again.discount_minor, again.uses) == (200, (last,))
+
+
+def test_terms_are_read_anew_when_another_process_says_that_they_changed(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = LocalCache(most_entries=1, most_bytes=1)
+    heard = SimpleNamespace(local=local, listener=SimpleNamespace(start=lambda: None))
+    monkeypatch.setattr(terms, "installed", lambda: heard)
+    statements = []
+    with override_settings(CACHE_ENABLED=True, PRICING_TERMS_SECONDS=60.0):
+        terms.forget()
+        # Deaf at first: then their age decides. Whoever begins to hear reads them anew.
+        steps = [
+            lambda: None,
+            lambda: None,
+            lambda: (local.clear(), local.trust(60)),
+            lambda: local.drop(["something else"]),
+            lambda: local.drop([terms.TAG]),
+            lambda: None,
+        ]
+        for step in steps:
+            step()
+            with CaptureQueriesContext(connections[alias_of("pricing")]) as captured:
+                quote(now)
+            statements.append(len(captured))
+    terms.forget()
+    assert statements == [1, 0, 1, 0, 1, 0]
