@@ -28,7 +28,7 @@ from domains.orders.models import Order, OrderLine, Return
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.models.commands.returning import Inspected
-from domains.orders.rules.history import By
+from domains.orders.rules.history import By, Kind
 from domains.orders.rules.steps import ReturnState
 from domains.orders.services import (
     cancelling,
@@ -83,9 +83,10 @@ class Doing:
     has_part: ClassVar[bool] = False
 
     def __init__(
-        self, order: Order, posted: Any, part_id: UUID | None, *, by: By, now: datetime
+        self, order: Order, posted: Any, part_id: UUID | None, *, user: Any, now: datetime
     ) -> None:
-        self.order, self.part_id, self.by, self.now = order, part_id, by, now
+        self.order, self.part_id, self.user, self.now = order, part_id, user, now
+        self.by = By(kind=Kind.STAFF, id=UUID(str(user.pk)))
         initial = {"version": order.version, "token": new_id()}
         self.form = DoingForm(posted, initial=initial)
         self.form.fields |= self.fields()
@@ -249,6 +250,7 @@ class Cancel(Doing):
             "reason": choice_of_reasons("customer_request", "out_of_stock", "fraud", "duplicate"),
             "refund": forms.BooleanField(
                 required=False,
+                disabled=not may(self.user, Refund),
                 label="Give money back",
                 help_text="What was taken for them already. Without it nothing paid is cancelled.",
             ),

@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 
-from domains.orders.admin import doings, showing
+from domains.orders.admin import doings, showing, telephone
 from domains.orders.admin.documents import invoice_address
 from domains.orders.admin.filters import (
     FulfilmentFilter,
@@ -26,7 +26,6 @@ from domains.orders.admin.filters import (
     found_by,
 )
 from domains.orders.models import Document, Order, OrderStep
-from domains.orders.rules.history import By, Kind
 from domains.orders.rules.invoices import address_lines
 from domains.orders.services import placement, settling
 from domains.payments import public as payments
@@ -41,6 +40,7 @@ from infrastructure.screens import SHORTCUTS, ScreenAdmin, Shortcut, version_in
 _ORDERS = "admin:orders_order_changelist"
 SHORTCUTS += [
     Shortcut(title="Orders", url=_ORDERS, scope="orders.read", rank=1),
+    Shortcut(title="New order", url="admin:orders_order_add", scope=telephone.SCOPE, rank=4),
     Shortcut(title="To be sent", url=_ORDERS, scope="orders.read", rank=2, query="?todo=send"),
     Shortcut(title="Returns", url=_ORDERS, scope="orders.read", rank=3, query="?todo=return"),
 ]
@@ -89,7 +89,7 @@ class OrderAdmin(ScreenAdmin):
     actions = ("cancel", "settle")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+        return request.user.is_active and self.may(request, telephone.SCOPE)
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "orders.cancel")
@@ -163,6 +163,42 @@ class OrderAdmin(ScreenAdmin):
     def items(self, order: Order) -> str:
         return f"{sum(line.quantity for line in order.lines):,}"
 
+    # A new one
+
+    def changeform_view(  # type: ignore[override]
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponseBase:
+        if object_id is not None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self.add_page(request)
+
+    def add_page(self, request: HttpRequest) -> HttpResponseBase:
+        posted = request.POST if request.method == "POST" else None
+        form = telephone.OrderForm(posted)
+        me, comes_to, outdated = UUID(str(request.user.pk)), None, False
+        if posted is not None and form.is_valid():
+            with form.refusals():
+                comes_to = telephone.comes_to(form, placed_by=me, now=clock.now())
+                if "confirm" in posted and posted.get("agreed") == comes_to.fingerprint:
+                    order = telephone.place(form, placed_by=me, now=clock.now())
+                    messages.success(request, f"Order {order.number} is placed: {order.total}.")
+                    return HttpResponseRedirect(self.address("change", order.pk))
+                outdated = "confirm" in posted
+        return self.shown(
+            request,
+            "orders/telephone.html",
+            title="New order",
+            form=form,
+            comes_to=comes_to if form.is_valid() else None,
+            outdated=outdated,
+        )
+
     # One order
 
     def page_of(self, request: HttpRequest, found: Any) -> HttpResponseBase:
@@ -234,9 +270,8 @@ class OrderAdmin(ScreenAdmin):
             raise PermissionDenied
         order = Order.objects.whole(found.pk)
         posted = request.POST if request.method == "POST" else None
-        by = By(kind=Kind.STAFF, id=UUID(str(request.user.pk)))
         try:
-            doing = kind(order, posted, part_id, by=by, now=clock.now())
+            doing = kind(order, posted, part_id, user=request.user, now=clock.now())
         except DomainError as refusal:
             messages.error(request, refusal.detail or refusal.title)
             return HttpResponseRedirect(self.address("change", order.pk))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from domains.orders.errors import PaymentCaptured
 from domains.orders.models import Order, OrderStep
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.models.commands.refunding import RefundWish
@@ -98,7 +99,9 @@ def cancellation(
             ),
             total_minor=max(order.total_minor - worth, 0),
         )
-    if refund and money_of(order).kept:
+    if money_of(order).kept:
+        if not refund:
+            raise PaymentCaptured(f"The payment of order {order.number} has been captured.")
         return _preview(
             order_id,
             lambda order, money: order.begin_cancel_with_refund(

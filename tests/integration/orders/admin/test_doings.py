@@ -217,8 +217,9 @@ def test_notes_are_on_the_timeline(clerk: Client, order: Order) -> None:
 @pytest.mark.parametrize("what", sorted(doings.KINDS))
 def test_who_lacks_the_scope_is_refused_each_and_offered_none(order: Order, what: str) -> None:
     onlooker = admin_client_of(staff("catalogue"))
-    assert onlooker.get(address(order, what)).status_code == 403
-    assert onlooker.post(address(order, what), {}).status_code == 403
+    url = address(order, what, new_id() if doings.KINDS[what].has_part else None)
+    assert onlooker.get(url).status_code == 403
+    assert onlooker.post(url, {}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -262,3 +263,16 @@ def test_documents_are_opened_from_the_order(clerk: Client, order: Order, now: d
     assert clerk.get(other).status_code == 404
     listed = text_of(clerk.get(reverse("admin:orders_document_changelist"), {"q": invoice.number}))
     assert Document.objects.get().number in listed
+
+
+def test_money_is_given_back_for_a_cancellation_only_by_who_may(
+    order: Order, now: datetime
+) -> None:
+    fulfilling.capture(order_id=order.id, by=STAFF, key=orders.key(), now=now)
+    url = address(order, "cancel")
+    support = admin_client_of(staff("support"))
+    form = filled(support.get(url)) | {"refund": "on", "reason": "fraud", "look": "yes"}
+    assert "has been captured" in text_of(support.post(url, form))
+    done(admin_client_of(staff()), url, refund="on", reason="fraud")
+    assert reread(order).status == "CANCELLED"
+    assert money_of(order).refunded_minor == 3000

@@ -1,0 +1,142 @@
+"""Taking an order for a customer, as by telephone: what it would cost first, then it is placed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from domains.orders.admin.doings import Comes
+from domains.orders.admin.fields import address_fields, address_said
+from domains.orders.models import Order, PaymentChoice
+from domains.orders.services import placement
+from domains.orders.services.wishes import WantedLine, Wish
+from domains.users import public as users
+from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
+from infrastructure.ids import new_id
+from infrastructure.money import Money
+from infrastructure.screens import ServiceForm
+
+SCOPE = "orders.place_for"
+MAX_LINES = 100
+
+
+class LinesField(forms.CharField):
+    """A line per SKU, with how many: `85123A 2`; one where no number is told."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Items",
+            max_length=10_000,
+            widget=forms.Textarea(attrs={"rows": 5}),
+            help_text="A SKU per line, and how many of it: 85123A 2",
+        )
+
+    def clean(self, value: Any) -> list[WantedLine]:  # type: ignore[override]
+        found = []
+        for line in super().clean(value).splitlines():
+            sku, _, count = line.strip().partition(" ")
+            count = count.strip() or "1"
+            if not sku:
+                continue
+            if not (count.isascii() and count.isdigit() and 0 < int(count) <= 1_000_000):
+                raise ValidationError(f"{line.strip()!r} is not a SKU and a number.")
+            found.append(WantedLine(sku=sku, quantity=int(count)))
+        if len(found) > MAX_LINES:
+            raise ValidationError(f"{MAX_LINES} lines at most.")
+        return found
+
+
+class OrderForm(ServiceForm):
+    """Where a refusal is about a field of the API, it is shown by that of the form."""
+
+    fields_of_codes = {
+        "unknown_sku": "items",
+        "out_of_stock": "items",
+        "email_required": "email",
+        "unknown_payment_method": "method",
+        "payment_token_required": "payment_token",
+        "payment_declined": "payment_token",
+        "price_changed": "items",
+    }
+
+    email = forms.EmailField(
+        max_length=254,
+        help_text="Whoever has an account by it is the customer; anybody else orders as a guest.",
+    )
+    items = LinesField()
+    coupon = forms.CharField(required=False, max_length=40)
+    shipping_method = forms.CharField(
+        required=False, max_length=40, help_text="Its code; the usual one where it is empty."
+    )
+    method = forms.ChoiceField(label="Paid by")
+    payment_token = forms.CharField(
+        required=False, max_length=200, help_text="The gateway's, for a card. Never a card number."
+    )
+    note = forms.CharField(
+        required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    token = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data, initial={"token": new_id()})
+        method: Any = self.fields["method"]
+        method.choices = [
+            (one, one.replace("_", " ").capitalize())
+            for one in sorted(settings.PAYMENT_METHODS, key=lambda one: one != "invoice")
+        ]
+        self.fields |= address_fields({"country": ""})
+
+    def wish(self, *, placed_by: UUID) -> Wish:
+        said = self.cleaned_data
+        customer_id = users.id_of_email(said["email"])
+        return Wish(
+            customer_id=customer_id,
+            email="" if customer_id else said["email"],
+            lines=said["items"],
+            currency=settings.DEFAULT_CURRENCY,
+            coupons=[said["coupon"]] if said["coupon"] else [],
+            shipping_method=said["shipping_method"] or None,
+            shipping_address=address_said(said),
+            payment=PaymentChoice(method=said["method"], token=said["payment_token"]),
+            note=said["note"],
+            placed_by=placed_by,
+        )
+
+
+def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> Comes:
+    """Raises what placing it would refuse before anything is written."""
+    wish = form.wish(placed_by=placed_by)
+    order = placement.drafted(wish, order_id=new_id(), now=now)
+    who = "a customer with an account" if wish.customer_id else "a guest"
+    lines = [
+        f"{line.quantity:,} × {line.sku}, {line.name}: {Money(line.amount_minor, order.currency)}"
+        for line in order.lines
+    ]
+    if order.shipping_minor:
+        shipping = Money(order.shipping_minor, order.currency)
+        lines.append(f"{order.shipping_name or 'Shipping'}: {shipping}")
+    return Comes(sentences=(f"For {who}:", *lines, f"In all {order.total}."))
+
+
+def place(form: OrderForm, *, placed_by: UUID, now: datetime) -> Order:
+    """Place it, once however often the page is sent. Raises as `placement.place_order`, and why it
+    was rejected."""
+    said = {n: str(v) for n, v in form.cleaned_data.items() if n != "token"}
+    placed = placement.place_order(
+        wish=form.wish(placed_by=placed_by),
+        key=IdempotencyKey(
+            client=f"user:{placed_by}",
+            route="admin place an order",
+            key=str(form.cleaned_data["token"]),
+            fingerprint=fingerprint_of(sorted(said.items())),
+        ),
+        now=now,
+    )
+    if (refusal := placed.refusal()) is not None:
+        raise refusal
+    return placed.order

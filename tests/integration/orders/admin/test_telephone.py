@@ -1,0 +1,80 @@
+"""Orders that staff take for customers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from domains.orders.models import Order
+from tests.support.admin_pages import filled, text_of
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.factories.users import admin_client_of, customer, staff
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/admin/orders/order/add/"
+ADDRESS = {f"address_{name}": text for name, text in orders.ADDRESS.items()}
+
+
+@pytest.fixture
+def clerk() -> Client:
+    return admin_client_of(staff("support"))
+
+
+def seen(client: Client, **said: Any) -> dict[str, Any]:
+    """The form after its owner was shown the price."""
+    form = filled(client.get(ADD)) | ADDRESS | said
+    return filled(client.post(ADD, form | {"look": "yes"}))
+
+
+@pytest.fixture(autouse=True)
+def shop(now: datetime) -> None:
+    goods.stocked({"A": 9, "B": 1}, now=now)
+
+
+def test_a_price_is_shown_and_then_the_order_is_placed_once(clerk: Client) -> None:
+    ann = customer(email="ann@example.com")
+    form = filled(clerk.get(ADD)) | ADDRESS | {"email": "Ann@example.com", "items": "A 2\nB"}
+    shown = clerk.post(ADD, form | {"look": "yes"})
+    assert "In all 30.00 GBP." in text_of(shown)
+    assert not Order.objects.exists()
+    form = filled(shown) | {"confirm": "yes"}
+    page = text_of(clerk.post(ADD, form, follow=True))
+    order = Order.objects.get()
+    assert f"Order {order.number} is placed: 30.00 GBP." in page
+    assert (order.customer_id, order.source, order.status) == (ann.pk, "staff", "CONFIRMED")
+    assert order.payment_method == "invoice"
+
+
+def test_who_has_no_account_orders_as_a_guest(clerk: Client) -> None:
+    form = seen(clerk, email="new@example.com", items="A")
+    clerk.post(ADD, form | {"confirm": "yes"})
+    order = Order.objects.get()
+    assert (order.customer_id, order.email) == (None, "new@example.com")
+
+
+@pytest.mark.parametrize(
+    ("said", "refusal"),
+    [
+        ({"items": "X 1"}, "X is not sold here."),
+        ({"items": "B 2"}, "2 of B ordered, 1 available."),
+        ({"items": "A two"}, "is not a SKU and a number."),
+        ({"items": "A", "method": "card"}, "token"),
+    ],
+)
+def test_what_cannot_be_had_is_told_and_nothing_is_placed(
+    clerk: Client, said: dict[str, str], refusal: str
+) -> None:
+    form = filled(clerk.get(ADD)) | ADDRESS | {"email": "a@example.com"} | said
+    assert refusal in text_of(clerk.post(ADD, form | {"look": "yes"}))
+    assert not Order.objects.exists()
+
+
+def test_only_who_may_order_for_others_does() -> None:
+    onlooker = admin_client_of(staff("finance"))
+    assert onlooker.get(ADD).status_code == 403
+    assert onlooker.post(ADD, {}).status_code == 403
