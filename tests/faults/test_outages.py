@@ -84,7 +84,8 @@ def test_a_gateway_that_falls_silent_says_things_twice_and_dies_charges_nobody_f
         back_at = time.monotonic()
         until(lambda: load.confirmed_since(back_at) > 10, "orders go on")
     require_agreement(shop, buyer)
-    assert not any(told.broken for told in buyer.journal)
+    # Some were refused while nobody called it, and sent again.
+    assert {told.status for told in buyer.journal} <= {201, 202, 402}
 
 
 def answered_since(buyer: Buyer, moment: float, status: int) -> int:

@@ -176,6 +176,7 @@ class Shop:
             "decline_rate": 0,
             "timeout_after_success_rate": 0,
             "duplicate_rate": 0,
+            "error_rate": 0,
             "webhook_url": "",
         }
         answer = httpx.put(f"{self.gateway_url}/settings", json={**usual, **behaviour})
