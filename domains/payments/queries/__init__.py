@@ -128,7 +128,7 @@ class PaymentAudit:
     currency: str
     unfinished_operations: int
     needs_attention: bool
-    waits_until: datetime | None
+    waits_until: datetime | None = None
     created_at: datetime
 
 
