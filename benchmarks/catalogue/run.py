@@ -15,7 +15,7 @@ from statistics import median
 import httpx
 from django.db import connections
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.catalogue import load
@@ -185,11 +185,14 @@ class Run:
 
 
 def statements(paths: Sequence[str]) -> int:
-    """The most statements that answering one of these takes."""
+    """The most statements that making one of these anew takes."""
     client = Client(HTTP_HOST=HOST)
     most = 0
     for path in paths:
-        with CaptureQueriesContext(connections[alias_of("products")]) as captured:
+        with (
+            override_settings(CACHE_ENABLED=False),
+            CaptureQueriesContext(connections[alias_of("products")]) as captured,
+        ):
             if client.get(path).status_code != 200:
                 raise RuntimeError(f"{path} is not answered.")
         most = max(most, len(captured))

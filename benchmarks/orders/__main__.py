@@ -49,7 +49,7 @@ def measure(chosen: argparse.Namespace) -> tuple[list[str], str]:
     from benchmarks.orders.run import Orders
     from benchmarks.placement.run import Run
 
-    skus = 1_000 if chosen.quick else SKUS
+    skus, lines = (300, (1, 20)) if chosen.quick else (SKUS, LINES)
     placement = Run(
         skus=skus,
         seconds=chosen.seconds,
@@ -62,7 +62,7 @@ def measure(chosen: argparse.Namespace) -> tuple[list[str], str]:
         skus=skus,
         seconds=chosen.seconds,
         load_seconds=chosen.load_seconds,
-        lines=LINES,
+        lines=lines,
         logs=chosen.logs,
     )
     return orders.all(only=chosen.only), placement.database

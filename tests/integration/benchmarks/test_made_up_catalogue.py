@@ -8,6 +8,8 @@ import pytest
 from django.test import Client
 
 from benchmarks.catalogue.generate import CATEGORIES, Catalogue, load
+from benchmarks.catalogue.run import statements
+from benchmarks.catalogue.samples import of_catalogue
 from domains.products.models import Category, Listing, ListingPrice, Price, StockItem, Variant
 from domains.products.rules.barcodes import is_barcode
 from tests.support.listing import contents
@@ -33,3 +35,11 @@ def test_it_can_be_listed_filtered_and_rebuilt(client: Client) -> None:
     codes = {attribute["code"] for attribute in found["facets"]["attributes"]}
     assert {"brand", "material", "color", "wireless"} <= codes
     assert contents()["products"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_asked_of_it_takes_two_statements_at_most() -> None:
+    load(products=60, seed=1)
+    sample = of_catalogue(Random(1))
+    for paths in (sample.lists(), sample.products(), sample.searches()):
+        assert 1 <= statements(paths[:3]) <= 2
