@@ -14,6 +14,7 @@ from domains.carts.rules.changes import Difference, Seen, Supply, differences, s
 from domains.pricing import public as pricing
 from domains.products import public as products
 from infrastructure.errors import FieldError
+from infrastructure.money import MAX_AMOUNT_MINOR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +83,7 @@ def priced(
         problems=(
             *_problems_of(lines),
             *(FieldError(fault.pointer, fault.code, fault.detail) for fault in quote.problems),
+            *_problems_of_total(quote),
         ),
     )
 
@@ -196,3 +198,9 @@ def _problems_of(lines: Sequence[PricedLine]) -> list[FieldError]:
             detail = f"There are not {priced.line.quantity} of {sku}."
             found.append(FieldError(f"/items/{position}/quantity", "out_of_stock", detail))
     return found
+
+
+def _problems_of_total(quote: pricing.Quote) -> list[FieldError]:
+    if quote.total_minor <= MAX_AMOUNT_MINOR:
+        return []
+    return [FieldError("/items", "total_too_large", "It is worth more than can be charged.")]

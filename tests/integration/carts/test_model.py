@@ -296,6 +296,5 @@ def test_the_store_does_what_its_model_does() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
 def test_the_store_does_what_its_model_does_a_thousand_times() -> None:
     run(1000, 30)
