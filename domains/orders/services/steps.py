@@ -82,6 +82,7 @@ def _fulfil(order: Order, step: OrderStep, now: datetime) -> Refused | None:
             return refused
         if (refused := _capture(order, step, now)) is not None:
             return refused
+    _look_again(order, step)
     try:
         products.take_out(
             order_id=order.id, fulfilment_id=step.id, lines=lines, warehouse=warehouse, now=now
@@ -129,6 +130,7 @@ def _cancel_lines(order: Order, step: OrderStep, now: datetime) -> Refused | Non
     if (refused := _refund(order, step, now)) is not None:
         return refused
     units = units_of(step)
+    _look_again(order, step)
     products.change_hold(
         order_id=order.id,
         change_id=step.id,
@@ -157,6 +159,7 @@ def _receive(order: Order, step: OrderStep, now: datetime) -> Refused | None:
         if found["restocked"]
     }
     if units:
+        _look_again(order, step)
         try:
             products.restock(
                 order_id=order.id,
@@ -221,6 +224,7 @@ def _rehold(order: Order, step: OrderStep, now: datetime) -> Refused | None:
         )
         for change in step.params["hold_changes"]
     ]
+    _look_again(order, step)
     answer = products.change_hold(order_id=order.id, change_id=step.id, changes=changes, now=now)
     if isinstance(answer, products.Held):
         return None
@@ -278,6 +282,13 @@ def _refusal_of(error: DomainError) -> Refused:
     if error.status >= 500:
         raise error
     return Refused(error.code, [{"pointer": "", "code": error.code, "detail": error.detail}])
+
+
+def _look_again(order: Order, step: OrderStep) -> None:
+    """Before goods move, for which nothing but the order remembers that the step was refused:
+    this process may have slept, or waited for the gateway, while others ended it."""
+    if not Order.objects.filter(pk=order.id, step_id=step.id).exists():
+        raise ConcurrentModification(f"Order {order.number} was changed meanwhile.")
 
 
 def _goods(order: Order, units: Mapping[UUID, int]) -> tuple[products.HoldLine, ...]:

@@ -9,7 +9,12 @@ from domains.users import rules
 
 def test_a_customer_may_deal_with_their_own_orders_and_nothing_else():
     scopes = rules.scopes_of(roles=[], is_staff=False, is_superuser=False)
-    assert scopes == {"orders.place", "orders.read_own", "orders.cancel_own"}
+    assert scopes == {
+        "orders.place",
+        "orders.read_own",
+        "orders.cancel_own",
+        "orders.return_own",
+    }
 
 
 def test_roles_count_for_staff_only():
