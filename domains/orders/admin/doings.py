@@ -468,6 +468,12 @@ class Refund(Doing):
         )
 
 
+class NothingToChange(DomainError):
+    """An edit that says what is true already."""
+
+    code, title = "nothing_to_change", "Nothing would change"
+
+
 class Edit(Doing):
     what, title, button, scope = "edit", "Edit", "Change the order", "orders.edit"
 
@@ -524,10 +530,14 @@ class Edit(Doing):
         if self.said["sku"]:
             quantity = self.said["quantity"] or 1
             changed.append(editing.LineEdit(sku=self.said["sku"].strip(), quantity=quantity))
-        address = address_said(self.said)
+        address: dict[str, str] | None = address_said(self.said)
+        if address == {name: self.order.shipping_address.get(name, "") for name in address or ()}:
+            address = None
+        if not changed and address is None:
+            raise NothingToChange("Everything is as it was.")
         return editing.Edit(
             lines=changed,
-            shipping_address=address if address != self.order.shipping_address else None,
+            shipping_address=address,
             token=self.said["token_of_payment"],
         )
 

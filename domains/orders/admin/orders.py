@@ -64,7 +64,7 @@ class OrderAdmin(ScreenAdmin):
     reads, writes = "orders.read", "orders.cancel"
     list_display = (
         *("number", "placed", "customer", "total", "items", "state", "payment"),
-        *("fulfilment", "returns"),
+        "fulfilment",
     )
     list_display_links = ("number",)
     list_filter = (
@@ -153,11 +153,11 @@ class OrderAdmin(ScreenAdmin):
 
     @admin.display(ordering="fulfilment_status")
     def fulfilment(self, order: Order) -> str:
-        return showing.badge(order.fulfilment_status)
-
-    @admin.display(ordering="return_status")
-    def returns(self, order: Order) -> str:
-        return "" if order.return_status == "NONE" else showing.badge(order.return_status)
+        """With what has come back, or is to."""
+        told = showing.badge(order.fulfilment_status)
+        if order.return_status != "NONE":
+            told += format_html(" {}", showing.badge(order.return_status))
+        return told
 
     @admin.display
     def items(self, order: Order) -> str:
@@ -255,6 +255,9 @@ class OrderAdmin(ScreenAdmin):
             "doings": doings.offered(request.user, order, payment),
             "may_note": doings.may(request.user, doings.Note),
             "may_approve": doings.may(request.user, doings.Approve),
+            "step_told": showing.words(order.open_step.kind) if order.open_step else "",
+            "is_own_step": order.open_step is not None
+            and order.open_step.actor_id == request.user.pk,
         }
         return self.shown(request, "orders/order.html", title=f"Order {order.number}", **context)
 

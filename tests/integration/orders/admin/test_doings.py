@@ -177,7 +177,10 @@ def test_much_money_takes_a_second_person(clerk: Client, order: Order, now: date
     said = done(clerk, address(order, "refund"), amount="6.00", reason="goodwill")
     assert "it waits for a second person" in said
     (step,) = [step for step in reread(order).steps if step.is_open]
-    assert "waits for a second person" in page_of(clerk, order)
+    page = page_of(clerk, order)
+    assert "Refund of 6.00 GBP waits for a second person" in page
+    assert address(order, "approve", step.id) not in page  # one's own is only taken back
+    assert address(order, "disapprove", step.id) in page
 
     url = address(order, "approve", step.id)
     form = looked_at(clerk, url)
@@ -207,6 +210,13 @@ def test_an_order_is_edited(clerk: Client, order: Order) -> None:
     assert edited.total_minor == 2000
     assert edited.shipping_address["city"] == "York"
     assert_order_agrees(order.id)
+
+
+def test_an_edit_that_changes_nothing_is_refused(clerk: Client, order: Order) -> None:
+    url = address(order, "edit")
+    shown = clerk.post(url, filled(clerk.get(url)) | {"look": "yes"})
+    assert "Everything is as it was." in text_of(shown)
+    assert reread(order).version == order.version
 
 
 def test_notes_are_on_the_timeline(clerk: Client, order: Order) -> None:
