@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from domains.orders.rules.placement import (
     Hold,
     Status,
     Step,
+    Uses,
     next_step,
 )
 
@@ -61,6 +63,45 @@ def facts(
     ],
 )
 def test_the_next_step_follows_from_the_facts(known: Facts, step: Step) -> None:
+    assert next_step(known) is step
+
+
+HELD: dict[str, Any] = {"status": Status.PENDING, "hold": Hold.HELD}
+SENT: dict[str, Any] = {
+    "status": Status.CONFIRMED,
+    "hold": Hold.HELD,
+    "finished": True,
+    "sent": True,
+}
+ENDED: dict[str, Any] = {"status": Status.REJECTED, "hold": Hold.RELEASED}
+
+
+@pytest.mark.parametrize(
+    ("known", "step"),
+    [
+        (Facts(**HELD, uses=Uses.OPEN), Step.REDEEM),
+        (Facts(**HELD, uses=Uses.REFUSED), Step.REJECT),
+        (Facts(**HELD, uses=Uses.REDEEMED), Step.AUTHORISE),
+        (Facts(**HELD, supersedes=True), Step.DROP_PAYMENT),
+        (Facts(**HELD, guarantee=Guarantee.WAITING), Step.AWAIT_PAYMENT),
+        (Facts(**HELD, guarantee=Guarantee.WAITING, awaits_payment=True), Step.WAIT),
+        (Facts(**HELD, guarantee=Guarantee.WAITING, overdue=True), Step.VOID),
+        (Facts(**HELD, guarantee=Guarantee.REFUSED, keeps_on_decline=True), Step.AWAIT_PAYMENT),
+        (
+            Facts(**HELD, guarantee=Guarantee.REFUSED, keeps_on_decline=True, overdue=True),
+            Step.REJECT,
+        ),
+        (Facts(**SENT, guarantee=Guarantee.CAPTURED, paid=True), Step.COMPLETE),
+        (Facts(**SENT, guarantee=Guarantee.GIVEN), Step.REST),
+        (Facts(**SENT, guarantee=Guarantee.CAPTURED, paid=True, step_open=True), Step.CARRY_ON),
+        (Facts(**ENDED, uses=Uses.REDEEMED, guarantee=Guarantee.REFUSED), Step.GIVE_BACK),
+        (Facts(**ENDED, uses=Uses.GIVEN_BACK, guarantee=Guarantee.REFUSED), Step.FINISH),
+        (Facts(**ENDED, supersedes=True, guarantee=Guarantee.REFUSED), Step.DROP_PAYMENT),
+    ],
+)
+def test_coupons_waiting_customers_and_completion_have_their_steps(
+    known: Facts, step: Step
+) -> None:
     assert next_step(known) is step
 
 
