@@ -152,7 +152,8 @@ class Money:
 def needs_second_person(amount_minor: int, currency: str, limits: Mapping[str, int]) -> bool:
     """Whether so much is given back only if another person agrees. limits: by currency, in minor
     units."""
-    limit = limits.get(currency, APPROVAL_ABOVE_UNITS * 10 ** minor_digits(currency))
+    units: int = 10 ** minor_digits(currency)
+    limit = limits.get(currency, APPROVAL_ABOVE_UNITS * units)
     return amount_minor > limit
 
 

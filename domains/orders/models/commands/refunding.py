@@ -155,8 +155,8 @@ class Refunding(Returning):
             units = {line_id: count for line_id, count in units.items() if count}
         elif units:
             units = self._units(units, left)
-        shares = {line_id: self._share(line_id, count) for line_id, count in units.items()}
-        return shares, self.shipping_refundable if wish.shipping else 0
+        of_units = {line_id: self._share(line_id, count) for line_id, count in units.items()}
+        return of_units, self.shipping_refundable if wish.shipping else 0
 
     def _share(self, line_id: UUID, units: int) -> _Share:
         line = self.line(line_id)
