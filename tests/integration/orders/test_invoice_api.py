@@ -129,3 +129,32 @@ def test_the_same_document_is_the_same_file(now: datetime) -> None:
     first = invoice_pdf.pdf_of(stored)
     assert first.startswith(b"%PDF-")
     assert invoice_pdf.pdf_of(Document.objects.whole(invoice.id)) == first
+
+
+def test_a_business_is_named_with_its_vat_number(now: datetime) -> None:
+    goods.stocked({"A": 9}, now=now)
+    ann = customer()
+    billing = orders.ADDRESS | {"company": "Mill Ltd", "vat_id": "GB123456789"}
+    answer = client_of(ann).post(
+        "/api/v1/orders",
+        {
+            "lines": [{"sku": "A", "quantity": 1}],
+            "shipping_address": orders.ADDRESS,
+            "billing_address": billing,
+            "payment": {"method": "card", "token": "tok_visa"},
+        },
+        content_type="application/json",
+        headers={"Idempotency-Key": "one"},
+    )
+    assert answer.json()["billing_address"] == billing
+    order_id = answer.json()["id"]
+    fulfilling.capture(order_id=order_id, by=STAFF, key=orders.key(), now=now)
+    (invoice,) = issue_due(order_id=order_id, now=now)
+    read = client_of(ann).get(f"/api/v1/invoices/{invoice.id}").json()
+    assert read["buyer"] == {
+        "name": "Ann Smith",
+        "address": ["Mill Ltd", "1 Mill Lane", "LS1 1AA Leeds", "GB"],
+        "vat_id": "GB123456789",
+    }
+    page = client_of(ann).get(f"/api/v1/invoices/{invoice.id}", headers={"Accept": "text/html"})
+    assert "VAT ID GB123456789" in page.content.decode()

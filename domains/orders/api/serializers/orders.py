@@ -63,6 +63,15 @@ class Address(Body, frozen=True, kw_only=True):
     phone: Annotated[str, Meta(max_length=40, pattern=ONE_LINE)] = ""
 
 
+class BillingAddress(Address, frozen=True, kw_only=True):
+    """Whom the invoice is made out to. `vat_id`: a business customer's, with its country."""
+
+    company: OptionalText = ""
+    vat_id: Annotated[
+        str, Meta(max_length=14, pattern=r"^([A-Z]{2}[A-Z0-9+*]{2,12})?$", examples=["DE811907980"])
+    ] = ""
+
+
 class PaymentChoice(Body, frozen=True, kw_only=True):
     """The token is the gateway's for the customer's means of payment. Card numbers are refused."""
 
@@ -109,7 +118,7 @@ class Checkout(Body, frozen=True, kw_only=True):
     something else now, nothing is ordered. Without a `billing_address` it is the shipping one."""
 
     shipping_address: Address
-    billing_address: Address | UnsetType = UNSET
+    billing_address: BillingAddress | UnsetType = UNSET
     payment: PaymentChoice
     email: Email | UnsetType = UNSET
     shipping_method: Code | UnsetType = UNSET
@@ -274,7 +283,7 @@ class Order(Out, frozen=True, kw_only=True):
     refunded: Money
     lines: list[OrderLine]
     shipping_address: Address
-    billing_address: Address | None
+    billing_address: BillingAddress | None
     payment: OrderPayment
     placed_at: datetime
     confirmed_at: datetime | None
@@ -322,7 +331,7 @@ class Order(Out, frozen=True, kw_only=True):
             refunded=money(order.refunded_minor),
             lines=[OrderLine.of(line, order.currency) for line in order.lines],
             shipping_address=Address(**order.shipping_address),
-            billing_address=None if billing is None else Address(**billing),
+            billing_address=None if billing is None else BillingAddress(**billing),
             payment=OrderPayment(
                 id=order.payment_id,
                 method=order.payment_method,
