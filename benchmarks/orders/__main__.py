@@ -28,7 +28,7 @@ def options() -> argparse.Namespace:
     chosen = parser.parse_args()
     chosen.logs.mkdir(parents=True, exist_ok=True)
     if chosen.quick:
-        chosen.seconds, chosen.rounds, chosen.load_seconds = 1, 1, 2
+        chosen.seconds, chosen.rounds, chosen.load_seconds = 2, 1, 2
     return chosen
 
 
