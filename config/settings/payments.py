@@ -23,7 +23,7 @@ PAYMENT_GATEWAY_CONCURRENCY = env.integer(
     "PAYMENT_GATEWAY_CONCURRENCY", 1 if env.text("ROLE", "") == "web" else 8
 )
 # How long a call waits for its place among them, before it is refused.
-PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 0.25)
+PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 1.0)
 env.require(PAYMENT_GATEWAY_CONCURRENCY >= 1, "PAYMENT_GATEWAY_CONCURRENCY must be 1 or more")
 # So many silences in a row, of all replicas, and the gateway is left alone for this long; then one
 # call at a time tries. Twice as long after each that fails.
