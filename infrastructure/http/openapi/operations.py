@@ -122,10 +122,12 @@ class Schema(AutoSchema):
             }
             if status == 200 and declared.downloads:
                 told = self.examples.get("200")
-                files = _files(declared.downloads, told if answer_type is None else None)
+                files = _files(declared.downloads, told)
                 if answer_type is not None:
                     shown = {"schema": self._ref(answer_type)}
-                    files = {JSON: shown | ({"example": told} if told else {}), **files}
+                    if JSON in (told or {}):
+                        shown["example"] = told[JSON]
+                    files = {JSON: shown, **files}
                 answers["200"]["content"] = files
             elif answer_type is not None:
                 content: Json = {"schema": self._ref(answer_type)}
