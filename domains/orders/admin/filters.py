@@ -63,7 +63,7 @@ class _OfStatus(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         if self.value() not in {one.value for one in self.statuses}:
             return queryset
-        return queryset.filter(**{self.parameter_name: self.value()})
+        return queryset.filter(**{str(self.parameter_name): self.value()})
 
 
 class StatusFilter(_OfStatus):

@@ -106,7 +106,7 @@ def _issue(
     now: datetime,
 ) -> list[Document]:
     due = rules.documents_due(charged, invoiced(documents))
-    told = described | {
+    told = dict(described) | {
         line.item.key: Described(line.sku, line.name)
         for document in documents
         for line in document.lines

@@ -125,7 +125,7 @@ class Schema(AutoSchema):
                 files = _files(declared.downloads, told)
                 if answer_type is not None:
                     shown = {"schema": self._ref(answer_type)}
-                    if JSON in (told or {}):
+                    if told and JSON in told:
                         shown["example"] = told[JSON]
                     files = {JSON: shown, **files}
                 answers["200"]["content"] = files

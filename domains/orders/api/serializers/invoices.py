@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from domains.orders import models
@@ -116,7 +116,7 @@ class Invoices(Out, frozen=True, kw_only=True):
     items: list[InvoiceSummary]
 
 
-def _summary(document: models.Document) -> dict[str, object]:
+def _summary(document: models.Document) -> dict[str, Any]:
     currency = document.currency
     return {
         "id": document.id,
