@@ -407,7 +407,7 @@ class Refund(Doing):
     what, title, button, scope = "refund", "Give money back", "Give back", "payments.refund"
 
     def fields(self) -> dict[str, forms.Field]:
-        reason = {
+        reason: dict[str, forms.Field] = {
             "reason": choice_of_reasons("returned", "damaged", "late", "price_error", "goodwill")
         }
         if self.part_id is not None:
@@ -639,12 +639,17 @@ def offered(user: Any, order: Order, payment: payments.PaymentView | None) -> li
 def of_return(user: Any, order: Order, announced: Return) -> list[Offered]:
     if order.step_id is not None:
         return []
-    kinds: Iterable[type[Doing]] = {
-        ReturnState.REQUESTED: [DecideReturn],
-        ReturnState.APPROVED: [ReceiveReturn],
-        ReturnState.RECEIVED: [Refund],
-    }.get(ReturnState(announced.state), [])
-    return [_offer(kind, order, announced.id) for kind in kinds if may(user, kind)]
+    kind = _OF_RETURNS.get(ReturnState(announced.state))
+    if kind is None or not may(user, kind):
+        return []
+    return [_offer(kind, order, announced.id)]
+
+
+_OF_RETURNS: dict[ReturnState, type[Doing]] = {
+    ReturnState.REQUESTED: DecideReturn,
+    ReturnState.APPROVED: ReceiveReturn,
+    ReturnState.RECEIVED: Refund,
+}
 
 
 def _offer(kind: type[Doing], order: Order, part_id: UUID | None = None) -> Offered:

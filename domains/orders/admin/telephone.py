@@ -36,7 +36,7 @@ class LinesField(forms.CharField):
             help_text="A SKU per line, and how many of it: 85123A 2",
         )
 
-    def clean(self, value: Any) -> list[WantedLine]:  # type: ignore[override]
+    def clean(self, value: Any) -> list[WantedLine]:
         found = []
         for line in super().clean(value).splitlines():
             sku, _, count = line.strip().partition(" ")
