@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domains.orders import queries
 from domains.orders.events import OrderCreated, OrderStatusUpdated
-from domains.orders.services import batches, invoicing, placement
+from domains.orders.services import batches, invoicing, placement, refunding
 from domains.payments.events import (
     PaymentAuthorised,
     PaymentDeclined,
@@ -70,6 +70,24 @@ def cancel_orders_without_their_payment(events: Sequence[PaymentVoided]) -> None
     for number, order_id in standing.items():
         with caused_by(by_number[number]):
             placement.cancel_order(order_id=order_id, reason="payment_voided", now=clock.now())
+
+
+@subscribe(PaymentRefunded, batch=True, idempotent=True)
+def see_refunds_asked_elsewhere(events: Sequence[PaymentRefunded]) -> None:
+    """What payments or the gateway gave back without an order asking lowers what is left of it."""
+    by_operation = {event.operation_id: event for event in events}
+    unknown = queries.refunds_asked_elsewhere(
+        {event.operation_id: (event.reference, event.payment_id) for event in events}
+    )
+    for operation_id, order_id in unknown.items():
+        event = by_operation[operation_id]
+        with caused_by(event):
+            refunding.see_refund(
+                order_id=order_id,
+                operation_id=operation_id,
+                amount_minor=event.amount_minor,
+                now=clock.now(),
+            )
 
 
 def _settle(events: Mapping[str, Event], orders: Mapping[str, UUID]) -> None:

@@ -217,6 +217,20 @@ def sent_among(numbers: Collection[str]) -> dict[str, UUID]:
     return dict(sent.values_list("number", "id"))
 
 
+def refunds_asked_elsewhere(refunds: Mapping[UUID, tuple[str, UUID]]) -> dict[UUID, UUID]:
+    """Those of these refunds that orders do not know of, with the orders they lower. refunds: by
+    operation, the number of the order and the payment. What went back from a payment that is not
+    the order's any more was not the order's money. Two statements."""
+    known = set(OrderStep.objects.filter(id__in=refunds).values_list("id", flat=True))
+    unknown = {each: told for each, told in refunds.items() if each not in known}
+    if not unknown:
+        return {}
+    numbers = {number for number, _ in unknown.values()}
+    rows = Order.objects.filter(number__in=numbers).values_list("number", "payment_id", "id")
+    orders = {(number, payment_id): order_id for number, payment_id, order_id in rows}
+    return {each: orders[told] for each, told in unknown.items() if told in orders}
+
+
 def orders_audit() -> Iterator[OrderAudit]:
     """Every order, ordered by id, streaming. Two statements side by side, so memory stays flat."""
     lines = _lines_by_order()

@@ -62,6 +62,12 @@ class RefundTooLarge(PaymentError):
     code, status, title = "refund_too_large", 409, "More than was captured and not given back"
 
 
+class SecondPersonRequired(PaymentError):
+    """So much is given back by a refund of the order, to which somebody else has to agree."""
+
+    code, status, title = "second_person_required", 403, "It takes a second person to approve this"
+
+
 class PaymentOperationInProgress(PaymentError):
     """Another capture, void or refund of the payment has no outcome yet."""
 

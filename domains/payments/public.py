@@ -37,6 +37,7 @@ from domains.payments.rules import (
     Means,
     OperationState,
     PaymentStatus,
+    needs_second_person,
 )
 from domains.payments.services import AuthoriseRequest
 from infrastructure.aggregates import ConcurrentModification
@@ -71,6 +72,7 @@ __all__ = [
     "event_counts",
     "guarantee_of",
     "journal_differences",
+    "needs_second_person",
     "payment_audit",
     "payment_states",
     "payment_view",
@@ -249,6 +251,8 @@ def refund(
     """Give so much of what was taken back; repeatable under the key, as `capture`.
 
     Of what was paid by bank it says that the money is to be given back: somebody transfers it.
+    The caller has seen to it that a second person agreed where one is needed: see
+    `needs_second_person`.
     """
     return _moved(
         lambda: services.refund(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,10 @@ from domains.payments.errors import (
     NotSupportedByGateway,
     UnknownPaymentMethod,
 )
+from infrastructure.money import minor_digits
+
+# Units of a currency above which a refund takes a second person, unless a setting says otherwise.
+APPROVAL_ABOVE_UNITS = 500
 
 
 class OperationKind(StrEnum):
@@ -343,6 +347,13 @@ def difference_between(ours: Told, theirs: Told) -> DifferenceKind | None:
     if is_settled_by_theirs or ours.state in (theirs.state, OperationState.ABANDONED):
         return None
     return DifferenceKind.STATE
+
+
+def needs_second_person(amount_minor: int, currency: str, limits: Mapping[str, int]) -> bool:
+    """Whether so much is given back only if another person agrees. limits: by currency, in minor
+    units."""
+    units: int = 10 ** minor_digits(currency)
+    return amount_minor > limits.get(currency, APPROVAL_ABOVE_UNITS * units)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
 from domains.orders.rules.placement import FulfilmentStatus, ReturnStatus
-from infrastructure.money import minor_digits, rounded
-
-# Units of a currency above which a refund takes a second person, unless a setting says otherwise.
-APPROVAL_ABOVE_UNITS = 500
+from infrastructure.money import rounded
 
 # Why a step came to nothing that a second person did not agree to.
 NOT_APPROVED = "not_approved"
@@ -124,7 +121,7 @@ def due_for(fulfilled: Iterable[tuple[Line, int]], *, shipping_minor: int) -> in
 class Money:
     """What a payment has taken and given back so far, in minor units.
 
-    given_back_for_less: the part of `refunded` that followed from a lower total.
+    given_back_for_less: the part of `refunded` that followed from a lower total, or was never due.
     """
 
     authorised: int = 0
@@ -141,20 +138,16 @@ class Money:
         """What was taken towards the total as it is now."""
         return self.captured - self.given_back_for_less
 
+    def beyond(self, total: int) -> int:
+        """What was taken and not given back for a lower total, and is more than this one."""
+        return max(self.for_goods - total, 0)
+
     def too_much_for(self, total: int) -> int:
         """What has to be given back if no more than `total` is to be paid.
 
         What was given back as a courtesy stays given: it is not set off.
         """
-        return min(max(self.for_goods - total, 0), self.kept)
-
-
-def needs_second_person(amount_minor: int, currency: str, limits: Mapping[str, int]) -> bool:
-    """Whether so much is given back only if another person agrees. limits: by currency, in minor
-    units."""
-    units: int = 10 ** minor_digits(currency)
-    limit = limits.get(currency, APPROVAL_ABOVE_UNITS * units)
-    return amount_minor > limit
+        return min(self.beyond(total), self.kept)
 
 
 def fulfilment_status(lines: Iterable[Line]) -> FulfilmentStatus:

@@ -131,7 +131,11 @@ def changed(
 
 def money_of(order: Order) -> Money:
     """What was authorised, taken and given back for an order. One statement or two."""
-    state = payments.payment_states([order.payment_id]).get(order.payment_id)
+    return money_in(order, payments.payment_states([order.payment_id]).get(order.payment_id))
+
+
+def money_in(order: Order, state: payments.PaymentState | None) -> Money:
+    """The same, where the state of its payment is known already."""
     if state is None:
         return Money()
     return Money(

@@ -15,7 +15,9 @@ from domains.orders.services.beginning import (
     begin,
     carry_on_step,
     changed,
+    money_in,
 )
+from domains.payments import public as payments
 from infrastructure.http.idempotency import IdempotencyKey
 
 
@@ -41,6 +43,22 @@ def refund(
         )
 
     return begin(order_id=order_id, make=make, key=key, version=version, now=now)
+
+
+def see_refund(*, order_id: UUID, operation_id: UUID, amount_minor: int, now: datetime) -> None:
+    """Take note of money that went back without a step of the order asking for it: by payments'
+    own doors, or at the gateway. Once per operation, however often it is told.
+
+    Raises OrderNotFound.
+    """
+
+    def see(order: Order) -> None:
+        state = payments.payment_states([order.payment_id])[order.payment_id]
+        order.see_payment(state.status)
+        money = money_in(order, state)
+        order.see_refund(operation_id, amount_minor, money=money, now=now)
+
+    changed(order_id=order_id, change=see, now=now)
 
 
 def approve_step(*, order_id: UUID, step_id: UUID, actor_id: UUID, now: datetime) -> Begun:

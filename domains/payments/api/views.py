@@ -120,7 +120,9 @@ class Refunds(MovesMoney):
         description=(
             "All of it, or a part; as often as there is something left. 200 when the money is on "
             "its way back. 202 when the gateway has not answered: the same request is sent to it "
-            "again until it does, and until then there is no other refund."
+            "again until it does, and until then there is no other refund. More than "
+            "`REFUND_APPROVAL_ABOVE` takes a second person: refund it by its order, "
+            "`POST /orders/{id}/refunds`."
         ),
         body=serializers.Refund,
         responses={200: serializers.Payment, 202: serializers.Payment},
@@ -129,6 +131,7 @@ class Refunds(MovesMoney):
             errors.PaymentNotCaptured,
             errors.PaymentOperationInProgress,
             errors.RefundTooLarge,
+            errors.SecondPersonRequired,
             errors.InvalidPaymentAmount,
             errors.GatewayRefused,
             errors.PaymentsUnavailable,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from domains.payments.errors import PaymentNotCaptured, RefundTooLarge
+from domains.payments.errors import PaymentNotCaptured, RefundTooLarge, SecondPersonRequired
 from domains.payments.events import PaymentRefunded
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation
 from domains.payments.models.taking import Taking
-from domains.payments.rules import Capabilities, OperationKind
+from domains.payments.rules import Capabilities, OperationKind, needs_second_person
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
@@ -28,18 +29,27 @@ class GivingBack(Taking):
         actor_id: UUID | None,
         key: UUID | None = None,
         can: Capabilities | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> Operation:
         """Start giving money back: all that was taken and not given back, unless told an amount.
 
         key: the operation's id, where the caller has one. can: what the gateway is able to do.
-        Raises PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount, NotSupportedByGateway, and
-        PaymentOperationInProgress: until one refund has its outcome nobody knows what is left.
+        limits: what one person may give back alone, by currency and in minor units; None where
+        whoever asks has seen to a second person.
+        Raises PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount, SecondPersonRequired,
+        NotSupportedByGateway, and PaymentOperationInProgress: until one refund has its outcome
+        nobody knows what is left.
         """
         self._refuse_if_busy()
         if not self.captured_minor:
             raise PaymentNotCaptured(f"Payment {self} is {self.status}.")
         left = Money(self.captured_minor - self.refunded_minor, self.currency)
         amount = self._some_of(left, amount, too_large=RefundTooLarge)
+        if limits is not None and needs_second_person(amount.amount_minor, self.currency, limits):
+            raise SecondPersonRequired(
+                f"{amount} is more than one person gives back alone: refund it by its order, "
+                f"{self}, where somebody else has to agree."
+            )
         (can or Capabilities()).check_refund(is_all=amount.amount_minor == self.captured_minor)
         return self._begin(
             OperationKind.REFUND,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 
 from domains.payments import gateways
@@ -60,17 +61,19 @@ def refund(
 ) -> tuple[Payment, Operation]:
     """Give captured money back, all that is left of it unless told an amount.
 
-    Returns the operation it became. key: makes it repeatable, as the operation's id. also: rows to
-    write with the operation, given its id.
+    Returns the operation it became. key: makes it repeatable, as the operation's id. actor_id: the
+    one person who gives it back, no more than REFUND_APPROVAL_ABOVE; None for another context,
+    which asks a second person itself. also: rows to write with the operation, given its id.
     Raises PaymentNotFound, PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount,
-    PaymentOperationInProgress, NotSupportedByGateway, PaymentMismatch if the key was another
-    operation's, and PaymentsUnavailable, as `capture`.
+    SecondPersonRequired, PaymentOperationInProgress, NotSupportedByGateway, PaymentMismatch if the
+    key was another operation's, and PaymentsUnavailable, as `capture`.
     """
+    limits = None if actor_id is None else settings.REFUND_APPROVAL_ABOVE
     return _move_money(
         payment_id,
         OperationKind.REFUND,
         lambda payment, can: payment.begin_refund(
-            amount, now, reason=reason, actor_id=actor_id, key=key, can=can
+            amount, now, reason=reason, actor_id=actor_id, key=key, can=can, limits=limits
         ),
         key=key,
         amount=amount,

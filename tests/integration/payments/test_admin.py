@@ -253,3 +253,15 @@ def test_what_staff_has_to_look_at_is_a_metric(
         ("kontor_payment_differences", "simulated", "missing_here"): 1,
         ("kontor_payments_needing_attention",): 0,
     }
+
+
+def test_one_person_does_not_refund_much_here(
+    finance: Client, now: datetime, settings: Any
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1_998}
+    payment = payments.captured_payment(now)
+
+    ((level, message),) = told(run(finance, "refund", payment))
+
+    assert (level, status_of(payment)) == ("error", "CAPTURED")
+    assert "refund it by its order" in message

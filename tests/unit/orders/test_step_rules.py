@@ -103,23 +103,6 @@ def test_what_is_shared_out_fits_and_is_not_lost(amount: int, rooms: list[int]) 
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "limits", "needs"),
-    [
-        (50_000, "GBP", {}, False),
-        (50_001, "GBP", {}, True),
-        (500, "JPY", {}, False),
-        (501, "JPY", {}, True),
-        (100, "GBP", {"GBP": 99}, True),
-        (99, "GBP", {"GBP": 99}, False),
-    ],
-)
-def test_much_money_takes_a_second_person(
-    amount: int, currency: str, limits: dict[str, int], needs: bool
-) -> None:
-    assert rules.needs_second_person(amount, currency, limits) is needs
-
-
-@pytest.mark.parametrize(
     ("fulfilled", "cancelled", "status"),
     [
         (0, 0, FulfilmentStatus.UNFULFILLED),

@@ -141,3 +141,20 @@ def test_a_key_is_not_used_again_after_23_hours() -> None:
 
     assert rules.may_send_again(sent_at=sent_at, now=last - timedelta(microseconds=1))
     assert not rules.may_send_again(sent_at=sent_at, now=last)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "limits", "needs"),
+    [
+        (50_000, "GBP", {}, False),
+        (50_001, "GBP", {}, True),
+        (500, "JPY", {}, False),
+        (501, "JPY", {}, True),
+        (100, "GBP", {"GBP": 99}, True),
+        (99, "GBP", {"GBP": 99}, False),
+    ],
+)
+def test_much_money_takes_a_second_person(
+    amount: int, currency: str, limits: dict[str, int], needs: bool
+) -> None:
+    assert rules.needs_second_person(amount, currency, limits) is needs

@@ -16,9 +16,12 @@ from domains.orders.errors import (
 from domains.orders.models.commands.returning import Returning
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
-from domains.orders.rules.history import By
+from domains.orders.rules.history import SYSTEM, By
 from domains.orders.rules.placement import Status
 from domains.orders.rules.steps import Money, ReturnState, StepKind, StepState
+
+# The reason of a refund that no step of the order asked for.
+ASKED_ELSEWHERE = "asked_elsewhere"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +86,7 @@ class Refunding(Returning):
         )
         if not 0 < gives <= money.kept:
             raise RefundExceedsPayment(f"{money.kept} (minor units) at most, not {gives}.")
+        of_parts = sum(share.minor for share in lines.values()) + shipping
         return self._begin(
             StepKind.REFUND,
             actor=actor,
@@ -93,6 +97,7 @@ class Refunding(Returning):
                     for line_id, share in lines.items()
                 },
                 "shipping_minor": shipping,
+                "for_less_minor": min(gives - of_parts, self._never_due(money)),
                 "return_id": str(wish.return_id) if wish.return_id else None,
             },
             gives=gives,
@@ -100,12 +105,57 @@ class Refunding(Returning):
             limits=limits,
         )
 
+    def see_refund(
+        self, operation_id: UUID, amount_minor: int, *, money: Money, now: datetime
+    ) -> None:
+        """Money went back that no step of the order asked for: by the doors of payments, or at the
+        gateway. It counts as a refund of an amount, once, and as the step that did not ask for it.
+
+        money: as it stands, this refund included.
+        """
+        if any(step.id == operation_id for step in self.steps):
+            return
+        step = OrderStep(
+            id=operation_id,
+            kind=StepKind.REFUND,
+            state=StepState.DONE,
+            params={
+                "lines": {},
+                "shipping_minor": 0,
+                "for_less_minor": min(amount_minor, self._never_due(money)),
+                "return_id": None,
+            },
+            gives_minor=amount_minor,
+            reason=ASKED_ELSEWHERE,
+            actor_kind=SYSTEM.kind,
+            requested_at=now,
+            finished_at=now,
+        )
+        self.steps = [*self.steps, step]
+        self._give_back(step)
+        if not money.kept:
+            self._close_returns(amount_minor)
+        self._note_refund(step, now)
+        self._tell(reason=step.reason, now=now)
+
     def finish_refund(self, step: OrderStep, *, now: datetime) -> None:
         for line_id, share in step.params["lines"].items():
             self.line(UUID(line_id)).refunded_minor += share["minor"]
         if step.params["return_id"]:
             self._mark_refunded(UUID(step.params["return_id"]), step.gives_minor)
         self._give_back(step)
+        self._note_refund(step, now)
+        self._done(step, now=now)
+
+    # Questions
+
+    @property
+    def shipping_refundable(self) -> int:
+        """What of the shipping was not given back, in minor units."""
+        given = sum(step.params["shipping_minor"] for step in self._refunds)
+        return max(int(self.shipping_minor) - given, 0)
+
+    def _note_refund(self, step: OrderStep, now: datetime) -> None:
         self.note(
             "refunded",
             actor=step.actor,
@@ -116,15 +166,30 @@ class Refunding(Returning):
             lines=step.params["lines"],
             shipping_minor=step.params["shipping_minor"],
         )
-        self._done(step, now=now)
 
-    # Questions
+    def _never_due(self, money: Money) -> int:
+        """What was taken beyond what the order costs: to give it back lowers no price. All of it
+        while nothing is due from an order, since it is not decided."""
+        if self.status in (Status.PENDING, Status.REJECTED):
+            return money.captured
+        beyond = money.beyond(self.total_minor)
+        applied = self.open_step
+        if applied is not None and applied.state == StepState.APPLIED:
+            beyond -= applied.gives_minor  # that step gives it back itself
+        return max(beyond, 0)
 
-    @property
-    def shipping_refundable(self) -> int:
-        """What of the shipping was not given back, in minor units."""
-        given = sum(step.params["shipping_minor"] for step in self._refunds)
-        return max(int(self.shipping_minor) - given, 0)
+    def _close_returns(self, amount_minor: int) -> None:
+        """Nothing is left that could be given back for what came back."""
+        received = [back for back in self.returns if back.state == ReturnState.RECEIVED]
+        rooms = [
+            sum(
+                rules.worth_of(self.line(line.line_id), line.received)
+                for line in self.lines_of_return(back.id)
+            )
+            for back in received
+        ]
+        for back, share in zip(received, rules.shared_out(amount_minor, rooms), strict=True):
+            self._mark_refunded(back.id, share)
 
     @property
     def _refunds(self) -> list[OrderStep]:

@@ -22,6 +22,7 @@ from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, Status
 from domains.orders.rules.steps import StepKind, StepState
+from domains.payments.public import needs_second_person
 from infrastructure.aggregates import AggregateRoot, Owned
 from infrastructure.errors import FieldError
 
@@ -106,11 +107,11 @@ class Stepping(AggregateRoot):
 
     @property
     def given_back_for_less(self) -> int:
-        """What was given back because the total fell."""
+        """What was given back because the total fell, or was never due: it lowers no price."""
         return sum(
-            step.gives_minor
+            step.params["for_less_minor"] if step.kind == StepKind.REFUND else step.gives_minor
             for step in self.steps
-            if step.kind in (StepKind.CANCEL_LINES, StepKind.EDIT)
+            if step.kind in (StepKind.CANCEL_LINES, StepKind.EDIT, StepKind.REFUND)
             and step.state == StepState.DONE
             and not step.refusal
         )
@@ -166,7 +167,7 @@ class Stepping(AggregateRoot):
         )
         self.steps = [*self.steps, step]
         self.step_id = step.id
-        if limits is not None and rules.needs_second_person(gives, self.currency, limits):
+        if limits is not None and needs_second_person(gives, self.currency, limits):
             step.state = StepState.AWAITING_APPROVAL
             self.note("approval_asked", actor=actor, at=now, **_told(step))
         else:

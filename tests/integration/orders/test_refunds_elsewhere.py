@@ -1,0 +1,258 @@
+"""Money that went back without an order asking: by payments' own doors, or at the gateway."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from domains.orders.errors import RefundExceedsPayment, RefundRefused
+from domains.orders.models import Document, Order, PaymentChoice
+from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.services import refunding, returning, settling
+from domains.orders.services.invoicing import issue_due
+from domains.payments import services as payments
+from domains.payments.rules import OperationKind
+from infrastructure import clock
+from infrastructure.ids import new_id
+from infrastructure.money import Money
+from tests.integration.orders.test_fulfilling import fulfil
+from tests.support.after_placement import (
+    STAFF,
+    assert_books_agree,
+    assert_order_agrees,
+    codes_of,
+    money_of,
+    reread,
+    units,
+)
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.factories.users import client_of, staff
+from tests.support.messaging import deliver_outbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sent(now: datetime, **quantities: int) -> Order:
+    """An order that was sent, paid and invoiced."""
+    goods.stocked(dict.fromkeys(quantities, 9), now=now)
+    order = orders.placed(quantities, now=now)
+    fulfil(order, now)
+    deliver_outbox()
+    return reread(order)
+
+
+def refund_elsewhere(order: Order, now: datetime, minor: int | None = None) -> None:
+    amount = None if minor is None else Money(minor, "GBP")
+    payments.refund(
+        payment_id=order.payment_id, amount=amount, reason="goodwill", actor_id=new_id(), now=now
+    )
+
+
+def refund_at_the_gateway(order: Order, now: datetime, minor: int) -> None:
+    """As the gateway tells of what somebody did in its dashboard."""
+    payments.outcomes.change(
+        payments.outcomes.load(order.payment_id),
+        lambda payment: payment.record_elsewhere(
+            OperationKind.REFUND, amount_minor=minor, reference="re_1", at=now, now=now
+        ),
+    )
+
+
+def refund(order: Order, now: datetime, **wish: Any) -> None:
+    refunding.refund(
+        order_id=order.id,
+        wish=RefundWish(**wish),
+        reason="goodwill",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+
+
+def documented(order: Order) -> list[tuple[str, int]]:
+    rows = Document.objects.filter(order_id=order.id).order_by("issued_at", "id")
+    return [(row.kind, row.gross_minor) for row in rows]
+
+
+@pytest.mark.parametrize("give_back", [refund_elsewhere, refund_at_the_gateway])
+def test_an_order_learns_of_it_once_and_credits_it(now: datetime, give_back: Any) -> None:
+    order = sent(now, A=2)
+    give_back(order, now, 500)
+    for _ in range(2):
+        deliver_outbox()
+        order = reread(order)
+        assert (order.refunded_minor, order.payment_status) == (500, "PARTIALLY_REFUNDED")
+        assert codes_of(order).count("refunded") == 1
+        assert documented(order) == [("INVOICE", 2000), ("CREDIT_NOTE", 500)]
+    with pytest.raises(RefundExceedsPayment):
+        refund(order, now, amount_minor=1501)
+    refund(order, now)
+    assert reread(order).refunded_minor == 2000
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_an_event_that_comes_again_changes_nothing(now: datetime) -> None:
+    order = sent(now, A=2)
+    refund_elsewhere(order, now, 500)
+    operation = payments.outcomes.load(order.payment_id).operations[-1]
+    for _ in range(2):
+        refunding.see_refund(
+            order_id=order.id, operation_id=operation.id, amount_minor=500, now=now
+        )
+    deliver_outbox()
+    assert reread(order).refunded_minor == 500
+    assert [step.id for step in reread(order).steps if step.kind == "REFUND"] == [operation.id]
+
+
+def test_what_the_order_asked_for_itself_is_not_counted_again(now: datetime) -> None:
+    order = sent(now, A=2)
+    refund(order, now, units=units(order, {"A": 1}))
+    deliver_outbox()
+    order = reread(order)
+    assert (order.refunded_minor, codes_of(order).count("refunded")) == (1000, 1)
+    assert documented(order) == [("INVOICE", 2000), ("CREDIT_NOTE", 1000)]
+    assert_books_agree(now)
+
+
+def test_a_return_that_was_refunded_elsewhere_is_over(now: datetime) -> None:
+    order = sent(now, A=2)
+    _, back, _ = returning.request_return(
+        order_id=order.id,
+        lines=units(order, {"A": 1}),
+        reason="",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    returning.decide_return(
+        order_id=order.id, return_id=back.id, approve=True, reason="", by=STAFF, now=now
+    )
+    returning.receive_return(
+        order_id=order.id,
+        return_id=back.id,
+        inspected=None,
+        warehouse="main",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    refund_elsewhere(order, now, 400)
+    deliver_outbox()
+    assert reread(order).returned(back.id).state == "RECEIVED"
+    refund_elsewhere(order, now)
+    deliver_outbox()
+    found = reread(order).returned(back.id)
+    assert (found.state, found.refunded_minor) == ("REFUNDED", 1000)
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_a_refund_that_waits_for_somebody_finds_what_is_left(now: datetime, settings: Any) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1000}
+    order = sent(now, A=2)
+    begun = refunding.refund(
+        order_id=order.id,
+        wish=RefundWish(amount_minor=1600),
+        reason="",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    refund_elsewhere(order, now, 500)
+    deliver_outbox()
+    assert reread(order).refunded_minor == 500
+    with pytest.raises(RefundRefused):
+        refunding.approve_step(order_id=order.id, step_id=begun.step.id, actor_id=new_id(), now=now)
+    assert reread(order).step(begun.step.id).state == "REFUSED"
+    assert money_of(order).refunded_minor == reread(order).refunded_minor == 500
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+@pytest.mark.parametrize("asked_by_order", [True, False])
+def test_what_came_too_much_goes_back_without_a_credit_note(
+    now: datetime, settings: Any, asked_by_order: bool
+) -> None:
+    settings.PAYMENT_METHODS = ["bank_transfer"]
+    goods.stocked({"A": 9}, now=now)
+    paid = PaymentChoice(method="bank_transfer", token="")
+    order = orders.placed({"A": 2}, payment=paid, now=now)
+    payments.record_receipt(
+        payment_id=order.payment_id,
+        amount=Money(2500, "GBP"),
+        reference="tx-1",
+        received_at=now,
+        now=now,
+    )
+    settling.settle(order_id=order.id, now=now)
+    fulfil(order, now)
+    deliver_outbox()
+    assert documented(order) == [("INVOICE", 2000)]
+    if asked_by_order:
+        refund(order, now, amount_minor=500)
+    else:
+        refund_elsewhere(order, now, 500)
+    deliver_outbox()
+    order = reread(order)
+    assert (order.status, order.refunded_minor) == ("COMPLETED", 500)
+    assert issue_due(order_id=order.id, now=now) == []
+    refund_elsewhere(order, now, 300)
+    deliver_outbox()
+    assert documented(order) == [("INVOICE", 2000), ("CREDIT_NOTE", 300)]
+    assert_books_agree(now)
+
+
+def test_what_was_given_back_before_the_order_was_decided_lowers_no_price(
+    settings: Any,
+) -> None:
+    now = clock.now()
+    settings.PAYMENT_METHODS = ["bank_transfer"]
+    goods.stocked({"A": 9}, now=now)
+    paid = PaymentChoice(method="bank_transfer", token="")
+    order = orders.placed({"A": 2}, payment=paid, now=now)
+    for reference, minor in (("tx-1", 700), ("tx-2", 2000)):
+        payments.record_receipt(
+            payment_id=order.payment_id,
+            amount=Money(minor, "GBP"),
+            reference=reference,
+            received_at=now,
+            now=now,
+        )
+        if reference == "tx-1":
+            refund_elsewhere(order, now)
+        deliver_outbox()
+    order = reread(order)
+    assert (order.status, order.refunded_minor) == ("CONFIRMED", 700)
+    fulfil(order, now)
+    deliver_outbox()
+    assert documented(order) == [("INVOICE", 2000)]
+    assert_books_agree(now)
+
+
+def test_one_person_refunds_much_by_the_order_only(now: datetime, settings: Any) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1000}
+    order = sent(now, A=2)
+    client = client_of(staff("finance"))
+    path = f"/api/v1/payments/{order.payment_id}/refunds"
+
+    def ask(key: str, **body: Any) -> Any:
+        return client.post(
+            path,
+            {"reason": "broken"} | body,
+            content_type="application/json",
+            headers={"Idempotency-Key": key},
+        )
+
+    answers = [ask("all"), ask("more", amount={"amount": "10.01", "currency": "GBP"})]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (403, "second_person_required")
+        assert f"by its order, {order.number}" in answer.json()["detail"]
+    assert money_of(order).refunded_minor == 0
+    assert ask("less", amount={"amount": "10.00", "currency": "GBP"}).status_code == 200
+    deliver_outbox()
+    assert reread(order).refunded_minor == 1000
+    assert_books_agree(now)
