@@ -25,13 +25,14 @@ def not_of_the_shop(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in environ.items() if name not in shop}
 
 
-# What all installations share.
-_PARTS = ("base", "environment", "files", "tasks")
+# What only some installations are; the other modules are what all of them share.
+_KINDS = ("local", "production", "test")
 
 
 def _names() -> set[str]:
     """What the settings ask `env` for. They are parsed and not imported, which takes longer."""
-    parts = [ROOT / "config" / "settings" / f"{part}.py" for part in _PARTS]
+    modules = (ROOT / "config" / "settings").glob("*.py")
+    parts = [module for module in modules if module.stem not in _KINDS]
     asked = set()
     for node in (node for part in parts for node in ast.walk(ast.parse(part.read_text()))):
         match node:

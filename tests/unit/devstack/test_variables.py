@@ -22,6 +22,8 @@ OURS = {
     "SECRET_KEY_FILE": "/run/secret_key",
     "HEARTBEAT_FILE": "/tmp/heartbeat",
     "RATE_LIMITS": "search=off",
+    "ORDER_NUMBER_KEY": "k",
+    "PAYMENT_GATEWAY_SECRET": "s",
     "KAFKA_TOPIC_PREFIX": "mine.",
 }
 THEIRS = {"GITHUB_TOKEN": "t", "AWS_SECRET_ACCESS_KEY": "s", "PATH": "/bin", "HOME": "/root"}
