@@ -22,8 +22,9 @@ PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
 PAYMENT_GATEWAY_CONCURRENCY = env.integer(
     "PAYMENT_GATEWAY_CONCURRENCY", 1 if env.text("ROLE", "") == "web" else 8
 )
-# How long a call waits for its place among them, before it is refused.
-PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 1.0)
+# How long a call waits for its place among them, before it is left to a worker. It keeps the other
+# thread for as long.
+PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 0.25)
 env.require(PAYMENT_GATEWAY_CONCURRENCY >= 1, "PAYMENT_GATEWAY_CONCURRENCY must be 1 or more")
 # So many silences in a row, of all replicas, and the gateway is left alone for this long; then one
 # call at a time tries. Twice as long after each that fails.
@@ -65,6 +66,12 @@ PAYMENT_ACTION_SECONDS = env.integer("PAYMENT_ACTION_SECONDS", 1800)
 PAYMENT_DUE_DAYS = env.integer("PAYMENT_DUE_DAYS", 7)
 env.require(PAYMENT_ACTION_SECONDS > 0, "PAYMENT_ACTION_SECONDS must be above 0")
 env.require(PAYMENT_DUE_DAYS > 0, "PAYMENT_DUE_DAYS must be above 0")
+# Where customers come back to from confirming a payment (3-D Secure), whose order names no page.
+PAYMENT_RETURN_URL = env.text("PAYMENT_RETURN_URL", "")
+env.require(
+    PAYMENT_RETURN_URL.startswith(("https://", "http://")) or not PAYMENT_RETURN_URL,
+    "PAYMENT_RETURN_URL must begin with https:// or http://",
+)
 # How many days back the daily comparison with the gateway's own books looks.
 PAYMENT_RECONCILIATION_DAYS = env.integer("PAYMENT_RECONCILIATION_DAYS", 3)
 env.require(PAYMENT_RECONCILIATION_DAYS > 0, "PAYMENT_RECONCILIATION_DAYS must be above 0")

@@ -91,6 +91,7 @@ class Outcome:
     confirm or pay it in time. action_url: where the customer has to go while it is ACTION_REQUIRED,
     until action_deadline. due_at: until when a prepaid one that is PENDING has to be paid.
     has_begun: nothing was written where not, since the gateway is not to be called for now.
+    is_busy: only by this process, which has enough calls under way; another one may well.
     """
 
     payment_id: UUID
@@ -100,6 +101,7 @@ class Outcome:
     action_deadline: datetime | None = None
     due_at: datetime | None = None
     has_begun: bool = True
+    is_busy: bool = False
 
     @property
     def is_released(self) -> bool:
@@ -168,7 +170,8 @@ def authorise(
     deadline; CAPTURED once a prepaid one is paid. Whatever method is named, an amount of 0 asks no
     gateway; the method `free` is for nothing else. A method that is not offered any more is good
     for what was agreed before: see `check_method`.
-    return_url: where the customer comes back to who has to confirm it (3-D Secure).
+    return_url: where the customer comes back to who has to confirm it (3-D Secure), else
+    PAYMENT_RETURN_URL. With neither, what has to be confirmed is DECLINED.
     While the gateway is not to be called, nothing is written, and a payment that has not begun is
     PENDING: see `availability`.
     Raises UnknownPaymentMethod, InvalidPaymentAmount, NotSupportedByGateway, and PaymentMismatch if
@@ -185,8 +188,13 @@ def authorise(
             customer_id=customer_id,
             return_url=return_url,
         )
-    except PaymentsUnavailable:
-        return Outcome(payment_id=payment_id, status=PaymentStatus.PENDING, has_begun=False)
+    except PaymentsUnavailable as refused:
+        return Outcome(
+            payment_id=payment_id,
+            status=PaymentStatus.PENDING,
+            has_begun=False,
+            is_busy=refused.is_busy,
+        )
     return _outcome(payment)
 
 

@@ -110,6 +110,8 @@ TAKING_RECEIPTS = sorted(name for name, method in METHODS.items() if method.take
 
 # Why a payment was let go whose customer neither confirmed nor paid it in time.
 NOT_COMPLETED = "payment_not_completed"
+# Why a payment was declined whose customer would have to confirm it and could not come back.
+CANNOT_BE_CONFIRMED = "authentication_required"
 
 
 def first_state(method: str, *, amount_minor: int) -> OperationState:

@@ -156,13 +156,12 @@ class Authorising(PaymentBase):
         self.authorised_minor = self.amount_minor
         self.record(PaymentAuthorised(**self._told(), occurred_at=now))
 
-    def _action_required(self, operation: Operation, reply: Reply, now: datetime) -> None:
-        """The customer has to confirm it first. Without a deadline nobody was to be asked."""
+    def _action_required(self, operation: Operation, reply: Reply) -> None:
+        """The customer has to confirm it first, and there is a way back for them."""
         operation.state = OperationState.ACTION_REQUIRED
         operation.gateway_reference = reply.gateway_reference
         operation.attempts += 1
         self.action_url = reply.action_url
-        self.deadline_at = self.deadline_at or now
 
     def _voided(self, now: datetime) -> None:
         authorisation = self.authorisation

@@ -86,8 +86,11 @@ class Payment(GivingBack):
         operation = self.operation(operation_id)
         if not (operation.is_unfinished or operation.is_waiting):
             return False
+        if reply.action_url and not self.return_url:
+            # Nobody can be sent there who could not come back.
+            reply = Reply(refusal=rules.CANNOT_BE_CONFIRMED)
         if reply.action_url:
-            self._action_required(operation, reply, now)
+            self._action_required(operation, reply)
         else:
             operation.finish(reply, now)
             self.needs_attention_at = None

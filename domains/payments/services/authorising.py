@@ -116,6 +116,7 @@ def new_payment(
     guarantee = rules.method_named(method)
     gateway = gateways.gateway_name_for(guarantee, amount_minor=amount.amount_minor)
     can = gateways.gateway_named(gateway).capabilities
+    way_back = (return_url or settings.PAYMENT_RETURN_URL) if can.three_d_secure else ""
     asks_nobody = gateway == gateways.NO_GATEWAY
     # Where nobody is asked, the customer's means of payment is none of our business.
     means = Means() if asks_nobody else Means.read(token)
@@ -125,7 +126,7 @@ def new_payment(
     deadline_at = None
     if guarantee.guarantee == Guarantee.PREPAID:
         deadline_at = now + timedelta(days=settings.PAYMENT_DUE_DAYS)
-    elif can.three_d_secure and return_url:
+    elif way_back:
         deadline_at = now + timedelta(seconds=settings.PAYMENT_ACTION_SECONDS)
     return Payment.authorise(
         payment_id=payment_id,
@@ -138,7 +139,7 @@ def new_payment(
         saved_method=saved_method,
         # Whose would it be, if nobody knows who the customer is?
         keeps_method=means.keep and can.saved_methods and customer_id is not None,
-        return_url=(return_url or "") if can.three_d_secure else "",
+        return_url=way_back,
         deadline_at=deadline_at,
         now=now,
     )

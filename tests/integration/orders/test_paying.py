@@ -196,6 +196,36 @@ def test_an_order_whose_payment_has_to_be_confirmed_waits_and_says_where(
     assert orders.status_of(placed.order.id) == "CONFIRMED"
 
 
+@pytest.mark.parametrize(("keeps", "status"), [(False, "REJECTED"), (True, "PENDING")])
+def test_an_order_whose_customer_cannot_be_sent_to_their_bank_is_declined(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+    keeps: bool,
+    status: str,
+) -> None:
+    gateway.action_url = ASKED
+    nowhere = PaymentChoice(method="card", token="tok_visa", keep_on_decline=keeps)
+    placed = orders.place({"A": 1}, payment=nowhere, now=now)
+    refusal = placed.refusal()
+    assert refusal is not None
+    assert (refusal.status, refusal.code) == (402, "payment_declined")
+    assert placed.order.status == status
+    state = payments.payment_states([placed.order.payment_id])[placed.order.payment_id]
+    assert (state.status, state.decline_code) == ("DECLINED", "authentication_required")
+    assert held() == (1 if keeps else 0)
+
+
+def test_the_shops_own_page_is_where_customers_come_back_to(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+    settings: Any,
+) -> None:
+    settings.PAYMENT_RETURN_URL = "https://shop.example/paid"
+    gateway.action_url = ASKED
+    placed = orders.place({"A": 1}, payment=CARD, now=now)
+    assert (placed.order.status, placed.payment.action_url) == ("PENDING", ASKED)
+
+
 def confirm(scripted: ScriptedGateway, payment_id: UUID, now: datetime) -> None:
     """The customer did, and a notification tells payments."""
     (key,) = {r.key for r in scripted.sent if isinstance(r, Authorise)} & keys_of(payment_id)

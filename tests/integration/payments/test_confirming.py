@@ -170,7 +170,20 @@ def test_a_void_comes_before_the_customer(now: datetime, asking: ScriptedGateway
 def test_a_customer_without_a_way_back_is_not_asked(now: datetime, asking: ScriptedGateway) -> None:
     outcome = public.authorise(**payments.request(now))
 
-    assert (outcome.status, outcome.decline_code) == ("VOIDED", public.NOT_COMPLETED)
+    assert (outcome.status, outcome.decline_code) == ("DECLINED", "authentication_required")
+
+
+@pytest.mark.django_db
+def test_the_shops_page_is_the_way_back_where_the_order_names_none(
+    now: datetime, asking: ScriptedGateway, settings: Any
+) -> None:
+    settings.PAYMENT_RETURN_URL = "https://shop.example/paid"
+    own = public.authorise(**payments.request(now), return_url=BACK)
+    other = public.authorise(**payments.request(now))
+
+    assert (own.status, other.status) == ("ACTION_REQUIRED", "ACTION_REQUIRED")
+    asked = [request.return_url for request in asking.sent if isinstance(request, Authorise)]
+    assert asked == [BACK, "https://shop.example/paid"]
 
 
 @pytest.mark.django_db

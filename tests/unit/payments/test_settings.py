@@ -96,6 +96,13 @@ def test_stripe_needs_its_own_settings_and_no_others() -> None:
     assert "  - STRIPE_API_BASE must begin with https://\n" in refused
 
 
+def test_the_way_back_from_the_bank_is_a_page() -> None:
+    refused = started("production", PAYMENT_RETURN_URL="shop.example/paid").stderr
+
+    assert "  - PAYMENT_RETURN_URL must begin with https:// or http://\n" in refused
+    assert started("production", PAYMENT_RETURN_URL="https://shop.example/paid").returncode == 0
+
+
 def test_every_method_can_be_offered() -> None:
     offered = started("production", PAYMENT_METHODS=",".join(rules.METHODS))
 

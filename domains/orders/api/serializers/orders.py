@@ -93,7 +93,10 @@ class PaymentChoice(Body, frozen=True, kw_only=True):
         Meta(
             max_length=500,
             pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$(?![\s\S])",
-            description="Where to come back to from a confirmation (3-D Secure).",
+            description=(
+                "Where to come back to from a confirmation (3-D Secure); the shop's own page if "
+                "left out. Where it has none, a card that has to be confirmed is declined."
+            ),
         ),
     ] = ""
     keep_on_decline: Annotated[
