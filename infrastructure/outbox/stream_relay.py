@@ -2,6 +2,7 @@
 
 A stream is its own order: entries are appended by scripts, one at a time, so nothing commits late
 and reading goes on behind the last entry. An entry is deleted when Kafka has acknowledged it.
+What Kafka refuses for good stays where it is with a mark (`stream_parking`), and its key waits.
 
 A shard has one leader, by an advisory lock in Postgres like the shards of a database's outbox.
 Redis does not know of it, so for a moment a leader that has lost its session and its successor may
@@ -25,13 +26,16 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from infrastructure import clock
 from infrastructure.events.envelope import event_headers
-from infrastructure.kafka.errors import Refused
+from infrastructure.kafka.client import EVENT_BYTES
+from infrastructure.kafka.errors import Refused, is_permanent
 from infrastructure.kafka.producer import EventProducer
 from infrastructure.kafka.topics import ensure_topics
-from infrastructure.outbox import metrics
+from infrastructure.outbox import metrics, stream_parking
 from infrastructure.outbox.publisher import SHARDS
 from infrastructure.outbox.relay import (
+    LOOK_AT_BLOCKED_SECONDS,
     MAX_IN_FLIGHT,
     MEASURE_SECONDS,
     Pumped,
@@ -39,7 +43,7 @@ from infrastructure.outbox.relay import (
     SendingBroke,
 )
 from infrastructure.outbox.shards import ShardLocks
-from infrastructure.outbox.streams import Entry, entry_of, stream_key, tag
+from infrastructure.outbox.streams import Entry, entries_of, entry_of, label, stream_key, tag
 
 log = logging.getLogger("outbox.relay")
 
@@ -67,7 +71,7 @@ class Streams:
 
     @property
     def label(self) -> str:
-        return f"streams {self.prefix}"
+        return label(self.prefix)
 
 
 class StreamRelay(Relay):
@@ -76,7 +80,6 @@ class StreamRelay(Relay):
     outages: ClassVar[tuple[type[Exception], ...]] = (
         *Relay.outages,
         redis.RedisError,
-        Refused,
         NotDurable,
     )
 
@@ -109,10 +112,15 @@ class StreamSession:
         self._topics: set[str] = set()
         # Shard -> the entry behind which reading goes on; a shard that is new begins at the oldest.
         self._read: dict[int, str] = {}
+        # Shard -> the (topic, key) pairs of which entries are parked.
+        self._blocked: dict[int, set[tuple[str, str]]] = {}
         self._acknowledged: list[tuple[int, str]] = []
         self._broken: str | None = None
+        self._refused: list[tuple[int, Entry, str]] = []
+        self._refused_topics: dict[str, str] = {}
         self._next_measure = 0.0
-        self.in_flight: dict[tuple[int, str], str] = {}
+        self._next_look_at_blocked = 0.0
+        self.in_flight: dict[tuple[int, str], Entry] = {}
         log.info("%s: connected", self._label)
 
     def step(self) -> bool:
@@ -126,10 +134,13 @@ class StreamSession:
         found = self._fetch()
         for shard, entries in found.items():
             for entry in entries:
-                is_there = (shard, entry.entry_id) in self.in_flight
-                if not is_there and not self._send(shard, entry):
+                passed = (shard, entry.entry_id) in self.in_flight or (
+                    (entry.topic, entry.key) in self._blocked[shard]
+                )
+                if not passed and not self._send(shard, entry):
                     break
                 self._read[shard] = entry.entry_id
+        self._park()
         return bool(found)
 
     def poll(self, seconds: float) -> None:
@@ -187,46 +198,85 @@ class StreamSession:
             raise NotDurable(f"{replicas} of {self._streams.replicas} replicas follow")
 
     def _send(self, shard: int, entry: Entry) -> bool:
-        """Queue an entry. False if the queue is full.
-
-        Raises Refused: entries are small and of one kind, so that what refuses one would refuse
-        the next one too. They wait, and their age tells.
-        """
-        if entry.topic not in self._topics:
-            made = ensure_topics([entry.topic])
-            if made:
-                log.info("%s: made topics %s", self._label, ", ".join(made))
-            self._topics.add(entry.topic)
-        headers = event_headers(
-            event_id=entry.event_id,
-            name=entry.name,
-            version=entry.event_version,
-            occurred_at=entry.occurred_at,
-            key=entry.key,
-            sequence=entry.sequence,
-            correlation_id=entry.correlation_id,
-            causation_id=entry.causation_id,
-            traceparent=entry.traceparent,
-        )
+        """Queue an entry, or refuse it. False if the queue is full."""
         place = (shard, entry.entry_id)
-        self.in_flight[place] = entry.topic
         try:
+            self._ensure(entry.topic)
+            size = len(entry.payload)
+            if size > EVENT_BYTES // 4 and len(entry.payload.encode()) > EVENT_BYTES:
+                raise Refused(f"The payload is larger than {EVENT_BYTES} bytes.")
+            headers = event_headers(
+                event_id=entry.event_id,
+                name=entry.name,
+                version=entry.event_version,
+                occurred_at=entry.occurred_at,
+                key=entry.key,
+                sequence=entry.sequence,
+                correlation_id=entry.correlation_id,
+                causation_id=entry.causation_id,
+                traceparent=entry.traceparent,
+            )
+            self.in_flight[place] = entry
             self._producer.send(
                 entry.topic, entry.key, entry.payload, headers, partial(self._delivered, place)
             )
+        except Refused as error:
+            self._refuse(shard, entry, str(error))
         except BufferError:
             del self.in_flight[place]
             return False
         return True
 
+    def _ensure(self, topic: str) -> None:
+        """Raises Refused where the broker will not have the topic, asking it once a look."""
+        if topic in self._topics:
+            return
+        if topic in self._refused_topics:
+            raise Refused(self._refused_topics[topic])
+        try:
+            made = ensure_topics([topic])
+        except Refused as error:
+            self._refused_topics[topic] = str(error)
+            raise
+        if made:
+            log.info("%s: made topics %s", self._label, ", ".join(made))
+        self._topics.add(topic)
+
     def _delivered(self, place: tuple[int, str], error: Any, _: object) -> None:
         if error is None:
             self._acknowledged.append(place)
+        elif is_permanent(error):
+            self._refuse(place[0], self.in_flight[place], error.str())
         else:
             self._broken = error.str()
 
+    def _refuse(self, shard: int, entry: Entry, reason: str) -> None:
+        """Park an entry once this batch is through; its key is blocked from here on."""
+        self.in_flight.pop((shard, entry.entry_id), None)
+        self._refused.append((shard, entry, reason))
+        self._blocked.setdefault(shard, set()).add((entry.topic, entry.key))
+        log.error("%s: Kafka refuses %s of %s: %s", self._label, entry.name, entry.key, reason)
+
+    def _park(self) -> None:
+        if self._refused:
+            refused, self._refused = self._refused, []
+            stream_parking.park(self._redis, self._streams.prefix, refused, now=clock.now())
+
+    def _look_at_blocked(self) -> None:
+        marked = stream_parking.marks(
+            self._redis, self._streams.prefix, sorted(self._locks.leading)
+        )
+        found = {shard: stream_parking.blocked_keys(marks) for shard, marks in marked.items()}
+        for shard, blocked in self._blocked.items():
+            if not blocked <= found.get(shard, set()):
+                self._read.pop(shard, None)  # entries of a released key are still in their places
+        self._blocked = found
+        self._refused_topics.clear()
+        self._next_look_at_blocked = time.monotonic() + LOOK_AT_BLOCKED_SECONDS
+
     def _settle(self) -> None:
-        """Delete what Kafka has acknowledged."""
+        """Delete what Kafka has acknowledged, and park what it refused."""
+        self._park()
         if not self._acknowledged:
             return
         done, self._acknowledged = self._acknowledged, []
@@ -236,34 +286,49 @@ class StreamSession:
         pipeline = self._redis.pipeline(transaction=False)
         for shard, entry_ids in by_shard.items():
             pipeline.xdel(stream_key(self._streams.prefix, shard), *entry_ids)
+            # A relay that has lost its shard may have marked what now was taken.
+            pipeline.hdel(stream_parking.marks_key(self._streams.prefix, shard), *entry_ids)
         pipeline.execute()
-        topics = [self.in_flight.pop(place) for place in done]
+        topics = [self.in_flight.pop(place).topic for place in done]
         for topic, count in Counter(topics).items():
             metrics.PUBLISHED.labels(topic).inc(count)
 
     def _housekeep(self) -> None:
-        self._locks.balance()
+        taken = self._locks.balance()
         for shard in self._read.keys() - self._locks.leading:
             del self._read[shard]  # if it comes back, somebody else may have left something
         if self._locks.leaving:
             self._locks.hand_over({shard for shard, _ in self.in_flight})
+        if taken or time.monotonic() >= self._next_look_at_blocked:
+            self._look_at_blocked()
         if time.monotonic() >= self._next_measure:
             self._next_measure = time.monotonic() + MEASURE_SECONDS
             self._measure()
 
     def _measure(self) -> None:
+        prefix = self._streams.prefix
         pipeline = self._redis.pipeline(transaction=False)
         for shard in range(SHARDS):
-            key = stream_key(self._streams.prefix, shard)
-            pipeline.xlen(key)
-            pipeline.xrange(key, "-", "+", 1)
+            pipeline.xlen(stream_key(prefix, shard))
         pipeline.time()
-        *answers, (seconds, micros) = pipeline.execute()
-        oldest = [float(raws[0][0].split("-")[0]) / 1000 for raws in answers[1::2] if raws]
-        age = max(seconds + micros / 1e6 - min(oldest), 0.0) if oldest else 0.0
+        *lengths, (seconds, micros) = pipeline.execute()
+        marked = stream_parking.marks(self._redis, prefix)
+        oldest = [self._oldest(shard, marked[shard]) for shard in range(SHARDS) if lengths[shard]]
+        first = min((at for at in oldest if at is not None), default=None)
+        age = 0.0 if first is None else max(seconds + micros / 1e6 - first, 0.0)
         metrics.OLDEST.labels(self._label).set(age)
-        metrics.BACKLOG.labels(self._label).set(sum(answers[::2]))
+        metrics.BACKLOG.labels(self._label).set(sum(lengths))
+        metrics.PARKED.labels(self._label).set(sum(map(len, marked.values())))
         metrics.LEADING.labels(self._label).set(len(self._locks.leading))
+
+    def _oldest(self, shard: int, marked: Mapping[str, stream_parking.Mark]) -> float | None:
+        """When the first entry of the stream that is not parked was appended, in seconds."""
+        blocked = stream_parking.blocked_keys(marked)
+        at_once = BATCH if marked else 1
+        for entry in entries_of(self._redis, self._streams.prefix, shard, at_once=at_once):
+            if (entry.topic, entry.key) not in blocked:
+                return float(entry.entry_id.partition("-")[0]) / 1000
+        return None
 
 
 def streams_from(outboxes: Mapping[str, Mapping[str, Any]], *, database: str) -> list[Streams]:

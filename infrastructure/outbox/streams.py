@@ -50,6 +50,11 @@ def stream_key(prefix: str, shard: int) -> str:
     return f"{tag(prefix, shard)}:outbox"
 
 
+def label(prefix: str) -> str:
+    """What metrics, logs and commands call the streams of a store."""
+    return f"streams {prefix}"
+
+
 def envelope_of(event_class: type[Event], *, now: datetime) -> list[str]:
     """Fields and values of an entry, but for `key`, `sequence` and `payload`: these the script
     adds, which knows what became of the aggregate.
@@ -88,6 +93,16 @@ def entry_of(entry_id: str, fields: dict[str, str]) -> Entry:
     )
 
 
+def entries_of(
+    client: redis.Redis, prefix: str, shard: int, *, at_once: int = 1000
+) -> Iterator[Entry]:
+    """What a stream holds, in its order. Raises redis.RedisError."""
+    first = "-"
+    while raws := _read(client, stream_key(prefix, shard), first, at_once):
+        yield from (entry_of(*raw) for raw in raws)
+        first = f"({raws[-1][0]}"
+
+
 def waiting(outboxes: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
     """What the streams of settings.STREAM_OUTBOXES hold, each in its order.
 
@@ -96,22 +111,10 @@ def waiting(outboxes: Mapping[str, Mapping[str, Any]]) -> Iterator[Entry]:
     for prefix, known in outboxes.items():
         with redis.Redis.from_url(known["url"], decode_responses=True) as client:
             for shard in range(SHARDS):
-                last = "-"
-                while raws := _read(client, stream_key(prefix, shard), last):
-                    yield from (entry_of(*raw) for raw in raws)
-                    last = f"({raws[-1][0]}"
+                yield from entries_of(client, prefix, shard)
 
 
-def length(outboxes: Mapping[str, Mapping[str, Any]]) -> int:
-    """How many entries wait in them. Raises redis.RedisError."""
-    total = 0
-    for prefix, known in outboxes.items():
-        with redis.Redis.from_url(known["url"]) as client:
-            total += sum(
-                cast("int", client.xlen(stream_key(prefix, shard))) for shard in range(SHARDS)
-            )
-    return total
-
-
-def _read(client: redis.Redis, key: str, after: str) -> list[tuple[str, dict[str, str]]]:
-    return cast("list[tuple[str, dict[str, str]]]", client.xrange(key, after, "+", 1000))
+def _read(
+    client: redis.Redis, key: str, first: str, at_once: int
+) -> list[tuple[str, dict[str, str]]]:
+    return cast("list[tuple[str, dict[str, str]]]", client.xrange(key, first, "+", at_once))

@@ -30,7 +30,7 @@ from infrastructure.inbox.marks import RETENTION, Claim
 from infrastructure.inbox.models import DeadLetter
 from infrastructure.kafka.reader import TopicReader
 from infrastructure.kafka.topics import published_topics
-from infrastructure.outbox import streams
+from infrastructure.outbox import stream_parking, streams
 from infrastructure.outbox.models import OutboxMessage, ParkedMessage
 
 T = TypeVar("T")
@@ -188,16 +188,17 @@ class EventBooks:
         queued = dict(_rows_of(OutboxMessage, "occurred_at", lacking))
         queued |= dict(_entries_of(lacking))
         parked = dict(_rows_of(ParkedMessage, "reason", lacking))
+        parked |= dict(_parked_entries_of(lacking))
         self.read_on(now=now)
         for (topic, key), recorded in lacking.items():
             for sequence in range(self._topics[topic].last(key) + 1, recorded + 1):
                 place = (topic, str(UUID(bytes=key)), sequence)
                 young = False
-                if place in queued:
+                if place in parked:  # a parked entry of a stream still is in its place
+                    detail = f"parked: {parked[place] or 'behind an earlier one of its key'}"
+                elif place in queued:
                     young = queued[place] > due
                     detail = f"in the outbox since {queued[place]:%Y-%m-%d %H:%M:%S}"
-                elif place in parked:
-                    detail = f"parked: {parked[place] or 'behind an earlier one of its key'}"
                 else:
                     detail = "lost: not on the topic, not in the outbox"
                 check.take(_event(*place, detail, in_flight=young))
@@ -249,7 +250,7 @@ def not_compared(reason: str) -> Check:
 def outbox_size() -> int:
     """How many events wait in the outboxes of all databases and streams."""
     rows = sum(OutboxMessage.objects.using(alias).count() for alias in aliases())
-    return rows + streams.length(settings.STREAM_OUTBOXES)
+    return rows + stream_parking.length(settings.STREAM_OUTBOXES)
 
 
 def _recorded() -> Iterator[tuple[UUID, str, int]]:
@@ -290,6 +291,18 @@ def _entries_of(
         if (entry.topic, entry.key) in wanted:
             occurred_at = datetime.fromisoformat(entry.occurred_at)
             yield (entry.topic, entry.key, entry.sequence), occurred_at
+
+
+def _parked_entries_of(
+    lacking: Iterable[tuple[str, bytes]],
+) -> Iterator[tuple[tuple[str, str, int], str]]:
+    """((topic, key, sequence), reason) of what is parked in the streams of these aggregates."""
+    wanted = {(topic, str(UUID(bytes=key))) for topic, key in lacking}
+    if not any(topic in FORGOTTEN_TOPICS for topic, _ in wanted):
+        return
+    for _, (_, entry, reason) in stream_parking.all_parked(settings.STREAM_OUTBOXES):
+        if (entry.topic, entry.key) in wanted:
+            yield (entry.topic, entry.key, entry.sequence), reason
 
 
 def open_letters() -> Check:

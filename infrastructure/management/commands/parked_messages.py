@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import redis
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from infrastructure.database.contexts import aliases
-from infrastructure.outbox import parking
+from infrastructure.outbox import parking, stream_parking
 from infrastructure.outbox.models import ParkedMessage
+from infrastructure.outbox.streams import label
 
 
 class Command(BaseCommand):
@@ -24,31 +29,60 @@ class Command(BaseCommand):
         dropping = actions.add_parser(
             "drop", help="delete one message for good: consumers will see the gap"
         )
-        dropping.add_argument("id", type=int)
+        dropping.add_argument("id")
+        outboxes = [*aliases(), *map(label, settings.STREAM_OUTBOXES)]
         for action in (release, dropping):
-            action.add_argument("--database", default=aliases()[0], choices=aliases())
+            action.add_argument("--database", default=outboxes[0], choices=outboxes)
 
     def handle(self, *args: Any, **options: Any) -> None:
         getattr(self, f"_{options['action']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
         found = 0
-        for alias in aliases():
-            for row in ParkedMessage.objects.using(alias).order_by("topic", "key", "id"):
-                found += 1
-                self.stdout.write(
-                    f"{alias}  {row.pk}  {row.topic} {row.key}  {row.name} {row.sequence}"
-                    f"  {row.reason or 'waits'}"
-                )
+        for name, place, message, reason in _parked():
+            found += 1
+            self.stdout.write(
+                f"{name}  {place}  {message.topic} {message.key}  {message.name}"
+                f" {message.sequence}  {reason or 'waits'}"
+            )
         self.stdout.write(f"{found} parked messages")
 
     def _release(self, options: dict[str, Any]) -> None:
-        count = parking.release(options["database"], topic=options["topic"], key=options["key"])
+        name, topic, key = options["database"], options["topic"], options["key"]
+        if name in aliases():
+            count = parking.release(name, topic=topic, key=key)
+        else:
+            with _stream(name) as (client, prefix):
+                count = stream_parking.release(client, prefix, topic=topic, key=key)
         if not count:
             raise CommandError("Nothing of this key is parked.")
         self.stdout.write(f"{count} messages are back in the outbox")
 
     def _drop(self, options: dict[str, Any]) -> None:
-        if not parking.drop(options["database"], row_id=options["id"]):
+        name, place = options["database"], options["id"]
+        if name in aliases():
+            dropped = place.isdecimal() and parking.drop(name, row_id=int(place))
+        else:
+            with _stream(name) as (client, prefix):
+                dropped = stream_parking.drop(client, prefix, place=place)
+        if not dropped:
             raise CommandError("No such message is parked.")
         self.stdout.write("dropped")
+
+
+def _parked() -> Iterator[tuple[str, str, Any, str]]:
+    """(outbox, id, message, reason)"""
+    for alias in aliases():
+        for row in ParkedMessage.objects.using(alias).order_by("topic", "key", "id"):
+            yield alias, str(row.pk), row, row.reason
+    for prefix, found in stream_parking.all_parked(settings.STREAM_OUTBOXES):
+        yield label(prefix), found.place, found.entry, found.reason
+
+
+@contextmanager
+def _stream(name: str) -> Iterator[tuple[redis.Redis, str]]:
+    """A client of the streams with this label, and their prefix."""
+    for prefix, known in settings.STREAM_OUTBOXES.items():
+        if label(prefix) == name:
+            with redis.Redis.from_url(str(known["url"]), decode_responses=True) as client:
+                yield client, prefix

@@ -144,11 +144,12 @@ def test_marks_are_kept_for_thirty_days() -> None:
 @pytest.mark.usefixtures("broker")
 def test_the_topics_of_all_events_are_made_once(settings: Any) -> None:
     first, again = run("create_topics"), run("create_topics")
-    topics = ["order-events", "payment-events", "product-events", "user-events"]
+    contexts = ["cart", "order", "payment", "pricing", "product", "user"]
+    topics = [f"{name}-events" for name in contexts]
     assert first.splitlines()[:-1] == [
         f"made {name}" for topic in topics for name in (topic, f"{topic}.dlq")
     ]
-    assert again == "4 topics and their dead letter topics are in place\n"
+    assert again == "6 topics and their dead letter topics are in place\n"
     wait_until(lambda: kept_for_ever("order-events") == (PARTITIONS, "-1"))
 
 

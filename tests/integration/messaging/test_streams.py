@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+)
+from django.core.management import CommandError, call_command
 from django.db import connections
 
-from domains.carts.events import TOPIC, CartCheckedOut
+from domains.carts.events import TOPIC, CartCheckedOut, CartUpdated
 from domains.carts.models import CartStore
 from domains.carts.models.connection import Scripts
 from infrastructure.events.codec import decode
 from infrastructure.events.envelope import read_envelope
-from infrastructure.outbox import metrics
+from infrastructure.kafka.client import EVENT_BYTES, client_settings, topic_name
+from infrastructure.kafka.topics import ensure_topics
+from infrastructure.outbox import metrics, stream_parking, stream_relay
 from infrastructure.outbox.publisher import SHARDS, shard_of
 from infrastructure.outbox.stream_relay import LOCK_SPACE, StreamRelay, Streams
-from infrastructure.outbox.streams import stream_key
+from infrastructure.outbox.streams import Entry, entries_of, envelope_of, stream_key
 from tests.support.carts import add, guest_cart
 from tests.support.messaging import ROOT, process_environment, read_topic, wait_until
 from tests.support.valkey import DURABLE, OwnValkey, own_valkey
@@ -32,6 +43,11 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("broker"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _measured_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_relay, "MEASURE_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -142,14 +158,166 @@ def test_nothing_is_told_that_the_replicas_do_not_have(
     assert numbers(read_topic(TOPIC), cart_id) == [1, 2, 3]
 
 
+def test_an_entry_too_large_for_kafka_is_parked_with_its_key_and_the_others_flow(
+    running: Callable[..., None],
+    valkey: OwnValkey,
+    carts: CartStore,
+    now: datetime,
+    settings: Any,
+) -> None:
+    settings.STREAM_OUTBOXES = {"c": {"url": valkey.url, "replicas": 0}}
+    bad, good = guest_cart(now, carts=carts).id, uuid4()
+    too_large = append(valkey, bad, 2, payload="x" * (EVENT_BYTES + 1))
+    followers = [append(valkey, bad, 3), append(valkey, bad, 4)]
+    while shard_of(str(good)) != shard_of(str(bad)):
+        good = uuid4()
+    append(valkey, good, 1)
+    running(relay_of(valkey))
+    wait_until(lambda: waiting(valkey) == 3)
+    append(valkey, good, 2)
+    followers.append(append(valkey, bad, 5))
+    wait_until(lambda: numbers(read_topic(TOPIC), good) == [1, 2])
+    # What is parked waits for people, and not for a relay.
+    wait_until(lambda: stream_parking.length(settings.STREAM_OUTBOXES) == 0)
+
+    assert numbers(read_topic(TOPIC), bad) == [1]
+    assert parked_list() == [
+        f"streams c  {too_large}  {TOPIC} {bad}  carts.cart_updated 2"
+        f"  The payload is larger than {EVENT_BYTES} bytes.",
+        *(
+            f"streams c  {place}  {TOPIC} {bad}  carts.cart_updated {number}  waits"
+            for number, place in enumerate(followers, start=3)
+        ),
+        "4 parked messages",
+    ]
+
+    # Released as it is, it is refused again, and nothing has overtaken it.
+    marked = one_mark(valkey)
+    at_streams = ("--database", "streams c")
+    released = run("parked_messages", "release", TOPIC, str(bad), *at_streams)
+    assert released == "1 messages are back in the outbox\n"
+    wait_until(lambda: one_mark(valkey) not in (None, marked))
+    assert numbers(read_topic(TOPIC), bad) == [1]
+
+    # Whoever leads the shard next leaves it out, too; once it is dropped the others follow.
+    assert run("parked_messages", "drop", too_large, *at_streams) == "dropped\n"
+    wait_until(lambda: waiting(valkey) == 0)
+    assert numbers(read_topic(TOPIC), bad) == [1, 3, 4, 5]
+    for action in (("release", TOPIC, str(bad)), ("drop", too_large), ("drop", "nothing")):
+        with pytest.raises(CommandError):
+            run("parked_messages", *action, *at_streams)
+
+
+def test_what_only_the_broker_refuses_is_parked_and_goes_when_the_reason_is_gone(
+    running: Callable[..., None],
+    valkey: OwnValkey,
+    carts: CartStore,
+    now: datetime,
+) -> None:
+    ensure_topics([TOPIC])
+    limit_messages_to(5_000)
+    running(relay_of(valkey))
+    bad = guest_cart(now, carts=carts).id
+    wait_until(lambda: waiting(valkey) == 0)  # the broker refuses batches, not messages
+    append(valkey, bad, 2, payload=secrets.token_hex(20_000))
+    wait_until(lambda: one_mark(valkey))
+    others = [changed_cart(carts, now, 2) for _ in range(12)]
+    append(valkey, bad, 3)
+    wait_until(lambda: waiting(valkey) == 2)
+    messages = read_topic(TOPIC)
+    assert numbers(messages, bad) == [1]
+    assert [numbers(messages, cart_id) for cart_id in others] == [[1, 2, 3]] * 12
+
+    limit_messages_to(1_000_000)
+    with valkey.client as client:
+        assert stream_parking.release(client, "c", topic=TOPIC, key=str(bad)) == 1
+    wait_until(lambda: waiting(valkey) == 0)
+    assert numbers(read_topic(TOPIC), bad) == [1, 2, 3]
+
+
+def test_parked_entries_stay_parked_for_the_next_leader(
+    running: Callable[..., None], valkey: OwnValkey, carts: CartStore, now: datetime
+) -> None:
+    """And their age is nobody's."""
+    bad = changed_cart(carts, now, 2)
+    first = next(iter(entries(valkey, bad)))
+    with valkey.client as client:
+        refused = [(shard_of(str(bad)), first, "too large")]
+        stream_parking.park(client, "c", refused, now=now)
+        gone = first._replace(entry_id="1-1")
+        stream_parking.park(client, "c", [(shard_of(str(bad)), gone, "late")], now=now)
+    good = changed_cart(carts, now, 2)
+    running(relay_of(valkey))
+    wait_until(lambda: waiting(valkey) == 3)
+    messages = read_topic(TOPIC)
+    assert (numbers(messages, good), numbers(messages, bad)) == ([1, 2, 3], [])
+    assert figures() == (3, 0, 1)
+
+
 def test_how_far_behind_it_is_can_be_seen(
     running: Callable[..., None], valkey: OwnValkey, carts: CartStore, now: datetime
 ) -> None:
     changed_cart(carts, now, 6)
     with nothing_can_be_deleted(valkey):
         running(relay_of(valkey))
-        wait_until(lambda: metrics.BACKLOG.labels("streams c")._value.get() == 7)
-        assert metrics.OLDEST.labels("streams c")._value.get() > 0
+        wait_until(lambda: leaders() == [SHARDS])
+        backlog, oldest, parked = figures()
+    assert (backlog, oldest > 0, parked) == (7, True, 0)
+
+
+def append(server: OwnValkey, cart_id: UUID, number: int, *, payload: str = "{}") -> str:
+    """Put an entry behind a cart's others; returns its name for operators."""
+    envelope = envelope_of(CartUpdated, now=datetime(2026, 3, 2, 9, 30, tzinfo=UTC))
+    fields = dict(zip(envelope[::2], envelope[1::2], strict=True))
+    fields |= {"key": str(cart_id), "sequence": str(number), "payload": payload}
+    shard = shard_of(str(cart_id))
+    with server.client as client:
+        return f"{shard:02d}:{client.xadd(stream_key('c', shard), fields)}"
+
+
+def entries(server: OwnValkey, cart_id: UUID) -> list[Entry]:
+    with server.client as client:
+        found = list(entries_of(client, "c", shard_of(str(cart_id))))
+    return [entry for entry in found if entry.key == str(cart_id)]
+
+
+def figures() -> tuple[float, float, float]:
+    """Backlog, age and number of parked entries, measured from now on."""
+    gauges = [metrics.BACKLOG, metrics.OLDEST, metrics.PARKED]
+    for gauge in gauges:
+        gauge.labels("streams c").set(-1)
+    values = [gauge.labels("streams c")._value for gauge in gauges]
+    wait_until(lambda: all(value.get() >= 0 for value in values))
+    backlog, oldest, parked = (value.get() for value in values)
+    return backlog, oldest, parked
+
+
+def one_mark(server: OwnValkey) -> stream_parking.Mark | None:
+    with server.client as client:
+        marked = [m for of in stream_parking.marks(client, "c").values() for m in of.values()]
+    assert len(marked) < 2
+    return marked[0] if marked else None
+
+
+def limit_messages_to(size: int) -> None:
+    """What the broker takes of the topic from now on."""
+    limit = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(
+        ConfigResource.Type.TOPIC, topic_name(TOPIC), incremental_configs=[limit]
+    )
+    admin = AdminClient(client_settings())
+    for answer in admin.incremental_alter_configs([resource]).values():
+        answer.result()
+
+
+def run(*command: str) -> str:
+    told = StringIO()
+    call_command(*command, stdout=told)
+    return told.getvalue()
+
+
+def parked_list() -> list[str]:
+    return run("parked_messages", "list").splitlines()
 
 
 def changed_cart(carts: CartStore, now: datetime, times: int) -> UUID:
@@ -168,7 +336,7 @@ def numbers(messages: list[Any], cart_id: UUID) -> list[int]:
 
 def waiting(server: OwnValkey) -> int:
     with server.client as client:
-        return sum(int(client.xlen(stream_key("c", shard))) for shard in range(SHARDS))  # type: ignore[arg-type]
+        return sum(int(client.xlen(stream_key("c", shard))) for shard in range(SHARDS))
 
 
 def leaders() -> list[int]:

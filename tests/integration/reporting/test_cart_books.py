@@ -14,6 +14,8 @@ from domains.carts.models.connection import scripts
 from domains.reporting.queries.events import EventBooks, outbox_size
 from domains.reporting.rules.findings import Check
 from infrastructure.events.envelope import Message, event_headers
+from infrastructure.outbox import stream_parking
+from infrastructure.outbox.publisher import shard_of
 from tests.support.carts import add, entries_of, guest_cart
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +85,19 @@ def test_what_waits_in_the_stream_is_found_there(topics, cart_id, now):
         "in the outbox since 2026-03-02 09:30:00"
     ] * 3
     assert outbox_size() == 3
+
+
+def test_what_is_parked_is_told_however_young_and_waits_for_no_relay(topics, cart_id, now):
+    first, *_ = entries_of(cart_id)
+    refused = [(shard_of(str(cart_id)), first, "too large")]
+    stream_parking.park(scripts().client, "c", refused, now=now)
+    check = EventBooks(topics).compare(now=now, due=now - timedelta(days=1))[0]
+    assert [(finding.detail, finding.in_flight) for finding in check.differences] == [
+        ("parked: too large", False),
+        ("parked: behind an earlier one of its key", False),
+        ("parked: behind an earlier one of its key", False),
+    ]
+    assert outbox_size() == 0
 
 
 def test_what_was_lost_is_told(topics, cart_id, now):
