@@ -145,11 +145,20 @@ class PaymentsUnavailable(PaymentError):
 
     code, status, title = "payments_unavailable", 503, "Payments are unavailable"
 
+    # Nobody says that the gateway is away: this process has enough calls under way, no more.
+    is_busy = False
+
     @classmethod
     def for_seconds(cls, seconds: float) -> Self:
         """`Retry-After` says when it is worth coming back: 1 s or later."""
         retry_after = str(max(ceil(seconds), 1))
         return cls("Try again in a moment.", headers={"Retry-After": retry_after})
+
+    @classmethod
+    def while_busy(cls) -> Self:
+        refused = cls.for_seconds(1)
+        refused.is_busy = True
+        return refused
 
     @property
     def retry_after_s(self) -> int:

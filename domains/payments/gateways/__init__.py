@@ -37,6 +37,11 @@ ADAPTERS: dict[str, Callable[[], Gateway]] = {
 }
 
 
+# What each cannot do without; a gateway that never was set up has nothing to say.
+_SETTINGS = {
+    "simulated": ("PAYMENT_GATEWAY_URL", "PAYMENT_GATEWAY_SECRET"),
+    "stripe": ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
+}
 _SIGNATURE_HEADERS = {"simulated": "Gateway-Signature", "stripe": "Stripe-Signature"}
 
 
@@ -48,6 +53,11 @@ def gateway_name_for(method: Method, *, amount_minor: int) -> str:
 
 _connected: dict[str, Gateway] = {}
 _connecting = Lock()
+
+
+def is_set_up(name: str) -> bool:
+    """Whether there is such a gateway, and the settings say how to reach and to believe it."""
+    return name in ADAPTERS and all(getattr(settings, each) for each in _SETTINGS.get(name, ()))
 
 
 def gateway_named(name: str) -> Gateway:

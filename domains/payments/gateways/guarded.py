@@ -53,7 +53,7 @@ class GuardedGateway:
         except CircuitOpen as refused:
             raise PaymentsUnavailable.for_seconds(refused.retry_after_s) from refused
         except BulkheadFull as refused:
-            raise PaymentsUnavailable.for_seconds(1) from refused
+            raise PaymentsUnavailable.while_busy() from refused
 
     def unavailable_for_s(self) -> int:
         """Seconds until it is worth calling again, 0 for now: without calling it."""
@@ -90,8 +90,11 @@ class GuardedGateway:
             leave: Pass = self._thread.leave
             try:
                 answer = self._retry.call(ask)
-            except NoAnswer:
-                leave.failed()
+            except NoAnswer as answer:
+                if answer.is_silence:
+                    leave.failed()
+                else:
+                    leave.succeeded()
                 raise
             leave.succeeded()
             return answer

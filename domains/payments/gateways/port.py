@@ -29,12 +29,13 @@ class NoAnswer(Exception):
     """The gateway did not answer in time, or not in a way that can be understood.
 
     What was asked for may or may not have been done. is_passing: it answered at once, and asking
-    again a moment later is worth a try, such as after a broken connection.
+    again a moment later is worth a try, such as after a broken connection. is_silence: False where
+    it answered well that it has not decided yet, which says nothing against the gateway.
     """
 
-    def __init__(self, reason: str, *, is_passing: bool = False) -> None:
+    def __init__(self, reason: str, *, is_passing: bool = False, is_silence: bool = True) -> None:
         super().__init__(reason)
-        self.is_passing = is_passing
+        self.is_passing, self.is_silence = is_passing, is_silence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -175,6 +175,8 @@ def signature_of(body: bytes, *, secret: bytes, at: int) -> str:
 
 def check_signature(body: bytes, signature: str, *, secret: bytes, now: float) -> None:
     """Raises InvalidSignature unless the body was signed with the secret not long ago."""
+    if not secret:
+        raise InvalidSignature("There is no secret that anybody could have signed it with.")
     shape = _SIGNATURE.fullmatch(signature)
     if shape is None:
         raise InvalidSignature(f"Send {SIGNATURE_HEADER}: t=<unix seconds>,v1=<hex>.")

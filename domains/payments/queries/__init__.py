@@ -221,8 +221,12 @@ def state_of(row: Payment) -> PaymentState:
     )
 
 
-def due_payment_ids(now: datetime, *, limit: int) -> list[UUID]:
-    return list(Payment.objects.due(now).values_list("id", flat=True)[:limit])
+def due_payments(
+    now: datetime, *, limit: int, except_at: Collection[str] = ()
+) -> list[tuple[UUID, str]]:
+    """The id and the gateway of those that are due, what waits longest first."""
+    due = Payment.objects.due(now).exclude(gateway__in=list(except_at))
+    return list(due.values_list("id", "gateway")[:limit])
 
 
 def known_operations(gateway: str, keys: Collection[UUID]) -> dict[UUID, KnownOperation]:

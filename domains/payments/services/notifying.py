@@ -23,7 +23,7 @@ def receive_notification(*, gateway: str, body: bytes, signature: str, now: date
     it is settled by now.
     Raises UnknownGateway, InvalidSignature, InvalidNotification, UnknownOperation.
     """
-    if gateway not in gateways.ADAPTERS:
+    if not gateways.is_set_up(gateway):
         raise UnknownGateway(f"There is no gateway {gateway!r}.")
     told = gateways.gateway_named(gateway).notification(
         body=body, signature=signature, now=now.timestamp()

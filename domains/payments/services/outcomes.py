@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -29,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 # Each lost race means that somebody else's change was written, and a payment sees few of them.
 _ATTEMPTS = 20
-# So many silences in a row, and the gateway is down: leave the rest for the next round.
+# So many silences of a gateway in a row, and it is down: leave what is its to the next round.
 _SILENCES_PER_ROUND = 3
 # A slow gateway must not keep a round from ending: the next one begins with the oldest again.
 _SECONDS_PER_ROUND = 60
@@ -55,31 +57,50 @@ def refresh(*, payment_id: UUID, customer_id: UUID | None = None, now: datetime)
 def resolve_unfinished(*, now: datetime, limit: int = 200) -> int:
     """Resolve the payments whose time has come, oldest first. Returns how many have an outcome.
 
-    One that cannot be worked on is logged and tried again later; the others have their turn.
+    One that cannot be worked on is logged and tried again later, and a gateway that is down is left
+    alone until the next round; the others have their turn. limit: how many are looked at before
+    it is seen anew which gateways those are.
     """
-    resolved = silences = 0
+    resolved = 0
+    silences: Counter[str] = Counter()  # in a row
+    down: set[str] = set()
     started = time.monotonic()
-    for payment_id in queries.due_payment_ids(now, limit=limit):
-        if time.monotonic() - started > _SECONDS_PER_ROUND:
-            break
-        try:
-            payment = resolve(payment_id=payment_id, now=now)
-        except PaymentsUnavailable:
-            break  # nobody is to be asked for a while
-        except Exception:  # such as a gateway that is not there any more
-            logger.exception("Cannot resolve a payment", extra={"payment_id": str(payment_id)})
-            Payment.objects.put_off(payment_id, now=now, until=now + rules.LONGEST_PAUSE)
-            continue
-        if payment.unfinished is None:
-            resolved, silences = resolved + (payment.waiting is None), 0
-            continue
-        silences += 1
-        if silences == _SILENCES_PER_ROUND:
-            break
+    is_more = True
+    while is_more:
+        due = queries.due_payments(now, limit=limit, except_at=down)
+        down_before = len(down)
+        for payment_id, gateway in due:
+            if time.monotonic() - started > _SECONDS_PER_ROUND:
+                return resolved
+            if gateway in down:
+                continue
+            heard = _Heard()
+            try:
+                payment = carry_on(load(payment_id), now=now, heard=heard)
+            except PaymentsUnavailable:
+                down.add(gateway)  # it is not to be asked for a while
+                continue
+            except Exception:  # such as a gateway that is not there any more
+                logger.exception("Cannot resolve a payment", extra={"payment_id": str(payment_id)})
+                Payment.objects.put_off(payment_id, now=now, until=now + rules.LONGEST_PAUSE)
+                continue
+            resolved += payment.unfinished is None and payment.waiting is None
+            silences[gateway] = silences[gateway] + 1 if heard.is_silent else 0
+            if silences[gateway] == _SILENCES_PER_ROUND:
+                down.add(gateway)
+        # Those of a gateway that is down may have kept the others' out of this look.
+        is_more = len(due) == limit and len(down) > down_before
     return resolved
 
 
-def carry_on(payment: Payment, *, now: datetime) -> Payment:
+@dataclass(slots=True)
+class _Heard:
+    """is_silent: the gateway's last answer was none at all."""
+
+    is_silent: bool = False
+
+
+def carry_on(payment: Payment, *, now: datetime, heard: _Heard | None = None) -> Payment:
     """Get the outcome of what is unfinished, and of the void that is due after it, if any.
 
     Where it is the customer's turn the gateway is looked at once; past the deadline the payment is
@@ -88,10 +109,10 @@ def carry_on(payment: Payment, *, now: datetime) -> Payment:
     if payment.unfinished is None and payment.waiting is None and not payment.is_void_due:
         return payment
     with gateways.admitted(payment.gateway):
-        return _carry_on(payment, now=now)
+        return _carry_on(payment, now=now, heard=heard or _Heard())
 
 
-def _carry_on(payment: Payment, *, now: datetime) -> Payment:
+def _carry_on(payment: Payment, *, now: datetime, heard: _Heard) -> Payment:
     looked = False
     while True:
         if payment.is_void_due:
@@ -108,7 +129,7 @@ def _carry_on(payment: Payment, *, now: datetime) -> Payment:
         if operation is None:
             return payment
         started, was_waiting = time.monotonic(), operation.is_waiting
-        reply = ask(payment, operation, now)
+        reply = ask(payment, operation, now, heard)
         now += timedelta(seconds=time.monotonic() - started)
         payment = record(payment, operation.id, reply, now)
         if reply is None and not was_waiting:
@@ -125,8 +146,12 @@ def _give_up(payment: Payment, now: datetime) -> Payment:
     return change(payment, lambda current: current.give_up(now))
 
 
-def ask(payment: Payment, operation: Operation, now: datetime) -> Reply | None:
+def ask(
+    payment: Payment, operation: Operation, now: datetime, heard: _Heard | None = None
+) -> Reply | None:
     """What the gateway says of an operation; None if it says nothing that settles it."""
+    heard = heard or _Heard()
+    heard.is_silent = False
     gateway = gateways.gateway_named(payment.gateway)
     request = request_of(payment, operation)
     try:
@@ -135,7 +160,9 @@ def ask(payment: Payment, operation: Operation, now: datetime) -> Reply | None:
             return gateway.lookup(request)
         return gateway.send(request)
     except NoAnswer as silence:
-        logger.warning(
+        heard.is_silent = silence.is_silence
+        logger.log(
+            logging.WARNING if silence.is_silence else logging.INFO,
             "No answer from the gateway",
             extra={
                 "payment_id": str(payment.id),

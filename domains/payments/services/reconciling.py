@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -51,7 +51,7 @@ def reconcile(*, gateway: str, since: datetime, until: datetime, now: datetime) 
     Raises UnknownGateway, NotSupportedByGateway where the gateway keeps no list, NoAnswer, and
     PaymentsUnavailable; what was found until then is written down.
     """
-    if gateway not in gateways.ADAPTERS:
+    if not gateways.is_set_up(gateway):
         raise UnknownGateway(f"There is no gateway {gateway!r}.")
     adapter = gateways.gateway_named(gateway)
     if not adapter.capabilities.listing:
@@ -130,7 +130,25 @@ def apply_early_notifications(*, now: datetime) -> int:
     early = ReconciliationDifference.objects.still_open().filter(
         kind=DifferenceKind.MISSING_HERE, first_seen_at__gt=now - timedelta(days=1)
     )
-    return sum(_look_again(row, now) for row in early.order_by("at")[:_BATCH])
+    applied, rows = 0, early.order_by("id")
+    while batch := list(rows[:_BATCH]):
+        applied += sum(_look_again(row, now) for row in _found(batch))
+        # However many have no payment, those after them have their turn.
+        rows = early.order_by("id").filter(id__gt=batch[-1].id)
+    return applied
+
+
+def _found(rows: Sequence[ReconciliationDifference]) -> list[ReconciliationDifference]:
+    """Those whose payment is known by now."""
+    by_gateway: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        by_gateway[row.gateway].add(row.authorisation)
+    known = {
+        (gateway, authorisation)
+        for gateway, authorisations in by_gateway.items()
+        for authorisation in queries.payments_of_authorisations(gateway, authorisations)
+    }
+    return [row for row in rows if (row.gateway, row.authorisation) in known]
 
 
 def compare_again(*, difference_id: UUID, now: datetime) -> bool:

@@ -43,7 +43,7 @@ class ScriptedGateway:
     def __init__(self) -> None:
         self.sent: list[Request] = []
         self.lookups = 0
-        self.is_silent = False
+        self.is_silent = self.is_undecided = False
         self.refusal = ""
         self.action_url = ""
         self.before_answer: Callable[[], None] = lambda: None
@@ -62,8 +62,8 @@ class ScriptedGateway:
                 action_url=self.action_url if isinstance(request, Authorise) else "",
             ),
         )
-        if self.is_silent:
-            raise NoAnswer("told to be silent")
+        if self.is_silent or self.is_undecided:
+            raise NoAnswer("told to be so", is_silence=self.is_silent)
         return reply
 
     def lookup(self, request: Request) -> Reply | None:

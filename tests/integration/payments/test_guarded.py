@@ -113,6 +113,60 @@ def test_recovery_leaves_it_alone_and_finds_it_well_again(
     assert services.resolve_unfinished(now=now + timedelta(minutes=1)) == 2
 
 
+def test_a_gateway_that_has_not_decided_yet_is_well(
+    now: datetime, guarded: ScriptedGateway
+) -> None:
+    """Refunds that take a day at the bank open no circuit, and end no round of the recovery."""
+    taken = [payments.captured_payment(now) for _ in range(5)]
+    guarded.is_undecided = True
+    for payment in taken:
+        services.refund(payment_id=payment.id, reason="broken", now=now)
+    assert public.availability("card") == public.Available()
+
+    guarded.sent.clear()
+    assert services.resolve_unfinished(now=now + timedelta(minutes=1)) == 0
+
+    assert len(guarded.sent) == 5
+    assert public.availability("card") == public.Available()
+    guarded.is_undecided = False
+    assert services.resolve_unfinished(now=now + timedelta(minutes=9)) == 5
+
+
+@pytest.fixture
+def other_gateway(
+    gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ScriptedGateway]:
+    """A second one, as after a change of PAYMENT_GATEWAY."""
+    other = ScriptedGateway()
+    monkeypatch.setitem(gateways.ADAPTERS, "other", lambda: other)
+    connect_anew("other")
+    yield other
+    gateways.disconnect()
+
+
+@pytest.mark.parametrize("failures", [2, 1_000_000])
+def test_a_gateway_that_is_away_keeps_no_other_from_recovery(
+    now: datetime,
+    gateway: ScriptedGateway,
+    other_gateway: ScriptedGateway,
+    settings: Any,
+    failures: int,
+) -> None:
+    """Whether its circuit opens, or it is silent; however many of its payments are due first."""
+    gateway.is_silent = other_gateway.is_silent = True
+    for _ in range(6):
+        payments.authorised_payment(now)
+    settings.PAYMENT_GATEWAY = "other"
+    late = payments.authorised_payment(now + timedelta(seconds=1))
+    settings.PAYMENT_CIRCUIT_FAILURES = failures
+    connect_anew("scripted")
+    other_gateway.is_silent = False
+
+    assert services.resolve_unfinished(now=now + timedelta(minutes=1), limit=4) == 1
+
+    assert Payment.objects.get(pk=late.id).status == "AUTHORISED"
+
+
 def test_a_bulkhead_that_is_full_refuses_before_anything_is_written(
     now: datetime, gateway: ScriptedGateway, settings: Any
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 
 from domains.payments import public, services
+from domains.payments.errors import InvalidSignature
 from domains.payments.gateways.simulated import SimulatedGateway, signature_of
 from domains.payments.models import Payment, ReconciliationDifference
 from domains.payments.rules import Reply
@@ -136,6 +137,28 @@ def test_an_authorisation_nobody_wants_any_more_is_voided_when_it_turns_up(
     notify(payment.operations[0].id)
 
     assert public.payment_states([payment.id])[payment.id].status == "VOIDED"
+
+
+def test_a_gateway_that_was_never_set_up_tells_nothing(
+    now: datetime, silent: Any, settings: Any
+) -> None:
+    """Where another gateway is used there is no secret: a signature without one is anybody's."""
+    payment = payments.authorised_payment(now)
+    settings.PAYMENT_GATEWAY_SECRET = ""
+
+    answer = notify(payment.operations[0].id, secret="")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_gateway")
+    with pytest.raises(InvalidSignature, match="no secret"):
+        SimulatedGateway().notification(
+            body=b"{}",
+            signature=signature_of(b"{}", secret=b"", at=int(now.timestamp())),
+            now=now.timestamp(),
+        )
+    settings.STRIPE_SECRET_KEY = settings.STRIPE_WEBHOOK_SECRET = ""
+    answer = Client().post(URL.replace("simulated", "stripe"), b"{}", content_type="text/plain")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_gateway")
+    assert public.payment_states([payment.id])[payment.id].status == "UNKNOWN"
 
 
 @pytest.mark.parametrize("age", [301, -301])

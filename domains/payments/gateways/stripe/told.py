@@ -54,7 +54,7 @@ def reply_of_intent(intent: Told) -> Reply:
         case "canceled":
             reason = intent.get("cancellation_reason") or "canceled"
             return Reply(gateway_reference=reference, refusal=str(reason))
-    raise NoAnswer(f"The PaymentIntent is {intent['status']}.")
+    raise NoAnswer(f"The PaymentIntent is {intent['status']}.", is_silence=False)
 
 
 def reply_of_refund(refund: Told) -> Reply:
@@ -66,7 +66,7 @@ def reply_of_refund(refund: Told) -> Reply:
         case "failed" | "canceled":
             reason = refund.get("failure_reason") or refund["status"]
             return Reply(gateway_reference=reference, refusal=str(reason))
-    raise NoAnswer(f"The refund is {refund['status']}.")
+    raise NoAnswer(f"The refund is {refund['status']}.", is_silence=False)
 
 
 def kept_method(intent: Told) -> KeptMethod | None:
