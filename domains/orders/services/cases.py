@@ -39,7 +39,8 @@ class Case:
 
     pay_until: until when the customer may confirm or send the payment; None unless it waits for
     them. refusal: why payments cannot even begin, as a code: no gateway will ever be asked.
-    is_unpayable: the gateway was not to be called, so that nothing has begun.
+    is_unpayable: the gateway was not to be called, so that nothing has begun. is_busy: only by this
+    process, which has enough calls under way.
     """
 
     order: Order
@@ -53,6 +54,7 @@ class Case:
     is_paid: bool = False
     is_overdue: bool = False
     is_unpayable: bool = False
+    is_busy: bool = False
     was_given_time: bool = False
     shortages: list[dict[str, Any]] = field(default_factory=list)
     refused_use: str = ""

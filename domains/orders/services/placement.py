@@ -32,6 +32,7 @@ from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.ids import new_id
 from infrastructure.money import Money
+from infrastructure.work import hint_after_commit
 
 __all__ = ["Placed", "WantedLine", "Wish", "cancel_order", "place", "place_order", "replayed"]
 
@@ -138,7 +139,13 @@ def place(order: Order, *, key: IdempotencyKey, now: datetime) -> Placed:
 
 
 def answer_of(case: Case) -> Placed:
-    """An order as its settling has just left it; nothing is read."""
+    """An order as its settling has just left it; nothing is read.
+
+    One whose payment found this process busy is a worker's at once: it has more places, and nobody
+    waits for it.
+    """
+    if case.is_busy:
+        hint_after_commit("orders", "orders.settle_order", order_id=str(case.order.id))
     payment = PaymentOfOrder.of(case.payment, case.action_url)
     return Placed(order=case.order, payment=payment)
 

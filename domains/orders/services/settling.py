@@ -123,7 +123,7 @@ def _authorise(case: Case, now: datetime) -> None:
             raise
         case.refusal = refusal.code
     else:
-        case.is_unpayable = not outcome.has_begun
+        case.is_unpayable, case.is_busy = not outcome.has_begun, outcome.is_busy
         case.note_payment(outcome if outcome.has_begun else None)
 
 

@@ -9,14 +9,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.db import connections
 from django.test import Client
 
 from domains.orders.models import Order
 from domains.orders.services import settling
+from domains.payments import gateways
 from domains.payments import public as payments
 from domains.payments import services as payment_services
 from domains.products import public as products
+from infrastructure import work
 from tests.integration.payments.conftest import ScriptedGateway, connect_anew
 from tests.support.factories import orders
 from tests.support.factories import payments as payment_factory
@@ -142,14 +145,47 @@ def test_an_accepted_order_does_not_wait_for_ever(
     assert (late.status, away.sent) == ("VOIDED", [])
 
 
+def test_an_order_that_finds_no_place_is_a_workers_at_once(
+    gateway: ScriptedGateway, settings: Any, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever PAYMENTS_DOWN says: nobody says that the gateway is away."""
+    goods.stocked({"A": 50}, now=now)
+    settings.PAYMENT_GATEWAY_CONCURRENCY = 1
+    connect_anew("scripted")
+    hints: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr(work, "_send", lambda task, told: hints.append((task, told)))
+    inside, leave = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        with gateways.admitted("scripted"):
+            inside.set()
+            leave.wait(60)
+
+    occupant = threading.Thread(target=occupy)
+    occupant.start()
+    assert inside.wait(30)
+    try:
+        answer = post(client_of(customer()))
+    finally:
+        leave.set()
+        occupant.join()
+
+    assert (answer.status_code, answer.json()["status"]) == (202, "PENDING")
+    order = Order.objects.get()
+    assert payments.payment_states([order.payment_id]) == {}
+    assert hints == [("orders.settle_order", {"order_id": str(order.id)})]
+    ((task, told),) = hints
+    current_app.tasks[task](**told)
+    assert orders.status_of(order.id) == "CONFIRMED"
+    assert (gateway.authorisations, len(hints)) == (1, 1)
+
+
 def test_reads_go_on_while_orders_wait_for_a_slow_gateway(
     gateway: ScriptedGateway, settings: Any, now: datetime
 ) -> None:
     """One of two threads is the gateway's at most; the other one serves everybody else."""
     goods.stocked({"A": 50}, now=now)
     settings.PAYMENT_GATEWAY_CONCURRENCY = 1
-    settings.PAYMENT_GATEWAY_MAX_WAIT_SECONDS = 0
-    settings.PAYMENTS_DOWN = "accept"
     connect_anew("scripted")
     asked, answer = threading.Event(), threading.Event()
 
