@@ -20,7 +20,7 @@ from domains.orders.models.invoices import (
 from domains.orders.rules import invoices as rules
 from domains.orders.rules.invoices import SHIPPING, Issued, Item, Key
 from domains.orders.rules.placement import FulfilmentStatus, Status
-from domains.orders.rules.steps import part
+from domains.orders.rules.steps import part, worth_of
 from domains.payments import public as payments
 from infrastructure.database.contexts import atomic
 
@@ -71,7 +71,7 @@ def charges_of(order: Order) -> tuple[list[Item], dict[Key, Described]]:
         item = Item(
             key,
             line.standing,
-            part(line.amount_minor, line.quantity, line.standing),
+            worth_of(line, line.standing),
             part(line.tax_minor, line.quantity, line.standing),
         )
         items.append(rules.reduced(item, line.refunded_minor))

@@ -12,10 +12,12 @@ from domains.orders.models import Document, Order
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.services import cancelling, fulfilling, refunding
 from domains.orders.services.invoicing import charges_of, issue_due
+from domains.products.public import NewPrice, set_prices
 from infrastructure.database.contexts import atomic
 from infrastructure.ids import new_id
+from infrastructure.money import Money
 from tests.support.after_placement import STAFF, reread, units
-from tests.support.factories import orders
+from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +140,30 @@ def test_the_database_takes_no_credit_beyond_the_invoice(order: Order, now: date
     with pytest.raises(DatabaseError, match="does not fit invoice"), atomic("orders"):
         Document.objects.command(sql, [])
     assert list(Document.objects.all()) == [invoice]
+
+
+def test_documents_say_what_was_charged_where_half_a_minor_unit_is_in_question(
+    now: datetime,
+) -> None:
+    """Two at 2.55 less ten per cent: 4.59 for both, 2.29 for one, and not 2.30."""
+    goods.stocked({"A": 9}, now=now)
+    set_prices(prices=[NewPrice(sku="A", money=Money(255, "GBP"))], actor_id=None, now=now)
+    pricing.promotion(now=now)
+    order = orders.placed({"A": 2}, now=now)
+    cancelling.cancel(
+        order_id=order.id,
+        lines=units(order, {"A": 1}),
+        reason="out_of_stock",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    send(order, {"A": 1}, now)
+    issue_due(order_id=order.id, now=now)
+    left = reread(order)
+    assert (order.total_minor, left.total_minor) == (459, 229)
+    assert documented(order.id) == charged(left) == left.total_minor
+
+    refund(left, now, units=units(left, {"A": 1}))
+    issue_due(order_id=order.id, now=now)
+    assert documented(order.id) == charged(left) == 0

@@ -91,7 +91,8 @@ class StepApproval(StepView):
 
 
 class StepRefusal(StepView):
-    scopes = {"POST": APPROVE}
+    # Who asked may take it back, and nobody gives anything away by saying no.
+    scopes = {"POST": "payments.refund"}
 
     @operation(
         summary="Do not agree to a refund that takes a second person",
@@ -101,7 +102,7 @@ class StepRefusal(StepView):
     )
     def post(self, request: HttpRequest, order_id: UUID, step_id: UUID) -> HttpResponse:
         body = self.body(serializers.DisapproveStep)
-        order = order_for(request, order_id, everybody=APPROVE)
+        order = order_for(request, order_id, everybody="payments.refund")
         begun = refunding.disapprove_step(
             order_id=order.id,
             step_id=step_id,
