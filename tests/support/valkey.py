@@ -67,9 +67,13 @@ class OwnValkey:
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGSTOP)
 
+    def resume(self) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
-            os.kill(self._process.pid, signal.SIGCONT)
+            self.resume()
             self.kill()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,6 +17,7 @@ from domains.carts.models import CartStatus, CartStore
 from domains.carts.rules import limits
 from domains.carts.services import merging
 from tests.support.carts import add, cart_of, events_of, guest_cart, quantities
+from tests.support.messaging import ROOT
 
 
 class Died(Exception):
@@ -149,6 +152,30 @@ def test_a_merge_that_died_is_finished_once(carts, now, dies, step, after, by):
         carts.read(cart_id=guests.id, owner=None, now=now)
     assert [e.status for e in events_of(guests.id)] == ["OPEN", "OPEN", "MERGED"]  # type: ignore[attr-defined]
     assert carts.merging_since(before=now + timedelta(days=1), at_most=9) == []
+
+
+def test_a_merge_that_is_killed_at_any_command_is_finished_once(carts, now):
+    customers = [uuid4() for _ in range(7)]
+    own = [cart_of(customer_id, now, add("A", 1)) for customer_id in customers]
+    guests = [guest_cart(now, add("A", 2), add("B", 1)) for _ in customers]
+    pairs = [f"{who}:{cart.id}" for who, cart in zip(customers, guests, strict=True)]
+    command = [sys.executable, "-m", "tests.support.merging_process", *pairs]
+    told = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout
+    # It looks, finds the target; freezes the source, adds to the target, ends the source; reads.
+    assert told.split() == ["0", "1", "2", "3", "4", "5", "done"]
+    left = carts.merging_since(before=now + timedelta(days=1), at_most=9)
+    assert set(left) == {guests[3].id, guests[4].id}
+
+    assert merging.finish_merges(now=now + timedelta(seconds=11)) == 2
+    merged = [carts.current(owner=customer_id, now=now) for customer_id in customers]
+    assert [quantities(cart) for cart in merged] == [{"A": 1}] * 3 + [{"A": 3, "B": 1}] * 4
+
+    for target, source in zip(own, guests, strict=True):
+        owner = target.customer_id
+        again = merging.merge(source_id=source.id, customer_id=owner, now=now)
+        assert (again.id, quantities(again)) == (target.id, {"A": 3, "B": 1})
+        assert len(events_of(target.id)) == 3
+        assert [e.status for e in events_of(source.id)] == ["OPEN", "OPEN", "MERGED"]  # type: ignore[attr-defined]
 
 
 def test_into_a_frozen_cart_nothing_goes_and_the_guests_is_as_before(carts, now):

@@ -53,18 +53,17 @@ def test_of_many_additions_none_is_lost(carts, now):
 def test_processes_lose_nothing_either(carts, now):
     cart = guest_cart(now)
     command = [sys.executable, "-m", "tests.support.carts_process"]
-    arguments = [settings.REDIS_CARTS_URL, str(cart.id), "100"]
-    processes = [
-        subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE) for _ in range(2)
-    ]
-    for _ in range(100):
-        carts.change(cart_id=cart.id, owner=None, changes=[add("A")], now=now)
-    for process in processes:
-        told, _ = process.communicate()
-        assert (process.returncode, told.split()[-1]) == (0, b"100")
+    arguments = [settings.REDIS_CARTS_URL, str(cart.id), "200"]
+    with subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for _ in range(200):
+            carts.change(cart_id=cart.id, owner=None, changes=[add("A")], now=now)
+        assert process.stdout.read().split()[-1] == b"200"
+    assert process.returncode == 0
     found = quantities(carts.read(cart_id=cart.id, owner=None, now=now))
-    assert found == {"A": 300} | {f"B{number}": 4 for number in range(50)}
-    assert len(events_of(cart.id)) == 301
+    assert found == {"A": 400} | {f"B{number}": 4 for number in range(50)}
+    assert len(events_of(cart.id)) == 401
 
 
 def test_different_lines_and_fields_do_not_overwrite_each_other(carts, now):

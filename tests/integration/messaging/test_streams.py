@@ -30,7 +30,7 @@ from infrastructure.events.codec import decode
 from infrastructure.events.envelope import read_envelope
 from infrastructure.kafka.client import EVENT_BYTES, client_settings, topic_name
 from infrastructure.kafka.topics import ensure_topics
-from infrastructure.outbox import metrics, stream_parking, stream_relay
+from infrastructure.outbox import metrics, relay, stream_parking, stream_relay
 from infrastructure.outbox.publisher import SHARDS, shard_of
 from infrastructure.outbox.stream_relay import LOCK_SPACE, StreamRelay, Streams
 from infrastructure.outbox.streams import Entry, entries_of, envelope_of, stream_key
@@ -46,8 +46,10 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def _measured_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_relay, "MEASURE_SECONDS", 0.1)
+    monkeypatch.setattr(stream_relay, "LOOK_AT_BLOCKED_SECONDS", 0.1)
+    monkeypatch.setattr(relay, "RETRY_SECONDS", (0.05, 0.1))
 
 
 @pytest.fixture
@@ -93,18 +95,18 @@ def test_what_happens_to_carts_is_told_in_order_and_then_forgotten(
 
 
 def test_a_relay_killed_between_sending_and_deleting_loses_nothing(
-    valkey: OwnValkey, carts: CartStore, now: datetime
+    running: Callable[..., None], valkey: OwnValkey, carts: CartStore, now: datetime
 ) -> None:
     made = [changed_cart(carts, now, 4) for _ in range(20)]
-    with nothing_can_be_deleted(valkey), relay_process(valkey) as relay:
+    with nothing_can_be_deleted(valkey), relay_process(valkey) as process:
         wait_until(lambda: len(read_topic(TOPIC)) >= 100)
-        relay.kill()
-        relay.wait()
+        process.kill()
+        process.wait()
     assert waiting(valkey) == 100
     wait_until(lambda: leaders() == [])
 
-    with relay_process(valkey):
-        wait_until(lambda: waiting(valkey) == 0)
+    running(relay_of(valkey))
+    wait_until(lambda: waiting(valkey) == 0)
     messages = read_topic(TOPIC)
     assert len(messages) >= 200
     assert [numbers(messages, cart_id) for cart_id in made] == [[1, 2, 3, 4, 5]] * 20
