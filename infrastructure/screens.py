@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as datetime_time
 from typing import Any, ClassVar
 
 from django import forms
@@ -12,7 +14,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet
 from django.forms.utils import ErrorDict
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -110,6 +112,66 @@ class DatabaseFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.using(self.value()) if self.value() in aliases() else queryset
+
+
+class _Days(forms.Form):
+    since = forms.DateField(required=False, label="From")
+    until = forms.DateField(required=False, label="To")
+
+
+class DateRangeFilter(admin.ListFilter):
+    """From one day to another, both included; days are those of UTC for a field of instants."""
+
+    template = "infrastructure/date_range.html"
+    field: ClassVar[str]
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        self._names = {name: f"{self.field}_{name}" for name in ("since", "until")}
+        for name in self.expected_parameters():
+            params.pop(name, None)
+        self._kept = [
+            (name, value)
+            for name, values in request.GET.lists()
+            for value in values
+            if name not in (*self.expected_parameters(), "p")
+        ]
+        said = {name: request.GET.get(told, "") for name, told in self._names.items()}
+        self.form = _Days(said)
+        self._is_date = not isinstance(model._meta.get_field(self.field), DateTimeField)
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return list(self._names.values())
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        yield {
+            "kept": self._kept,
+            "inputs": [
+                (told, self.form[name].label, self.form[name].value(), self.form[name].errors)
+                for name, told in self._names.items()
+            ],
+            "all": changelist.get_query_string(remove=self.expected_parameters()),
+            "is_used": any(self.form[name].value() for name in self._names),
+        }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """What is no day narrows nothing, and is marked."""
+        self.form.is_valid()
+        since, until = (self.form.cleaned_data.get(name) for name in ("since", "until"))
+        if since is not None:
+            queryset = queryset.filter(**{f"{self.field}__gte": self._start(since)})
+        if until is not None and until < date.max:
+            end = self._start(until + timedelta(days=1))
+            queryset = queryset.filter(**{f"{self.field}__lt": end})
+        return queryset
+
+    def _start(self, day: date) -> date:
+        return day if self._is_date else datetime.combine(day, datetime_time.min, UTC)
 
 
 class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]

@@ -14,7 +14,7 @@ from domains.pricing.queries.audit import (
     event_counts,
     use_audit,
 )
-from domains.pricing.queries.staff import is_set_up
+from domains.pricing.queries.staff import is_set_up, open_shipping_methods
 from domains.pricing.rules.parts import LineAmounts, refund_of
 from domains.pricing.rules.quotes import (
     AppliedDiscount,
@@ -70,6 +70,7 @@ __all__ = [
     "event_counts",
     "give_back",
     "is_set_up",
+    "open_shipping_methods",
     "quote",
     "redeem",
     "redemption_states",

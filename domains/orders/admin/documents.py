@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from domains.orders.admin.filters import IssuedBetween, KindFilter
 from domains.orders.models import Document
 from domains.orders.services.invoice_files import OFFERED, file_of
 from infrastructure.money import Money
@@ -40,9 +41,8 @@ class DocumentAdmin(ScreenAdmin):
         "total",
         "files",
     )
-    list_filter = ("kind", "currency", "issue_date")
+    list_filter = (KindFilter, IssuedBetween)
     list_per_page = 50
-    date_hierarchy = "issue_date"
     search_fields = ("=number", "=order_number", "=invoice_number")
     search_help_text = "A whole number, of the invoice, the credited invoice or the order."
     ordering = ("-issue_date", "-id")

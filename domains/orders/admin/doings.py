@@ -16,6 +16,7 @@ from uuid import UUID
 from django import forms
 from django.urls import reverse
 
+from domains.orders import queries
 from domains.orders.admin.fields import (
     AmountField,
     address_fields,
@@ -24,7 +25,8 @@ from domains.orders.admin.fields import (
     units_field,
     units_said,
 )
-from domains.orders.models import Order, OrderLine, Return
+from domains.orders.admin.showing import words
+from domains.orders.models import Fulfilment, Order, OrderLine, Return
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.models.commands.returning import Inspected
@@ -41,7 +43,9 @@ from domains.orders.services import (
 )
 from domains.orders.services.beginning import Begun
 from domains.payments import public as payments
+from domains.pricing import public as pricing
 from domains.products import public as products
+from domains.users import public as users
 from infrastructure.errors import DomainError
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
@@ -65,6 +69,14 @@ class Comes:
 
 class DoingForm(ServiceForm):
     """Every form knows the version that it was made from, and what it is called when sent twice."""
+
+    fields_of_codes = {
+        "unknown_sku": "sku",
+        "payment_token_required": "token_of_payment",
+        "payment_declined": "token_of_payment",
+        "shipping_unavailable": "shipping_method",
+        "unknown_shipping_method": "shipping_method",
+    }
 
     version = forms.IntegerField(widget=forms.HiddenInput)
     token = forms.UUIDField(widget=forms.HiddenInput)
@@ -93,6 +105,10 @@ class Doing:
 
     def fields(self) -> dict[str, forms.Field]:
         return {}
+
+    def about(self) -> tuple[str, ...]:
+        """What the page tells first, whatever was entered."""
+        return ()
 
     def comes_to(self) -> Comes:
         """Raises what the service would refuse."""
@@ -214,8 +230,21 @@ class Track(Doing):
     has_part = True
     is_previewed = False
 
+    @property
+    def _parcel(self) -> Fulfilment:
+        return self.order.fulfilment(_required(self.part_id))
+
+    def about(self) -> tuple[str, ...]:
+        left = {
+            sent.line_id: sent.quantity
+            for sent in self.order.fulfilment_lines
+            if sent.fulfilment_id == self.part_id
+        }
+        parcel = self._parcel
+        return (f"Left {parcel.warehouse} on {_at(parcel.created_at)}:", *self.told(left))
+
     def fields(self) -> dict[str, forms.Field]:
-        parcel = self.order.fulfilment(_required(self.part_id))
+        parcel = self._parcel
         return {
             "carrier": forms.CharField(required=False, max_length=60, initial=parcel.carrier),
             "tracking_number": forms.CharField(
@@ -293,6 +322,12 @@ class Cancel(Doing):
         return None if self.order.status == "PENDING" else units_said(self.said)
 
 
+class NothingChosen(DomainError):
+    """Of no item any unit."""
+
+    code, title = "nothing_chosen", "Nothing is chosen"
+
+
 class RequestReturn(Doing):
     what, title, button, scope = "return", "Announce a return", "Announce", "orders.return"
 
@@ -306,7 +341,10 @@ class RequestReturn(Doing):
         }
 
     def comes_to(self) -> Comes:
-        return Comes(sentences=("These come back:", *self.told(units_said(self.said))))
+        units = units_said(self.said)
+        if not units:
+            raise NothingChosen("Say how many of what come back.")
+        return Comes(sentences=("These come back:", *self.told(units)))
 
     def carry_out(self) -> str:
         returning.request_return(
@@ -324,6 +362,9 @@ class DecideReturn(Doing):
     what, title, button, scope = "decide", "Decide a return", "Decide", "orders.return"
     has_part = True
     is_previewed = False
+
+    def about(self) -> tuple[str, ...]:
+        return _return_told(self)
 
     def fields(self) -> dict[str, forms.Field]:
         choices = [("yes", "Accept it"), ("no", "Refuse it")]
@@ -350,6 +391,9 @@ class DecideReturn(Doing):
 class ReceiveReturn(Doing):
     what, title, button, scope = "receive", "Receive a return", "Receive", "orders.return"
     has_part = True
+
+    def about(self) -> tuple[str, ...]:
+        return _return_told(self)
 
     def fields(self) -> dict[str, forms.Field]:
         fields: dict[str, forms.Field] = {}
@@ -488,6 +532,15 @@ class Edit(Doing):
             **fields,
             "sku": forms.CharField(required=False, max_length=64, label="Another SKU"),
             "quantity": units_field(1_000_000, label="How many of it", initial=1, required=False),
+            "shipping_method": forms.ChoiceField(
+                required=False,
+                choices=_with(
+                    (self.order.shipping_method, self.order.shipping_name or "The usual one"),
+                    pricing.open_shipping_methods(),
+                ),
+                initial=self.order.shipping_method,
+                label="Shipping",
+            ),
             **address_fields(self.order.shipping_address),
             "token_of_payment": forms.CharField(
                 required=False,
@@ -533,11 +586,15 @@ class Edit(Doing):
         address: dict[str, str] | None = address_said(self.said)
         if address == {name: self.order.shipping_address.get(name, "") for name in address or ()}:
             address = None
-        if not changed and address is None:
+        shipping = self.said["shipping_method"]
+        if shipping == self.order.shipping_method:
+            shipping = None
+        if not changed and address is None and shipping is None:
             raise NothingToChange("Everything is as it was.")
         return editing.Edit(
             lines=changed,
             shipping_address=address,
+            shipping_method=shipping,
             token=self.said["token_of_payment"],
         )
 
@@ -546,6 +603,9 @@ class Approve(Doing):
     what, title, button = "approve", "Approve", "Approve"
     scope = "orders.approve_refunds"
     has_part = True
+
+    def about(self) -> tuple[str, ...]:
+        return _step_told(self)
 
     def comes_to(self) -> Comes:
         step = self.order.step(_required(self.part_id))
@@ -567,6 +627,9 @@ class Disapprove(Doing):
     scope = "orders.approve_refunds"
     has_part = True
     is_previewed = False
+
+    def about(self) -> tuple[str, ...]:
+        return _step_told(self)
 
     def fields(self) -> dict[str, forms.Field]:
         return {"reason": choice_of_reasons("not_justified", "wrong_amount", "suspicious")}
@@ -676,6 +739,33 @@ def _units(
     }
 
 
+def _with(kept: tuple[str, str], offered: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What is offered, and what is chosen already though it may be offered no more."""
+    return [*([] if kept[0] in dict(offered) else [kept]), *offered]
+
+
+def _return_told(doing: Doing) -> tuple[str, ...]:
+    announced = doing.order.returned(_required(doing.part_id))
+    lines = doing.order.lines_of_return(announced.id)
+    told = doing.told({line.line_id: line.quantity for line in lines})
+    why = f": {words(announced.reason).lower()}" if announced.reason else ""
+    return (f"Announced on {_at(announced.requested_at)}{why}.", *told)
+
+
+def _step_told(doing: Doing) -> tuple[str, ...]:
+    step = doing.order.step(_required(doing.part_id))
+    names = users.display_names([step.actor_id]) if step.actor_id else {}
+    who = names.get(step.actor_id, "") if step.actor_id else ""
+    gives = Money(step.gives_minor, doing.order.currency)
+    why = f": {words(step.reason).lower()}" if step.reason else ""
+    by = f" by {who}" if who else ""
+    return (f"{words(step.kind)} of {gives}, asked for{by} on {_at(step.requested_at)}{why}.",)
+
+
+def _at(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
 def _tracking(said: Mapping[str, Any]) -> Tracking:
     return Tracking(
         carrier=said["carrier"], number=said["tracking_number"], url=said["tracking_url"]
@@ -693,6 +783,9 @@ def _ended(begun: Begun, done: str) -> str:
         return done
     if begun.step.state == "AWAITING_APPROVAL":
         return "asked for; it waits for a second person"
+    confirmation = queries.confirmation_of(begun.step)
+    if confirmation is not None:
+        return f"asked for; the customer has to confirm the payment at {confirmation.url}"
     return "under way; the gateway has not answered yet"
 
 

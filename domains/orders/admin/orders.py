@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +20,11 @@ from domains.orders.admin import doings, showing, telephone
 from domains.orders.admin.documents import invoice_address
 from domains.orders.admin.filters import (
     FulfilmentFilter,
+    MethodFilter,
     PaymentFilter,
+    PlacedBetween,
     ReturnFilter,
+    SourceFilter,
     StatusFilter,
     ToDo,
     found_by,
@@ -69,17 +73,16 @@ class OrderAdmin(ScreenAdmin):
     list_display_links = ("number",)
     list_filter = (
         ToDo,
+        PlacedBetween,
         StatusFilter,
         PaymentFilter,
         FulfilmentFilter,
         ReturnFilter,
-        "source",
-        "channel",
-        "payment_method",
+        SourceFilter,
+        MethodFilter,
     )
     list_per_page = 50
     empty_value_display = ""
-    date_hierarchy = "placed_at"
     search_fields = ("number",)
     search_help_text = (
         "The number of an order or invoice, an e-mail address, a SKU, a tracking number, or the id"
@@ -184,9 +187,13 @@ class OrderAdmin(ScreenAdmin):
         me, comes_to, outdated = UUID(str(request.user.pk)), None, False
         if posted is not None and form.is_valid():
             with form.refusals():
-                comes_to = telephone.comes_to(form, placed_by=me, now=clock.now())
-                if "confirm" in posted and posted.get("agreed") == comes_to.fingerprint:
-                    order = telephone.place(form, placed_by=me, now=clock.now())
+                # Sent twice, it is answered with its order, whatever is in stock by now.
+                order = telephone.placed_before(form, placed_by=me) if "confirm" in posted else None
+                if order is None:
+                    comes_to = telephone.comes_to(form, placed_by=me, now=clock.now())
+                    if "confirm" in posted and posted.get("agreed") == comes_to.fingerprint:
+                        order = telephone.place(form, placed_by=me, now=clock.now())
+                if order is not None:
                     messages.success(request, f"Order {order.number} is placed: {order.total}.")
                     return HttpResponseRedirect(self.address("change", order.pk))
                 outdated = "confirm" in posted
@@ -212,14 +219,24 @@ class OrderAdmin(ScreenAdmin):
         by_line = {line.id: line for line in order.lines}
         for one in order.fulfilment_lines:
             sent.setdefault(one.fulfilment_id, []).append((by_line.get(one.line_id), one.quantity))
+        statuses = {
+            "Order": order.status,
+            "Payment": payment.status if payment else order.payment_status,
+            "Goods": order.fulfilment_status,
+            "Returns": order.return_status,
+        }
         context = {
             "order": order,
             "badges": [
-                showing.badge(order.status),
-                showing.badge(payment.status if payment else order.payment_status),
-                showing.badge(order.fulfilment_status),
-                *([] if order.return_status == "NONE" else [showing.badge(order.return_status)]),
+                (what, showing.badge(status))
+                for what, status in statuses.items()
+                if status and status != "NONE"
             ],
+            "reason": showing.words(order.reason),
+            "method": showing.words(order.payment_method),
+            "source": showing.words(order.source),
+            "decline": showing.words(payment.decline_code) if payment else "",
+            "customer_until": _customer_until(order, payment),
             "lines": [_line_shown(order, line) for line in order.lines],
             "totals": _totals(order, payment),
             "discounts": [
@@ -242,6 +259,7 @@ class OrderAdmin(ScreenAdmin):
                 (
                     one,
                     showing.badge(one.state),
+                    showing.words(one.reason),
                     [(by_line.get(back.line_id), back) for back in order.lines_of_return(one.id)],
                     doings.of_return(request.user, order, one),
                 )
@@ -275,6 +293,7 @@ class OrderAdmin(ScreenAdmin):
         posted = request.POST if request.method == "POST" else None
         try:
             doing = kind(order, posted, part_id, user=request.user, now=clock.now())
+            about = doing.about()
         except DomainError as refusal:
             messages.error(request, refusal.detail or refusal.title)
             return HttpResponseRedirect(self.address("change", order.pk))
@@ -302,6 +321,7 @@ class OrderAdmin(ScreenAdmin):
             order=order,
             doing=doing,
             form=form,
+            about=about,
             comes_to=comes_to if form.is_valid() else None,
             outdated=outdated,
             there=self.address("change", order.pk),
@@ -382,10 +402,19 @@ def _totals(order: Order, payment: payments.PaymentView | None) -> list[tuple[st
     return rows
 
 
-def _operations(payment: payments.PaymentView | None) -> list[tuple[Any, str, str]]:
+def _customer_until(order: Order, payment: payments.PaymentView | None) -> datetime | None:
+    """Until when an undecided order waits for its customer to confirm the payment, or to pay."""
+    if order.status != "PENDING":
+        return None
+    if order.pay_until is not None or payment is None:
+        return order.pay_until
+    return payment.action_deadline or payment.due_at
+
+
+def _operations(payment: payments.PaymentView | None) -> list[tuple[Any, str, str, str]]:
     if payment is None:
         return []
     return [
-        (one, showing.words(one.kind), showing.badge(one.state))
+        (one, showing.words(one.kind), showing.badge(one.state), showing.words(one.decline_code))
         for one in sorted(payment.operations, key=lambda one: one.sent_at or payment.created_at)
     ]

@@ -15,7 +15,12 @@ from domains.orders.admin.fields import address_fields, address_said
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.services import placement
 from domains.orders.services.wishes import WantedLine, Wish
+from domains.pricing import public as pricing
 from domains.users import public as users
+from infrastructure.database.contexts import alias_of
+from infrastructure.errors import DomainError
+from infrastructure.http import idempotency
+from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
@@ -70,9 +75,7 @@ class OrderForm(ServiceForm):
     )
     items = LinesField()
     coupon = forms.CharField(required=False, max_length=40)
-    shipping_method = forms.CharField(
-        required=False, max_length=40, help_text="Its code; the usual one where it is empty."
-    )
+    shipping_method = forms.ChoiceField(required=False)
     method = forms.ChoiceField(label="Paid by")
     payment_token = forms.CharField(
         required=False, max_length=200, help_text="The gateway's, for a card. Never a card number."
@@ -89,6 +92,8 @@ class OrderForm(ServiceForm):
             (one, one.replace("_", " ").capitalize())
             for one in sorted(settings.PAYMENT_METHODS, key=lambda one: one != "invoice")
         ]
+        shipping: Any = self.fields["shipping_method"]
+        shipping.choices = [("", "The usual one"), *pricing.open_shipping_methods()]
         self.fields |= address_fields({"country": ""})
 
     def wish(self, *, placed_by: UUID) -> Wish:
@@ -123,20 +128,44 @@ def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> Comes:
     return Comes(sentences=(f"For {who}:", *lines, f"In all {order.total}."))
 
 
+class FormSentBefore(DomainError):
+    """With something else in it, and an order came of it."""
+
+    code, title = "form_sent_before", "This form was sent before"
+
+
+def placed_before(form: OrderForm, *, placed_by: UUID) -> Order | None:
+    """The order that the same form has made already, whatever it would come to by now.
+
+    Raises FormSentBefore, OrderInProgress, and why the order was rejected.
+    """
+    try:
+        earlier = idempotency.find(alias_of("orders"), _key(form, placed_by))
+    except IdempotencyKeyReused as error:
+        raise FormSentBefore(
+            "An order was placed by this form, before it was changed. Begin a new one."
+        ) from error
+    return None if earlier is None else _accepted(placement.replayed(earlier))
+
+
 def place(form: OrderForm, *, placed_by: UUID, now: datetime) -> Order:
     """Place it, once however often the page is sent. Raises as `placement.place_order`, and why it
     was rejected."""
-    said = {n: str(v) for n, v in form.cleaned_data.items() if n != "token"}
-    placed = placement.place_order(
-        wish=form.wish(placed_by=placed_by),
-        key=IdempotencyKey(
-            client=f"user:{placed_by}",
-            route="admin place an order",
-            key=str(form.cleaned_data["token"]),
-            fingerprint=fingerprint_of(sorted(said.items())),
-        ),
-        now=now,
-    )
+    wish, key = form.wish(placed_by=placed_by), _key(form, placed_by)
+    return _accepted(placement.place_order(wish=wish, key=key, now=now))
+
+
+def _accepted(placed: placement.Placed) -> Order:
     if (refusal := placed.refusal()) is not None:
         raise refusal
     return placed.order
+
+
+def _key(form: OrderForm, placed_by: UUID) -> IdempotencyKey:
+    said = {name: str(value) for name, value in form.cleaned_data.items() if name != "token"}
+    return IdempotencyKey(
+        client=f"user:{placed_by}",
+        route="admin place an order",
+        key=str(form.cleaned_data["token"]),
+        fingerprint=fingerprint_of(sorted(said.items())),
+    )

@@ -24,6 +24,12 @@ def is_set_up() -> bool:
     return any(model.objects.exists() for model in (ShippingMethod, TaxRate, Promotion))
 
 
+def open_shipping_methods() -> list[tuple[str, str]]:
+    """Code and name of those that are offered, wherever they go, in their order."""
+    found = shipping_methods(archived=False).filter(active=True).order_by("position", "code")
+    return list(found.values_list("code", "name"))
+
+
 def shipping_methods(*, archived: bool | None = None) -> QuerySet[ShippingMethod]:
     """To be read in pages by position and code. archived: None for whichever."""
     return _of(ShippingMethod.objects.all(), archived)

@@ -17,7 +17,7 @@ from domains.products.models import StockItem
 from infrastructure.ids import new_id
 from tests.support.admin_pages import filled, text_of
 from tests.support.after_placement import STAFF, assert_order_agrees, money_of, reread
-from tests.support.factories import orders
+from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
 from tests.support.factories.users import admin_client_of, staff
 
@@ -210,6 +210,35 @@ def test_an_order_is_edited(clerk: Client, order: Order) -> None:
     assert edited.total_minor == 2000
     assert edited.shipping_address["city"] == "York"
     assert_order_agrees(order.id)
+
+
+def test_the_shipping_of_an_order_is_changed(clerk: Client, now: datetime) -> None:
+    pricing.shipping_method("standard", now=now)
+    pricing.shipping_method("slow", now=now, position=1)
+    goods.stocked({"A": 9}, now=now)
+    order = orders.placed({"A": 2}, now=now)
+    assert order.shipping_method == "standard"
+    done(clerk, address(order, "edit"), shipping_method="slow")
+    edited = reread(order)
+    assert (edited.shipping_method, edited.shipping_name, edited.total_minor) == (
+        "slow",
+        "Slow",
+        2000,
+    )
+    assert_order_agrees(order.id)
+
+
+def test_a_refusal_is_shown_by_its_field(clerk: Client, order: Order) -> None:
+    url = address(order, "edit")
+    shown = text_of(clerk.post(url, filled(clerk.get(url)) | {"sku": "X", "look": "yes"}))
+    field = shown[shown.index("field-sku") : shown.index("field-quantity")]
+    assert "X is not sold here." in field
+
+
+def test_a_return_of_nothing_is_not_announced(clerk: Client, order: Order, now: datetime) -> None:
+    url = address(send(order, now), "return")
+    shown = clerk.post(url, filled(clerk.get(url)) | {"look": "yes"})
+    assert "Say how many of what come back." in text_of(shown)
 
 
 def test_an_edit_that_changes_nothing_is_refused(clerk: Client, order: Order) -> None:

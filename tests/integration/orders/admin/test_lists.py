@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connections
@@ -103,6 +103,23 @@ def test_orders_are_filtered_by_what_is_to_do_and_how_they_stand(
     assert found(clerk, return_status="REQUESTED") == set()
     assert found(clerk, todo="return") == found(clerk, todo="approve") == set()
     assert found(clerk, source="web") == {sent.number, other.number}
+
+
+def test_orders_are_found_by_the_day_they_were_placed(clerk: Client, now: datetime) -> None:
+    goods.stocked({"A": 99}, now=now)
+    # 2026-03-02 09:30 UTC, and the first and the last moment of a day.
+    morning = orders.placed({"A": 1}, now=now)
+    first = orders.placed({"A": 1}, now=datetime(2026, 3, 3, tzinfo=UTC))
+    last = orders.placed({"A": 1}, now=datetime(2026, 3, 4, 23, 59, 59, tzinfo=UTC))
+    everything = {morning.number, first.number, last.number}
+    assert found(clerk, placed_at_since="2026-03-03") == {first.number, last.number}
+    assert found(clerk, placed_at_until="2026-03-03") == {morning.number, first.number}
+    assert found(clerk, placed_at_since="2026-03-04", placed_at_until="2026-03-04") == {last.number}
+    assert found(clerk, placed_at_since="9999-12-31") == set()
+    assert found(clerk, placed_at_until="9999-12-31") == everything
+    page = text_of(clerk.get(ORDERS, {"placed_at_since": "soon", "status": "CONFIRMED"}))
+    assert "Enter a valid date." in page
+    assert '<input type="hidden" name="status" value="CONFIRMED">' in page
 
 
 def test_a_longer_list_takes_no_more_statements(clerk: Client, now: datetime) -> None:

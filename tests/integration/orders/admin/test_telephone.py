@@ -10,7 +10,7 @@ from django.test import Client
 
 from domains.orders.models import Order
 from tests.support.admin_pages import filled, text_of
-from tests.support.factories import orders
+from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
 from tests.support.factories.users import admin_client_of, customer, staff
 
@@ -78,3 +78,28 @@ def test_only_who_may_order_for_others_does() -> None:
     onlooker = admin_client_of(staff("finance"))
     assert onlooker.get(ADD).status_code == 403
     assert onlooker.post(ADD, {}).status_code == 403
+
+
+def test_what_is_confirmed_twice_is_the_same_order_though_nothing_is_left(clerk: Client) -> None:
+    form = seen(clerk, email="new@example.com", items="B 1") | {"confirm": "yes"}
+    first, second = (clerk.post(ADD, form) for _ in range(2))
+    order = Order.objects.get()
+    assert first.headers["Location"] == second.headers["Location"]
+    assert first.headers["Location"] == f"/admin/orders/order/{order.pk}/change/"
+
+
+def test_a_form_that_made_an_order_makes_no_other_one(clerk: Client) -> None:
+    form = seen(clerk, email="new@example.com", items="A 1") | {"confirm": "yes"}
+    clerk.post(ADD, form)
+    shown = clerk.post(ADD, form | {"items": "A 2"})
+    assert "An order was placed by this form, before it was changed." in text_of(shown)
+    assert Order.objects.count() == 1
+
+
+def test_the_shipping_is_chosen_among_what_is_offered(clerk: Client, now: datetime) -> None:
+    pricing.shipping_method("standard", now=now)
+    pricing.shipping_method("express", now=now, price_minor=495, position=1)
+    form = seen(clerk, email="new@example.com", items="A 1", shipping_method="express")
+    clerk.post(ADD, form | {"confirm": "yes"})
+    order = Order.objects.get()
+    assert (order.shipping_method, order.total_minor) == ("express", 1495)
