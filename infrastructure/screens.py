@@ -130,7 +130,7 @@ class DateRangeFilter(admin.ListFilter):
     ) -> None:
         super().__init__(request, params, model, model_admin)
         self._names = {name: f"{self.field}_{name}" for name in ("since", "until")}
-        for name in self.expected_parameters():
+        for name in self._names.values():
             params.pop(name, None)
         self._kept = [
             (name, value)

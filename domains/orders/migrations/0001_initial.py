@@ -704,6 +704,18 @@ class Migration(migrations.Migration):
             model_name="document",
             index=models.Index(fields=["issue_date", "id"], name="documents_by_day"),
         ),
+        migrations.AddIndex(
+            model_name="fulfilment",
+            index=models.Index(
+                condition=models.Q(("tracking_number", ""), _negated=True),
+                fields=["tracking_number"],
+                name="orders_fulfilments_tracked",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="orderline",
+            index=models.Index(fields=["sku", "order"], name="orders_lines_of_sku"),
+        ),
         migrations.AddConstraint(
             model_name="document",
             constraint=models.UniqueConstraint(

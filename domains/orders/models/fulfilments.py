@@ -25,6 +25,13 @@ class Fulfilment(OwnedModel):
     class Meta:
         verbose_name = "fulfilment"
         ordering = ["created_at", "id"]
+        indexes = [
+            models.Index(
+                fields=["tracking_number"],
+                name="orders_fulfilments_tracked",
+                condition=~Q(tracking_number=""),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.tracking_number or str(self.id)

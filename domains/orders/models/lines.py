@@ -41,6 +41,7 @@ class OrderLine(OwnedModel):
     class Meta:
         verbose_name = "line"
         ordering = ["position"]
+        indexes = [models.Index(fields=["sku", "order"], name="orders_lines_of_sku")]
         constraints = [
             models.UniqueConstraint(fields=["order", "position"], name="orders_line_position"),
             models.CheckConstraint(

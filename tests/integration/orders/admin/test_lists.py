@@ -139,6 +139,31 @@ def test_a_longer_list_takes_no_more_statements(clerk: Client, now: datetime) ->
     assert few <= 12
 
 
+def test_what_is_in_hand_is_looked_up_by_its_indexes(clerk: Client, now: datetime) -> None:
+    goods.stocked({f"SKU{number}": 99 for number in range(9)}, now=now)
+    for number in range(9):
+        orders.placed({f"SKU{number}": 1}, now=now)
+    connection = connections[alias_of("orders")]
+    with CaptureQueriesContext(connection) as listed:
+        found(clerk)
+    with CaptureQueriesContext(connection) as searched:
+        assert len(found(clerk, q="SKU7")) == 1
+    assert len(searched) == len(listed)
+    (sql,) = [
+        query["sql"]
+        for query in searched.captured_queries
+        if "'SKU7'" in query["sql"] and "LIMIT" in query["sql"]
+    ]
+    with connection.cursor() as cursor:
+        # Statistics that say how few rows there are would make reading them all the best plan.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {sql}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan" not in plan, plan
+    for index in ("orders_lines_of_sku", "orders_fulfilments_tracked", "orders_order_pkey"):
+        assert f" {index} " in plan, plan
+
+
 def test_pages_have_nothing_that_the_browser_would_refuse(
     clerk: Client, pair: tuple[Order, Order], now: datetime
 ) -> None:
