@@ -78,10 +78,13 @@ def stock(sku: str) -> tuple[int, int]:
 
 def assert_books_agree(now: datetime) -> None:
     """What `manage.py audit_books` compares without a broker: no differences, nothing in flight."""
+    assert differences_in_books(now) == []
+
+
+def differences_in_books(now: datetime) -> list[str]:
     later = now + timedelta(hours=1)
-    found = {
-        check.name: [f"{finding.subject}: {finding.detail}" for finding in check.differences]
+    return [
+        f"{check.name}: {finding.subject}: {finding.detail}"
         for check in compare_books(now=later, due=later)
-        if check.differences
-    }
-    assert found == {}
+        for finding in check.differences
+    ]
