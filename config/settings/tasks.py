@@ -57,7 +57,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
-    "reconcile payments": {"task": "payments.reconcile", "schedule": 86400.0},
+    "reconcile payments": {"task": "payments.reconcile", "schedule": 3600.0},
     "forget deleted payment methods": {
         "task": "payments.forget_deleted_methods",
         "schedule": 60.0,
@@ -74,6 +74,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 30},
     },
     "purge sessions": {"task": "users.purge_sessions", "schedule": 3600.0},
+    "forget checkouts": {"task": "orders.forget_checkouts", "schedule": 3600.0},
     "forget old rows": {"task": "platform.forget_old_rows", "schedule": 3600.0},
     "free expired holds of carts": {
         "task": "products.free_expired_holds",

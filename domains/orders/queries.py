@@ -126,6 +126,22 @@ def payments_of(orders: Sequence[Order]) -> dict[UUID, PaymentOfOrder]:
     }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirmation:
+    """Where the customer has to confirm a payment, and until when."""
+
+    url: str
+    deadline: datetime | None
+
+
+def confirmation_of(step: OrderStep) -> Confirmation | None:
+    """What a step waits for its customer to do. A statement, for an edit that is being paid."""
+    state = payments.payment_states([step.id]).get(step.id) if step.is_paying else None
+    if state is None or not state.action_url:
+        return None
+    return Confirmation(url=state.action_url, deadline=state.action_deadline)
+
+
 def payment_statuses(orders: Sequence[Order]) -> dict[UUID, str]:
     """As `payments_of`, their statuses alone."""
     return {order_id: payment.status for order_id, payment in payments_of(orders).items()}

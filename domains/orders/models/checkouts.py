@@ -7,6 +7,9 @@ from typing import Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models import Exists, OuterRef
+
+from domains.orders.models.orders import Order
 
 
 class CheckoutQuerySet(models.QuerySet["Checkout"]):
@@ -17,6 +20,13 @@ class CheckoutQuerySet(models.QuerySet["Checkout"]):
             defaults={"cart_id": cart_id, "state": Checkout.State.ABANDONED, "at": now},
         )
         return checkout.state == Checkout.State.ABANDONED
+
+    def forget(self, *, before: datetime, at_most: int) -> int:
+        """Delete rows from before that time, but those of orders that are not settled: their carts
+        may be frozen still. Returns how many went."""
+        unsettled = Order.objects.filter(pk=OuterRef("order_id"), unsettled_since__isnull=False)
+        old = self.filter(~Exists(unsettled), at__lt=before).order_by("at")
+        return self.filter(pk__in=old.values("pk")[:at_most]).delete()[0]
 
 
 class Checkout(models.Model):
@@ -37,6 +47,9 @@ class Checkout(models.Model):
     at = models.DateTimeField()
 
     objects = CheckoutQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["at"], name="orders_checkouts_by_time")]
 
     def __str__(self) -> str:
         return f"{self.order_id} {self.state}"

@@ -47,6 +47,8 @@ class Order(Editing, Cancelling, Fulfilling, Refunding):
     # Of the token that a guest reads the order with.
     token_hash = models.BinaryField(max_length=32, null=True, editable=False)
     channel = models.CharField(max_length=40, blank=True)
+    # Whose prices hold for the order, also for what an edit adds to it.
+    customer_group = models.CharField(max_length=40, blank=True)
     source = models.CharField(max_length=10, choices=_choices(Source), default=Source.WEB.value)
     placed_by = models.UUIDField(null=True, blank=True)
     cart_id = models.UUIDField(null=True, blank=True)
@@ -139,7 +141,10 @@ class Order(Editing, Cancelling, Fulfilling, Refunding):
             models.UniqueConstraint(
                 fields=["cart_id"],
                 name="orders_one_of_cart",
-                condition=Q(cart_id__isnull=False) & ~Q(status="REJECTED"),
+                # An order that ended without having been confirmed gave its cart back.
+                condition=Q(cart_id__isnull=False)
+                & ~Q(status="REJECTED")
+                & ~Q(status="CANCELLED", confirmed_at__isnull=True),
             ),
             models.CheckConstraint(
                 condition=Q(total_minor__gte=0), name="orders_total_not_negative"
@@ -188,6 +193,7 @@ class Order(Editing, Cancelling, Fulfilling, Refunding):
             email=origin.email,
             token_hash=origin.token_hash,
             channel=origin.channel,
+            customer_group=origin.customer_group,
             source=origin.source,
             placed_by=origin.placed_by,
             cart_id=origin.cart_id,

@@ -77,5 +77,10 @@ class OrderStep(OwnedModel):
         return self.finished_at is None
 
     @property
+    def is_paying(self) -> bool:
+        """Whether a payment is being made under its id, which its customer may have to confirm."""
+        return self.state == StepState.REQUESTED and bool(self.params.get("pays_anew"))
+
+    @property
     def actor(self) -> By:
         return By(kind=Kind(self.actor_kind), id=self.actor_id)

@@ -35,6 +35,7 @@ class Origin:
     email: str = ""
     token_hash: bytes | None = None
     channel: str = ""
+    customer_group: str = ""
     source: Source = Source.WEB
     placed_by: UUID | None = None
     cart_id: UUID | None = None

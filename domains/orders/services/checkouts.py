@@ -8,7 +8,7 @@ and nobody opens a cart again whose order is on its way.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -16,6 +16,7 @@ from django.db import IntegrityError
 from domains.carts import public as carts
 from domains.orders.errors import OrderInProgress
 from domains.orders.models import Checkout, Order
+from domains.orders.models.terms import customer_key
 from domains.orders.rules.placement import PLACEMENT_DEADLINE, Status
 from domains.orders.services import placement
 from domains.orders.services.placement import Placed
@@ -32,12 +33,15 @@ ATTEMPTS = 3
 # Carts that one run of the recovery looks at. Those that wait for their customer to pay are among
 # them, so it is more than can be left behind by requests that died.
 RECOVERY_BATCH = 1000
+# How long it is known what became of a checkout. No request sleeps for so long.
+KEPT_FOR = timedelta(days=30)
 
 
 def check_out(
     *,
     cart_id: UUID,
     owner: UUID | None,
+    email: str = "",
     version: int | None,
     wish: Callable[[carts.CartContents], Wish],
     key: IdempotencyKey,
@@ -45,11 +49,14 @@ def check_out(
 ) -> Placed:
     """Make the order that a cart's contents ask for, or answer with the one that was made of it.
 
-    owner: who asks, None for a guest. version: of the cart as the customer saw it, if they say.
-    wish: what is wanted, given the contents. A refused order leaves the cart as it was.
+    owner: who asks, None for a guest, whose address is `email`. version: of the cart as the
+    customer saw it, if they say. wish: what is wanted, given the contents. A refused order leaves
+    the cart as it was. Whoever knows the id of a cart has not seen its order by that: to anybody
+    but its customer, or the guest with its address, it is CartCheckedOut.
     Raises what `carts.freeze` and `placement.place_order` raise, and OrderInProgress while another
     request makes an order of the cart.
     """
+    shopper = customer_key(customer_id=owner, email=email)
     if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
         return placement.replayed(earlier)
     for _ in range(ATTEMPTS):
@@ -58,28 +65,40 @@ def check_out(
                 cart_id=cart_id, order_id=new_id(), owner=owner, version=version, now=now
             )
         except carts.CartCheckedOut as done:
-            return placement.replayed(done.order_id)
-        placed = _place(frozen, wish(frozen.contents), key=key, now=now)
+            return _replayed(done.order_id, shopper)
+        placed = _place(frozen, wish, shopper=shopper, key=key, now=now)
         if placed is not None:
             return placed
     raise OrderInProgress(headers={"Retry-After": "1"})
 
 
+def _replayed(order_id: UUID, shopper: str | None) -> Placed:
+    """What whoever sends a checkout again is answered. Raises CartCheckedOut for somebody else."""
+    if shopper is None or Order.objects.get(pk=order_id).customer_key != shopper:
+        raise carts.CartCheckedOut(order_id=order_id)
+    return placement.replayed(order_id)
+
+
 def _place(
-    frozen: carts.Frozen, wish: Wish, *, key: IdempotencyKey, now: datetime
+    frozen: carts.Frozen,
+    wish: Callable[[carts.CartContents], Wish],
+    *,
+    shopper: str | None,
+    key: IdempotencyKey,
+    now: datetime,
 ) -> Placed | None:
     """The order of a frozen cart; None where this attempt was given up by somebody else."""
     order_id, cart_id = frozen.order_id, frozen.contents.id
     try:
-        order = placement.drafted(wish, order_id=order_id, now=now)
+        order = placement.drafted(wish(frozen.contents), order_id=order_id, now=now)
     except DomainError:
         if not give_up(cart_id=cart_id, order_id=order_id, now=now):
-            return placement.replayed(order_id)
+            return _replayed(order_id, shopper)
         raise
     try:
         return placement.place(order, key=key, now=now)
     except ConcurrentModification:
-        return placement.replayed(order_id)
+        return _replayed(order_id, shopper)
     except idempotency.Duplicate:
         # The key made another order meanwhile, of this cart or of another one.
         earlier = idempotency.find(alias_of("orders"), key)
@@ -119,3 +138,9 @@ def finish_checkouts(*, now: datetime) -> int:
         elif order.status != Status.PENDING:
             decided += carts.reopen(cart_id=cart_id, order_id=order_id, now=now)
     return decided
+
+
+def forget_checkouts(*, now: datetime, at_most: int = 10_000) -> int:
+    """Forget what became of checkouts KEPT_FOR ago. Returns how many went; call it again while that
+    is `at_most`."""
+    return Checkout.objects.forget(before=now - KEPT_FOR, at_most=at_most)

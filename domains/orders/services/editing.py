@@ -45,7 +45,8 @@ class Edit:
     """What is to be different; what is None, and lines that are not named, stay as they are.
 
     expected_total: what the order costs then, as whoever edits it was shown. method, token: by
-    which more than was authorised is paid; the order's own method where none is named.
+    which more than was authorised is paid; the order's own method where none is named. return_url:
+    where the customer comes back to who has to confirm that payment.
     """
 
     lines: Sequence[LineEdit] = ()
@@ -54,6 +55,7 @@ class Edit:
     expected_total: Money | None = None
     method: str | None = None
     token: str = ""
+    return_url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +80,8 @@ def edit(
 ) -> Begun:
     """Change quantities, lines, the address or the shipping, and re-quote the order.
 
-    Lines that stay keep their price of a piece; new ones are priced now. More goods are held, or
+    Lines that stay keep their price of a piece; new ones are priced now, as for the group of
+    customers that the order was placed in. More goods are held, or
     nothing changes. A total beyond what is authorised is authorised anew, then the earlier payment
     is let go; what was taken beyond a lower total is given back.
     Raises OrderNotFound, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku, OutOfStock,
@@ -110,7 +113,11 @@ def begun(
 def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> EditPlan:
     wanted = _wanted(order, edit)
     offers = products.offers(
-        _quantities(wanted), currency=order.currency, channel=order.channel or None, now=now
+        _quantities(wanted),
+        currency=order.currency,
+        channel=order.channel or None,
+        customer_group=order.customer_group or None,
+        now=now,
     )
     _refuse_what_cannot_be_had(order, wanted, offers)
     priced = [_priced(line, offers) for line in wanted]
@@ -140,6 +147,7 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
         shipping_address=edit.shipping_address,
         method=method,
         token=edit.token,
+        return_url=edit.return_url,
     )
 
 
@@ -258,6 +266,7 @@ def _request(
         coupons=tuple(order.coupons),
         customer_id=order.customer_id,
         customer_key=order.customer_key if order.customer_id is None else None,
+        customer_group=order.customer_group or None,
         channel=order.channel or None,
         redeemed=tuple(
             pricing.Use(promotion_id=UUID(use["promotion_id"]), coupon=use["coupon"])

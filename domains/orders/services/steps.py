@@ -204,6 +204,7 @@ def _authorise(order: Order, step: OrderStep, now: datetime) -> Refused | None:
             method=step.params["method"],
             token=step.payment_token,
             customer_id=order.customer_id,
+            return_url=step.params["return_url"] or None,
             now=now,
         )
     except DomainError as error:

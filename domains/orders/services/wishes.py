@@ -59,6 +59,7 @@ class Wish:
             email=self.email,
             token_hash=token_hash_of(order_id) if self.customer_id is None else None,
             channel=self.channel or "",
+            customer_group=self.customer_group or "",
             source=source,
             placed_by=self.placed_by,
             cart_id=self.cart_id,

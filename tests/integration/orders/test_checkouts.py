@@ -113,6 +113,78 @@ def test_the_same_checkout_again_is_answered_with_the_same_order_and_token(now: 
     assert Order.objects.count() == 1
 
 
+@pytest.mark.parametrize("by", ["guest", "customer"])
+@pytest.mark.parametrize("again_by", ["another guest", "another customer"])
+def test_who_knows_the_id_of_a_cart_has_not_seen_its_order_by_that(
+    by: str, again_by: str, now: datetime
+) -> None:
+    cart = guest_cart(now, put("A", 2))
+    mine = check_out(Client() if by == "guest" else client_of(customer()), cart.id)
+    assert mine.status_code == 201, mine.content
+
+    stranger = Client() if again_by == "another guest" else client_of(customer())
+    theirs = check_out(stranger, cart.id, key="theirs", email="eve@example.com")
+
+    assert (theirs.status_code, theirs.json()["code"]) == (409, "cart_checked_out")
+    assert not {"Order-Token", "Location"} & set(theirs.headers)
+    for secret in (mine.json()["id"], "ann@example.com", mine.json().get("order_token", "ann@")):
+        assert secret not in theirs.content.decode()
+
+
+def test_the_order_of_a_customer_who_took_a_guests_cart_is_not_opened_by_their_address(
+    now: datetime,
+) -> None:
+    cart = guest_cart(now, put("A", 2))
+    ann = client_of(customer())
+    mine = check_out(ann, cart.id)
+
+    as_guest = check_out(Client(), cart.id, key="k2")
+    again = check_out(ann, cart.id, key="k3")
+
+    assert (as_guest.status_code, as_guest.json()["code"]) == (409, "cart_checked_out")
+    assert "Order-Token" not in as_guest.headers
+    assert (again.status_code, again.json()["id"]) == (201, mine.json()["id"])
+
+
+def test_while_an_order_waits_for_its_customer_nobody_else_learns_of_it(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 2))
+    kept = {"method": "card", "token": "tok_declined", "keep_on_decline": True}
+    assert check_out(Client(), cart.id, payment=kept).status_code == 402
+
+    theirs = check_out(Client(), cart.id, key="theirs", email="eve@example.com")
+
+    assert (theirs.status_code, theirs.json()["code"]) == (409, "cart_checked_out")
+
+
+def test_the_cart_of_an_order_that_was_cancelled_before_it_was_decided_can_be_ordered(
+    now: datetime,
+) -> None:
+    cart = guest_cart(now, put("A", 2))
+    kept = {"method": "card", "token": "tok_declined", "keep_on_decline": True}
+    waiting = check_out(Client(), cart.id, payment=kept).json()["errors"][0]["current"]
+    cancelled = placement.cancel_order(order_id=UUID(waiting), reason="", now=clock.now())
+    assert (cancelled.status, cancelled.confirmed_at) == ("CANCELLED", None)
+    assert open_cart(cart.id) == {"A": 2}
+
+    answer = check_out(Client(), cart.id, key="k2")
+
+    assert (answer.status_code, answer.json()["status"]) == (201, "CONFIRMED")
+
+
+def test_a_wish_that_is_refused_leaves_the_cart_as_it_was(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 2))
+
+    def refused(_: carts.CartContents) -> placement.Wish:
+        raise placement.EmailRequired
+
+    with pytest.raises(placement.EmailRequired):
+        checkouts.check_out(
+            cart_id=cart.id, owner=None, version=None, wish=refused, key=orders.key(), now=now
+        )
+
+    assert open_cart(cart.id) == {"A": 2}
+
+
 @pytest.mark.parametrize("keys", ["one", "many"])
 def test_twenty_checkouts_of_one_cart_at_once_make_one_order(keys: str, now: datetime) -> None:
     cart = guest_cart(now, put("A", 2))
@@ -124,6 +196,7 @@ def test_twenty_checkouts_of_one_cart_at_once_make_one_order(keys: str, now: dat
             placed = checkouts.check_out(
                 cart_id=cart.id,
                 owner=None,
+                email="ann@example.com",
                 version=None,
                 wish=wish,
                 key=orders.key("one" if keys == "one" else str(number)),
@@ -169,15 +242,15 @@ def at_once(acts: list[Callable[[], None]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "code"),
+    ("changes", "status", "code", "later"),
     [
-        ({"payment": {"method": "shells"}}, 422, "unknown_payment_method"),
-        ({"payment": {"method": "card", "token": "tok_declined"}}, 402, "payment_declined"),
-        ({"expected_total": {"amount": "5.00", "currency": "GBP"}}, 409, "price_changed"),
+        ({"payment": {"method": "shells"}}, 422, "unknown_payment_method", 201),
+        ({"payment": {"method": "card", "token": "tok_declined"}}, 402, "payment_declined", 402),
+        ({"expected_total": {"amount": "5.00", "currency": "GBP"}}, 409, "price_changed", 201),
     ],
 )
 def test_a_refused_checkout_leaves_the_cart_as_it_was(
-    changes: dict[str, Any], status: int, code: str, now: datetime
+    changes: dict[str, Any], status: int, code: str, later: int, now: datetime
 ) -> None:
     cart = guest_cart(now, put("A", 2))
 
@@ -187,9 +260,9 @@ def test_a_refused_checkout_leaves_the_cart_as_it_was(
     assert open_cart(cart.id) == {"A": 2}
     assert held("A") == 0
     assert check_out(Client(), cart.id, key="k2").status_code == 201
-    # What was refused once stays refused under its key.
+    # What was rejected stays so under its key; what came to no order meets the cart's.
     again = check_out(Client(), cart.id, **changes)
-    assert again.status_code in (status, 201)
+    assert again.status_code == later
 
 
 def test_what_is_short_is_refused_and_the_cart_stays(now: datetime) -> None:
@@ -236,6 +309,25 @@ def test_a_cart_that_was_changed_since_is_not_ordered(now: datetime) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (412, "stale_version")
     assert Order.objects.count() == 0
+
+
+def test_what_became_of_a_checkout_is_forgotten_when_nobody_can_ask_any_more(
+    now: datetime,
+) -> None:
+    check_out(Client(), guest_cart(now, put("A", 1)).id, key="good")
+    silent = {"method": "card", "token": "tok_timeout"}
+    waiting = check_out(Client(), guest_cart(now, put("A", 1)).id, key="slow", payment=silent)
+    assert waiting.json()["status"] == "PENDING"
+    given_up = new_id()
+    Checkout.objects.abandon(order_id=given_up, cart_id=new_id(), now=clock.now())
+    in_time = clock.now() + timedelta(days=29, hours=23)
+
+    assert checkouts.forget_checkouts(now=in_time) == 0
+    late = in_time + timedelta(hours=2)
+    assert [checkouts.forget_checkouts(now=late, at_most=1) for _ in range(3)] == [1, 1, 0]
+
+    left = Checkout.objects.values_list("order_id", flat=True)
+    assert [str(order_id) for order_id in left] == [waiting.json()["id"]]
 
 
 # What a process leaves behind that is killed

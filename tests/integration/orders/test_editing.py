@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from django.conf import settings
 
+from domains.orders import queries
+from domains.orders.api.serializers.steps import Step
 from domains.orders.errors import (
     OrderNotEditable,
     OutOfStock,
@@ -13,14 +16,20 @@ from domains.orders.errors import (
     PaymentDeclined,
     PaymentTokenRequired,
     PriceChanged,
+    StepInProgress,
     UnknownSku,
 )
 from domains.orders.models import Order, PaymentChoice
-from domains.orders.services import editing, fulfilling
+from domains.orders.services import editing, fulfilling, settling
 from domains.orders.services.editing import Edit, LineEdit
+from domains.payments import services as payment_services
+from domains.payments.gateways.port import Authorise
 from domains.payments.public import PaymentStatus, payment_states
+from domains.payments.rules import Reply
+from domains.products.services import price_lists, prices
 from infrastructure.money import Money
 from tests.integration.orders.test_fulfilling import fulfil
+from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,
     assert_books_agree,
@@ -193,3 +202,83 @@ def test_an_order_that_was_partly_sent_is_not_edited(now: datetime) -> None:
     fulfil(order, now, lines={line_ids(order)["A"]: 1})
     with pytest.raises(OrderNotEditable):
         edit(order, now, lines=[more(order, "A", 1)])
+
+
+BACK = "https://shop.example/back"
+ASKED = "https://bank.example/confirm"
+
+
+@pytest.fixture
+def asked(now: datetime, gateway: ScriptedGateway) -> tuple[Order, editing.Begun]:
+    """An order of one A, whose edit to two waits for its customer to confirm the payment."""
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 1}, now=now)
+    gateway.action_url = ASKED
+    begun = edit(order, now, lines=[more(order, "A", 2)], token="tok_visa", return_url=BACK)
+    assert (begun.is_done, begun.step.state) == (False, "REQUESTED")
+    return order, begun
+
+
+def test_an_edit_waits_for_its_customer_and_says_where(
+    now: datetime, gateway: ScriptedGateway, asked: tuple[Order, editing.Begun]
+) -> None:
+    order, begun = asked
+    confirmation = queries.confirmation_of(begun.step)
+    assert confirmation is not None
+    deadline = now + timedelta(seconds=settings.PAYMENT_ACTION_SECONDS)
+    assert (confirmation.url, confirmation.deadline) == (ASKED, deadline)
+    told = Step.of(begun.order, begun.step, confirmation)
+    assert (told.action_url, told.action_deadline) == (ASKED, deadline)
+    _, request = [r for r in gateway.sent if isinstance(r, Authorise)]
+    assert request.return_url == BACK
+    assert (order.total_minor, stock("A")) == (1000, (5, 1))
+    with pytest.raises(StepInProgress):
+        edit(order, now, lines=[more(order, "A", 3)], token="tok_visa")
+
+    gateway.decide(request.key, Reply(gateway_reference="ref"))
+    payment_services.refresh(payment_id=begun.step.id, now=now)
+    settling.settle(order_id=order.id, now=now)
+
+    order = reread(order)
+    assert (order.payment_id, order.total_minor) == (begun.step.id, 2000)
+    step = order.step(begun.step.id)
+    assert (step.state, "return_url" in step.params) == ("DONE", False)
+    assert queries.confirmation_of(step) is None
+    assert payment_states([order.id])[order.id].status is PaymentStatus.VOIDED
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_an_edit_that_nobody_confirms_leaves_the_order_as_it_was(
+    now: datetime, asked: tuple[Order, editing.Begun]
+) -> None:
+    order, begun = asked
+    later = now + timedelta(seconds=settings.PAYMENT_ACTION_SECONDS + 1)
+
+    payment_services.resolve_unfinished(now=later)
+    settling.settle(order_id=order.id, now=later)
+
+    order = reread(order)
+    step = order.step(begun.step.id)
+    assert (step.state, step.refusal) == ("REFUSED", "payment_not_completed")
+    assert (order.status, order.payment_id, order.total_minor) == ("CONFIRMED", order.id, 1000)
+    assert (money_of(order).status, stock("A")) == (PaymentStatus.AUTHORISED, (5, 1))
+    assert payment_states([step.id])[step.id].status is PaymentStatus.VOIDED
+    assert_order_agrees(order.id)
+    assert_books_agree(later)
+
+
+def test_what_is_added_costs_what_it_costs_the_customers_group(now: datetime) -> None:
+    before = now - timedelta(days=1)
+    goods.stocked({"A": 5, "B": 5}, now=before)
+    price_lists.create_price_list(
+        code="trade", name="Trade", currency="GBP", customer_group="trade", now=before
+    )
+    trade = Money(700, "GBP")
+    prices.set_price(sku="B", money=trade, actor_id=None, now=before, price_list="trade")
+    order = orders.placed({"A": 1}, customer_group="trade", now=now)
+    other = orders.placed({"A": 1}, now=now)
+    assert (order.customer_group, other.customer_group) == ("trade", "")
+    for each, total in ((order, 1700), (other, 2000)):
+        edit(each, now, lines=[LineEdit(sku="B", quantity=1)], token="tok_visa")
+        assert reread(each).total_minor == total

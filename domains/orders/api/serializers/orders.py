@@ -72,6 +72,19 @@ class BillingAddress(Address, frozen=True, kw_only=True):
     ] = ""
 
 
+ReturnUrl = Annotated[
+    str,
+    Meta(
+        max_length=500,
+        pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$(?![\s\S])",
+        description=(
+            "Where to come back to from a confirmation (3-D Secure); the shop's own page if left "
+            "out. Where it has none, a card that has to be confirmed is declined."
+        ),
+    ),
+]
+
+
 class PaymentChoice(Body, frozen=True, kw_only=True):
     """The token is the gateway's for the customer's means of payment. Card numbers are refused."""
 
@@ -88,17 +101,7 @@ class PaymentChoice(Body, frozen=True, kw_only=True):
         bool,
         Meta(description="Have the gateway keep it for your next orders, once it is authorised."),
     ] = False
-    return_url: Annotated[
-        str,
-        Meta(
-            max_length=500,
-            pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$(?![\s\S])",
-            description=(
-                "Where to come back to from a confirmation (3-D Secure); the shop's own page if "
-                "left out. Where it has none, a card that has to be confirmed is declined."
-            ),
-        ),
-    ] = ""
+    return_url: ReturnUrl = ""
     keep_on_decline: Annotated[
         bool, Meta(description="Whether a declined order waits for another try.")
     ] = False

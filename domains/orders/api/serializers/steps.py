@@ -10,13 +10,14 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from domains.orders import models
+from domains.orders import models, queries
 from domains.orders.api.serializers.orders import (
     MAX_LINES,
     MAX_QUANTITY,
     Actor,
     Address,
     Code,
+    ReturnUrl,
     Sku,
 )
 from domains.orders.models.commands.fulfilling import Tracking
@@ -139,7 +140,9 @@ class RefundOrder(Body, frozen=True, kw_only=True):
 
 
 class Step(Out, frozen=True, kw_only=True):
-    """A change that was asked for. `refusal` says in a code why it came to nothing."""
+    """A change that was asked for. `refusal` says in a code why it came to nothing. `action_url`:
+    where the customer has to confirm what an edit costs more (3-D Secure), by `action_deadline`;
+    else it is refused, and the order stays as it is."""
 
     id: UUID
     order_id: UUID
@@ -149,12 +152,19 @@ class Step(Out, frozen=True, kw_only=True):
     given_back: Money
     reason: str
     refusal: str
+    action_url: str | None
+    action_deadline: datetime | None
     requested_by: Actor
     requested_at: datetime
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, order: models.Order, step: models.OrderStep) -> Self:
+    def of(
+        cls,
+        order: models.Order,
+        step: models.OrderStep,
+        confirmation: queries.Confirmation | None = None,
+    ) -> Self:
         return cls(
             id=step.id,
             order_id=order.id,
@@ -164,6 +174,8 @@ class Step(Out, frozen=True, kw_only=True):
             given_back=Money.of_minor(step.gives_minor, order.currency),
             reason=step.reason,
             refusal=step.refusal,
+            action_url=confirmation and confirmation.url,
+            action_deadline=confirmation and confirmation.deadline,
             requested_by=Actor(kind=step.actor.kind.value, id=step.actor_id),
             requested_at=step.requested_at,
             finished_at=step.finished_at,
@@ -270,6 +282,7 @@ class EditPayment(Body, frozen=True, kw_only=True):
     token: Annotated[
         str, Meta(max_length=200, pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$(?![\s\S])")
     ] = ""
+    return_url: ReturnUrl = ""
 
 
 class EditOrder(Body, frozen=True, kw_only=True):
@@ -305,6 +318,7 @@ class EditOrder(Body, frozen=True, kw_only=True):
             ),
             method=None if payment is UNSET or payment.method is UNSET else payment.method,
             token="" if payment is UNSET else payment.token,
+            return_url="" if payment is UNSET else payment.return_url,
         )
 
 

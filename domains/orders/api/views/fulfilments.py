@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET
 
-from domains.orders import errors
+from domains.orders import errors, queries
 from domains.orders.api.access import by, order_for
 from domains.orders.api.serializers import steps as serializers
 from domains.orders.services import editing, fulfilling, noting
@@ -27,10 +27,10 @@ class StepView(APIView):
     """A route that begins a step and answers how far it got."""
 
     def answer_step(self, begun: Begun, *, status: int = 200) -> HttpResponse:
-        """status: of a step that is done. One that waits for the gateway, or for a second person,
-        is 202."""
+        """status: of a step that is done. One that waits for the gateway, for the customer to
+        confirm its payment, or for a second person, is 202."""
         return self.answer(
-            serializers.Step.of(begun.order, begun.step),
+            serializers.Step.of(begun.order, begun.step, queries.confirmation_of(begun.step)),
             status=status if begun.is_done else 202,
             headers=replayed(begun),
         )
@@ -165,7 +165,8 @@ class OrderEdits(StepView):
         description=(
             "Quantities, lines, the address and the shipping; the order is priced anew. More than "
             "was authorised is authorised by another payment before the earlier one is let go; "
-            "what was taken beyond a lower total is given back."
+            "what was taken beyond a lower total is given back. 202 while the customer has to "
+            "confirm that payment at `action_url` (3-D Secure): until then nothing is changed."
         ),
         body=serializers.EditOrder,
         responses={200: serializers.Step, 202: serializers.Step},

@@ -53,7 +53,7 @@ class EditPlan:
 
     lines: those of the order that stay by their ids, and new ones by None, each with LINE_FIELDS.
     order: ORDER_FIELDS. shipping_address: None where it stays. method, token: by which a higher
-    total is paid.
+    total is paid; return_url: where its customer comes back to from confirming that.
     """
 
     lines: Sequence[tuple[UUID | None, Mapping[str, Any]]]
@@ -61,6 +61,7 @@ class EditPlan:
     shipping_address: Mapping[str, Any] | None
     method: str
     token: str
+    return_url: str = ""
 
     @property
     def total_minor(self) -> int:
@@ -106,6 +107,7 @@ class Editing(Stepping):
                 "order": dict(plan.order),
                 "pays_anew": rises,
                 "method": plan.method if rises else self.payment_method,
+                "return_url": plan.return_url if rises else "",
                 "old_payment_id": str(self.payment_id),
                 "hold_changes": self._hold_changes(plan),
             },

@@ -201,6 +201,7 @@ class Stepping(AggregateRoot):
         step.state = state
         step.finished_at = now
         step.payment_token = ""
+        step.params.pop("return_url", None)
         self.step_id = None
         if self.status == Status.CONFIRMED:
             if self.fulfilment_status != FulfilmentStatus.FULFILLED:
