@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from domains.payments import rules, services
 from domains.payments.models import (
@@ -17,8 +24,8 @@ from domains.payments.models import (
     ReconciliationDifference,
 )
 from infrastructure import clock
-from infrastructure.money import Money
-from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline
+from infrastructure.money import InvalidMoney, Money
+from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline, ServiceForm
 
 
 class OperationInline(ReadOnlyInline):
@@ -62,6 +69,49 @@ class NeedsAttention(admin.SimpleListFilter):
         return queryset.filter(needs_attention_at__isnull=False) if self.value() else queryset
 
 
+class ReceiptForm(ServiceForm):
+    """What the bank's statement says of one transfer."""
+
+    amount = forms.CharField(max_length=20, widget=forms.TextInput(attrs={"inputmode": "decimal"}))
+    reference = forms.CharField(max_length=200, help_text="The bank's own for this transfer.")
+    received_on = forms.DateField(label="Day", help_text="When the money came, such as 2026-03-02.")
+
+    def __init__(self, *args: Any, payment: Payment, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._currency = payment.currency
+        self.fields["amount"].help_text = f"In {payment.currency}."
+
+    def clean_amount(self) -> Money:
+        try:
+            return Money.parse(self.cleaned_data["amount"], self._currency)
+        except InvalidMoney as error:
+            raise ValidationError(str(error), code=error.code) from error
+
+    @property
+    def fingerprint(self) -> str:
+        """What was looked at is what is written down."""
+        said = self.cleaned_data
+        return f"{said['amount']} {said['received_on']} {said['reference']}"
+
+    def comes_to(self, payment: Payment) -> str:
+        amount: Money = self.cleaned_data["amount"]
+        came = payment.captured_minor - payment.refunded_minor + amount.amount_minor
+        there = Money(came, payment.currency)
+        return f"{amount} are written down. Then {there} of {payment.money} are there."
+
+    def record(self, payment: Payment, *, actor_id: UUID) -> None:
+        """Raises what the service refuses."""
+        day = datetime.combine(self.cleaned_data["received_on"], time(), UTC)
+        services.record_receipt(
+            payment_id=payment.id,
+            amount=self.cleaned_data["amount"],
+            reference=self.cleaned_data["reference"],
+            received_at=day,
+            actor_id=actor_id,
+            now=clock.now(),
+        )
+
+
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = ("reference", "status", "money", "method", "needs_attention_at", "created_at")
@@ -85,8 +135,11 @@ class PaymentAdmin(ReadOnlyAdmin):
         "owed_back",
         "deadline_at",
         "void_requested_at",
+        "void_reason",
+        "receipts",
         "retry_at",
         "needs_attention_at",
+        "disputed_at",
         "created_at",
         "updated_at",
         "version",
@@ -120,6 +173,47 @@ class PaymentAdmin(ReadOnlyAdmin):
         owed = payment.owed_back_minor
         return str(Money(owed, payment.currency)) if owed else ""
 
+    @admin.display(description="money that came by bank")
+    def receipts(self, payment: Payment) -> str:
+        if not payment.takes_receipts:
+            return ""
+        page = reverse("admin:payments_payment_receipt", args=[payment.pk])
+        return format_html('<a href="{}">Record a receipt</a>', page)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.record_receipt)
+        page = path("<uuid:payment_id>/receipt/", view, name="payments_payment_receipt")
+        return [page, *super().get_urls()]
+
+    def record_receipt(self, request: HttpRequest, payment_id: UUID) -> HttpResponseBase:
+        """Money that came by bank: entered, looked at once more, and written down."""
+        payment = Payment.objects.filter(pk=payment_id).first()
+        if payment is None or not payment.takes_receipts:
+            raise Http404
+        if not self.may(request, "payments.record"):
+            raise PermissionDenied
+        page = reverse("admin:payments_payment_change", args=[payment.pk])
+        form = ReceiptForm(request.POST or None, payment=payment)
+        agreed = ""
+        if form.is_valid():
+            agreed = form.fingerprint
+            if request.POST.get("agreed") == agreed:
+                with form.refusals():
+                    form.record(payment, actor_id=request.user.pk)
+                    messages.success(request, f"{form.cleaned_data['amount']} came in.")
+                    return HttpResponseRedirect(page)
+                agreed = ""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Money for {payment}",
+            "opts": self.model._meta,
+            "form": form,
+            "agreed": agreed,
+            "comes_to": form.comes_to(payment) if agreed else "",
+            "back": page,
+        }
+        return TemplateResponse(request, "payments/receipt.html", context)
+
     def describe(self, selected: Payment) -> str:
         return f"{selected}: {selected.status}, {selected.money}"
 
@@ -129,12 +223,22 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Capture selected payments", permissions=["capture"])
     def capture(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
+        actor_id = request.user.pk
+
+        def capture(payment: Payment, reason: str) -> str:
+            payment, capture = services.capture(
+                payment_id=payment.id, reason=reason, actor_id=actor_id, now=clock.now()
+            )
+            rules.refuse_failed(capture)
+            return payment.get_status_display()
+
         return self.confirmed(
             request,
             queryset,
-            _capture,
+            capture,
             title="Capture payments",
             question="Take all the money that is left of these?",
+            wants_reason=True,
         )
 
     @admin.action(description="Refund selected payments", permissions=["refund"])
@@ -159,12 +263,22 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Void selected payments", permissions=["void"])
     def void(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
+        actor_id = request.user.pk
+
+        def void(payment: Payment, reason: str) -> str:
+            payment = services.void(
+                payment_id=payment.id, reason=reason, actor_id=actor_id, now=clock.now()
+            )
+            rules.refuse_failed_void(payment.operations)
+            return payment.get_status_display()
+
         return self.confirmed(
             request,
             queryset,
-            _void,
+            void,
             title="Void payments",
             question="Let the money of these payments go?",
+            wants_reason=True,
         )
 
     @admin.action(description="Ask the gateway what became of them", permissions=["capture"])
@@ -280,18 +394,6 @@ def _told(state: str, amount_minor: int | None, currency: str) -> str:
 def _compare_again(difference: ReconciliationDifference, reason: str) -> str:
     is_gone = services.compare_again(difference_id=difference.id, now=clock.now())
     return "gone" if is_gone else "still there"
-
-
-def _capture(payment: Payment, reason: str) -> str:
-    payment, capture = services.capture(payment_id=payment.id, now=clock.now())
-    rules.refuse_failed(capture)
-    return payment.get_status_display()
-
-
-def _void(payment: Payment, reason: str) -> str:
-    payment = services.void(payment_id=payment.id, now=clock.now())
-    rules.refuse_failed_void(payment.operations)
-    return payment.get_status_display()
 
 
 def _resolve(payment: Payment, reason: str) -> str:

@@ -90,6 +90,8 @@ class Capture(MovesMoney):
             errors.PaymentOperationInProgress,
             errors.CaptureTooLarge,
             errors.InvalidPaymentAmount,
+            errors.NotSupportedByGateway,
+            errors.PaidByReceipt,
             errors.GatewayRefused,
             errors.PaymentsUnavailable,
             idempotency.Duplicate,
@@ -106,6 +108,7 @@ class Capture(MovesMoney):
             lambda now, also: services.capture(
                 payment_id=payment_id,
                 amount=body.amount.to_money() if body.amount else None,
+                actor_id=self.actor.id,
                 now=now,
                 also=also,
             ),
@@ -133,6 +136,7 @@ class Refunds(MovesMoney):
             errors.RefundTooLarge,
             errors.SecondPersonRequired,
             errors.InvalidPaymentAmount,
+            errors.NotSupportedByGateway,
             errors.GatewayRefused,
             errors.PaymentsUnavailable,
             idempotency.Duplicate,
@@ -191,6 +195,7 @@ class Void(APIView):
             now = clock.now()
             payment = services.void(
                 payment_id=payment_id,
+                actor_id=self.actor.id,
                 now=now,
                 also=lambda: [key.record(payment_id, now)] if key else [],
             )
@@ -304,6 +309,7 @@ class Notifications(APIView):
             errors.InvalidSignature,
             errors.InvalidNotification,
             errors.UnknownOperation,
+            errors.PaymentsUnavailable,
         ],
     )
     def post(self, request: HttpRequest, gateway: str) -> HttpResponse:

@@ -89,12 +89,18 @@ class Authorising(PaymentBase):
     # Commands
 
     def request_void(
-        self, now: datetime, *, even_if_refused: bool = False, may_begin: bool = True
+        self,
+        now: datetime,
+        *,
+        even_if_refused: bool = False,
+        may_begin: bool = True,
+        reason: str = "",
+        actor_id: UUID | None = None,
     ) -> bool:
         """Let the money go: at once if it is held, else as soon as that is known.
 
         even_if_refused: begin another void where the gateway refused the last one. may_begin: ask
-        the gateway now, and not only remember to.
+        the gateway now, and not only remember to. reason, actor_id: of staff, kept with the void.
         Returns whether anything changed. Raises PaymentAlreadyCaptured, and
         PaymentOperationInProgress during a capture.
         """
@@ -108,14 +114,18 @@ class Authorising(PaymentBase):
                 return False
             if waiting is not None and waiting.state == OperationState.AWAITING_MONEY:
                 self._abandon(waiting, now)  # nobody has to be asked
+                self._note_who_voids(reason, actor_id)
             elif not may_begin:
                 if self.void_requested_at is not None or len(self.operations) > 1:
                     return False
+                self._note_who_voids(reason, actor_id)
             else:
-                self._begin(OperationKind.VOID, 0, now)
+                self._note_who_voids(reason, actor_id)
+                self._begin_void(now)
         elif unfinished.kind == OperationKind.AUTHORISE:
             if self.void_requested_at is not None:
                 return False
+            self._note_who_voids(reason, actor_id)
         elif unfinished.kind == OperationKind.VOID:
             return False
         else:
@@ -130,7 +140,7 @@ class Authorising(PaymentBase):
         """Start the void that was asked for before the authorisation had its outcome."""
         if not self.is_void_due:
             return False
-        self._begin(OperationKind.VOID, 0, now)
+        self._begin_void(now)
         return True
 
     def give_up(self, now: datetime) -> bool:
@@ -141,6 +151,14 @@ class Authorising(PaymentBase):
             return False
         self.decline_code = rules.NOT_COMPLETED
         return True
+
+    def _note_who_voids(self, reason: str, actor_id: UUID | None) -> None:
+        self.void_reason, self.void_requested_by = reason, actor_id
+
+    def _begin_void(self, now: datetime) -> None:
+        self._begin(
+            OperationKind.VOID, 0, now, reason=self.void_reason, actor_id=self.void_requested_by
+        )
 
     def _authorisation_ended(self, reply: Reply, now: datetime) -> None:
         self._forget_the_means()

@@ -60,9 +60,16 @@ class PaymentBase(AggregateRoot):
     refunded_minor = models.BigIntegerField(default=0)
     decline_code = models.CharField(max_length=64, default="")
     void_requested_at = models.DateTimeField(null=True)
+    void_reason = models.CharField(
+        max_length=200, default="", help_text="What staff gave as theirs to let it go."
+    )
+    void_requested_by = models.UUIDField(null=True)
     retry_at = models.DateTimeField(null=True)
     needs_attention_at = models.DateTimeField(
         null=True, help_text="Since when staff has to find out, or to give money back."
+    )
+    disputed_at = models.DateTimeField(
+        null=True, help_text="Since when a bank asks for the money back, until staff settle it."
     )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -213,8 +220,10 @@ class PaymentBase(AggregateRoot):
         self.status = rules.status_of(
             self.operations, is_void_requested=self.void_requested_at is not None
         )
-        if self.unfinished is None and self.owed_back_minor:
-            self.needs_attention_at = self.needs_attention_at or now
+        if self.unfinished is None:
+            # What has no outcome must be asked for again first.
+            due_since = self.disputed_at or (now if self.owed_back_minor else None)
+            self.needs_attention_at = self.needs_attention_at or due_since
         self.retry_at = None if self.needs_attention_at is not None else self._next_try(now)
         self.updated_at = now
 

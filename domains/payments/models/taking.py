@@ -37,10 +37,13 @@ class Taking(Authorising):
         *,
         key: UUID | None = None,
         can: Capabilities | None = None,
+        reason: str = "",
+        actor_id: UUID | None = None,
     ) -> Operation:
         """Start taking money: what is left of the authorisation unless told an amount.
 
         key: the operation's id, where the caller has one. can: what the gateway is able to do.
+        reason, actor_id: of staff, where somebody asked for it.
         """
         if self.takes_receipts:
             raise PaidByReceipt(f"Payment {self} is made by {self.method}.")
@@ -55,7 +58,14 @@ class Taking(Authorising):
         (can or Capabilities()).check_capture(
             is_first=not self.captured_minor, is_all=amount == left
         )
-        return self._begin(OperationKind.CAPTURE, amount.amount_minor, now, id=key or new_id())
+        return self._begin(
+            OperationKind.CAPTURE,
+            amount.amount_minor,
+            now,
+            id=key or new_id(),
+            reason=reason,
+            actor_id=actor_id,
+        )
 
     def record_receipt(
         self,

@@ -26,13 +26,15 @@ def capture(
     payment_id: UUID,
     key: UUID | None = None,
     amount: Money | None = None,
+    reason: str = "",
+    actor_id: UUID | None = None,
     now: datetime,
     also: Callable[[UUID], Sequence[models.Model]] = lambda operation_id: (),
 ) -> tuple[Payment, Operation]:
     """Take the money, all that is left unless told an amount. Returns the operation it became.
 
-    key: makes it repeatable, as the operation's id. also: rows to write with the operation, given
-    its id.
+    key: makes it repeatable, as the operation's id. reason, actor_id: of staff, where somebody
+    asked for it. also: rows to write with the operation, given its id.
     Raises PaymentNotFound, PaymentNotAuthorised, PaymentAlreadyCaptured, CaptureTooLarge,
     InvalidPaymentAmount, PaymentOperationInProgress, PaidByReceipt, NotSupportedByGateway,
     PaymentMismatch if the key was another operation's, and PaymentsUnavailable where the gateway is
@@ -41,7 +43,9 @@ def capture(
     return _move_money(
         payment_id,
         OperationKind.CAPTURE,
-        lambda payment, can: payment.begin_capture(amount, now, key=key, can=can),
+        lambda payment, can: payment.begin_capture(
+            amount, now, key=key, can=can, reason=reason, actor_id=actor_id
+        ),
         key=key,
         amount=amount,
         also=also,
@@ -123,19 +127,27 @@ def _check_is(known: Operation, kind: OperationKind, amount: Money | None) -> No
 
 
 def void(
-    *, payment_id: UUID, now: datetime, also: Callable[[], Sequence[models.Model]] = tuple
+    *,
+    payment_id: UUID,
+    reason: str = "",
+    actor_id: UUID | None = None,
+    now: datetime,
+    also: Callable[[], Sequence[models.Model]] = tuple,
 ) -> Payment:
     """Let the money go, as somebody told; a void that the gateway refused is begun once more.
 
     Only VOIDED and DECLINED mean that nothing is held; with anything else the void is remembered
     and follows as soon as the gateway has told what it did.
-    also: rows to write with the wish, if it is new.
+    reason, actor_id: of staff, where somebody asked for it; kept with the void. also: rows to write
+    with the wish, if it is new.
     Raises PaymentNotFound, PaymentAlreadyCaptured, PaymentOperationInProgress, and
     PaymentsUnavailable where the gateway is not to be called and the void cannot wait for it.
     """
     return _void(
         load(payment_id),
-        lambda payment, may_ask: payment.request_void(now, even_if_refused=True, may_begin=may_ask),
+        lambda payment, may_ask: payment.request_void(
+            now, even_if_refused=True, may_begin=may_ask, reason=reason, actor_id=actor_id
+        ),
         now=now,
         also=also,
     )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from domains.payments import services
 from domains.payments.models import Payment, ReconciliationDifference
 from domains.payments.queries.metrics import PaymentsCollector
 from tests.integration.payments.conftest import ScriptedGateway
@@ -265,3 +266,109 @@ def test_one_person_does_not_refund_much_here(
 
     assert (level, status_of(payment)) == ("error", "CAPTURED")
     assert "refund it by its order" in message
+
+
+def test_a_capture_and_a_void_keep_their_reasons_and_who_asked(
+    finance: Client, now: datetime
+) -> None:
+    taken, let_go = payments.authorised_payment(now), payments.authorised_payment(now)
+    for action, payment in (("capture", taken), ("void", let_go)):
+        body = {"action": action, "_selected_action": [str(payment.id)]}
+        assert 'name="reason"' in finance.post(reverse(LIST), body).content.decode()
+        finance.post(reverse(LIST), {**body, "confirmed": "yes", "reason": f"{action} it"})
+
+    for kind, payment in (("CAPTURE", taken), ("VOID", let_go)):
+        found = Payment.objects.whole(payment.id)
+        assert found is not None
+        last = found.operations[-1]
+        assert (last.kind, last.reason) == (kind, f"{kind.lower()} it")
+        assert str(last.actor_id) == finance.session["_auth_user_id"]
+
+
+def test_a_void_that_has_to_wait_keeps_its_reason(
+    finance: Client, now: datetime, gateway: ScriptedGateway
+) -> None:
+    gateway.is_silent = True
+    payment = payments.authorised_payment(now)
+    body = {"action": "void", "_selected_action": [str(payment.id)]}
+    finance.post(reverse(LIST), {**body, "confirmed": "yes", "reason": "fraud"})
+    gateway.is_silent = False
+    services.resolve(payment_id=payment.id, now=now)
+
+    found = Payment.objects.whole(payment.id)
+    assert found is not None
+    assert [(o.kind, o.state, o.reason) for o in found.operations] == [
+        ("AUTHORISE", "SUCCEEDED", ""),
+        ("VOID", "SUCCEEDED", "fraud"),
+    ]
+
+
+@pytest.fixture
+def transfer(now: datetime) -> Payment:
+    return services.authorise(**payments.request(now, method="bank_transfer"))
+
+
+def receipt_page(payment: Payment) -> str:
+    return reverse("admin:payments_payment_receipt", args=[payment.id])
+
+
+SAID = {"amount": "9.99", "reference": "tx-1", "received_on": "2026-03-01"}
+
+
+def test_a_receipt_is_looked_at_and_then_written_down_once(
+    finance: Client, transfer: Payment
+) -> None:
+    page = receipt_page(transfer)
+    change = reverse("admin:payments_payment_change", args=[transfer.id])
+    assert page in finance.get(change).content.decode()
+
+    shown = finance.post(page, SAID)
+    assert "9.99 GBP are written down. Then 9.99 GBP of 19.99 GBP are there." in (
+        shown.content.decode()
+    )
+    assert Payment.objects.get(pk=transfer.id).captured_minor == 0
+    agreed = shown.context["agreed"]
+    other = finance.post(page, SAID | {"amount": "19.99", "agreed": agreed})
+    assert other.status_code == 200
+    assert Payment.objects.get(pk=transfer.id).captured_minor == 0
+
+    for _ in range(2):
+        done = finance.post(page, SAID | {"agreed": agreed})
+        assert (done.status_code, done.headers["Location"]) == (302, change)
+
+    found = Payment.objects.whole(transfer.id)
+    assert found is not None
+    (receipt,) = [o for o in found.operations if o.kind == "RECEIPT"]
+    assert (receipt.amount_minor, receipt.gateway_reference) == (999, "tx-1")
+    assert receipt.sent_at == datetime(2026, 3, 1, tzinfo=UTC)
+    assert str(receipt.actor_id) == finance.session["_auth_user_id"]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"amount": "lots"}, "lots"),
+        ({"amount": "0"}, "The amount must be above 0."),
+        ({"received_on": "2999-01-01"}, "No money can have come in the future."),
+        ({"reference": ""}, "This field is required."),
+    ],
+)
+def test_a_receipt_that_cannot_be_is_refused(
+    finance: Client, transfer: Payment, said: dict[str, str], why: str
+) -> None:
+    page = receipt_page(transfer)
+    shown = finance.post(page, SAID | said)
+    again = finance.post(page, SAID | said | {"agreed": shown.context["agreed"]})
+
+    assert again.status_code == 200
+    assert why in again.content.decode()
+    assert Payment.objects.get(pk=transfer.id).captured_minor == 0
+
+
+def test_receipts_are_for_who_may_record_them_and_for_what_is_paid_by_bank(
+    finance: Client, transfer: Payment, now: datetime
+) -> None:
+    support = users.admin_client_of(users.staff("support"))
+    assert support.get(receipt_page(transfer)).status_code == 403
+    card = payments.authorised_payment(now)
+    assert finance.get(receipt_page(card)).status_code == 404
