@@ -11,7 +11,7 @@ import pytest
 from tests.support.stack.books import require_agreement, stock_of
 from tests.support.stack.buyers import Buyer
 from tests.support.stack.shop import Shop
-from tests.support.stack.staff import new_goods
+from tests.support.stack.staff import new_coupon, new_goods, set_price
 
 pytestmark = [
     pytest.mark.faults,
@@ -60,3 +60,44 @@ def test_one_key_sent_20_times_at_once_makes_one_order(
     assert set(answers) <= {placed, replayed, (409, "in_progress", False)}
     require_agreement(shop, buyer)
     assert stock_of(shop, goods[0])[1] == 1
+
+
+def test_20_buyers_with_a_coupon_for_5_use_it_5_times(shop: Shop, goods: list[str]) -> None:
+    code = new_coupon(shop, usage_limit=5)
+    buyers = [Buyer.register(shop) for _ in range(5)]
+    together = threading.Barrier(20)
+
+    def buy(number: int) -> tuple[str, bool]:
+        together.wait(60)
+        told = buyers[number % 5].buy(goods[0], body={"coupons": [code]})
+        return told.outcome, "coupon_used_up" in told.codes
+
+    with ThreadPoolExecutor(20) as crowd:
+        outcomes = Counter(crowd.map(buy, range(20)))
+    assert outcomes == {("CONFIRMED", False): 5, ("quote_refused", True): 15}
+    require_agreement(shop, *buyers)
+    assert stock_of(shop, goods[0])[1] == 5
+    paid = shop.query(
+        "orders",
+        "SELECT total_minor FROM orders_order WHERE coupons = %s AND status = 'CONFIRMED'",
+        [f'["{code}"]'],
+    )
+    assert paid == [350] * 5
+
+
+def test_a_price_that_changed_meanwhile_orders_nothing(
+    shop: Shop, buyer: Buyer, goods: list[str]
+) -> None:
+    shown = {"expected_total": {"amount": "4.50", "currency": "GBP"}}
+    assert buyer.buy(goods[0], body=shown).outcome == "CONFIRMED"
+    set_price(shop, goods[0], "4.75")
+
+    told = buyer.buy(goods[0], body=shown)
+
+    assert (told.status, told.outcome) == (409, "price_changed")
+    (fault,) = told.body["errors"]
+    assert (fault["pointer"], fault["current"]) == ("/expected_total", "4.75")
+    again = {"expected_total": {"amount": "4.75", "currency": "GBP"}}
+    assert buyer.buy(goods[0], body=again).outcome == "CONFIRMED"
+    require_agreement(shop, buyer)
+    assert stock_of(shop, goods[0])[1] == 2

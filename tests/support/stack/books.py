@@ -18,6 +18,8 @@ _STATUS_OF_OUTCOME = {
     "PENDING": {"CONFIRMED", "REJECTED"},
     "out_of_stock": {"REJECTED", None},
     "payment_declined": {"REJECTED"},
+    "quote_refused": {"REJECTED", None},
+    "price_changed": {None},
     "gave up": {"CONFIRMED", "REJECTED", None},
 }
 
@@ -84,7 +86,7 @@ def _differences_of(told: Told, orders: dict[str, tuple[str, str]], made: list[s
     status, reason = orders[made[0]] if made else (None, "")
     if status not in _STATUS_OF_OUTCOME.get(told.outcome, set()):
         return [f"key {told.key} was told {told.status} {told.outcome}, its order is {status}"]
-    if status == "REJECTED" and told.status >= 400 and told.outcome != reason:
+    if status == "REJECTED" and told.status >= 400 and reason not in told.codes:
         return [f"key {told.key} was told {told.outcome}, its order was rejected for {reason}"]
     if told.status in (201, 202) and told.order_id != made[0]:
         return [f"key {told.key} was told of order {told.order_id}, it made {made[0]}"]

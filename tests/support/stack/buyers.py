@@ -55,6 +55,12 @@ class Told:
         return str(self.body.get("status") if self.status < 300 else self.body.get("code"))
 
     @property
+    def codes(self) -> set[str]:
+        """Of the problem: its own code, and those of what was wrong with the request."""
+        faults = self.body.get("errors") or []
+        return {self.outcome, *(fault["code"] for fault in faults)}
+
+    @property
     def order_id(self) -> str:
         return str(self.body["id"])
 
@@ -118,9 +124,11 @@ class Buyer:
         key: str,
         quantity: int = 1,
         token: str = "tok_visa",
+        body: Mapping[str, Any] | None = None,
         **headers: str,
     ) -> httpx.Response:
-        """Send an order once. Raises httpx.HTTPError if nobody answers."""
+        """Send an order once; body: what it says besides. Raises httpx.HTTPError if nobody
+        answers."""
         return self.shop.http.post(
             "/api/v1/orders",
             headers={**self.account.headers, "Idempotency-Key": key, **headers},
@@ -128,6 +136,7 @@ class Buyer:
                 "lines": [{"sku": sku, "quantity": quantity}],
                 "shipping_address": ADDRESS,
                 "payment": {"method": "card", "token": token},
+                **(body or {}),
             },
         )
 
@@ -139,6 +148,7 @@ class Buyer:
         quantity: int = 1,
         token: str = "tok_visa",
         patience: float = PATIENCE_SECONDS,
+        body: Mapping[str, Any] | None = None,
         **headers: str,
     ) -> Told:
         """Place an order, sent again under its key until it has an outcome."""
@@ -150,7 +160,9 @@ class Buyer:
             attempts += 1
             answer: httpx.Response | None
             try:
-                answer = self.send(sku, key=key, quantity=quantity, token=token, **headers)
+                answer = self.send(
+                    sku, key=key, quantity=quantity, token=token, body=body, **headers
+                )
             except httpx.HTTPError:
                 answer = None
             broken += answer is None or answer.status_code >= 500
