@@ -68,6 +68,7 @@ __all__ = [
     "hold_for_cart",
     "hold_many",
     "hold_state",
+    "is_held_for_cart",
     "lacking_in",
     "offers",
     "open_warehouses",
@@ -221,6 +222,11 @@ def lacking_in(
 def open_warehouses() -> list[tuple[str, str]]:
     """Code and name of those that goods may leave and come to, the main one first."""
     return stock_queries.open_warehouses()
+
+
+def is_held_for_cart(*, cart_id: UUID) -> bool:
+    """Whether anything is held for the cart. One statement."""
+    return stock_queries.is_held_for_cart(cart_id)
 
 
 def hold_state(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:

@@ -315,6 +315,7 @@ REOPEN = (
 if cart.state ~= 'FROZEN' or cart.order_id ~= given.order_id then return {'other'} end
 redis.call('HSET', KEYS[1], 'state', 'OPEN')
 redis.call('HDEL', KEYS[1], 'order_id', 'frozen_at')
+if given.held == '' then redis.call('HDEL', KEYS[1], 'hold') end
 redis.call('ZREM', KEYS[3], given.cart .. ' ' .. given.order_id)
 keep()
 return {'ok'}

@@ -216,9 +216,9 @@ class CartStore:
             hint.ring()
         return closed
 
-    def reopen(self, *, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
-        """Whether this call gave the cart back."""
-        return self._decide(script.REOPEN, cart_id, order_id, None, now)
+    def reopen(self, *, cart_id: UUID, order_id: UUID, is_held: bool = True, now: datetime) -> bool:
+        """Whether this call gave the cart back. is_held: whether what was held for it still is."""
+        return self._decide(script.REOPEN, cart_id, order_id, None, now, is_held=is_held)
 
     def _decide(
         self,
@@ -227,12 +227,14 @@ class CartStore:
         order_id: UUID,
         event: type[Event] | None,
         now: datetime,
+        *,
+        is_held: bool = True,
     ) -> bool:
         answer = self._write(
             text,
             cart_id,
             [Keys.of(cart_id).frozen],
-            {"order_id": str(order_id)},
+            {"order_id": str(order_id), "held": "1" if is_held else ""},
             owner=None,
             event=event,
             now=now,

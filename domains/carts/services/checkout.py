@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.carts.models import Cart, store
+from domains.products import public as products
 
 
 def freeze(
@@ -22,7 +23,9 @@ def close(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
 
 def reopen(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
     """See `public.reopen`."""
-    return store().reopen(cart_id=cart_id, order_id=order_id, now=now)
+    # An order that held the goods took the cart's hold over, and gave the goods back.
+    is_held = products.is_held_for_cart(cart_id=cart_id)
+    return store().reopen(cart_id=cart_id, order_id=order_id, is_held=is_held, now=now)
 
 
 def frozen_since(*, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:

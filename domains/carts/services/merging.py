@@ -14,6 +14,7 @@ import structlog
 
 from domains.carts.errors import CartFrozen
 from domains.carts.models import Cart, store
+from domains.products import public as products
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,9 @@ def _carry_on(source: Cart, now: datetime) -> bool:
     carts = store()
     came = carts.apply_merge(source=source, now=now)
     if came == "ok":
+        if source.hold is not None:
+            # Else it would keep the goods from the customer whose it is now.
+            products.release_cart_hold(cart_id=source.id, now=now)
         carts.finish_merge(source=source, now=now)
         return True
     carts.undo_merge(source=source, now=now)

@@ -141,6 +141,14 @@ def hold_states(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:
     return {order_id: HoldState(status) for order_id, status in found.values_list("pk", "status")}
 
 
+def is_held_for_cart(cart_id: UUID) -> bool:
+    """Whether anything is held for the cart, its time being over or not."""
+    held = Reservation.objects.filter(
+        pk=cart_id, holder=Holder.CART, status=Reservation.Status.HELD
+    )
+    return bool(held.exists())
+
+
 def inventory_of(sku: str) -> Inventory:
     """Raises VariantNotFound."""
     item = StockItem.objects.filter(sku=sku).prefetch_related("level_rows").first()

@@ -295,6 +295,14 @@ class TestHold:
         call(guest, "delete", path)
         assert call(guest, "post", f"{other}/hold").status_code == 200
 
+    def test_what_a_guest_had_held_keeps_nothing_from_them_once_they_sign_in(self, guest, now):
+        path = made(guest, ("71053", 10))
+        call(guest, "post", f"{path}/hold")
+        person = client_of(customer())
+        merged = call(person, "post", f"{path}/merge").json()
+        assert (merged["held_until"], merged["problems"]) == (None, [])
+        assert call(person, "post", f"/{merged['id']}/hold").status_code == 200
+
     def test_nothing_cannot_be_held(self, guest):
         answer = call(guest, "post", f"{made(guest)}/hold")
         assert (answer.status_code, answer.json()["code"]) == (422, "cart_empty")
