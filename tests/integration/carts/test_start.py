@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 
 from domains.carts import errors
 from domains.carts.apps import carts_are_kept
@@ -30,6 +32,14 @@ def test_production_refuses_a_server_that_forgets(production, tmp_path):
             client.config_set("appendfsync", "always")
         assert carts_are_kept(databases=["default"]) == []
         assert connection.scripts() is connection.scripts()
+
+
+@pytest.mark.django_db
+def test_migrate_asks_before_it_begins(production, tmp_path):
+    with own_valkey(tmp_path, ()) as server:
+        production.REDIS_CARTS_URL = server.url
+        with pytest.raises(SystemCheckError, match=r"carts\.E001.*appendonly is off"):
+            call_command("migrate", "--plan", skip_checks=False)
 
 
 def test_a_server_that_is_away_does_not_stop_a_release(production, tmp_path):
