@@ -35,7 +35,7 @@ class CartCheckedOut(CartError):
     code, status, title = "cart_checked_out", 409, "The cart has become an order"
 
     def __init__(self, *, order_id: UUID) -> None:
-        super().__init__(f"It became the order {order_id}.")
+        super().__init__("Its order is read by who placed it.")
         self.order_id = order_id
 
 

@@ -214,7 +214,8 @@ class CartCheckout(PlacingView):
         description=(
             "Once, however often and from wherever it is sent. Nobody can change the cart until "
             "the order is decided; a refused order leaves it as it was. With If-Match it is only "
-            "ordered as it was seen."
+            "ordered as it was seen. Whoever else sends it again, under another account or e-mail "
+            "address, gets 409 `cart_checked_out`."
         ),
         body=serializers.Checkout,
         responses={201: serializers.Order, 202: serializers.Order},
@@ -222,6 +223,7 @@ class CartCheckout(PlacingView):
             *_PLACE_REFUSALS,
             carts.CartNotFound,
             carts.CartEmpty,
+            carts.CartCheckedOut,
             carts.CartFrozen,
             carts.CartChanged,
             carts.CartsUnavailable,
@@ -257,6 +259,7 @@ class CartCheckout(PlacingView):
         placed = checkouts.check_out(
             cart_id=cart_id,
             owner=None if actor is None else actor.id,
+            email=body.email or "",
             version=self.if_match(request),
             wish=wish,
             key=key,
