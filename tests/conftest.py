@@ -11,6 +11,7 @@ from django.db.backends.signals import connection_created
 from xdist.scheduler import LoadScopeScheduling
 
 from config.contexts import CONTEXTS
+from domains.pricing.queries import terms
 from tests.support.sql import watch
 from tests.support.stack.shop import Shop
 
@@ -48,6 +49,13 @@ def _watched_statements() -> Iterator[None]:
         install(connection)
     yield
     connection_created.disconnect(dispatch_uid="watched-statements")
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_terms() -> Iterator[None]:
+    """What a process remembers of shipping and taxes is rolled back with nobody's transaction."""
+    yield
+    terms.forget()
 
 
 @pytest.fixture
