@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import schemathesis
@@ -17,27 +20,49 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
+from domains.orders.services.invoicing import issue_due
 from domains.products.public import add_media
-from tests.support.factories import pictures, products, users
+from tests.support.after_placement import reread
+from tests.support.carts import add, cart_of, guest_cart
+from tests.support.factories import orders, pictures, pricing, products, users
+from tests.support.order_commands import COMMANDS, announce
+
+FILE = Path(__file__).parent / "openapi.json"
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
-# What the routes of the catalogue begin with.
-AREAS = (
-    "categories",
-    "channels",
-    "exports",
-    "imports",
-    "inventory",
-    "media",
-    "operations",
-    "price-lists",
-    "product-types",
-    "products",
-    "variants",
-    "warehouses",
-)
-# Of all callers together; those who may little are refused most of what they ask.
+# What the routes of each begin with.
+AREAS = {
+    "catalogue": (
+        "categories",
+        "channels",
+        "exports",
+        "imports",
+        "inventory",
+        "media",
+        "operations",
+        "price-lists",
+        "product-types",
+        "products",
+        "variants",
+        "warehouses",
+    ),
+    "sale": (
+        "carts",
+        "coupons",
+        "invoices",
+        "orders",
+        "payment-methods",
+        "payments",
+        "promotions",
+        "quotes",
+        "shipping-methods",
+        "shipping-terms",
+        "tax-rates",
+        "users",
+    ),
+}
+# Of an area, by all callers together; those who may little are refused most of what they ask.
 CASES, MANY_CASES = 200, 2000
 SHARES = {"staff": 0.5, "customer": 0.25, "anonymous": 0.25}
 
@@ -64,21 +89,33 @@ def _kept_connections() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
+def test_every_route_is_of_an_area() -> None:
+    described = json.loads(FILE.read_text())
+    prefix = "/api/v1/"
+    routes = {path.removeprefix(prefix) for path in described["paths"] if path.startswith(prefix)}
+    asked = {name for names in AREAS.values() for name in names}
+    # Signing in hashes passwords, which takes long on purpose.
+    assert {route.partition("/")[0] for route in routes} == asked | {"auth"}
+
+
+@pytest.mark.parametrize("area", AREAS)
 @pytest.mark.parametrize("caller", SHARES)
 @pytest.mark.parametrize("cases", [CASES, pytest.param(MANY_CASES, marks=pytest.mark.long)])
-def test_whatever_the_catalogue_is_asked_it_answers_as_described(
-    cases: int, caller: str, now: datetime
+def test_whatever_is_asked_is_answered_as_described(
+    cases: int, caller: str, area: str, now: datetime
 ) -> None:
     # The checks read what came, and unpack nothing.
     headers = {"Accept-Encoding": "identity"}
+    user = users.staff() if caller == "staff" else users.customer()
     if caller != "anonymous":
-        user = users.staff() if caller == "staff" else users.customer()
         headers["Authorization"] = f"Bearer {users.access_token(user)}"
     share = round(cases * SHARES[caller])
     existing = _goods(now=now)
+    if area == "sale":
+        existing |= _sales(user.id, now=now)
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
-    of_catalogue = schema.include(path_regex=f"^/api/v1/({'|'.join(AREAS)})(/|$)")
-    operations = [found.ok() for found in of_catalogue.get_all_operations()]
+    of_area = schema.include(path_regex=f"^/api/v1/({'|'.join(AREAS[area])})(/|$)")
+    operations = [found.ok() for found in of_area.get_all_operations()]
     asked = 0
     for number, operation in enumerate(operations):
         right, wrong = (
@@ -112,7 +149,7 @@ def test_whatever_the_catalogue_is_asked_it_answers_as_described(
 def _goods(*, now: datetime) -> dict[str, list[str]]:
     """What there is for a made up request to hit, by the name of a path's parameter."""
     skus = ["S1", "S2", "S3"]
-    ids = [products.product(name=f"Cup {sku}", sku=sku, stock=5, now=now) for sku in skus]
+    ids = [products.product(name=f"Cup {sku}", sku=sku, stock=9, now=now) for sku in skus]
     files = [pictures.picture(width=40, height=30, colour=(shade, 0, 0)) for shade in (0, 90)]
     media = [
         str(add_media(product_id=product_id, file=io.BytesIO(file), now=now))
@@ -125,4 +162,37 @@ def _goods(*, now: datetime) -> dict[str, list[str]]:
         "id_or_slug": [*(str(product_id) for product_id in ids), "cup-s1"],
         "media_id": media,
         "product_id": [str(product_id) for product_id in ids],
+    }
+
+
+def _sales(customer_id: UUID, *, now: datetime) -> dict[str, list[str]]:
+    """The same of what is sold; the orders and one of the carts are the customer's."""
+    pricing.shipping_method(now=now)
+    rate_id = pricing.tax_rate(now=now)
+    coupon = pricing.coupon(now=now)
+    sold = [orders.placed({"S1": 2}, customer_id=customer_id, now=now) for _ in range(3)]
+    for order in sold[1:]:
+        COMMANDS["fulfil"](order, now)
+    announce(reread(sold[2]), now)
+    last = reread(sold[2])
+    filled = [
+        cart_of(customer_id, now, add("S1"), add("S2", 2)),
+        guest_cart(now, add("S1", 3)),
+        guest_cart(now),
+    ]
+    return {
+        "cart_id": [str(cart.id) for cart in filled],
+        "order_id": [str(order.id) for order in sold],
+        "payment_id": [str(order.payment_id) for order in sold],
+        "fulfilment_id": [str(parcel.id) for parcel in last.fulfilments],
+        "return_id": [str(announced.id) for announced in last.returns],
+        "step_id": [str(step.id) for order in sold for step in reread(order).steps],
+        "document_id": [
+            str(document.id) for order in sold for document in issue_due(order_id=order.id, now=now)
+        ],
+        "promotion_id": [str(coupon.promotion_id)],
+        "rate_id": [str(rate_id)],
+        "user_id": [str(customer_id)],
+        "gateway": ["in_process"],
+        "code": ["TEN", "standard"],
     }

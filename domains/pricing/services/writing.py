@@ -12,7 +12,7 @@ from domains.pricing.models.archiving import Archivable
 from domains.pricing.queries import terms
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.cache import invalidation
-from infrastructure.database.contexts import alias_of, on_commit
+from infrastructure.database.contexts import alias_of, atomic, on_commit
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 
 Kept = TypeVar("Kept", bound=Archivable)
@@ -32,7 +32,7 @@ def expect(found: Archivable, version: int | None) -> None:
 def add(new: Archivable, *, key: IdempotencyKey | None) -> None:
     """Save something new, with the record of the key that asked for it."""
     also: Sequence[models.Model] = [] if key is None else [key.record(new.pk, new.created_at)]
-    with duplicates():
+    with atomic("pricing"), duplicates():
         new.save(also=also)
     tell()
 
