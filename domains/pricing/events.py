@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
+
+from msgspec import Meta
 
 from infrastructure.events.event import Event, published
 
 TOPIC = "pricing-events"
+
+# Always with its offset; so the schema says what kind of text it is.
+Instant = Annotated[datetime, Meta(tz=True)]
 
 
 @published("pricing.promotion_changed", topic=TOPIC, version=1)
@@ -24,8 +30,8 @@ class PromotionChanged(Event):
     kind: str
     automatic: bool
     status: str
-    valid_from: datetime | None
-    valid_until: datetime | None
+    valid_from: Instant | None
+    valid_until: Instant | None
     changed: tuple[str, ...] = ()
 
 

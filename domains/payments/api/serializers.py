@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from domains.payments.queries import OperationView, PaymentView
 from infrastructure.http.types import Body, Money, Out, ShortText
+from infrastructure.money import MAX_AMOUNT_MINOR
 
 
 class Capture(Body, frozen=True, kw_only=True):
@@ -102,6 +103,6 @@ class SimulatedNotification(Body, frozen=True, kw_only=True):
     status: Literal["succeeded", "refused", "action_required"]
     code: Annotated[str, Meta(max_length=64)]
     authorisation: Annotated[str, Meta(max_length=255)]
-    amount_minor: int
+    amount_minor: Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)]
     currency: Annotated[str, Meta(max_length=3)]
-    at: float
+    at: Annotated[float, Meta(ge=0, le=2**33, description="Seconds since 1970.")]

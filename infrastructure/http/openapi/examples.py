@@ -1,8 +1,8 @@
 """Examples of bodies and answers: JSON files beside the views, which name each by operation.
 
-Those of `api/views/prices.py` are in `api/examples/prices.json`, those of `api/views.py` in
-`api/examples.json`: operation id -> {"body": …, "200": …}. What is a file and no JSON is told per
-media type.
+Those of `api/views/prices.py` or `api/prices.py` are in `api/examples/prices.json`, those of
+`api/views.py` in `api/examples.json`: operation id -> {"body": …, "200": …}. What is a file and no
+JSON is told per media type.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def examples_of(module: str, operation_id: str) -> Json:
     views = Path(sys.modules[module].__file__ or "")
     if views.stem == "views":
         return _read(views.with_name("examples.json")).get(operation_id, {})
-    return _read(views.parent.with_name("examples") / f"{views.stem}.json").get(operation_id, {})
+    api = views.parents[1] if views.parent.name == "views" else views.parent
+    return _read(api / "examples" / f"{views.stem}.json").get(operation_id, {})
 
 
 @cache
