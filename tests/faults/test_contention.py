@@ -82,7 +82,7 @@ def test_20_buyers_with_a_coupon_for_5_use_it_5_times(shop: Shop, goods: list[st
         "SELECT total_minor FROM orders_order WHERE coupons = %s AND status = 'CONFIRMED'",
         [f'["{code}"]'],
     )
-    assert paid == [350] * 5
+    assert paid == [(350,)] * 5
 
 
 def test_a_price_that_changed_meanwhile_orders_nothing(
