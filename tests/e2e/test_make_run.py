@@ -129,6 +129,7 @@ def test_the_shop_opens_sells_survives_kills_and_stops(run: Run) -> None:
     assert json.loads(repeated.splitlines()[-1])["id"] == order["id"]
     assert "idempotency-replayed: true" in repeated.lower()
 
+    follow_the_journey(run)
     audit = run.audit()
     assert audit.returncode == 0, audit.stdout
     assert "The books agree: 0 differences" in audit.stdout
@@ -143,10 +144,30 @@ def test_the_shop_opens_sells_survives_kills_and_stops(run: Run) -> None:
 
 def follow_the_readme(port: int) -> str:
     """Run the shell commands of "A first order". What the last of them says."""
-    if shutil.which("curl") is None:
-        pytest.skip("The README's commands need curl.")
     text = (ROOT / "README.md").read_text()
     [commands] = re.findall(r"^## A first order\n+```\n(.*?)```", text, re.DOTALL | re.MULTILINE)
+    return said_by(commands, port)
+
+
+def follow_the_journey(run: Run) -> None:
+    """Run the shell commands of docs/journey.md, and see what became of the order."""
+    text = (ROOT / "docs" / "journey.md").read_text()
+    commands = "".join(re.findall(r"^```\n(.*?)```", text, re.DOTALL | re.MULTILINE))
+    assert "ACCESS=.local/access.json" in commands
+    commands = commands.replace(".local/access.json", str(run.layout.access))
+    order = json.loads(said_by(commands, run.port).splitlines()[-1])
+    assert (order["status"], order["fulfilment_status"]) == ("CONFIRMED", "PARTIALLY_FULFILLED")
+    assert (order["return_status"], order["payment"]["status"]) == (
+        "PARTIALLY_RETURNED",
+        "PARTIALLY_REFUNDED",
+    )
+    assert order["refunded"] == {"amount": "2.65", "currency": "GBP"}
+
+
+def said_by(commands: str, port: int) -> str:
+    """What shell commands say that are written for the usual port."""
+    if shutil.which("curl") is None:
+        pytest.skip("The commands of the documents need curl.")
     commands = commands.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{port}")
     assert f":{port}/" in commands
     result = subprocess.run(["bash", "-euc", commands], capture_output=True, text=True, timeout=120)
