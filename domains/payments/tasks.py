@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import timedelta
-
 from celery import shared_task
-from django.conf import settings
 
 from domains.payments import services
-from domains.payments.errors import NotSupportedByGateway, PaymentsUnavailable
-from domains.payments.gateways.port import NoAnswer
 from infrastructure import clock
 
 
@@ -26,20 +20,10 @@ def apply_early_notifications() -> None:
     services.apply_early_notifications(now=clock.now())
 
 
-@shared_task(
-    name="payments.reconcile",
-    ignore_result=True,
-    autoretry_for=(NoAnswer, PaymentsUnavailable),
-    retry_backoff=60,
-    retry_backoff_max=3600,
-    max_retries=8,
-)
+@shared_task(name="payments.reconcile", ignore_result=True)
 def reconcile() -> None:
-    """Once a day: compare the books of the last days with the gateway's. Runs may overlap."""
-    now = clock.now()
-    since = now - timedelta(days=settings.PAYMENT_RECONCILIATION_DAYS)
-    with suppress(NotSupportedByGateway):  # such a gateway has nothing to compare with
-        services.reconcile(gateway=settings.PAYMENT_GATEWAY, since=since, until=now, now=now)
+    """Every hour: compare the books with each gateway's, once a day. Runs may overlap."""
+    services.reconcile_due(now=clock.now())
 
 
 @shared_task(name="payments.forget_deleted_methods", ignore_result=True)

@@ -51,6 +51,8 @@ class Authorise:
     saved_method: str = field(default="", repr=False)
     # Have the gateway keep these means of payment for the customer.
     keep: bool = False
+    # The gateway's own name for it, where it has told one before.
+    known_as: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -193,6 +193,7 @@ _LEFT_OUT = frozenset({"return_url", "saved_method", "keep"})
 def _asked(request: Request) -> dict[str, object]:
     """The request as this gateway takes it: what it is not told is left out."""
     asked: dict[str, object] = msgspec.to_builtins(request)
+    asked.pop("known_as", None)  # the key is enough
     if not isinstance(request, Authorise):
         asked.pop("currency", None)  # that of the authorisation
     return {k: v for k, v in asked.items() if v or k not in _LEFT_OUT}

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Greatest
 
 from domains.payments.models.operations import choices_of
 from domains.payments.rules import DifferenceKind, OperationKind
@@ -17,8 +18,8 @@ class DifferenceQuerySet(models.QuerySet[Any]):
     def still_open(self) -> Self:
         return self.filter(closed_at__isnull=True)
 
-    def report(self, found: ReconciliationDifference) -> None:
-        """Write a difference down, once however often it is seen.
+    def report(self, found: ReconciliationDifference) -> bool:
+        """Write a difference down, once however often it is seen. Returns whether it is open.
 
         One that staff closed stays closed; one that had gone by itself is open again.
         """
@@ -35,8 +36,11 @@ class DifferenceQuerySet(models.QuerySet[Any]):
         )
         if not is_new:
             seen = self.filter(pk=row.pk)
-            seen.update(last_seen_at=found.last_seen_at)
-            seen.filter(closed_by__isnull=True).update(**facts, closed_at=None, resolution="")
+            # A comparison that began earlier may come later: what was seen last is not forgotten.
+            seen.update(last_seen_at=Greatest(F("last_seen_at"), found.last_seen_at))
+            unsettled = seen.filter(closed_by__isnull=True)
+            return bool(unsettled.update(**facts, closed_at=None, resolution=""))
+        return True
 
     def close_gone(self, *, gateway: str, since: datetime, until: datetime, now: datetime) -> int:
         """Close what a comparison of this window has not seen any more."""
@@ -91,6 +95,16 @@ class ReconciliationDifference(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.operation_kind} {self.subject}"
+
+
+class Comparison(models.Model):
+    """When the books of a gateway were last compared with ours, all of them."""
+
+    gateway = models.CharField(max_length=20, primary_key=True)
+    finished_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.gateway
 
 
 # What may be told better the next time.

@@ -76,6 +76,12 @@ class Operation(OwnedModel):
                 name="operation_authorisation",
                 condition=Q(kind=OperationKind.AUTHORISE.value) & ~Q(gateway_reference=""),
             ),
+            models.Index(
+                fields=["finished_at"],
+                name="operation_done",
+                condition=Q(state=OperationState.SUCCEEDED.value, asked_elsewhere=False)
+                & ~Q(kind=OperationKind.RECEIPT.value),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -141,10 +141,21 @@ class Payment(GivingBack):
         return True
 
     def record_dispute(self, now: datetime) -> bool:
-        """The customer's bank asks for the money back: staff has to answer at the gateway."""
-        if self.needs_attention_at is not None or self.unfinished is not None:
-            return False  # what has no outcome yet must be asked for again
-        self.needs_attention_at = now
+        """The customer's bank asks for the money back: staff has to answer at the gateway, however
+        the payment's own operations end. Returns False if it is known."""
+        if self.disputed_at is not None:
+            return False
+        self.disputed_at = now
+        self._update_status(now)
+        return True
+
+    def settle_dispute(self, now: datetime) -> bool:
+        """Staff have answered the last dispute. What else needs them stays."""
+        if self.disputed_at is None:
+            return False
+        if self.needs_attention_at == self.disputed_at:
+            self.needs_attention_at = None
+        self.disputed_at = None
         self._update_status(now)
         return True
 

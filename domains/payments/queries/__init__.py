@@ -28,6 +28,7 @@ from domains.payments.rules import (
     OperationState,
     PaymentStatus,
     Told,
+    last_void,
 )
 from infrastructure.money import Money
 
@@ -60,6 +61,10 @@ class OperationView:
     sent_at: datetime
     finished_at: datetime | None
 
+    @property
+    def is_succeeded(self) -> bool:
+        return self.state == OperationState.SUCCEEDED
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentView:
@@ -85,6 +90,12 @@ class PaymentView:
     @property
     def is_released(self) -> bool:
         return self.status in RELEASED
+
+    @property
+    def is_void_refused(self) -> bool:
+        """The gateway was asked to let the money go, and said no: staff's turn."""
+        void = last_void(self.operations)
+        return void is not None and void.state == OperationState.FAILED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,13 +269,19 @@ def payments_of_authorisations(gateway: str, references: Collection[str]) -> dic
 
 def done_at(gateway: str, *, since: datetime, until: datetime) -> Iterator[KnownOperation]:
     """What a gateway has done for us in a window, as far as we asked for it, streaming."""
-    rows = Operation.objects.filter(
-        state=OperationState.SUCCEEDED,
-        asked_elsewhere=False,
-        finished_at__gte=since,
-        finished_at__lt=until,
+    return _known(_done(since).filter(finished_at__lt=until), gateway)
+
+
+def was_used(gateway: str, *, since: datetime) -> bool:
+    """Whether a gateway has done anything for us in this time."""
+    return _done(since).filter(payment__gateway=gateway).exists()
+
+
+def _done(since: datetime) -> QuerySet[Operation]:
+    """As the index `operation_done` has it."""
+    return Operation.objects.filter(
+        state=OperationState.SUCCEEDED, asked_elsewhere=False, finished_at__gte=since
     ).exclude(kind=OperationKind.RECEIPT)
-    return _known(rows, gateway)
 
 
 def _known(rows: QuerySet[Operation], gateway: str = "") -> Iterator[KnownOperation]:

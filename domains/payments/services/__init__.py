@@ -17,6 +17,7 @@ from domains.payments.services.reconciling import (
     close_difference,
     compare_again,
     reconcile,
+    reconcile_due,
 )
 from domains.payments.services.saved_methods import delete_saved_method, forget_deleted_methods
 from domains.payments.services.taking import capture, refund, void, void_or_forestall
@@ -35,6 +36,7 @@ __all__ = [
     "forget_deleted_methods",
     "receive_notification",
     "reconcile",
+    "reconcile_due",
     "record_receipt",
     "refresh",
     "refund",

@@ -13,7 +13,7 @@ from domains.payments.gateways.port import Listed
 from domains.payments.models import ReconciliationDifference
 from domains.payments.queries import KnownOperation
 from domains.payments.rules import DifferenceKind, OperationState, Reply, Told
-from domains.payments.services.outcomes import change, load, record
+from domains.payments.services.outcomes import change, load, record, with_kept
 
 _OUTCOMES = (OperationState.SUCCEEDED, OperationState.FAILED)
 
@@ -28,6 +28,7 @@ def match_all(gateway: str, listed: Sequence[Listed], *, now: datetime) -> list[
     """Compare operations; write down what is certain, and report the rest.
 
     Certain is an outcome that we did not know, and what was done there without us where it fits.
+    Raises NoAnswer, PaymentsUnavailable: see `with_kept`.
     """
     known = queries.known_operations(gateway, [item.key for item in listed if item.key])
     elsewhere = [item for item in listed if item.key not in known]
@@ -53,7 +54,8 @@ def _match_known(gateway: str, theirs: Listed, ours: KnownOperation, now: dateti
         if theirs.state == OperationState.SUCCEEDED
         else Reply(refusal="refused")
     )
-    record(load(ours.payment_id), ours.id, reply, now)
+    payment = load(ours.payment_id)
+    record(payment, ours.id, with_kept(payment, payment.operation(ours.id), reply), now)
     return Match.REPAIRED
 
 

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from domains.payments import gateways, queries, rules
 from domains.payments.errors import PaymentsUnavailable, UnknownGateway, UnknownOperation
-from domains.payments.gateways.port import Dispute, Listed
+from domains.payments.gateways.port import Dispute, Listed, NoAnswer
 from domains.payments.models import ReconciliationDifference
 from domains.payments.queries import KnownOperation
 from domains.payments.rules import DifferenceKind, OperationKind, OperationState, Reply
 from domains.payments.services.matching import Match, match_all, told_of
-from domains.payments.services.outcomes import carry_on, change, load, record
+from domains.payments.services.outcomes import carry_on, change, load, record, with_kept
+
+_SECONDS_TO_COME_AGAIN = 5
 
 
 def receive_notification(*, gateway: str, body: bytes, signature: str, now: datetime) -> bool:
@@ -21,7 +23,9 @@ def receive_notification(*, gateway: str, body: bytes, signature: str, now: date
     An outcome of ours is written down. What was done there without us is too, once its payment is
     known; until then, and where it contradicts us, it is reported as a difference. Returns whether
     it is settled by now.
-    Raises UnknownGateway, InvalidSignature, InvalidNotification, UnknownOperation.
+    Raises UnknownGateway, InvalidSignature, InvalidNotification, UnknownOperation, and
+    PaymentsUnavailable where the gateway was to keep the card and does not tell of it now: it
+    notifies again, or recovery asks.
     """
     if not gateways.is_set_up(gateway):
         raise UnknownGateway(f"There is no gateway {gateway!r}.")
@@ -50,7 +54,12 @@ def _is_about_other_money(ours: KnownOperation, theirs: Listed) -> bool:
 
 
 def _take_outcome(gateway: str, ours: KnownOperation, reply: Reply, now: datetime) -> bool:
-    payment = record(load(ours.payment_id), ours.id, reply, now)
+    payment = load(ours.payment_id)
+    try:
+        reply = with_kept(payment, payment.operation(ours.id), reply)
+    except NoAnswer as silence:
+        raise PaymentsUnavailable.for_seconds(_SECONDS_TO_COME_AGAIN) from silence
+    payment = record(payment, ours.id, reply, now)
     state = payment.operation(ours.id).state
     says = OperationState.SUCCEEDED if reply.is_success else OperationState.FAILED
     if not reply.action_url and {state, says} == {OperationState.SUCCEEDED, OperationState.FAILED}:
@@ -88,9 +97,7 @@ def _report_contradiction(
 def _report_dispute(gateway: str, dispute: Dispute, now: datetime) -> None:
     payments = queries.payments_of_authorisations(gateway, {dispute.authorisation})
     payment_id = payments.get(dispute.authorisation)
-    if payment_id is not None:
-        change(load(payment_id), lambda payment: payment.record_dispute(now))
-    ReconciliationDifference.objects.report(
+    is_open = ReconciliationDifference.objects.report(
         ReconciliationDifference(
             gateway=gateway,
             kind=DifferenceKind.DISPUTE,
@@ -106,3 +113,5 @@ def _report_dispute(gateway: str, dispute: Dispute, now: datetime) -> None:
             last_seen_at=now,
         )
     )
+    if is_open and payment_id is not None:
+        change(load(payment_id), lambda payment: payment.record_dispute(now))

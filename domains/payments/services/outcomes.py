@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -186,6 +186,7 @@ def request_of(payment: Payment, operation: Operation) -> Request:
             return_url=payment.return_url,
             saved_method=payment.saved_method,
             keep=payment.keeps_method,
+            known_as=operation.gateway_reference,
         )
     authorisation = payment.authorisation
     assert authorisation is not None  # only an authorised payment gets further requests
@@ -205,6 +206,24 @@ def request_of(payment: Payment, operation: Operation) -> Request:
             currency=payment.currency,
         )
     return Void(key=operation.id, authorisation=reference)
+
+
+def with_kept(payment: Payment, operation: Operation, reply: Reply) -> Reply:
+    """A success that somebody told of, with the card that the gateway was to keep.
+
+    Raises NoAnswer and PaymentsUnavailable where it does not tell of the card now: then it is not
+    to be written down yet, since nobody would ask for the card any more.
+    """
+    is_complete = reply.kept is not None or not (payment.keeps_method and reply.is_success)
+    if operation.kind != OperationKind.AUTHORISE or is_complete or reply.action_url:
+        return reply
+    if not (operation.is_unfinished or operation.is_waiting):
+        return reply
+    request = request_of(payment, operation)
+    assert isinstance(request, Authorise)
+    known_as = reply.gateway_reference or request.known_as
+    looked = gateways.gateway_named(payment.gateway).lookup(replace(request, known_as=known_as))
+    return reply if looked is None or not looked.is_success else looked
 
 
 def record(payment: Payment, operation_id: UUID, reply: Reply | None, now: datetime) -> Payment:

@@ -7,23 +7,32 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from uuid import UUID
 
+from django.conf import settings
+
 from domains.payments import gateways, queries
-from domains.payments.errors import DifferenceNotFound, NotSupportedByGateway, UnknownGateway
+from domains.payments.errors import (
+    DifferenceNotFound,
+    NotSupportedByGateway,
+    PaymentsUnavailable,
+    UnknownGateway,
+)
 from domains.payments.gateways.port import Gateway, Listed, NoAnswer
-from domains.payments.models import ReconciliationDifference
+from domains.payments.models import Comparison, Operation, ReconciliationDifference
 from domains.payments.queries import KnownOperation
-from domains.payments.rules import DifferenceKind, OperationKind, OperationState
+from domains.payments.rules import DifferenceKind, OperationKind, OperationState, Reply
 from domains.payments.services.matching import Match, match_all, report_missing_there
-from domains.payments.services.outcomes import find, request_of
+from domains.payments.services.outcomes import change, find, load, request_of
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 500
 # What is younger may be on its way, here or there.
 SETTLING_TIME = timedelta(minutes=10)
+# From one comparison of a gateway's to the next: a day, for a task that runs every hour.
+_PAUSE = timedelta(hours=23, minutes=30)
 # The two clocks may disagree by so much.
 _SKEW = timedelta(minutes=5)
 # So many are looked up one by one. When more are missing it is the list that is wrong.
@@ -40,6 +49,33 @@ class Reconciliation:
     repaired: int
     different: int
     gone: int
+
+
+def reconcile_due(*, now: datetime) -> None:
+    """Compare the books of the last days with those of the gateway that is used, and of each that
+    was used in these days, unless that was done within a day.
+
+    One that does not answer is asked again the next time; the others have their turn.
+    """
+    since = now - timedelta(days=settings.PAYMENT_RECONCILIATION_DAYS)
+    recent = Comparison.objects.filter(finished_at__gt=now - _PAUSE)
+    done = set(recent.values_list("gateway", flat=True))
+    for gateway in gateways.ADAPTERS:
+        if gateway in done or not gateways.is_set_up(gateway):
+            continue
+        if gateway != settings.PAYMENT_GATEWAY and not queries.was_used(gateway, since=since):
+            continue
+        try:
+            reconcile(gateway=gateway, since=since, until=now, now=now)
+        except NotSupportedByGateway:
+            continue  # there is nothing to compare with
+        except (NoAnswer, PaymentsUnavailable) as reason:
+            logger.warning(
+                "Our books are not compared with the gateway's yet",
+                extra={"gateway": gateway, "reason": type(reason).__name__},
+            )
+            continue
+        Comparison.objects.update_or_create(gateway=gateway, defaults={"finished_at": now})
 
 
 def reconcile(*, gateway: str, since: datetime, until: datetime, now: datetime) -> Reconciliation:
@@ -107,19 +143,24 @@ def _missing(
     until: datetime,
 ) -> Iterable[KnownOperation]:
     """What we have as done, and the gateway neither lists nor knows."""
-    unlisted = [
-        ours for ours in queries.done_at(gateway, since=since, until=until) if ours.id not in listed
-    ]
-    if len(unlisted) > _LOOKUPS:
-        return unlisted
-    return [ours for ours in unlisted if not _is_known_there(adapter, ours)]
+    done = queries.done_at(gateway, since=since, until=until)
+    unlisted = (ours for ours in done if ours.id not in listed)
+    few = list(islice(unlisted, _LOOKUPS + 1))
+    if len(few) > _LOOKUPS:
+        return chain(few, unlisted)
+    return [ours for ours in few if not _is_known_there(adapter, ours)]
 
 
 def _is_known_there(adapter: Gateway, ours: KnownOperation) -> bool:
     payment = find(ours.payment_id)
     assert payment is not None  # payments are never deleted
-    reply = adapter.lookup(request_of(payment, payment.operation(ours.id)))
-    return reply is not None and reply.is_success
+    operation = payment.operation(ours.id)
+    return _knows(adapter.lookup(request_of(payment, operation)), operation)
+
+
+def _knows(reply: Reply | None, operation: Operation) -> bool:
+    """An authorisation is told as it is by now, such as let go; it is known there none the less."""
+    return reply is not None and (reply.is_success or operation.kind == OperationKind.AUTHORISE)
 
 
 def apply_early_notifications(*, now: datetime) -> int:
@@ -169,7 +210,7 @@ def compare_again(*, difference_id: UUID, now: datetime) -> bool:
         reply = gateways.gateway_named(row.gateway).lookup(request_of(payment, operation))
     except NoAnswer:
         return False
-    if reply is None or not reply.is_success:
+    if not _knows(reply, operation):
         return False
     _close(row, now=now, resolution="gone")
     return True
@@ -181,6 +222,13 @@ def close_difference(*, difference_id: UUID, reason: str, actor_id: UUID, now: d
     ReconciliationDifference.objects.filter(pk=row.pk).update(
         closed_at=now, closed_by=actor_id, resolution=reason[:200]
     )
+    if row.kind != DifferenceKind.DISPUTE or row.payment_id is None:
+        return
+    others = ReconciliationDifference.objects.still_open().filter(
+        kind=DifferenceKind.DISPUTE, payment_id=row.payment_id
+    )
+    if not others.exists():
+        change(load(row.payment_id), lambda payment: payment.settle_dispute(now))
 
 
 def _difference(difference_id: UUID) -> ReconciliationDifference:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import current_app
@@ -22,6 +23,19 @@ logger = logging.getLogger(__name__)
 # An arbitrary constant that nothing else in the database uses.
 _LOCK = 0x6B6F6E62656174
 _LOOK_EVERY_SECONDS = 1.0
+
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class DueAtOnce(Scheduler):
+    """In memory: when it begins every task is due, which does no harm to any of them. Celery's own
+    would let the whole interval pass first, and restarted more often never run an hourly one."""
+
+    def setup_schedule(self) -> None:
+        super().setup_schedule()
+        for entry in self.schedule.values():
+            entry.last_run_at = _LONG_AGO
 
 
 class Command(BaseCommand):
@@ -57,8 +71,7 @@ def _beat_while_locked(
     if stopping.is_set():
         return
 
-    # In memory: after a restart every task is due at once, which does no harm to any of them.
-    class Ticking(Scheduler):
+    class Ticking(DueAtOnce):
         def tick(self, *args: Any, **kwargs: Any) -> Any:
             moved()
             return super().tick(*args, **kwargs)

@@ -54,10 +54,12 @@ def test_one_beats_and_the_other_takes_over(
 ) -> None:
     broker = redis.Redis.from_url(settings.CELERY_BROKER_URL)
     broker.delete("orders", "payments")
-    _wait_until(lambda: broker.llen("orders") > 0)
-    time.sleep(0.5)
-    # Each beat enqueues every task at once when it begins: two would have left two.
-    assert broker.llen("orders") == 1
+
+    def comparisons() -> int:
+        return sum(b"payments.reconcile" in told for told in broker.lrange("payments", 0, -1))
+
+    # Each beat enqueues every task when it begins, the hourly ones too: two would leave two.
+    _wait_until(lambda: comparisons() > 0)
 
     # Both are alive, the one that waits for the lock too.
     files = [tmp_path / "beat-0", tmp_path / "beat-1"]
@@ -65,11 +67,12 @@ def test_one_beats_and_the_other_takes_over(
     seen = [file.stat().st_mtime_ns for file in files]
     _wait_until(lambda: all(f.stat().st_mtime_ns > at for f, at in zip(files, seen, strict=True)))
 
+    assert comparisons() == 1
+
     holder = _lock_holder()
     beats[holder].send_signal(signal.SIGKILL)
     beats[holder].wait()
-    broker.delete("orders")
-    _wait_until(lambda: broker.llen("orders") > 0)
+    _wait_until(lambda: comparisons() == 2)
 
     survivor = beats[1 - holder]
     survivor.send_signal(signal.SIGTERM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +12,20 @@ import pytest
 from django.test import Client
 
 from domains.payments import public, services
-from domains.payments.gateways.port import Dispute, Notification
+from domains.payments.gateways.port import Capabilities, Dispute, Listed, NoAnswer, Notification
 from domains.payments.gateways.simulated import signature_of
-from domains.payments.models import Operation, Payment, ReconciliationDifference
-from domains.payments.rules import Reply
+from domains.payments.models import Operation, Payment, ReconciliationDifference, SavedMethod
+from domains.payments.rules import KeptMethod, OperationKind, OperationState, Reply
+from domains.payments.services import matching
 from infrastructure import clock
 from infrastructure.ids import new_id
 from infrastructure.money import Money
-from tests.integration.payments.conftest import SECRET, GatewayProcess, ScriptedGateway
+from tests.integration.payments.conftest import (
+    SECRET,
+    GatewayProcess,
+    ScriptedGateway,
+    connect_anew,
+)
 from tests.integration.payments.test_authorise import told
 from tests.integration.payments.test_notifications import notify
 from tests.support.factories import payments, users
@@ -187,6 +193,151 @@ def test_a_dispute_is_shown_to_staff_and_moves_no_money(
     assert found.their_state == "needs_response: fraudulent"
     stored = Payment.objects.get(pk=payment.id)
     assert (stored.status, stored.needs_attention_at) == ("CAPTURED", now)
+
+
+def disputed(gateway: ScriptedGateway, payment: Payment, now: datetime, name: str = "dp_1") -> None:
+    dispute = Dispute(
+        reference=name,
+        authorisation=payment.operations[0].gateway_reference,
+        reason="fraudulent",
+        status="needs_response",
+        amount_minor=1_999,
+        currency="GBP",
+    )
+    gateway.notification = lambda **_: Notification(  # type: ignore[method-assign, assignment]
+        key=None, reply=Reply(), dispute=dispute
+    )
+    services.receive_notification(gateway="simulated", body=b"", signature="", now=now)
+
+
+def test_a_dispute_needs_staff_until_they_settle_it_whatever_else_is_done(
+    now: datetime, gateway_that_notifies: ScriptedGateway
+) -> None:
+    gateway = gateway_that_notifies
+    payment = payments.captured_payment(now)
+
+    def needs_attention_at() -> datetime | None:
+        return Payment.objects.get(pk=payment.id).needs_attention_at
+
+    # While an operation has no outcome it is asked for again first, and the dispute is kept.
+    gateway.is_silent = True
+    services.refund(payment_id=payment.id, amount=Money(500, "GBP"), reason="broken", now=now)
+    later = now + timedelta(minutes=1)
+    disputed(gateway, payment, later)
+    assert needs_attention_at() is None
+    assert Payment.objects.get(pk=payment.id).retry_at is not None
+    gateway.is_silent = False
+    services.resolve(payment_id=payment.id, now=later)
+    assert needs_attention_at() == later
+
+    # Another operation that ends well is no answer to the bank.
+    services.refund(payment_id=payment.id, amount=Money(100, "GBP"), reason="more", now=later)
+    assert needs_attention_at() == later
+
+    disputed(gateway, payment, later, name="dp_2")
+    for row in ReconciliationDifference.objects.order_by("id"):
+        assert needs_attention_at() == later
+        services.close_difference(
+            difference_id=row.id, reason="answered", actor_id=new_id(), now=later
+        )
+    assert needs_attention_at() is None
+    disputed(gateway, payment, later)  # told again; staff have settled it
+    assert needs_attention_at() is None
+
+
+@pytest.mark.parametrize("door", ["notification", "list"])
+def test_a_card_that_is_kept_is_asked_for_where_only_the_outcome_is_told(
+    now: datetime, gateway_that_notifies: ScriptedGateway, door: str
+) -> None:
+    """As Stripe's events do: they name the card, and it is looked up behind the guards."""
+    gateway = gateway_that_notifies
+    gateway.capabilities = Capabilities(saved_methods=True)  # type: ignore[misc]
+    connect_anew("simulated")
+    gateway.is_silent = True
+    ann = new_id()
+    token = public.token_for(token="tok_visa", keep=True)
+    payment = payments.authorised_payment(now, token=token, customer_id=ann)
+    key = payment.operations[0].id
+    card = KeptMethod(
+        token="cus_1/pm_1", brand="visa", last4="4242", expiry_month=1, expiry_year=2040
+    )
+    gateway.decide(key, Reply(gateway_reference="auth_1", kept=card))
+    listed = Listed(
+        key=key,
+        kind=OperationKind.AUTHORISE,
+        reference="auth_1",
+        authorisation="auth_1",
+        amount_minor=payment.amount_minor,
+        currency="GBP",
+        state=OperationState.SUCCEEDED,
+        at=now,
+    )
+
+    def tell() -> object:
+        if door == "list":
+            return matching.match_all("simulated", [listed], now=now)
+        return notify(key).status_code
+
+    # It does not tell of the card now: nothing is written, and it is told again.
+    gateway.lookup = unanswered = Unanswered(gateway.lookup)  # type: ignore[method-assign]
+    if door == "list":
+        with pytest.raises(NoAnswer):
+            tell()
+    else:
+        assert tell() == 503
+    assert (unanswered.calls, SavedMethod.objects.count()) == (1, 0)
+    assert Payment.objects.get(pk=payment.id).status == "UNKNOWN"
+
+    gateway.is_silent = False
+    tell()
+    assert Payment.objects.get(pk=payment.id).status == "AUTHORISED"
+    assert [method.last4 for method in SavedMethod.objects.of(ann)] == ["4242"]
+
+
+class Unanswered:
+    """A look-up that is not answered the first time."""
+
+    def __init__(self, lookup: Callable[[Any], Reply | None]) -> None:
+        self._lookup, self.calls = lookup, 0
+
+    def __call__(self, request: Any) -> Reply | None:
+        self.calls += 1
+        if self.calls == 1:
+            raise NoAnswer("not now")
+        return self._lookup(request)
+
+
+def test_early_notifications_that_never_find_a_payment_keep_no_other_waiting(
+    now: datetime, gateway_that_notifies: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.reconciling, "_BATCH", 2)
+    payment = payments.authorised_payment(now)
+    reference = payment.operations[0].gateway_reference
+    for number in range(5):
+        early(f"nobody_{number}", now=now - timedelta(hours=1))
+    early(reference, now=now)
+
+    assert services.apply_early_notifications(now=now) == 1
+
+    assert public.payment_states([payment.id])[payment.id].status == "CAPTURED"
+
+
+def early(authorisation: str, *, now: datetime) -> None:
+    """What was told of a payment that was not known then."""
+    ReconciliationDifference.objects.create(
+        gateway="simulated",
+        kind="MISSING_HERE",
+        subject=f"CAPTURE of {authorisation}",
+        operation_kind="CAPTURE",
+        gateway_reference=f"cap_{authorisation}",
+        authorisation=authorisation,
+        their_state="SUCCEEDED",
+        their_amount_minor=1_999,
+        their_currency="GBP",
+        at=now,
+        first_seen_at=now,
+        last_seen_at=now,
+    )
 
 
 def test_customers_refresh_their_own_payments_only(

@@ -11,14 +11,20 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from domains.payments import public, services, tasks
+from domains.payments import public, queries, services, tasks
 from domains.payments.errors import DifferenceNotFound, NotSupportedByGateway
-from domains.payments.models import Operation, Payment, ReconciliationDifference
+from domains.payments.models import Comparison, Operation, Payment, ReconciliationDifference
+from domains.payments.rules import Capabilities, Reply
 from infrastructure import clock
 from infrastructure.database.contexts import connection_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
-from tests.integration.payments.conftest import GatewayProcess
+from tests.integration.payments.conftest import (
+    GatewayProcess,
+    ScriptedGateway,
+    connect_anew,
+    guarded,
+)
 from tests.integration.payments.test_authorise import told
 from tests.support.factories import payments
 
@@ -235,6 +241,85 @@ def test_comparisons_at_the_same_time_report_and_book_once(
     assert public.payment_states([payment.id])[payment.id].refunded_minor == 700
     assert told(payment.id).count(REFUNDED) == 1
     assert found() == [("MISSING_THERE", "CAPTURE")]
+
+
+def test_an_authorisation_that_was_let_go_since_is_known_there(
+    since: datetime, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe tells of the authorisation of a void as `canceled`: it knows it."""
+    payment = payments.authorised_payment(clock.now())
+    gateway.decide(payment.operations[0].id, Reply(gateway_reference="ref_1", refusal="canceled"))
+    gateway.capabilities = Capabilities(listing=True)  # type: ignore[misc]
+    monkeypatch.setattr(gateway, "listing", lambda since, until: iter(()))
+    connect_anew("scripted")
+    later = clock.now() + timedelta(hours=1)
+
+    result = services.reconcile(gateway="scripted", since=since, until=later, now=later)
+
+    assert (result.different, found()) == (0, [])
+    services.void(payment_id=payment.id, now=clock.now())
+    gateway.forget()
+    result = services.reconcile(gateway="scripted", since=since, until=later, now=later)
+    assert (result.different, found()) == (
+        2,
+        [("MISSING_THERE", "AUTHORISE"), ("MISSING_THERE", "VOID")],
+    )
+
+
+def test_a_comparison_that_began_earlier_and_ends_later_hides_nothing(
+    since: datetime, gateway_process: GatewayProcess
+) -> None:
+    payment = captured()
+    gateway_process.command("/losses", key=str(payment.operations[1].id)).raise_for_status()
+    late, early = (clock.now() + timedelta(hours=hours) for hours in (2, 1))
+    for now in (late, early):
+        services.reconcile(gateway="simulated", since=since, until=now, now=now)
+
+    (row,) = ReconciliationDifference.objects.all()
+    assert row.last_seen_at == late
+    gone = ReconciliationDifference.objects.close_gone(
+        gateway="simulated", since=since, until=late, now=late
+    )
+    assert (gone, found()) == (0, [("MISSING_THERE", "CAPTURE")])
+
+
+def test_every_gateway_that_was_used_is_compared_once_a_day(
+    gateway_process: GatewayProcess, gateway: ScriptedGateway, settings: Any
+) -> None:
+    """Also the one that was used until yesterday; asked every hour, and again where it is away."""
+    seen: list[datetime] = []
+    gateway.capabilities = Capabilities(listing=True)  # type: ignore[misc]
+    gateway.listing = lambda since, until: iter(seen.append(until) or ())  # type: ignore[method-assign, func-returns-value]
+    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 30
+    connect_anew("scripted")
+    settings.PAYMENT_GATEWAY = "simulated"
+    payments.authorised_payment(clock.now())
+    settings.PAYMENT_GATEWAY = "scripted"
+    now = clock.now()
+
+    def compared_at() -> dict[str, datetime]:
+        return dict(Comparison.objects.values_list("gateway", "finished_at"))
+
+    gateway_process.kill()
+    services.reconcile_due(now=now)
+    assert compared_at() == {"scripted": now}
+    gateway_process.start()
+    soon = now + timedelta(hours=1)
+    services.reconcile_due(now=soon)
+    assert (compared_at(), len(seen)) == ({"scripted": now, "simulated": soon}, 1)
+    tomorrow = now + timedelta(hours=24)
+    services.reconcile_due(now=tomorrow)
+    assert (compared_at()["scripted"], len(seen)) == (tomorrow, 2)
+    guarded("simulated").close()
+
+
+def test_what_was_done_in_a_window_is_found_by_an_index(since: datetime) -> None:
+    with connection_of("payments").cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        rows = queries._done(since)
+        plan = rows.order_by().explain()
+        cursor.execute("RESET enable_seqscan")
+    assert "operation_done" in plan
 
 
 def test_the_command_says_what_it_found(
