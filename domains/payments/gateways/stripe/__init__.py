@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
+import requests
 import stripe
 from django.conf import settings
 
@@ -31,8 +32,9 @@ from domains.payments.gateways.port import (
 )
 from domains.payments.gateways.stripe import told
 from domains.payments.gateways.stripe.amounts import NotRepresentable, to_stripe
+from domains.payments.gateways.stripe.timed import TimedClient
 from domains.payments.gateways.stripe.told import Told
-from domains.payments.rules import KeptMethod, Reply
+from domains.payments.rules import Reply
 
 logger = logging.getLogger(__name__)
 # The library tells of every request, in words that may be about the customer.
@@ -56,11 +58,9 @@ class StripeGateway:
             saved_methods=True,
             listing=True,
         )
-        self._http = stripe.RequestsClient(
-            timeout=(
-                settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT,
-                settings.PAYMENT_GATEWAY_READ_TIMEOUT,
-            )
+        self._http = TimedClient(
+            connect_s=settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT,
+            read_s=settings.PAYMENT_GATEWAY_READ_TIMEOUT,
         )
         bases: Any = {"api": settings.STRIPE_API_BASE} if settings.STRIPE_API_BASE else None
         self._stripe = stripe.StripeClient(
@@ -71,6 +71,10 @@ class StripeGateway:
         ).v1
 
     def send(self, request: Request) -> Reply:
+        with self._http.one_time():
+            return self._sent(request)
+
+    def _sent(self, request: Request) -> Reply:
         try:
             return self._carried_out(request)
         except stripe.APIError as error:
@@ -85,7 +89,8 @@ class StripeGateway:
 
     def lookup(self, request: Request) -> Reply | None:
         try:
-            return self._found(request)
+            with self._http.one_time():
+                return self._found(request)
         except stripe.StripeError as error:
             raise _silence(error) from error
 
@@ -100,13 +105,10 @@ class StripeGateway:
             ) from error
         try:
             event = json.loads(body)
-            notification = told.notification_of(event)
+            # An event names a card that is kept, and does not tell of it: `lookup` does.
+            return told.notification_of(event)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidNotification("This is no event of Stripe's.") from error
-        if notification is not None and notification.reply.is_success and told.keeps_card(event):
-            kept = self._kept(event["data"]["object"]["id"])
-            return replace(notification, reply=replace(notification.reply, kept=kept))
-        return notification
 
     def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
         """From Stripe's events, which it keeps for 30 days; it tells the newest first."""
@@ -126,10 +128,11 @@ class StripeGateway:
                 yield operation
 
     def forget(self, saved_method: str) -> None:
-        """Have Stripe delete means of payment that were kept; what is gone already is no error."""
-        _, method = saved_method.split("/")
+        """Have Stripe delete the customer that stands for one saved card, which lets go of the
+        card; what is gone already is no error."""
+        customer, _ = saved_method.split("/")
         try:
-            self._stripe.payment_methods.detach(method)
+            self._stripe.customers.delete(customer)
         except stripe.InvalidRequestError:
             logger.info("Stripe had let go of a saved method before")
         except stripe.StripeError as error:
@@ -137,15 +140,6 @@ class StripeGateway:
 
     def close(self) -> None:
         self._http.close()
-
-    def _kept(self, intent: str) -> KeptMethod | None:
-        """An event names the card only. Without an answer the card is not kept: it is the payment
-        that must not wait."""
-        try:
-            found = self._stripe.payment_intents.retrieve(intent, {"expand": ["payment_method"]})
-        except stripe.StripeError:
-            return None
-        return told.kept_method(found.to_dict())
 
     # Sending
 
@@ -246,7 +240,13 @@ class StripeGateway:
     # Looking up
 
     def _found(self, request: Request) -> Reply | None:
+        if isinstance(request, Authorise) and request.known_as:
+            intent = self._stripe.payment_intents.retrieve(
+                request.known_as, {"expand": ["payment_method"]}
+            ).to_dict()
+            return None if _is_untried(intent) else _with_kept(intent, asked=request.keep)
         if isinstance(request, Authorise):
+            # Found by search a minute after it was made, or later: the last resort.
             query = f"metadata['{told.OPERATION}']:'{request.key}'"
             page = self._stripe.payment_intents.search(
                 {"query": query, "expand": ["data.payment_method"]}
@@ -316,4 +316,12 @@ def _silence(error: stripe.StripeError) -> NoAnswer:
     )
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         logger.error("Stripe refuses our key: %s", told_of)
-    return NoAnswer(f"{type(error).__name__} {told_of}".strip())
+    return NoAnswer(f"{type(error).__name__} {told_of}".strip(), is_passing=_is_passing(error))
+
+
+def _is_passing(error: stripe.StripeError) -> bool:
+    if isinstance(error, stripe.APIConnectionError):
+        # A connection that is refused or broken is told at once; a time-out is not asked for twice.
+        is_broken = isinstance(error.__cause__, requests.ConnectionError)
+        return is_broken and not isinstance(error.__cause__, requests.Timeout)
+    return error.http_status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -84,12 +84,6 @@ def kept_method(intent: Told) -> KeptMethod | None:
     )
 
 
-def keeps_card(event: Told) -> bool:
-    """Whether it tells of an authorisation whose card is to be kept."""
-    is_authorisation = event["type"] in AUTHORISATION_EVENTS
-    return is_authorisation and bool(event["data"]["object"].get("setup_future_usage"))
-
-
 def notification_of(event: Told) -> Notification | None:
     """None for an event that is about nothing of ours."""
     if event["type"] in DISPUTE_EVENTS:
@@ -120,11 +114,13 @@ def listed(event: Told) -> Listed | None:
         )
     if kind == CAPTURE_EVENT and told["payment_intent"]:
         before = (event["data"].get("previous_attributes") or {}).get("amount_captured") or 0
+        key = _key_of_request(event)
         return _listed(
             event,
             OperationKind.CAPTURE,
-            key=_key_of_request(event),
-            reference=told["id"],
+            key=key,
+            # A charge may be captured in parts, and the parts have no names of their own.
+            reference=told["id"] if key else event["id"],
             authorisation=told["payment_intent"],
             amount=told["amount_captured"] - before,
         )
