@@ -61,11 +61,6 @@ class Circuit:
         seen = self._remembered()
         return (seen or self._note(self._state.look(turn=None), keep=False)).wait_s
 
-    def reset(self) -> None:
-        """Closed, whatever happened before."""
-        self._state.reset()
-        self._note(Seen())
-
     def failed(self, turn: str | None) -> None:
         metrics.CALLS.labels(self.name, "failed").inc()
         was_open = self._seen.wait_s > 0
@@ -78,9 +73,9 @@ class Circuit:
         metrics.CALLS.labels(self.name, "succeeded").inc()
         if turn is None and not self._seen.failures:
             return
-        self._state.succeeded(turn=turn)
-        self._note(Seen())
-        if turn is not None:
+        # Opened by others meanwhile, it stays so for whoever had no turn to try.
+        seen = self._note(self._state.succeeded(turn=turn))
+        if turn is not None and not seen.wait_s:
             log.info("circuit_closed", circuit=self.name)
 
     def give_up(self, turn: str) -> None:

@@ -68,7 +68,8 @@ elseif act == 'failed' then
     redis.call('PEXPIRE', key, math.floor(within))
     return {0, 0, failures}
 elseif act == 'succeeded' then
-    if openings == 0 or has_turn then redis.call('DEL', key) end
+    if openings > 0 and not has_turn then return {math.max(open_until - now, 1), 0, 0} end
+    redis.call('DEL', key)
 elseif act == 'give_up' and has_turn then
     redis.call('HDEL', key, 'turn', 'turn_until')
 end
@@ -113,17 +114,13 @@ class SharedState:
     def failed(self, *, turn: str | None) -> Seen:
         return self._seen("failed", turn, lambda: self._alone.failed(turn=turn))
 
-    def succeeded(self, *, turn: str | None) -> None:
-        self._alone.succeeded(turn=turn)
-        self._seen("succeeded", turn, Seen)
+    def succeeded(self, *, turn: str | None) -> Seen:
+        alone = self._alone.succeeded(turn=turn)
+        return self._seen("succeeded", turn, lambda: alone)
 
     def give_up(self, *, turn: str) -> None:
         self._alone.give_up(turn=turn)
         self._seen("give_up", turn, Seen)
-
-    def reset(self) -> None:
-        self._alone.reset()
-        self._guarded(lambda: self._redis.delete(self._key), lambda: 0)
 
     def _seen(self, act: str, turn: str | None, alone: Callable[[], Seen]) -> Seen:
         def ask() -> Seen:
@@ -147,6 +144,6 @@ class SharedState:
             return alone()
         if self._breaker.is_open:
             # Seen by this process while it was alone, and out of date from now on.
-            self._alone.reset()
+            self._alone.forget()
         self._breaker.succeeded()
         return answer

@@ -46,13 +46,11 @@ class State(Protocol):
 
     def failed(self, *, turn: str | None) -> Seen: ...
 
-    def succeeded(self, *, turn: str | None) -> None: ...
+    def succeeded(self, *, turn: str | None) -> Seen: ...
 
     def give_up(self, *, turn: str) -> None:
         """Nothing came of the turn: the next caller may have it."""
         ...
-
-    def reset(self) -> None: ...
 
 
 class LocalState:
@@ -95,18 +93,21 @@ class LocalState:
             self._open(now)
             return Seen(wait_s=self._open_until - now)
 
-    def succeeded(self, *, turn: str | None) -> None:
+    def succeeded(self, *, turn: str | None) -> Seen:
         with self._lock:
-            if not self._openings or (turn is not None and turn == self._turn):
-                self._clear()
+            if self._openings and (turn is None or turn != self._turn):
+                return Seen(wait_s=max(self._open_until - self._clock(), 0.001))
+            self._clear()
+            return Seen()
 
     def give_up(self, *, turn: str) -> None:
         with self._lock:
             if self._turn == turn:
                 self._turn = None
 
-    def reset(self) -> None:
-        self._clear()
+    def forget(self) -> None:
+        with self._lock:
+            self._clear()
 
     def _clear(self) -> None:
         self._failures = self._openings = 0

@@ -81,10 +81,6 @@ class GuardedGateway:
         if close is not None:
             close()
 
-    def reset(self) -> None:
-        """Take the gateway for well again."""
-        self._circuit.reset()
-
     def _call(self, ask: Callable[[], T]) -> T:
         with self.admitted():
             leave: Pass = self._thread.leave

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
+from django.conf import settings
 from django.db import connections
 
 from devstack.gateway.signatures import sign
@@ -90,11 +92,11 @@ class ScriptedGateway:
 
 
 def connect_anew(name: str) -> GuardedGateway:
-    """A gateway as these settings have it, whose circuit has seen nothing yet."""
+    """A gateway as these settings have it; its circuit is closed as one would by hand."""
     gateways.disconnect()
-    connected = guarded(name)
-    connected.reset()
-    return connected
+    with redis.Redis.from_url(settings.REDIS_CACHE_URL) as client:
+        client.delete(f"{settings.CACHE_PREFIX}:circuit:gateway:{name}")
+    return guarded(name)
 
 
 def guarded(name: str) -> GuardedGateway:

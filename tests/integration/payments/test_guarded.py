@@ -275,7 +275,7 @@ def test_a_gateway_that_comes_back_finishes_what_was_begun(
     if how == "killed":
         gateway_process.start()
     gateway_process.change(latency_ms=0, error_rate=0)
-    gateways.gateway_named("simulated").reset()  # type: ignore[attr-defined]
+    connect_anew("simulated")
     services.resolve_unfinished(now=now + timedelta(minutes=5))
     assert {public.authorise(**each).status for each in asked} == {"AUTHORISED"}
     assert len(gateway_process.authorisations()) == 6

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import redis
 from django.conf import settings
 
 from infrastructure.resilience.circuit import Circuit, CircuitOpen
 from infrastructure.resilience.shared import SharedState
-from infrastructure.resilience.states import Policy
+from infrastructure.resilience.states import Policy, Seen
 
 PATIENCE_S = 30
 
@@ -173,6 +174,22 @@ def test_several_processes_share_it(prefix: str) -> None:
     finally:
         for each in processes:
             each.kill()
+
+
+def test_what_was_seen_alone_is_forgotten_when_redis_is_back(prefix: str) -> None:
+    nowhere = "redis://127.0.0.1:9/0"
+    policy = Policy(failures=2, rest_s=60)
+    state = SharedState("gateway", policy, url=nowhere, prefix=prefix, timeout_s=10)
+    away = state._redis
+    assert state.failed(turn=None) == Seen(failures=1)
+
+    state._redis = redis.Redis.from_url(settings.REDIS_URL, protocol=2)
+    until(lambda: state.look(turn=None) == Seen())  # that of all, not the one of its own
+    state._redis = away
+
+    # Alone again, its own row begins anew.
+    assert state.failed(turn=None) == Seen(failures=1)
+    assert state.failed(turn=None).wait_s > 0
 
 
 def test_without_redis_each_goes_by_what_it_sees_itself(prefix: str) -> None:

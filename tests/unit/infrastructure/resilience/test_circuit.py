@@ -118,6 +118,18 @@ def test_what_was_under_way_when_it_opened_changes_nothing(circuit: Circuit, clo
     assert refused_for(circuit) == 1
 
 
+def test_a_late_success_here_does_not_hide_that_others_opened_it(clock: Clock) -> None:
+    state = LocalState(POLICY, clock=clock)
+    here, there = (Circuit("test", state, clock=clock) for _ in range(2))
+    fail(here)
+    late = here.enter()
+    fail(there, 2)
+
+    late.succeeded()
+
+    assert refused_for(here) == refused_for(there) == 5
+
+
 def test_a_pass_tells_of_several_calls_and_tries_once(circuit: Circuit, clock: Clock) -> None:
     fail(circuit, 3)
     clock.now += 5

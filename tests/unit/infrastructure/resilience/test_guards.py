@@ -30,7 +30,7 @@ def test_a_place_is_given_back_whatever_happens() -> None:
             raise ValueError("inside")
 
 
-def test_a_call_waits_a_moment_for_its_place() -> None:
+def test_a_call_waits_a_moment_for_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     bulkhead = Bulkhead("waiting", places=1, wait_s=30)
     inside, leave, came = threading.Event(), threading.Event(), threading.Event()
 
@@ -46,7 +46,13 @@ def test_a_call_waits_a_moment_for_its_place() -> None:
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()
     assert inside.wait(30)
+    asking = threading.Event()
+    acquire = bulkhead._places.acquire
+    monkeypatch.setattr(
+        bulkhead._places, "acquire", lambda **asked: asking.set() or acquire(**asked)
+    )
     threads[1].start()
+    assert asking.wait(30)
     assert not came.is_set()
     leave.set()
     assert came.wait(30)
