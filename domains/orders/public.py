@@ -11,10 +11,24 @@ from domains.orders.queries import (
     unsettled_count,
 )
 from domains.orders.rules.placement import PLACEMENT_DEADLINE
+from domains.orders.services.auditing import (
+    DocumentedOrder,
+    DocumentNumber,
+    DocumentSum,
+    document_numbers,
+    document_sums,
+    documented_orders,
+)
 
 __all__ = [
     "PLACEMENT_DEADLINE",
+    "DocumentNumber",
+    "DocumentSum",
+    "DocumentedOrder",
     "OrderAudit",
+    "document_numbers",
+    "document_sums",
+    "documented_orders",
     "event_counts",
     "orders_audit",
     "replaced_payments",

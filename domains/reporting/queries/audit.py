@@ -12,6 +12,7 @@ from django.db import connections
 
 from domains.orders import public as orders
 from domains.reporting.queries.books import compare_books
+from domains.reporting.queries.documents import compare_documents
 from domains.reporting.queries.events import EventBooks, not_compared, open_letters, outbox_size
 from domains.reporting.rules.findings import Check, confirmed
 from infrastructure.database.contexts import aliases
@@ -107,7 +108,7 @@ def _look_twice(
 def _look(events: EventBooks | None, clock: Clock) -> list[Check]:
     now = clock()
     due = now - TIME_ALLOWED
-    checks = compare_books(now=now, due=due)
+    checks = [*compare_books(now=now, due=due), *compare_documents(due=due)]
     if events is not None:
         checks += events.compare(now=now, due=due)
     # Last: an event may be without its mark because its letter is named here.

@@ -1,0 +1,156 @@
+"""What the audit of the books reads of invoices and credit notes, streamed; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from domains.orders.rules.invoices import Issued, is_invoiceable
+from infrastructure.database.contexts import connection_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentNumber:
+    """A number of a series, and the one that is there before it: 0 in front of the first one.
+    is_counter: no document has it yet, the counter would go on with it."""
+
+    series: str
+    sequence: int
+    before: int
+    is_counter: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentSum:
+    """A document whose lines come to something else than it says, in minor units."""
+
+    number: str
+    gross_minor: int
+    tax_minor: int
+    lines_gross_minor: int
+    lines_tax_minor: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentedOrder:
+    """An order beside its documents, in minor units, read at one moment.
+
+    charged_minor: what it costs less what was given back. documented_minor: invoices less credit
+    notes, None where there are none. has_to_be: whether there must be some. changed_at: when
+    somebody last did something to it.
+    """
+
+    order_id: UUID
+    number: str
+    currency: str
+    charged_minor: int
+    documented_minor: int | None
+    has_to_be: bool
+    changed_at: datetime
+
+
+# A series without a counter, and a counter without documents, are looked at too.
+_NUMBERS = """
+WITH numbers AS (
+    SELECT series, sequence, false AS is_counter FROM orders_document
+    UNION ALL
+    SELECT coalesce(s.code, d.series), coalesce(s.last_number, 0) + 1, true
+    FROM orders_documentseries s
+    FULL JOIN (SELECT DISTINCT series FROM orders_document) d ON d.series = s.code
+)
+SELECT series, sequence, lag(sequence, 1, 0::bigint) OVER following, is_counter
+FROM numbers
+WINDOW following AS (PARTITION BY series ORDER BY is_counter, sequence)
+ORDER BY series, is_counter, sequence
+"""
+
+_SUMS = """
+SELECT d.number, d.gross_minor, d.tax_minor,
+    coalesce(sum(l.gross_minor), 0)::bigint, coalesce(sum(l.tax_minor), 0)::bigint
+FROM orders_document d LEFT JOIN orders_documentline l ON l.document_id = d.id
+GROUP BY d.id
+HAVING (d.gross_minor, d.tax_minor)
+    <> (coalesce(sum(l.gross_minor), 0), coalesce(sum(l.tax_minor), 0))
+ORDER BY d.number
+"""
+
+# What is given back because the total fell lowers no price: see Order.given_back_for_less.
+_ORDERS = """
+WITH documented AS (
+    SELECT order_id,
+        sum(CASE kind WHEN 'INVOICE' THEN gross_minor ELSE -gross_minor END)::bigint AS minor
+    FROM orders_document GROUP BY order_id
+), for_less AS (
+    SELECT order_id,
+        sum(CASE kind WHEN 'REFUND' THEN (params->>'for_less_minor')::bigint
+            ELSE gives_minor END)::bigint AS minor
+    FROM orders_orderstep
+    WHERE kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE' AND refusal = ''
+    GROUP BY order_id
+)
+SELECT o.id, o.number, o.currency, o.status, o.fulfilment_status, o.payment_status,
+    CASE WHEN o.status IN ('CANCELLED', 'REJECTED') THEN 0
+        ELSE o.total_minor - o.refunded_minor + coalesce(f.minor, 0) END,
+    d.minor,
+    coalesce((SELECT max(c.at) FROM orders_orderchange c WHERE c.order_id = o.id), o.placed_at)
+FROM orders_order o
+LEFT JOIN documented d ON d.order_id = o.id
+LEFT JOIN for_less f ON f.order_id = o.id
+WHERE d.order_id IS NOT NULL OR o.status IN ('CONFIRMED', 'COMPLETED')
+ORDER BY o.id
+"""
+
+# Of an order: its payment, as it was last seen, once money was taken.
+_TAKEN = ("PARTIALLY_CAPTURED", "CAPTURED", "PARTIALLY_REFUNDED")
+
+
+def document_numbers() -> Iterator[DocumentNumber]:
+    """The numbers of all documents, and where their counters stand, by series and number."""
+    for series, sequence, before, is_counter in _stream(_NUMBERS):
+        yield DocumentNumber(series=series, sequence=sequence, before=before, is_counter=is_counter)
+
+
+def document_sums() -> Iterator[DocumentSum]:
+    """Documents that do not add up in themselves. There must be none."""
+    for number, gross, tax, lines_gross, lines_tax in _stream(_SUMS):
+        yield DocumentSum(
+            number=number,
+            gross_minor=gross,
+            tax_minor=tax,
+            lines_gross_minor=lines_gross,
+            lines_tax_minor=lines_tax,
+        )
+
+
+def documented_orders() -> Iterator[DocumentedOrder]:
+    """Every order that stands or has documents, in the order of ids."""
+    when = Issued(settings.INVOICE_WHEN)
+    for row in _stream(_ORDERS):
+        order_id, number, currency, status, sent, payment, charged, documented, changed_at = row
+        yield DocumentedOrder(
+            order_id=order_id,
+            number=number,
+            currency=currency,
+            charged_minor=charged,
+            documented_minor=documented,
+            has_to_be=is_invoiceable(
+                when=when,
+                status=status,
+                has_left=sent != "UNFULFILLED",
+                captured_minor=1 if payment in _TAKEN else 0,
+                charges=charged > 0,
+            ),
+            changed_at=changed_at,
+        )
+
+
+def _stream(sql: str) -> Iterator[tuple[Any, ...]]:
+    with connection_of("orders").chunked_cursor() as cursor:
+        cursor.execute(sql)
+        while rows := cursor.fetchmany(2000):
+            yield from rows
