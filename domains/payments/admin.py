@@ -199,7 +199,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             agreed = form.fingerprint
             if request.POST.get("agreed") == agreed:
                 with form.refusals():
-                    form.record(payment, actor_id=request.user.pk)
+                    form.record(payment, actor_id=UUID(str(request.user.pk)))
                     messages.success(request, f"{form.cleaned_data['amount']} came in.")
                     return HttpResponseRedirect(page)
                 agreed = ""
