@@ -186,6 +186,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = "config.formats"
 
 STATIC_URL = "/static/"
 # Only for `collectstatic`, where something else than the application serves them.
@@ -239,6 +240,8 @@ RATE_LIMITS: dict[str, str | None] = {
     "checkout": "10/min",
     # Per e-mail address that a guest gives.
     "guest_order": "10/h",
+    # Requests that name coupons, which might be guesses.
+    "coupons": "30/min",
     "search": "120/min",
     "carts": "300/min",
     "cart_made": "60/h",

@@ -100,7 +100,9 @@ def test_coupons_are_made_by_the_hundred_and_taken_away_as_a_file(
     page = at("codes", promotion_id)
     form = filled(clerk.get(page)) | {"count": "150", "beginning": "may-", "batch": "=May"}
     made = clerk.post(page, form)
-    rows = list(csv.reader(text_of(clerk.get(made["Location"])).splitlines()))
+    file = clerk.get(made["Location"])
+    assert file.streaming
+    rows = list(csv.reader(b"".join(file).decode().splitlines()))
     assert rows[0] == ["code", "batch", "usage_limit", "used"]
     assert len({code for code, *_ in rows[1:]}) == Coupon.objects.count() == 150
     assert rows[1][1:] == ["'=May", "1", "0"]
@@ -126,7 +128,7 @@ def test_a_coupon_is_made_changed_and_archived(clerk: Client, now: datetime) -> 
     assert "TEN" not in text_of(clerk.get(at("coupon_changelist")))
     assert "TEN" in text_of(clerk.get(at("coupon_changelist"), {"kept": "archived"}))
     taken = {"action": "take_away", "_selected_action": coupon.pk}
-    file = text_of(clerk.post(f"{at('coupon_changelist')}?kept=all", taken))
+    file = b"".join(clerk.post(f"{at('coupon_changelist')}?kept=all", taken)).decode()
     assert file.splitlines()[1] == "TEN,,5,0"
 
 

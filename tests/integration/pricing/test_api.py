@@ -229,6 +229,17 @@ def test_lists_are_one_statement(staff: Client, django_assert_num_queries: Any) 
         assert (len(rest["items"]), rest["next"]) == (1, None)
 
 
+def test_codes_cannot_be_guessed_as_fast_as_goods_are_quoted(settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"coupons": "2/h"}
+    guesser = Client(REMOTE_ADDR="192.0.2.77")
+    asked = {"items": [{"sku": "A", "quantity": 1}]}
+
+    guesses = [post(guesser, "/quotes", asked | {"coupons": [f"G{n}"]}) for n in range(3)]
+
+    assert [answer.status_code for answer in guesses] == [200, 200, 429]
+    assert post(guesser, "/quotes", asked).status_code == 200
+
+
 def test_anybody_may_ask_what_goods_come_to(client: Client) -> None:
     now = clock.now() - timedelta(days=1)
     products.product(now=now, sku="A", price_minor=1000)

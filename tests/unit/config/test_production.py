@@ -62,8 +62,8 @@ def test_what_is_weak_or_malformed_is_refused() -> None:
         "PII_INDEX_KEY is shorter than 32 characters",
         "PUBLIC_URL must begin with https://",
         "RATE_LIMITS: login is 'fast', not like '600/min'",
-        "RATE_LIMITS: logon is none of anonymous, cached, cart_made, carts, checkout, default,"
-        " guest_order, login, login_account, refresh, register, search, webhooks",
+        "RATE_LIMITS: logon is none of anonymous, cached, cart_made, carts, checkout, coupons,"
+        " default, guest_order, login, login_account, refresh, register, search, webhooks",
         "SECRET_KEY is shorter than 50 characters",
     ]
 

@@ -12,6 +12,7 @@ from domains.pricing.queries.storefront import Wanted, quote_of
 from domains.pricing.rules.quotes import QuoteRequest
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
+from infrastructure.http import limits
 from infrastructure.http.views import APIView, operation
 
 
@@ -22,7 +23,8 @@ class Quotes(APIView):
         summary="Ask what goods come to",
         description=(
             "With shipping, tax, promotions and coupons, for whoever calls. Nothing is kept, and "
-            "nothing is promised: prices and coupons count when the order is placed."
+            "nothing is promised: prices and coupons count when the order is placed. Requests that "
+            "name coupons have a limit of their own."
         ),
         body=serializers.AskQuote,
         responses={200: serializers.Quote},
@@ -40,6 +42,8 @@ class Quotes(APIView):
         body = self.body(serializers.AskQuote)
         # Nobody, where there is no token.
         actor = self.actor if request.user else None
+        if body.coupons:
+            limits.charge(limits.identity_of(actor, request.META), "coupons")
         currency = currency_of(
             None if body.currency is UNSET else body.currency, pointer="/currency"
         )
