@@ -148,6 +148,12 @@ class OrderNotEditable(OrderError):
     code, status, title = "order_not_editable", 409, "The order cannot be edited any more"
 
 
+class LineRefunded(OrderError):
+    """What was given back for a line stays on it: less than that it cannot be worth."""
+
+    code, status, title = "line_refunded", 409, "More of a line was given back than would be left"
+
+
 class OrderNotFulfillable(OrderError):
     code, status, title = "order_not_fulfillable", 409, "Nothing can be sent for the order"
 

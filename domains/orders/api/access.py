@@ -42,10 +42,11 @@ def order_for(request: HttpRequest, order_id: UUID, *, everybody: str) -> Order:
     return order
 
 
-def by(request: HttpRequest, order: Order) -> By:
-    """The caller as the history of an order names them."""
+def by(request: HttpRequest, order: Order, *, everybody: str) -> By:
+    """The caller as the history of an order names them. everybody: the scope that `order_for` was
+    given; without it they came by their own order's token, and are its customer."""
     actor = caller_of(request)
     if actor is None:
         return By(kind=Kind.CUSTOMER)
-    kind = Kind.CUSTOMER if actor.id == order.customer_id else Kind.STAFF
-    return By(kind=kind, id=actor.id)
+    is_staff = actor.id != order.customer_id and actor.may(everybody)
+    return By(kind=Kind.STAFF if is_staff else Kind.CUSTOMER, id=actor.id)

@@ -244,7 +244,8 @@ class Order(Editing, Cancelling, Fulfilling, Refunding):
     def confirm(self, *, now: datetime) -> None:
         self._decide(Status.CONFIRMED, reason="", now=now)
         self.confirmed_at = now
-        self._is_settled()
+        if self.cancel_requested_at is None:
+            self._is_settled()
 
     def reject(
         self, *, reason: str, now: datetime, shortages: Sequence[dict[str, Any]] = ()

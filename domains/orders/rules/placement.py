@@ -131,7 +131,10 @@ def next_step(facts: Facts) -> Step:
 
 def _next_of_pending(facts: Facts) -> Step:
     if facts.cancel_requested:
-        return Step.CANCEL
+        # What is paid already is not let go by ending: it is an order, and what is left is to
+        # refuse, or to give the money back.
+        is_paid = facts.guarantee == Guarantee.CAPTURED and facts.hold == Hold.HELD
+        return Step.CONFIRM if is_paid else Step.CANCEL
     if facts.hold == Hold.NONE:
         return Step.HOLD
     if facts.hold in (Hold.REFUSED, Hold.RELEASED):

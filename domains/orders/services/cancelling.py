@@ -9,7 +9,7 @@ from uuid import UUID
 from domains.orders.models import Order, OrderStep
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import Money
-from domains.orders.services import placement
+from domains.orders.services import placement, settling
 from domains.orders.services.beginning import Begun, approval_limits, begin, money_of
 from infrastructure.database.contexts import alias_of
 from infrastructure.http import idempotency
@@ -56,15 +56,19 @@ def cancel(
         )
         return begun.order, begun
     if refund and not earlier and money_of(order).kept:
-        begun = begin(
-            order_id=order_id,
-            make=lambda order, money: order.begin_cancel_with_refund(
-                reason=reason, money=money, limits=approval_limits(), actor=by, now=now
-            ),
-            key=key,
-            now=now,
-        )
-        return begun.order, begun
+        if order.is_undecided:
+            # What is paid already is confirmed first. A part of it is owed back.
+            order = settling.settle(order_id=order_id, now=now)
+        if not order.is_undecided:
+            begun = begin(
+                order_id=order_id,
+                make=lambda order, money: order.begin_cancel_with_refund(
+                    reason=reason, money=money, limits=approval_limits(), actor=by, now=now
+                ),
+                key=key,
+                now=now,
+            )
+            return begun.order, begun
     order = placement.cancel_order(order_id=order_id, reason=reason, actor=by, key=key, now=now)
     return order, None
 

@@ -86,7 +86,7 @@ def edit(
     is let go; what was taken beyond a lower total is given back.
     Raises OrderNotFound, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku, OutOfStock,
     QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured, UnknownPaymentMethod,
-    PaymentTokenRequired, PaymentDeclined, ConcurrentModification.
+    PaymentTokenRequired, PaymentDeclined, LineRefunded, ConcurrentModification.
     """
 
     def make(order: Order, money: rules.Money) -> OrderStep:

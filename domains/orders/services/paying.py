@@ -50,7 +50,11 @@ def pay_again(
         # Somebody else pays for it, or it is being decided at this moment.
         return placement.replayed(order_id)
     case.note_payment(None)
-    case = settling.carry_on(case, now=now)
+    try:
+        case = settling.carry_on(case, now=now)
+    except ConcurrentModification:
+        # Others are settling it at the same time, and one of them will be the last.
+        return placement.as_it_stands(Order.objects.whole(order_id))
     return placement.answer_of(case)
 
 

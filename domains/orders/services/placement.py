@@ -134,7 +134,7 @@ def place(order: Order, *, key: IdempotencyKey, now: datetime) -> Placed:
             case = settling.carry_on(case, now=now)
         except ConcurrentModification:
             # Others are settling it at the same time, and one of them will be the last.
-            return _as_it_stands(Order.objects.whole(order.id), replayed=False)
+            return as_it_stands(Order.objects.whole(order.id))
     return answer_of(case)
 
 
@@ -201,10 +201,11 @@ def replayed(order_id: UUID) -> Placed:
         raise OrderInProgress(
             f"Order {order.number} is being decided.", headers={"Retry-After": "1"}
         )
-    return _as_it_stands(order, replayed=True)
+    return as_it_stands(order, replayed=True)
 
 
-def _as_it_stands(order: Order, *, replayed: bool) -> Placed:
+def as_it_stands(order: Order, *, replayed: bool = False) -> Placed:
+    """An order with its payment, read at this moment."""
     return Placed(order=order, payment=payments_of([order])[order.id], replayed=replayed)
 
 

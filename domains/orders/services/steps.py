@@ -6,11 +6,14 @@ does elsewhere is done under its id, so whoever finds it unfinished begins again
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
+
+from django.db import DataError, IntegrityError
 
 from domains.orders.errors import (
     CaptureRefused,
@@ -22,6 +25,7 @@ from domains.orders.errors import (
 )
 from domains.orders.models import Order, OrderLine, OrderStep
 from domains.orders.models.commands.stepping import units_of
+from domains.orders.rules.history import SYSTEM
 from domains.orders.rules.steps import StepKind, StepState
 from domains.orders.services.cases import Case, is_paid
 from domains.payments import public as payments
@@ -30,6 +34,24 @@ from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
+
+logger = logging.getLogger(__name__)
+
+# Why a step came to nothing, or to less than was asked for.
+STEP_FAILED = "step_failed"
+VOID_REFUSED = "void_refused"
+# A step that meets one of these meets it again however often it is carried on.
+_CANNOT_PASS = (
+    DataError,
+    IntegrityError,
+    DomainError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +77,61 @@ def carry_on(case: Case, now: datetime) -> None:
         raise ConcurrentModification(f"Order {order.number} was changed meanwhile.")
     try:
         refused = _CARRY_OUT[StepKind(step.kind)](order, step, now)
+        if refused is not None:
+            order.refuse_step(step, refusal=refused.code, faults=refused.faults, now=now)
+        _save(case)
     except NotYet:
         return
-    if refused is not None:
-        order.refuse_step(step, refusal=refused.code, faults=refused.faults, now=now)
+    except ConcurrentModification:
+        raise
+    except _CANNOT_PASS as error:
+        if isinstance(error, DomainError) and error.status >= 500:
+            raise
+        logger.exception(
+            "A step of an order cannot be carried out",
+            extra={"order_id": str(order.id), "step_id": str(step.id), "kind": step.kind},
+        )
+        _end_failed(case, step.id, now)
+
+
+def _end_failed(case: Case, step_id: UUID, now: datetime) -> None:
+    """End a step that nobody will ever carry out, so that it holds up nothing else. What it did of
+    its effects is undone where it can be; `audit_books` tells of the rest."""
+    case.order = order = Order.objects.whole(case.order.id)
+    step = order.open_step
+    if step is None or step.id != step_id:
+        raise ConcurrentModification(f"Order {order.number} was changed meanwhile.")
+    if step.state == StepState.APPLIED:
+        order.finish_edit(step, refusal=STEP_FAILED, now=now)
+    else:
+        if step.kind == StepKind.EDIT:
+            _undo_edit(order, step, now)
+        if step.takes_minor and _has_captured(order, step):
+            order.note_capture(step, now=now)
+        order.refuse_step(step, refusal=STEP_FAILED, now=now)
     _save(case)
+
+
+def _undo_edit(order: Order, step: OrderStep, now: datetime) -> None:
+    if step.params["pays_anew"]:
+        payments.void(payment_id=step.id, now=now)
+    try:
+        if _rehold(order, step, now) is None:  # the same as before, if it had come so far
+            products.change_hold(
+                order_id=order.id,
+                change_id=uuid5(step.id, "undone"),
+                changes=_hold_changes(step, times=-1),
+                now=now,
+            )
+    except (IntegrityError, DomainError):
+        logger.exception("The goods of an edit stay held", extra={"order_id": str(order.id)})
+
+
+def _has_captured(order: Order, step: OrderStep) -> bool:
+    payment = payments.payment_view(order.payment_id)
+    return payment is not None and any(
+        operation.id == step.id and operation.is_succeeded for operation in payment.operations
+    )
 
 
 def _save(case: Case) -> None:
@@ -88,6 +160,8 @@ def _fulfil(order: Order, step: OrderStep, now: datetime) -> Refused | None:
             order_id=order.id, fulfilment_id=step.id, lines=lines, warehouse=warehouse, now=now
         )
     except DomainError as error:
+        if step.takes_minor:
+            order.note_capture(step, now=now)  # it counts for what is sent next
         return _lacking(order, step, lines, warehouse) or _refusal_of(error)
     order.finish_fulfilment(step, now=now)
     return None
@@ -184,10 +258,8 @@ def _edit(order: Order, step: OrderStep, now: datetime) -> Refused | None:
             return refused
         order.apply_edit(step, now=now)
         order.save()
-    if step.params["pays_anew"]:
-        # What the gateway does not let go at once is let go by payments themselves, later.
-        payments.void(payment_id=UUID(step.params["old_payment_id"]), now=now)
-    refused = _refund(order, step, now)
+    refused = _let_earlier_go(order, step, now) if step.params["pays_anew"] else None
+    refused = refused or _refund(order, step, now)
     order.finish_edit(step, refusal="" if refused is None else refused.code, now=now)
     return None
 
@@ -218,15 +290,42 @@ def _authorise(order: Order, step: OrderStep, now: datetime) -> Refused | None:
     raise NotYet
 
 
-def _rehold(order: Order, step: OrderStep, now: datetime) -> Refused | None:
-    changes = [
-        products.HoldChange(
-            variant_id=UUID(change["variant_id"]), sku=change["sku"], delta=change["delta"]
+def _let_earlier_go(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    """See to it that nothing is left of the payment that the order relied on before. What somebody
+    took of it meanwhile goes back, since another payment has its place."""
+    earlier = UUID(step.params["old_payment_id"])
+    if payments.void(payment_id=earlier, now=now).is_released:
+        return None
+    state = payments.payment_states([earlier])[earlier]
+    if not state.captured_minor:
+        if _is_void_refused(earlier):
+            return Refused(VOID_REFUSED)
+        raise NotYet  # a void, or a capture, has no outcome yet
+    if kept := state.captured_minor - state.refunded_minor:
+        outcome = payments.refund(
+            payment_id=earlier,
+            # Another one if more is taken: each key is for one amount.
+            key=uuid5(step.id, f"earlier {state.captured_minor} {state.refunded_minor}"),
+            amount=Money(kept, order.currency),
+            reason="replaced",
+            now=now,
         )
-        for change in step.params["hold_changes"]
-    ]
+        if (refused := _moved(outcome, RefundRefused.code)) is not None:
+            return refused
+    order.note("earlier_payment_refunded", actor=SYSTEM, at=now, amount_minor=state.captured_minor)
+    return None
+
+
+def _is_void_refused(payment_id: UUID) -> bool:
+    payment = payments.payment_view(payment_id)
+    return payment is not None and payment.is_void_refused
+
+
+def _rehold(order: Order, step: OrderStep, now: datetime) -> Refused | None:
     _look_again(order, step)
-    answer = products.change_hold(order_id=order.id, change_id=step.id, changes=changes, now=now)
+    answer = products.change_hold(
+        order_id=order.id, change_id=step.id, changes=_hold_changes(step), now=now
+    )
     if isinstance(answer, products.Held):
         return None
     if isinstance(answer, products.Released):
@@ -243,6 +342,15 @@ def _rehold(order: Order, step: OrderStep, now: datetime) -> Refused | None:
             for short in answer.shortages
         ],
     )
+
+
+def _hold_changes(step: OrderStep, *, times: int = 1) -> list[products.HoldChange]:
+    return [
+        products.HoldChange(
+            variant_id=UUID(change["variant_id"]), sku=change["sku"], delta=times * change["delta"]
+        )
+        for change in step.params["hold_changes"]
+    ]
 
 
 def _capture(order: Order, step: OrderStep, now: datetime) -> Refused | None:

@@ -48,6 +48,8 @@ def facts(
         (facts(Status.PENDING, Hold.HELD, Guarantee.GIVEN), Step.CONFIRM),
         (facts(Status.PENDING, Hold.HELD, Guarantee.CAPTURED), Step.CONFIRM),
         (facts(Status.PENDING, Hold.HELD, Guarantee.GIVEN, cancel=True), Step.CANCEL),
+        (facts(Status.PENDING, Hold.HELD, Guarantee.CAPTURED, cancel=True), Step.CONFIRM),
+        (facts(Status.PENDING, Hold.NONE, Guarantee.NONE, cancel=True), Step.CANCEL),
         (facts(Status.CONFIRMED, Hold.HELD, Guarantee.GIVEN, finished=True), Step.REST),
         (facts(Status.CONFIRMED, Hold.HELD, Guarantee.GIVEN, cancel=True), Step.VOID),
         (facts(Status.CONFIRMED, Hold.HELD, Guarantee.CAPTURED, cancel=True), Step.REFUSE_CANCEL),

@@ -86,7 +86,7 @@ class Fulfilments(StepView):
             warehouse=body.warehouse,
             tracking=body.to_tracking(),
             capture=None if body.capture is UNSET else body.capture,
-            by=by(request, order),
+            by=by(request, order, everybody="orders.fulfil"),
             key=key,
             version=self.if_match(request),
             now=clock.now(),
@@ -116,7 +116,7 @@ class FulfilmentDetail(APIView):
             order_id=seen.id,
             fulfilment_id=fulfilment_id,
             tracking=body.to_tracking(),
-            by=by(request, seen),
+            by=by(request, seen, everybody="orders.fulfil"),
             now=clock.now(),
         )
         return self.answer(serializers.Fulfilment.of(order, fulfilment))
@@ -149,7 +149,7 @@ class OrderCapture(StepView):
         begun = fulfilling.capture(
             order_id=order.id,
             amount_minor=None if amount is None else amount.amount_minor,
-            by=by(request, order),
+            by=by(request, order, everybody="payments.capture"),
             key=key,
             now=clock.now(),
         )
@@ -173,6 +173,7 @@ class OrderEdits(StepView):
         errors=[
             errors.OrderNotFound,
             errors.OrderNotEditable,
+            errors.LineRefunded,
             errors.StepInProgress,
             errors.UnknownLine,
             errors.UnknownSku,
@@ -198,7 +199,7 @@ class OrderEdits(StepView):
             order_id=order.id,
             edit=body.to_edit(),
             reason=body.reason,
-            by=by(request, order),
+            by=by(request, order, everybody="orders.edit"),
             key=key,
             version=self.if_match(request),
             now=clock.now(),
@@ -218,5 +219,5 @@ class OrderNotes(APIView):
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(serializers.NoteOrder)
         order = order_for(request, order_id, everybody="orders.note")
-        noting.note_order(order_id=order.id, text=body.text, by=by(request, order), now=clock.now())
+        noting.note_order(order_id=order.id, text=body.text, by=by(request, order, everybody="orders.note"), now=clock.now())
         return self.answer(status=204)

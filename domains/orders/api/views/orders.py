@@ -343,7 +343,7 @@ class OrderPayment(PlacingView):
         placed = paying.pay_again(
             order_id=order.id,
             payment=body.payment.to_choice(),
-            actor=by(request, order),
+            actor=by(request, order, everybody=PLACE_FOR),
             key=key,
             now=clock.now(),
         )
@@ -387,7 +387,7 @@ class OrderCancellation(APIView):
             reason=body.reason,
             lines=body.units(),
             refund=body.refund,
-            by=by(request, seen),
+            by=by(request, seen, everybody="orders.cancel"),
             key=key,
             now=clock.now(),
         )

@@ -60,7 +60,7 @@ class Refunds(StepView):
             order_id=order.id,
             wish=body.to_wish(),
             reason=body.reason,
-            by=by(request, order),
+            by=by(request, order, everybody="payments.refund"),
             key=key,
             version=self.if_match(request),
             now=clock.now(),
@@ -152,7 +152,7 @@ class Returns(APIView):
             order_id=seen.id,
             lines=serializers.units_of(body.lines),
             reason=body.reason,
-            by=by(request, seen),
+            by=by(request, seen, everybody="orders.return"),
             key=key,
             now=clock.now(),
         )
@@ -178,7 +178,7 @@ class ReturnApproval(APIView):
             return_id=return_id,
             approve=True,
             reason="",
-            by=by(request, seen),
+            by=by(request, seen, everybody="orders.return"),
             now=clock.now(),
         )
         return self.answer(serializers.Return.of(order, decided))
@@ -201,7 +201,7 @@ class ReturnRefusal(APIView):
             return_id=return_id,
             approve=False,
             reason=body.reason,
-            by=by(request, seen),
+            by=by(request, seen, everybody="orders.return"),
             now=clock.now(),
         )
         return self.answer(serializers.Return.of(order, decided))
@@ -236,7 +236,7 @@ class ReturnReceipt(StepView):
             return_id=return_id,
             inspected=body.to_inspected(),
             warehouse=body.warehouse,
-            by=by(request, seen),
+            by=by(request, seen, everybody="orders.return"),
             key=key,
             now=clock.now(),
         )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domains.orders.errors import OrderNotEditable, PaymentCaptured
+from domains.orders.errors import LineRefunded, OrderNotEditable, PaymentCaptured
 from domains.orders.models.commands.stepping import Stepping
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.steps import OrderStep
@@ -88,10 +88,11 @@ class Editing(Stepping):
     ) -> OrderStep:
         """Make of the order what the plan says. More than is authorised has to be paid anew.
 
-        Raises OrderNotEditable, StepInProgress, and PaymentCaptured where the total rises after
-        money was taken.
+        Raises OrderNotEditable, StepInProgress, LineRefunded, and PaymentCaptured where the total
+        rises after money was taken.
         """
         self.check_editable()
+        self._refuse_less_than_was_refunded(plan)
         rises = plan.total_minor > money.authorised
         if rises and money.captured:
             raise PaymentCaptured(f"Order {self.number} is paid: a higher total is a new order.")
@@ -126,6 +127,12 @@ class Editing(Stepping):
         if self.status != Status.CONFIRMED or any(line.fulfilled for line in self.lines):
             raise OrderNotEditable(f"Order {self.number} is {self.status}, or partly sent.")
         self._refuse_if_busy()
+
+    def _refuse_less_than_was_refunded(self, plan: EditPlan) -> None:
+        left = {line_id: fields["amount_minor"] for line_id, fields in plan.lines if line_id}
+        for line in self.lines:
+            if line.refunded_minor > left.get(line.id, 0):
+                raise LineRefunded(f"{line.refunded_minor} (minor units) of {line.sku} went back.")
 
     def apply_edit(self, step: OrderStep, *, now: datetime) -> None:
         """Goods and guarantee are there. What is too much is let go afterwards."""
@@ -171,7 +178,7 @@ class Editing(Stepping):
         self._tell(reason=step.reason, now=now, total_change_minor=self.total_minor - total_before)
 
     def finish_edit(self, step: OrderStep, *, refusal: str = "", now: datetime) -> None:
-        """What was too much is let go; or the gateway would not give it back, and staff have to."""
+        """What was too much is let go; or the gateway would not, and staff have to."""
         if refusal:
             step.refusal = refusal
             self.note("refund_refused", actor=step.actor, at=now, refusal=refusal)

@@ -152,8 +152,12 @@ class Fulfilling(Stepping):
         )
 
     def finish_capture(self, step: OrderStep, *, now: datetime) -> None:
-        self.note("captured", actor=step.actor, at=now, amount_minor=step.takes_minor)
+        self.note_capture(step, now=now)
         self._done(step, now=now)
+
+    def note_capture(self, step: OrderStep, *, now: datetime) -> None:
+        """A step has taken its money, whatever becomes of the rest of it."""
+        self.note("captured", actor=step.actor, at=now, amount_minor=step.takes_minor)
 
     # Questions
 
