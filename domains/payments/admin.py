@@ -33,7 +33,7 @@ class OperationInline(ReadOnlyInline):
     fields = readonly_fields = (
         "id",
         "kind",
-        "amount_minor",
+        "amount",
         "state",
         "asked_elsewhere",
         "reason",
@@ -45,6 +45,13 @@ class OperationInline(ReadOnlyInline):
         "finished_at",
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
+        return super().get_queryset(request).select_related("payment")
+
+    @admin.display
+    def amount(self, operation: Operation) -> str:
+        return str(Money(operation.amount_minor, operation.payment.currency))
+
 
 class JournalInline(ReadOnlyInline):
     model = JournalEntry
@@ -52,10 +59,13 @@ class JournalInline(ReadOnlyInline):
         "operation_id",
         "debit_account",
         "credit_account",
-        "amount_minor",
-        "currency",
+        "amount",
         "booked_at",
     )
+
+    @admin.display
+    def amount(self, entry: JournalEntry) -> str:
+        return str(Money(entry.amount_minor, entry.currency))
 
 
 class NeedsAttention(admin.SimpleListFilter):
