@@ -72,7 +72,7 @@ def reconcile_due(*, now: datetime) -> None:
         except (NoAnswer, PaymentsUnavailable) as reason:
             logger.warning(
                 "Our books are not compared with the gateway's yet",
-                extra={"gateway": gateway, "reason": type(reason).__name__},
+                extra={"gateway": gateway, "reason": str(reason)},
             )
             continue
         Comparison.objects.update_or_create(gateway=gateway, defaults={"finished_at": now})

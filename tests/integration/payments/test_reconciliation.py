@@ -290,7 +290,7 @@ def test_every_gateway_that_was_used_is_compared_once_a_day(
     seen: list[datetime] = []
     gateway.capabilities = Capabilities(listing=True)  # type: ignore[misc]
     gateway.listing = lambda since, until: iter(seen.append(until) or ())  # type: ignore[method-assign, func-returns-value]
-    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 30
+    settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT = settings.PAYMENT_GATEWAY_READ_TIMEOUT = 30
     connect_anew("scripted")
     settings.PAYMENT_GATEWAY = "simulated"
     payments.authorised_payment(clock.now())
