@@ -187,7 +187,6 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 FORMAT_MODULE_PATH = "config.formats"
-FORMAT_MODULE_PATH = "config.formats"
 
 STATIC_URL = "/static/"
 # Only for `collectstatic`, where something else than the application serves them.
