@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
+from django.db import connections
 
 from domains.carts import errors, public
 from domains.carts.models import Once
@@ -31,6 +32,8 @@ def at_once(many: int, act: Any) -> list[Any]:
             return act(number)
         except errors.CartError as error:
             return error
+        finally:
+            connections.close_all()
 
     with ThreadPoolExecutor(many) as pool:
         return list(pool.map(run, range(many)))
@@ -155,6 +158,7 @@ def test_many_first_requests_of_a_customer_make_one_cart(carts, now):
     assert sum(made.is_new for made in came) == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_of_a_decision_and_its_opposite_one_holds(carts, now):
     for _ in range(10):
         cart, order_id = cart_of(uuid4(), now, add("A")), uuid4()
