@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import stripe
 
@@ -31,16 +30,11 @@ class TimedClient(stripe.RequestsClient):
         finally:
             self._until.at = None
 
-    def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        if self._left_s() <= 0:
-            raise stripe.APIConnectionError("No time is left for another call.")
-        return super().request(method, url, headers, post_data)
-
     @property
     def _timeout(self) -> tuple[float, float]:
-        left_s = max(self._left_s(), 0.001)
+        left_s = self._left_s()
+        if left_s <= 0:
+            raise TimeoutError("No time is left for another call.")
         return min(self._connect_s, left_s), min(self._read_s, left_s)
 
     @_timeout.setter
