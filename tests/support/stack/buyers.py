@@ -232,6 +232,6 @@ class Load:
         while not self._stopping.is_set():
             some = chance.random()
             token = "tok_declined" if some < 0.1 else "tok_visa"
-            headers = {"Prefer": "respond-async"} if some > 0.8 else {}
+            headers: dict[str, Any] = {"Prefer": "respond-async"} if some > 0.8 else {}
             self.buyer.buy(chance.choice(self._skus), token=token, **headers)
             self._stopping.wait(self._pause)
