@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
+
 from domains.orders import queries
+from domains.orders.errors import OrderNotCancellable, PaymentCaptured, StepInProgress
 from domains.orders.events import OrderCreated, OrderStatusUpdated
 from domains.orders.services import batches, invoicing, placement, refunding
 from domains.payments.events import (
@@ -17,11 +20,14 @@ from domains.payments.events import (
     PaymentVoided,
 )
 from infrastructure import clock
+from infrastructure.errors import Transient
 from infrastructure.events.bus import caused_by
 from infrastructure.events.event import Event
 from infrastructure.events.subscriptions import subscribe
 from infrastructure.observability import correlation
 from infrastructure.observability.correlation import Correlation
+
+log = structlog.get_logger(__name__)
 
 Outcome = PaymentAuthorised | PaymentDeclined | PaymentProcessed | PaymentVoided
 
@@ -62,14 +68,20 @@ def complete_orders_that_are_paid(events: Sequence[PaymentProcessed]) -> None:
 
 @subscribe(PaymentVoided, batch=True, idempotent=True)
 def cancel_orders_without_their_payment(events: Sequence[PaymentVoided]) -> None:
-    """A confirmed order whose payment staff let go has no guarantee left."""
+    """A confirmed order whose payment staff let go has no guarantee left. One whose goods have
+    left stands: the audit names it, and staff have to ask for the money in another way."""
     by_number = {event.reference: event for event in events}
     standing = queries.confirmed_among(
         {number: event.payment_id for number, event in by_number.items()}
     )
     for number, order_id in standing.items():
         with caused_by(by_number[number]):
-            placement.cancel_order(order_id=order_id, reason="payment_voided", now=clock.now())
+            try:
+                placement.cancel_order(order_id=order_id, reason="payment_voided", now=clock.now())
+            except StepInProgress as error:
+                raise Transient(error.detail) from error
+            except (OrderNotCancellable, PaymentCaptured) as refusal:
+                log.warning("order_stands_unpaid", order_id=str(order_id), why=refusal.code)
 
 
 @subscribe(PaymentRefunded, batch=True, idempotent=True)

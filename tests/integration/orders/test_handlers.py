@@ -8,12 +8,14 @@ from uuid import UUID
 import pytest
 
 from domains.orders.models import Order, PaymentChoice
+from domains.orders.services import fulfilling
 from domains.payments import services as payments
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
 from infrastructure.events.bus import Dispatcher
 from infrastructure.observability import correlation
 from infrastructure.outbox.models import OutboxMessage
+from tests.support.after_placement import STAFF, units
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import deliver_outbox, message_of
@@ -74,6 +76,26 @@ def test_an_outcome_whose_request_is_still_there_is_left_to_it() -> None:
     deliver_outbox()
 
     assert orders.status_of(order.id) == "PENDING"
+
+
+def test_an_order_whose_goods_have_left_stands_though_staff_let_its_payment_go() -> None:
+    now = clock.now()
+    goods.stocked({"A": 3}, now=now)
+    order = orders.placed({"A": 2}, now=now)
+    fulfilling.fulfil(
+        order_id=order.id,
+        lines=units(order, {"A": 1}),
+        warehouse="main",
+        capture=False,
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    payments.void(payment_id=order.id, now=now)
+
+    deliver_outbox()
+
+    assert orders.status_of(order.id) == "CONFIRMED"
 
 
 def test_a_confirmed_order_whose_payment_staff_let_go_is_cancelled() -> None:
