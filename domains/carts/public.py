@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -38,6 +38,7 @@ __all__ = [
     "event_counts",
     "freeze",
     "frozen_since",
+    "look_again",
     "reopen",
 ]
 
@@ -139,6 +140,12 @@ def frozen_since(*, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
     Raises CartsUnavailable.
     """
     return checkout.frozen_since(before=before, at_most=at_most)
+
+
+def look_again(frozen: Sequence[tuple[UUID, UUID]], *, now: datetime) -> None:
+    """These, as `frozen_since` told them, are not to be decided yet: it tells of them as if they
+    had been frozen now, so that they keep nobody else waiting. Raises CartsUnavailable."""
+    checkout.look_again(frozen, now=now)
 
 
 def event_counts() -> Iterator[tuple[UUID, str, int]]:

@@ -161,6 +161,7 @@ def authorise(
     now: datetime,
     customer_id: UUID | None = None,
     return_url: str | None = None,
+    not_after: datetime | None = None,
 ) -> Outcome:
     """Have the amount held, or granted on account; repeatable under `payment_id`.
 
@@ -171,7 +172,8 @@ def authorise(
     gateway; the method `free` is for nothing else. A method that is not offered any more is good
     for what was agreed before: see `check_method`.
     return_url: where the customer comes back to who has to confirm it (3-D Secure), else
-    PAYMENT_RETURN_URL. With neither, what has to be confirmed is DECLINED.
+    PAYMENT_RETURN_URL. With neither, what has to be confirmed is DECLINED. not_after: the customer
+    has no longer than that, whatever is usual.
     While the gateway is not to be called, nothing is written, and a payment that has not begun is
     PENDING: see `availability`.
     Raises UnknownPaymentMethod, InvalidPaymentAmount, NotSupportedByGateway, and PaymentMismatch if
@@ -187,6 +189,7 @@ def authorise(
             now=now,
             customer_id=customer_id,
             return_url=return_url,
+            not_after=not_after,
         )
     except PaymentsUnavailable as refused:
         return Outcome(

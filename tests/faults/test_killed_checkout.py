@@ -35,6 +35,22 @@ DECLINED_STEPS = {
 }
 
 
+@pytest.mark.parametrize("when", ["the cart is frozen", "the order is confirmed"])
+def test_whoever_sends_a_checkout_again_that_was_killed_gets_its_one_order(
+    shop: Shop, buyer: Buyer, goods: list[str], when: str
+) -> None:
+    path = cart_with(buyer, goods[0])
+    kill(shop, buyer, path, when, STEPS[when], token="tok_visa")
+
+    again = until_answered(buyer, path, key=key_of(when), token="tok_visa")
+    other = until_answered(buyer, path, key=uuid4().hex, token="tok_visa")
+
+    assert (again.status_code, again.json()["status"]) == (201, "CONFIRMED")
+    assert other.json()["id"] == again.json()["id"]
+    assert decided(shop, buyer) == ["CONFIRMED"]
+    assert stock_of(shop, goods[0])[1] == 1
+
+
 @pytest.mark.long
 def test_a_checkout_that_was_killed_at_any_step_makes_one_order_or_leaves_the_cart(
     shop: Shop, buyer: Buyer, goods: list[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -89,6 +90,25 @@ CANCELLED_AFTER_ALL = {
 }
 
 
+def test_whoever_cancels_again_after_the_process_was_killed_is_told_that_it_is_done(
+    shop: Shop, buyer: Buyer, goods: list[str]
+) -> None:
+    when = "the void is written as sent"
+    order_id, point = buyer.buy(goods[0]).order_id, CANCELLED_AFTER_ALL[when]
+    headers = {"Idempotency-Key": "cancelled-once", "X-Die-At": point}
+    kill_web(
+        shop,
+        partial(cancel, buyer, order_id, **headers),
+        last_words=f"killed {point} cancelled-once\n",
+    )
+
+    again = until(lambda: cancelled(shop, buyer, order_id), "the order is cancelled")
+
+    assert (again["status"], again["payment"]["status"]) == ("CANCELLED", "VOIDED")
+    assert decided(shop, buyer) == ["CANCELLED"]
+    assert stock_of(shop, goods[0])[1] == 0
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("normal_gateway")
 def test_a_cancellation_whose_process_was_killed_at_any_step_is_carried_out(
@@ -114,6 +134,13 @@ def test_a_cancellation_whose_process_was_killed_at_any_step_is_carried_out(
         assert (again.status_code, again.json()["payment"]["status"]) == (200, "VOIDED")
     require_agreement(shop)
     assert stock_of(shop, goods[0])[1] == 1
+
+
+def cancelled(shop: Shop, buyer: Buyer, order_id: str) -> dict[str, Any] | None:
+    """The order once nothing of it is left to do; None while its gateway has not answered."""
+    shop.start_web_again_if_ended()
+    answer = cancel(buyer, order_id)
+    return answer.json() if answer.status_code == 200 else None
 
 
 def cancel(buyer: Buyer, order_id: str, **headers: str) -> httpx.Response:

@@ -91,6 +91,17 @@ class Scripts:
         except redis.RedisError as error:
             raise CartsUnavailable(type(error).__name__) from error
 
+    def move_on(self, members: Sequence[tuple[str, str]], score: int) -> None:
+        """Give members of sorted sets, by their keys, another score; those that are in them still.
+        Raises CartsUnavailable."""
+        pipeline = self.client.pipeline(transaction=False)
+        for key, member in members:
+            pipeline.zadd(key, {member: score}, xx=True)
+        try:
+            pipeline.execute()
+        except redis.RedisError as error:
+            raise CartsUnavailable(type(error).__name__) from error
+
     def _run(self, script: str, keys: Sequence[str], given: bytes, *, wait: bool) -> list[Any]:
         try:
             try:

@@ -249,6 +249,13 @@ class CartStore:
             found.append((at, UUID(cart_id), UUID(order_id)))
         return [(cart_id, order_id) for _, cart_id, order_id in sorted(found)[:at_most]]
 
+    def look_again(self, frozen: Sequence[tuple[UUID, UUID]], *, now: datetime) -> None:
+        """Put these, as `frozen_since` told them, behind all others that were frozen before."""
+        self._scripts.move_on(
+            [(Keys.of(cart_id).frozen, f"{cart_id} {order_id}") for cart_id, order_id in frozen],
+            int(now.timestamp() * 1000),
+        )
+
     # Merging
 
     def begin_merge(

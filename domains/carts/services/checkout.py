@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -31,3 +32,8 @@ def reopen(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
 def frozen_since(*, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
     """See `public.frozen_since`."""
     return store().frozen_since(before=before, at_most=at_most)
+
+
+def look_again(frozen: Sequence[tuple[UUID, UUID]], *, now: datetime) -> None:
+    """See `public.look_again`."""
+    store().look_again(frozen, now=now)

@@ -122,13 +122,13 @@ def give_up(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
 
 
 def finish_checkouts(*, now: datetime) -> int:
-    """Close and reopen the carts whose requests died, by what became of their orders. Returns how
-    many it decided."""
+    """Close and reopen the carts whose requests died, by what became of their orders. Those that
+    wait, such as for their customer to pay, go behind the others. Returns how many it decided."""
     left = carts.frozen_since(before=now - PLACEMENT_DEADLINE, at_most=RECOVERY_BATCH)
     if not left:
         return 0
     found = Order.objects.only("id", "status", "confirmed_at").in_bulk([one for _, one in left])
-    decided = 0
+    decided, waiting = 0, []
     for cart_id, order_id in left:
         order = found.get(order_id)
         if order is None:
@@ -137,6 +137,9 @@ def finish_checkouts(*, now: datetime) -> int:
             decided += carts.close(cart_id=cart_id, order_id=order_id, now=now)
         elif order.status != Status.PENDING:
             decided += carts.reopen(cart_id=cart_id, order_id=order_id, now=now)
+        else:
+            waiting.append((cart_id, order_id))
+    carts.look_again(waiting, now=now)
     return decided
 
 

@@ -54,6 +54,7 @@ def authorise(
     now: datetime,
     customer_id: UUID | None = None,
     return_url: str | None = None,
+    not_after: datetime | None = None,
 ) -> Payment:
     """Have the gateway hold the amount; repeatable under the payment's id. token: as `Means` reads
     it.
@@ -73,6 +74,7 @@ def authorise(
             token=token,
             customer_id=customer_id,
             return_url=return_url,
+            not_after=not_after,
             now=now,
         )
     except SavedMethodNotFound:
@@ -110,6 +112,7 @@ def new_payment(
     now: datetime,
     customer_id: UUID | None,
     return_url: str | None,
+    not_after: datetime | None = None,
 ) -> Payment:
     """A payment that has not been saved, nor its gateway asked. Raises UnknownPaymentMethod,
     InvalidPaymentAmount, SavedMethodNotFound."""
@@ -128,6 +131,8 @@ def new_payment(
         deadline_at = now + timedelta(days=settings.PAYMENT_DUE_DAYS)
     elif way_back:
         deadline_at = now + timedelta(seconds=settings.PAYMENT_ACTION_SECONDS)
+    if deadline_at is not None and not_after is not None:
+        deadline_at = min(deadline_at, not_after)
     return Payment.authorise(
         payment_id=payment_id,
         reference=reference,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
 
 from domains.orders.errors import OrderNotCancellable, OrderNotFound, PaymentCaptured
 from domains.orders.models import Order, PaymentChoice
-from domains.orders.services import placement, settling
+from domains.orders.rules.history import SYSTEM
+from domains.orders.services import cancelling, placement, settling
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
-from domains.payments.services import capture
+from domains.payments.services import capture, record_receipt
 from infrastructure.ids import new_id
 from tests.integration.orders.test_placement import events_of, payment_of, stock_of
 from tests.support.factories import orders
@@ -76,6 +78,54 @@ def test_an_order_whose_money_was_taken_stands(now: datetime) -> None:
     stands = Order.objects.get(pk=order.id)
     assert (stands.status, stands.unsettled_since) == ("CONFIRMED", None)
     assert stock_of("A") == (3, 2)
+
+
+@pytest.fixture
+def paid_in_advance(now: datetime, settings: Any) -> Order:
+    """An order that waits for its money, which has come without the order knowing yet."""
+    settings.PAYMENT_METHODS = ["bank_transfer", "card"]
+    goods.stocked({"A": 3}, now=now)
+    transfer = PaymentChoice(method="bank_transfer", token="")
+    order = orders.placed({"A": 2}, payment=transfer, now=now)
+    record_receipt(
+        payment_id=order.id,
+        amount=order.total,
+        reference="bank-1",
+        received_at=now,
+        now=now,
+    )
+    assert orders.status_of(order.id) == "PENDING"
+    return order
+
+
+def test_an_order_that_is_paid_already_is_confirmed_instead_of_cancelled(
+    paid_in_advance: Order, now: datetime
+) -> None:
+    with pytest.raises(PaymentCaptured):
+        placement.cancel_order(order_id=paid_in_advance.id, reason="", now=now)
+
+    stands = Order.objects.get()
+    assert (stands.status, stands.unsettled_since) == ("CONFIRMED", None)
+    assert stands.cancel_requested_at is None
+    assert stock_of("A") == (3, 2)
+
+
+def test_an_order_that_is_paid_already_is_cancelled_with_its_money_where_that_may_be(
+    paid_in_advance: Order, now: datetime
+) -> None:
+    order, _ = cancelling.cancel(
+        order_id=paid_in_advance.id,
+        reason="changed_mind",
+        refund=True,
+        by=SYSTEM,
+        key=orders.key(),
+        now=now,
+    )
+
+    assert (order.status, order.unsettled_since) == ("CANCELLED", None)
+    assert stock_of("A") == (3, 0)
+    state = payments.payment_states([order.id])[order.id]
+    assert state.captured_minor == state.refunded_minor == order.total_minor
 
 
 def test_an_order_that_does_not_exist_is_not_found(now: datetime) -> None:

@@ -414,3 +414,22 @@ def test_an_asynchronous_checkout_is_decided_later_and_closes_the_cart_then(now:
 
     with pytest.raises(carts.CartCheckedOut):
         open_cart(cart.id)
+
+
+def test_carts_that_wait_for_their_customers_keep_no_other_from_the_recovery(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkouts, "RECOVERY_BATCH", 2)
+    kept = {"method": "card", "token": "tok_declined", "keep_on_decline": True}
+    for key in ("k1", "k2"):
+        waits = guest_cart(now, put("A", 1))
+        assert check_out(Client(), waits.id, key=key, payment=kept).status_code == 402
+    died = guest_cart(now, put("A", 2))
+    carts.freeze(
+        cart_id=died.id, order_id=new_id(), owner=None, version=None, now=now + timedelta(minutes=1)
+    )
+    later = now + timedelta(minutes=2)
+
+    assert [checkouts.finish_checkouts(now=later) for _ in range(2)] == [0, 1]
+
+    assert open_cart(died.id) == {"A": 2}

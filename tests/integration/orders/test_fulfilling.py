@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connections
 
 from domains.orders.errors import (
     CaptureExceedsTotal,
@@ -19,9 +20,10 @@ from domains.orders.errors import (
 )
 from domains.orders.models import Order
 from domains.orders.models.commands.fulfilling import Tracking
-from domains.orders.services import fulfilling, placement, settling
+from domains.orders.services import fulfilling, placement, settling, steps
 from domains.payments.public import PaymentStatus
 from infrastructure.aggregates import ConcurrentModification
+from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
@@ -260,3 +262,26 @@ def test_a_parcel_can_be_followed(now: datetime) -> None:
         fulfilling.track(
             order_id=order.id, fulfilment_id=new_id(), tracking=Tracking(), by=STAFF, now=now
         )
+
+
+def test_goods_that_go_after_their_money_was_taken_leave_a_note_of_it(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 2}, now=now)
+    take = steps.payments.capture
+
+    def and_somebody_empties_the_warehouse(**asked: object) -> object:
+        outcome = take(**asked)  # type: ignore[arg-type]
+        with connections[alias_of("products")].cursor() as cursor:
+            cursor.execute("UPDATE products_stocklevel SET on_hand = 1")
+        return outcome
+
+    monkeypatch.setattr(steps.payments, "capture", and_somebody_empties_the_warehouse)
+    with pytest.raises(NotInWarehouse):
+        fulfil(order, now)
+
+    assert codes_of(order) == ["captured", "step_refused"]
+    assert money_of(order).captured_minor == 2000
+    noted = order.change_rows.get(code="captured")
+    assert noted.data == {"amount_minor": 2000}

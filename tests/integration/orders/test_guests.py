@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from domains.orders.models import Order
+from domains.orders.models import Order, OrderChange
 from domains.orders.services.tokens import order_token
 from infrastructure.ids import new_id
 from tests.support.factories import orders
@@ -160,3 +160,33 @@ def test_nobody_else_orders_for_others() -> None:
     unknown = post(client_of(staff("support")), customer_id=str(new_id()))
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_customer")
     assert Order.objects.count() == 0
+
+
+def test_a_customer_who_sends_the_token_of_a_guests_order_is_its_customer() -> None:
+    order = post(Client(), email="ann@example.com").json()
+    body = {"reason": "changed_mind"}
+    ann = customer()
+
+    answer = client_of(ann).post(
+        f"/api/v1/orders/{order['id']}/cancel",
+        body,
+        content_type="application/json",
+        headers={"Order-Token": order["order_token"]},
+    )
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
+    asked = OrderChange.objects.get(order_id=order["id"], code="cancel_requested")
+    assert (asked.actor_kind, asked.actor_id) == ("customer", ann.id)
+
+
+def test_staff_who_may_cancel_everybodys_orders_are_staff() -> None:
+    order = post(Client(), email="ann@example.com").json()
+    clerk = staff("support")
+
+    answer = client_of(clerk).post(
+        f"/api/v1/orders/{order['id']}/cancel", {}, content_type="application/json"
+    )
+
+    assert answer.status_code == 200, answer.content
+    asked = OrderChange.objects.get(order_id=order["id"], code="cancel_requested")
+    assert (asked.actor_kind, asked.actor_id) == ("staff", clerk.id)

@@ -22,6 +22,7 @@ from domains.payments.gateways.port import Authorise
 from domains.payments.public import PaymentStatus
 from domains.payments.rules import Reply
 from domains.products import public as products
+from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money
 from tests.integration.payments.conftest import ScriptedGateway, gateway  # noqa: F401
 from tests.support.factories import orders
@@ -297,6 +298,28 @@ def test_a_try_that_died_before_the_first_payment_was_let_go_is_carried_on(
     assert secured() == order.total_minor
 
 
+def test_another_try_has_to_be_confirmed_by_the_deadline_of_the_first(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+) -> None:
+    gateway.action_url = ASKED
+    order = orders.placed({"A": 1}, payment=CONFIRMED, now=now)
+    first = order.pay_until
+    assert first is not None
+
+    for tries in range(1, 5):
+        later = now + (first - now) * tries / 5
+        again = pay_again(order.id, payment=CONFIRMED, now=later)
+        assert again.order.pay_until == first
+        state = payments.payment_states([again.order.payment_id])[again.order.payment_id]
+        assert state.action_deadline == first
+    settling.settle_unfinished(now=first + timedelta(seconds=1))
+
+    ended = Order.objects.get()
+    assert (ended.status, ended.reason) == ("REJECTED", "payment_not_completed")
+    assert held() == 0
+
+
 # Prepaid
 
 
@@ -338,3 +361,31 @@ def test_a_prepaid_order_that_is_not_paid_in_time_is_rejected(settings: Any, now
     ended = Order.objects.get()
     assert (ended.status, ended.reason) == ("REJECTED", "payment_not_completed")
     assert held() == 0
+
+
+def test_money_that_is_sent_instead_of_a_card_has_the_time_of_an_order_placed_so(
+    settings: Any, now: datetime
+) -> None:
+    settings.PAYMENT_METHODS = ["bank_transfer", "card"]
+    order = orders.placed({"A": 1}, payment=KEPT, now=now)
+    transfer = PaymentChoice(method="bank_transfer", token="")
+
+    again = pay_again(order.id, payment=transfer, now=now + timedelta(minutes=20))
+
+    assert again.order.pay_until == now + timedelta(days=settings.PAYMENT_DUE_DAYS)
+
+
+def test_a_try_that_others_are_settling_is_answered_as_it_stands(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = orders.placed({"A": 1}, payment=KEPT, now=now)
+    carry_on = settling.carry_on
+
+    def lose(case: Any, **asked: Any) -> Any:
+        carry_on(case, **asked)
+        raise ConcurrentModification
+
+    monkeypatch.setattr(settling, "carry_on", lose)
+    paid = pay_again(order.id, now=now)
+
+    assert (paid.order.status, paid.payment_status) == ("CONFIRMED", PaymentStatus.AUTHORISED)

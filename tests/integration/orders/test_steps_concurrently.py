@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,9 @@ from domains.orders.models import Order
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.services import cancelling, editing, fulfilling, refunding, returning, settling
 from domains.orders.services.editing import Edit, LineEdit
+from domains.payments import services as payment_services
+from domains.payments.errors import PaymentError
+from domains.payments.public import payment_states
 from infrastructure.aggregates import ConcurrentModification
 from tests.support.after_placement import (
     STAFF,
@@ -42,7 +45,7 @@ def at_once(*works: Callable[[], object]) -> list[object]:
         barrier.wait()
         try:
             answers[place] = works[place]()
-        except (OrderError, ConcurrentModification) as refusal:
+        except (OrderError, PaymentError, ConcurrentModification) as refusal:
             answers[place] = refusal
         except BaseException as error:
             answers[place] = error
@@ -253,3 +256,30 @@ def test_everybody_may_carry_on_one_step(now: datetime) -> None:
     assert reread(order).status == "COMPLETED"
     assert (stock("A"), money_of(order).captured_minor) == ((0, 0), 2000)
     assert_order_agrees(order.id)
+
+
+@pytest.mark.parametrize("number", ROUNDS)
+def test_a_dearer_edit_and_a_capture_of_the_earlier_payment_take_the_money_once(
+    now: datetime, number: int
+) -> None:
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 1}, now=now)
+    wanted = Edit(lines=[LineEdit(line_id=line_ids(order)["A"], quantity=2)], token="tok_visa")
+
+    at_once(
+        lambda: editing.edit(
+            order_id=order.id, edit=wanted, reason="", by=STAFF, key=orders.key(), now=now
+        ),
+        lambda: payment_services.capture(payment_id=order.id, now=now),
+    )
+    settling.settle_unfinished(now=now + timedelta(seconds=30))
+
+    after = reread(order)
+    state = payment_states([order.id])[order.id]
+    if after.payment_id == order.id:
+        assert (after.total_minor, state.refunded_minor) == (1000, 0)
+    else:
+        assert after.total_minor == 2000
+        assert state.captured_minor == state.refunded_minor
+        assert money_of(after).authorised_minor == 2000
+    assert after.step_id is None

@@ -1,0 +1,134 @@
+"""What an edit leaves behind when the money, or the order, is not as it was when it began."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from domains.orders.errors import LineRefunded, StepRefused
+from domains.orders.models import Order, OrderStep
+from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.services import cancelling, editing, fulfilling, refunding
+from domains.payments import services as payment_services
+from domains.payments.public import PaymentStatus, payment_states
+from infrastructure.money import Money
+from tests.integration.orders.test_editing import edit, more
+from tests.integration.orders.test_fulfilling import fulfil
+from tests.support.after_placement import (
+    STAFF,
+    assert_books_agree,
+    assert_order_agrees,
+    codes_of,
+    line_ids,
+    money_of,
+    reread,
+    stock,
+)
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+
+pytestmark = pytest.mark.django_db
+
+
+# What somebody else does to the money meanwhile
+
+
+@pytest.mark.parametrize("taken", [1000, 400])
+def test_what_is_taken_of_the_earlier_payment_meanwhile_goes_back(
+    taken: int, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 1}, now=now)
+    authorise = editing.payments.authorise
+
+    def and_staff_capture_the_earlier_one(**asked: object) -> object:
+        outcome = authorise(**asked)  # type: ignore[arg-type]
+        payment_services.capture(payment_id=order.id, amount=Money(taken, "GBP"), now=now)
+        return outcome
+
+    monkeypatch.setattr(editing.payments, "authorise", and_staff_capture_the_earlier_one)
+    begun = edit(order, now, lines=[more(order, "A", 2)], token="tok_visa")
+
+    assert begun.is_done
+    earlier = payment_states([order.id])[order.id]
+    assert (earlier.captured_minor, earlier.refunded_minor) == (taken, taken)
+    order = reread(order)
+    assert (order.payment_id, order.refunded_minor) == (begun.step.id, 0)
+    assert money_of(order).authorised_minor == 2000
+    assert "earlier_payment_refunded" in codes_of(order)
+    fulfil(order, now)
+    assert money_of(order).captured_minor == 2000
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+# What cannot be
+
+
+def refunded(order: Order, now: datetime) -> Order:
+    """All of the order's A was given back."""
+    fulfilling.capture(order_id=order.id, by=STAFF, key=orders.key(), now=now)
+    refunding.refund(
+        order_id=order.id,
+        wish=RefundWish(units={line_ids(order)["A"]: 2}),
+        reason="",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    return reread(order)
+
+
+@pytest.mark.parametrize("quantity", [0, 1])
+def test_a_line_cannot_be_worth_less_than_was_given_back_for_it(
+    quantity: int, now: datetime
+) -> None:
+    goods.stocked({"A": 5, "B": 5}, now=now)
+    order = refunded(orders.placed({"A": 2, "B": 2}, now=now), now)
+
+    with pytest.raises(LineRefunded) as refusal:
+        edit(order, now, lines=[more(order, "A", quantity)])
+
+    assert (refusal.value.status, refusal.value.code) == (409, "line_refunded")
+    assert reread(order).step_id is None
+    assert edit(order, now, lines=[more(order, "B", 1)]).is_done
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("token", ["", "tok_visa"])
+def test_a_step_that_can_never_be_carried_out_ends_and_holds_up_nothing(
+    token: str, now: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    goods.stocked({"A": 5, "B": 5}, now=now)
+    order = orders.placed({"A": 2, "B": 1}, now=now)
+    apply_edit = Order.apply_edit
+
+    def to_what_the_database_refuses(self: Order, step: OrderStep, *, now: datetime) -> None:
+        apply_edit(self, step, now=now)
+        self.lines[0].refunded_minor = self.lines[0].amount_minor + 1
+
+    monkeypatch.setattr(Order, "apply_edit", to_what_the_database_refuses)
+    lines = [more(order, "A", 1), more(order, "B", 3 if token else 1)]
+    with pytest.raises(StepRefused):
+        edit(order, now, lines=lines, token=token)
+
+    after = reread(order)
+    [step] = after.steps
+    assert (step.state, step.refusal, after.step_id) == ("REFUSED", "step_failed", None)
+    assert "cannot be carried out" in caplog.text
+    assert (after.total_minor, after.payment_id) == (order.total_minor, order.id)
+    assert (stock("A"), stock("B")) == ((5, 2), (5, 1))
+    if token:
+        assert payment_states([step.id])[step.id].status is PaymentStatus.VOIDED
+    assert money_of(after).status is PaymentStatus.AUTHORISED
+    monkeypatch.undo()
+    order, _ = cancelling.cancel(
+        order_id=order.id,
+        reason="",
+        lines={line_ids(order)["A"]: 1},
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
