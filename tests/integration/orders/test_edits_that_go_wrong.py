@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+
 from domains.orders.errors import LineRefunded, StepRefused
 from domains.orders.models import Order, OrderStep
 from domains.orders.models.commands.refunding import RefundWish

@@ -219,5 +219,10 @@ class OrderNotes(APIView):
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(serializers.NoteOrder)
         order = order_for(request, order_id, everybody="orders.note")
-        noting.note_order(order_id=order.id, text=body.text, by=by(request, order, everybody="orders.note"), now=clock.now())
+        noting.note_order(
+            order_id=order.id,
+            text=body.text,
+            by=by(request, order, everybody="orders.note"),
+            now=clock.now(),
+        )
         return self.answer(status=204)
