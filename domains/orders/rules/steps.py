@@ -109,14 +109,6 @@ def refundable(line: Line) -> int:
     return max(standing - line.refunded_minor, 0)
 
 
-def due_for(fulfilled: Iterable[tuple[Line, int]], *, shipping_minor: int) -> int:
-    """What is to be paid once so many units of each line have been sent, from the first on. The
-    shipping goes with the first of them."""
-    pairs = list(fulfilled)
-    worth = sum(worth_of(line, units) for line, units in pairs)
-    return worth + (shipping_minor if any(units for _, units in pairs) else 0)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Money:
     """What a payment has taken and given back so far, in minor units.
@@ -141,13 +133,6 @@ class Money:
     def beyond(self, total: int) -> int:
         """What was taken and not given back for a lower total, and is more than this one."""
         return max(self.for_goods - total, 0)
-
-    def too_much_for(self, total: int) -> int:
-        """What has to be given back if no more than `total` is to be paid.
-
-        What was given back as a courtesy stays given: it is not set off.
-        """
-        return min(self.beyond(total), self.kept)
 
 
 def fulfilment_status(lines: Iterable[Line]) -> FulfilmentStatus:

@@ -88,9 +88,12 @@ WITH documented AS (
 ), for_less AS (
     SELECT order_id,
         sum(CASE kind WHEN 'REFUND' THEN (params->>'for_less_minor')::bigint
-            ELSE gives_minor END)::bigint AS minor
+            ELSE (params->'set_off'->>'minor')::bigint
+                + CASE WHEN state = 'DONE' AND refusal = '' THEN gives_minor ELSE 0 END
+            END)::bigint AS minor
     FROM orders_orderstep
-    WHERE kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE' AND refusal = ''
+    WHERE (kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE')
+        OR (kind = 'EDIT' AND state = 'APPLIED')
     GROUP BY order_id
 )
 SELECT o.id, o.number, o.currency, o.status, o.fulfilment_status, o.payment_status,

@@ -169,8 +169,13 @@ def is_paid(order: Order, payment: payments.PaymentState | None) -> bool:
     if payment is None or payment.status in (PaymentStatus.DECLINED, PaymentStatus.VOIDED):
         return False
     if payments.guarantee_of(payment.method) == payments.Guarantee.ON_ACCOUNT:
-        return payment.authorised_minor >= order.total_minor
-    return payment.captured_minor >= order.total_minor
+        secured = payment.authorised_minor
+    else:
+        secured = payment.captured_minor
+    if payment.refunded_minor:
+        # What went back because the order got cheaper is not here for what it costs now.
+        secured -= order.given_back_for_less
+    return secured >= order.total_minor
 
 
 _HOLDS = {

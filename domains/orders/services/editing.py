@@ -126,9 +126,7 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
         raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
     _refuse_total(order, edit, quote)
     method = edit.method or order.payment_method
-    if quote.total_minor > money.authorised:
-        _refuse_payment(method, Money(quote.total_minor, order.currency), edit.token)
-    return EditPlan(
+    plan = EditPlan(
         lines=[
             (
                 None if line.line is None else line.line.id,
@@ -149,6 +147,9 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
         token=edit.token,
         return_url=edit.return_url,
     )
+    if order.pays_anew(plan, money) and not money.captured:
+        _refuse_payment(method, Money(quote.total_minor, order.currency), edit.token)
+    return plan
 
 
 def _wanted(order: Order, edit: Edit) -> list[_Wanted]:

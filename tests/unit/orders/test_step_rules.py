@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from domains.orders.rules import steps as rules
 from domains.orders.rules.placement import FulfilmentStatus, ReturnStatus
-from domains.orders.rules.steps import Money
 
 
 @dataclass(kw_only=True)
@@ -57,42 +56,6 @@ def test_what_was_cancelled_and_what_stands_are_the_line(line: Line, cancelled: 
     units = min(cancelled, line.quantity)
     gone = rules.worth_of_cancelling(line, units)
     assert gone + rules.worth_of(line, line.quantity - units) == line.amount_minor
-
-
-@given(
-    several=st.lists(lines(), min_size=1, max_size=5),
-    shipping=st.integers(0, 10_000),
-    share=st.floats(0, 1),
-)
-def test_what_is_due_never_falls_and_ends_at_the_total(
-    several: list[Line], shipping: int, share: float
-) -> None:
-    total = sum(line.amount_minor for line in several) + shipping
-    part = rules.due_for(
-        ((line, int(line.quantity * share)) for line in several), shipping_minor=shipping
-    )
-    whole = rules.due_for(((line, line.quantity) for line in several), shipping_minor=shipping)
-    assert whole == total
-    assert part <= total + len(several)  # what rounds up in the middle evens out at the end
-
-
-@given(
-    captured=st.integers(0, 10**6),
-    refunded=st.integers(0, 10**6),
-    for_less=st.integers(0, 10**6),
-    total=st.integers(0, 10**6),
-)
-def test_no_more_is_given_back_than_is_kept(
-    captured: int, refunded: int, for_less: int, total: int
-) -> None:
-    refunded = min(refunded, captured)
-    money = Money(
-        authorised=captured,
-        captured=captured,
-        refunded=refunded,
-        given_back_for_less=min(for_less, refunded),
-    )
-    assert 0 <= money.too_much_for(total) <= money.kept
 
 
 @given(amount=st.integers(0, 10**6), rooms=st.lists(st.integers(0, 10**5), max_size=8))

@@ -12,6 +12,7 @@ from domains.orders.models.commands.stepping import Stepping, as_params, units_o
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
+from domains.orders.rules.accounts import SHIPPING
 from domains.orders.rules.history import By
 from domains.orders.rules.placement import Status
 from domains.orders.rules.steps import Money, StepKind, StepState
@@ -83,20 +84,20 @@ class Cancelling(Stepping):
             line_id: rules.worth_of_cancelling(self.line(line_id), count)
             for line_id, count in chosen.items()
         }
-        gives = min(
-            money.too_much_for(self.total_minor - sum(worth.values())),
-            sum(
-                min(minor, rules.refundable(self.line(line_id))) for line_id, minor in worth.items()
-            ),
-        )
-        if gives and not refund:
-            raise PaymentCaptured(f"{gives} (minor units) would have to be given back.")
+        account = self._account(money)
+        left = {
+            key: part.worth - worth.get(UUID(key), 0) if key != SHIPPING else part.worth
+            for key, part in account.parts.items()
+        }
+        less = account.cheaper(left, self.total_minor - sum(worth.values()))
+        if less.gives and not refund:
+            raise PaymentCaptured(f"{less.gives} (minor units) would have to be given back.")
         return self._begin(
             StepKind.CANCEL_LINES,
             actor=actor,
             now=now,
-            params={"lines": as_params(chosen)},
-            gives=gives,
+            params={"lines": as_params(chosen), "set_off": self._as_set_off(less, chosen)},
+            gives=less.gives,
             reason=reason,
             limits=limits,
         )
@@ -105,6 +106,7 @@ class Cancelling(Stepping):
         before = self.total_minor
         for line_id, count in units_of(step).items():
             self._cancel_units(self.line(line_id), count)
+        self._apply_set_off(step)
         self._give_back(step)
         self.note(
             "lines_cancelled",

@@ -12,6 +12,7 @@ from domains.orders.errors import LineRefunded, OrderNotEditable, PaymentCapture
 from domains.orders.models.commands.stepping import Stepping
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.steps import OrderStep
+from domains.orders.rules.accounts import SHIPPING, Less
 from domains.orders.rules.history import By
 from domains.orders.rules.placement import Status
 from domains.orders.rules.steps import Money, StepKind, StepState
@@ -93,7 +94,8 @@ class Editing(Stepping):
         """
         self.check_editable()
         self._refuse_less_than_was_refunded(plan)
-        rises = plan.total_minor > money.authorised
+        less = self._less(plan, money)
+        rises = self.pays_anew(plan, money)
         if rises and money.captured:
             raise PaymentCaptured(f"Order {self.number} is paid: a higher total is a new order.")
         step = self._begin(
@@ -111,9 +113,10 @@ class Editing(Stepping):
                 "return_url": plan.return_url if rises else "",
                 "old_payment_id": str(self.payment_id),
                 "hold_changes": self._hold_changes(plan),
+                "set_off": self._as_set_off(less, self._units_less(plan)),
             },
             takes=plan.total_minor if rises else 0,
-            gives=money.too_much_for(plan.total_minor),
+            gives=less.gives,
             reason=reason,
             limits=limits,
         )
@@ -155,6 +158,7 @@ class Editing(Stepping):
             line.cancelled = 0
             lines.append(line)
         self.lines = lines
+        self._apply_set_off(step)
         for name in ORDER_FIELDS:
             setattr(self, name, step.params["order"][name])
         if step.address is not None:
@@ -185,6 +189,19 @@ class Editing(Stepping):
         else:
             self._give_back(step)
         self._end(step, StepState.DONE, now)
+
+    def pays_anew(self, plan: EditPlan, money: Money) -> bool:
+        """Whether the plan costs more than was taken for the order, or can be."""
+        return not self._account(money).secures(plan.total_minor, self._less(plan, money))
+
+    def _less(self, plan: EditPlan, money: Money) -> Less:
+        worth = {str(line_id): int(fields["amount_minor"]) for line_id, fields in plan.lines}
+        worth[SHIPPING] = int(plan.order["shipping_minor"])
+        return self._account(money).cheaper(worth, plan.total_minor)
+
+    def _units_less(self, plan: EditPlan) -> dict[UUID, int]:
+        left = {line_id: fields["quantity"] for line_id, fields in plan.lines if line_id}
+        return {line.id: max(line.standing - left.get(line.id, 0), 0) for line in self.lines}
 
     def _hold_changes(self, plan: EditPlan) -> list[dict[str, Any]]:
         """By how much more or less of each variant is held."""

@@ -16,7 +16,6 @@ from domains.orders.errors import (
 from domains.orders.models.commands.stepping import Stepping, as_params, units_of
 from domains.orders.models.fulfilments import Fulfilment, FulfilmentLine
 from domains.orders.models.steps import OrderStep
-from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.rules.placement import Status
 from domains.orders.rules.steps import Money, StepKind
@@ -58,10 +57,7 @@ class Fulfilling(Stepping):
             raise OrderNotFulfillable(f"Order {self.number} is {self.status}.")
         self._refuse_if_busy()
         chosen = self._units(units, self._open_units())
-        due = rules.due_for(
-            ((line, line.fulfilled + chosen.get(line.id, 0)) for line in self.lines),
-            shipping_minor=self.shipping_minor,
-        )
+        due = self._account(money, sends=chosen).due
         return self._begin(
             StepKind.FULFIL,
             actor=actor,
@@ -73,7 +69,7 @@ class Fulfilling(Stepping):
                 "tracking_number": tracking.number,
                 "tracking_url": tracking.url,
             },
-            takes=max(min(due, self.total_minor) - money.for_goods, 0) if captures else 0,
+            takes=max(due - money.for_goods, 0) if captures else 0,
         )
 
     def finish_fulfilment(self, step: OrderStep, *, now: datetime) -> Fulfilment:

@@ -16,6 +16,7 @@ from domains.orders.errors import (
 from domains.orders.models.commands.returning import Returning
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
+from domains.orders.rules.accounts import SHIPPING, Account
 from domains.orders.rules.history import SYSTEM, By
 from domains.orders.rules.placement import Status
 from domains.orders.rules.steps import Money, ReturnState, StepKind, StepState
@@ -39,7 +40,11 @@ class RefundWish:
 
     @property
     def is_for_all(self) -> bool:
-        return not (self.units or self.shipping or self.return_id) and self.amount_minor is None
+        return not self.is_for_parts and self.amount_minor is None
+
+    @property
+    def is_for_parts(self) -> bool:
+        return bool(self.units or self.shipping or self.return_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,8 @@ class Refunding(Returning):
         actor: By,
         now: datetime,
     ) -> OrderStep:
-        """Give back what the wish names. Never more than was taken and kept, and no unit twice.
+        """Give back what the wish names. Never more than was taken and kept, no unit twice, and
+        of lines and shipping no more than was paid for them.
 
         Raises OrderNotRefundable, NothingCaptured, RefundExceedsPayment, UnknownLine, TooManyUnits,
         ReturnNotFound, ReturnNotReceived, StepInProgress.
@@ -76,7 +82,8 @@ class Refunding(Returning):
         self._refuse_if_busy()
         if not money.captured:
             raise NothingCaptured(f"Nothing was taken for order {self.number}.")
-        lines, shipping = self._shares(wish, money)
+        account = self._account(money)
+        lines, shipping = self._shares(wish, account)
         gives = (
             wish.amount_minor
             if wish.amount_minor is not None
@@ -87,6 +94,10 @@ class Refunding(Returning):
         if not 0 < gives <= money.kept:
             raise RefundExceedsPayment(f"{money.kept} (minor units) at most, not {gives}.")
         of_parts = sum(share.minor for share in lines.values()) + shipping
+        if wish.is_for_parts:
+            shares = {str(line_id): share.minor for line_id, share in lines.items()}
+            if account.refunds(shares | {SHIPPING: shipping}).is_sent_unpaid:
+                raise RefundExceedsPayment("It was not paid for, or something sent would not be.")
         return self._begin(
             StepKind.REFUND,
             actor=actor,
@@ -152,8 +163,7 @@ class Refunding(Returning):
     @property
     def shipping_refundable(self) -> int:
         """What of the shipping was not given back, in minor units."""
-        given = sum(step.params["shipping_minor"] for step in self._refunds)
-        return max(int(self.shipping_minor) - given, 0)
+        return max(int(self.shipping_minor) - self.shipping_refunded, 0)
 
     def _note_refund(self, step: OrderStep, now: datetime) -> None:
         self.note(
@@ -191,23 +201,14 @@ class Refunding(Returning):
         for back, share in zip(received, rules.shared_out(amount_minor, rooms), strict=True):
             self._mark_refunded(back.id, share)
 
-    @property
-    def _refunds(self) -> list[OrderStep]:
-        return [
-            step
-            for step in self.steps
-            if step.kind == StepKind.REFUND and step.state == StepState.DONE
-        ]
-
-    def _shares(self, wish: RefundWish, money: Money) -> tuple[dict[UUID, _Share], int]:
+    def _shares(self, wish: RefundWish, account: Account) -> tuple[dict[UUID, _Share], int]:
         """How much of each line and of the shipping the wish is about."""
         if wish.amount_minor is not None:
             return {}, 0
         if wish.is_for_all:
-            rooms = [*(rules.refundable(line) for line in self.lines), self.shipping_refundable]
-            *shares, shipping = rules.shared_out(money.kept, rooms)
-            of_lines = zip((line.id for line in self.lines), shares, strict=True)
-            return {line_id: _Share(minor) for line_id, minor in of_lines if minor}, shipping
+            shares = account.shared_out(account.money.kept)
+            shipping = shares.pop(SHIPPING, 0)
+            return {UUID(line_id): _Share(minor) for line_id, minor in shares.items()}, shipping
         units = dict(wish.units)
         left = self._units_to_refund()
         if wish.return_id is not None:
@@ -232,8 +233,3 @@ class Refunding(Returning):
         return {
             line.id: max(line.standing - self._refunded_units(line.id), 0) for line in self.lines
         }
-
-    def _refunded_units(self, line_id: UUID) -> int:
-        return sum(
-            step.params["lines"].get(str(line_id), {"units": 0})["units"] for step in self._refunds
-        )

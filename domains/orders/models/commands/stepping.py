@@ -19,6 +19,7 @@ from domains.orders.events import OrderStatusUpdated
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
+from domains.orders.rules.accounts import SHIPPING, Account, Less, Part
 from domains.orders.rules.history import By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, Status
 from domains.orders.rules.steps import StepKind, StepState
@@ -107,14 +108,22 @@ class Stepping(AggregateRoot):
 
     @property
     def given_back_for_less(self) -> int:
-        """What was given back because the total fell, or was never due: it lowers no price."""
-        return sum(
+        """What was given back because the total fell, or was never due: it lowers no price. Also
+        what was refunded before of what is gone."""
+        given = sum(
             step.params["for_less_minor"] if step.kind == StepKind.REFUND else step.gives_minor
             for step in self.steps
             if step.kind in (StepKind.CANCEL_LINES, StepKind.EDIT, StepKind.REFUND)
             and step.state == StepState.DONE
             and not step.refusal
         )
+        return given + sum(step.params["set_off"]["minor"] for step in self._set_offs)
+
+    @property
+    def shipping_refunded(self) -> int:
+        """What of the shipping, as it is now, was given back as a refund."""
+        given = sum(step.params["shipping_minor"] for step in self._refunds)
+        return given - sum(step.params["set_off"]["shipping_minor"] for step in self._set_offs)
 
     @property
     def open_step(self) -> OrderStep | None:
@@ -139,6 +148,75 @@ class Stepping(AggregateRoot):
                 assert isinstance(line, OrderLine)
                 return line
         raise UnknownLine(f"Order {self.number} has no line {line_id}.")
+
+    def _account(self, money: rules.Money, *, sends: Mapping[UUID, int] | None = None) -> Account:
+        """What was paid for which part; sends: as it is with so many units more being sent."""
+        sent = {line.id: line.fulfilled + (sends or {}).get(line.id, 0) for line in self.lines}
+        parts = {
+            str(line.id): Part(
+                worth=rules.worth_of(line, line.standing),
+                sent=rules.worth_of(line, sent[line.id]),
+                given=line.refunded_minor,
+            )
+            for line in self.lines
+        }
+        parts[SHIPPING] = Part(
+            worth=self.shipping_minor,
+            sent=self.shipping_minor if any(sent.values()) else 0,
+            given=self.shipping_refunded,
+        )
+        of_parts = sum(part.given for part in parts.values())
+        at_large = money.refunded - money.given_back_for_less - of_parts
+        return Account(money=money, parts=parts, at_large=max(at_large, 0))
+
+    def _as_set_off(self, less: Less, units: Mapping[UUID, int]) -> dict[str, Any]:
+        """For the step that makes the order cheaper. units: by how many the lines fall."""
+        lines = {}
+        for line in self.lines:
+            if minor := less.parts.get(str(line.id), 0):
+                refunded = max(self._refunded_units(line.id) - line.fulfilled, 0)
+                gone = min(units.get(line.id, 0), refunded)
+                lines[str(line.id)] = {"minor": minor, "units": gone}
+        return {
+            "minor": less.set_off,
+            "lines": lines,
+            "shipping_minor": less.parts.get(SHIPPING, 0),
+        }
+
+    def _apply_set_off(self, step: OrderStep) -> None:
+        """What was refunded of what is gone now counts for that, and no more for what stays."""
+        for line_id, share in step.params["set_off"]["lines"].items():
+            for line in self.lines:
+                if str(line.id) == line_id:
+                    line.refunded_minor -= share["minor"]
+
+    def _refunded_units(self, line_id: UUID) -> int:
+        key = str(line_id)
+        refunded = sum(
+            step.params["lines"].get(key, {"units": 0})["units"] for step in self._refunds
+        )
+        return refunded - sum(
+            step.params["set_off"]["lines"].get(key, {"units": 0})["units"]
+            for step in self._set_offs
+        )
+
+    @property
+    def _refunds(self) -> list[OrderStep]:
+        return [
+            step
+            for step in self.steps
+            if step.kind == StepKind.REFUND and step.state == StepState.DONE
+        ]
+
+    @property
+    def _set_offs(self) -> list[OrderStep]:
+        """Steps that made the order cheaper, whether or not their money went back."""
+        return [
+            step
+            for step in self.steps
+            if (step.kind == StepKind.EDIT and step.state in (StepState.APPLIED, StepState.DONE))
+            or (step.kind == StepKind.CANCEL_LINES and step.state == StepState.DONE)
+        ]
 
     def _begin(
         self,
