@@ -212,5 +212,13 @@ class AmbiguousRefund(OrderError):
     code, status, title = "ambiguous_refund", 422, "It is not clear what is to be given back"
 
 
+class DuplicateLine(OrderError):
+    code, status, title = "duplicate_line", 422, "A line is named twice"
+
+
+class CurrencyMismatch(OrderError):
+    code, status, title = "currency_mismatch", 422, "The order is in another currency"
+
+
 class RefundRefused(OrderError):
     code, status, title = "refund_refused", 409, "The gateway did not give the money back"

@@ -7,12 +7,13 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from domains.orders import queries
-from domains.orders.errors import OrderNotFound
+from domains.orders.errors import CurrencyMismatch, OrderNotFound
 from domains.orders.models import Order
 from domains.orders.rules.history import By, Kind
 from domains.orders.services import tokens
 from infrastructure.auth.actor import Actor
 from infrastructure.auth.errors import NotAuthenticated
+from infrastructure.errors import FieldError
 
 # A guest's credential; see `services.tokens`.
 HEADER = "Order-Token"
@@ -40,6 +41,14 @@ def order_for(request: HttpRequest, order_id: UUID, *, everybody: str) -> Order:
     if order.token_hash is None or not tokens.opens(token, token_hash=bytes(order.token_hash)):
         raise OrderNotFound(f"There is no order {order_id}.")
     return order
+
+
+def refuse_other_currency(order: Order, currency: str) -> None:
+    """Of an `amount` in a body. Raises CurrencyMismatch."""
+    if currency != order.currency:
+        detail = f"The order is in {order.currency}, and not in {currency}."
+        fault = FieldError("/amount/currency", CurrencyMismatch.code, detail, order.currency)
+        raise CurrencyMismatch(detail, errors=[fault])
 
 
 def by(request: HttpRequest, order: Order, *, everybody: str) -> By:

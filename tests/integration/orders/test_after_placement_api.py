@@ -168,3 +168,73 @@ def test_what_is_given_back_has_to_be_clear(order: dict[str, Any], clerk: Client
     unclear = {"lines": [line(order, 1)], "amount": money("1.00")}
     refused = send(clerk, order, "refunds", unclear)
     assert (refused.status_code, refused.json()["code"]) == (422, "ambiguous_refund")
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"reason": "goodwill"},
+        {"shipping": False},
+        {"all": False},
+        {"all": True, "shipping": True},
+        {"all": True, "amount": {"amount": "1.00", "currency": "GBP"}},
+    ],
+)
+def test_a_forgotten_field_is_no_refund_of_everything(
+    order: dict[str, Any], clerk: Client, wish: dict[str, Any]
+) -> None:
+    send(clerk, order, "capture")
+    refused = send(clerk, order, "refunds", wish)
+    assert (refused.status_code, refused.json()["code"]) == (422, "ambiguous_refund")
+    assert read(clerk, order)["refunded"] == money("0.00")
+
+
+def test_all_is_given_back_to_who_says_so(order: dict[str, Any], clerk: Client) -> None:
+    send(clerk, order, "capture")
+    given = send(clerk, order, "refunds", {"all": True})
+    assert (given.status_code, given.json()["given_back"]) == (201, money("10.20"))
+
+
+@pytest.mark.parametrize("path", ["refunds", "capture"])
+def test_an_amount_is_in_the_currency_of_the_order(
+    order: dict[str, Any], clerk: Client, path: str
+) -> None:
+    if path == "refunds":
+        send(clerk, order, "capture")
+    refused = send(clerk, order, path, {"amount": {"amount": "1.00", "currency": "EUR"}})
+    assert (refused.status_code, refused.json()["code"]) == (422, "currency_mismatch")
+    [fault] = refused.json()["errors"]
+    assert (fault["pointer"], fault["current"]) == ("/amount/currency", "GBP")
+
+
+def test_parts_of_a_refund_are_no_way_around_the_second_person(
+    order: dict[str, Any], clerk: Client, settings: Any
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 500}
+    send(clerk, order, "capture")
+    other = client_of(staff("finance"))
+    first = send(clerk, order, "refunds", {"amount": money("4.90")})
+    assert first.json()["state"] == "DONE"
+    assert send(other, order, "refunds", {"amount": money("0.20")}).json()["state"] == "DONE"
+    beyond = send(clerk, order, "refunds", {"amount": money("0.11")})
+    assert (beyond.status_code, beyond.json()["state"]) == (202, "AWAITING_APPROVAL")
+    agreed = send(other, order, f"steps/{beyond.json()['id']}/approve")
+    assert agreed.json()["state"] == "DONE"
+    # What somebody agreed to is not counted again.
+    within = send(clerk, order, "refunds", {"amount": money("0.10")})
+    assert within.json()["state"] == "DONE"
+
+
+def test_a_line_that_came_back_is_named_once(
+    order: dict[str, Any], person: Client, clerk: Client
+) -> None:
+    send(clerk, order, "fulfilments")
+    asked = send(person, order, "returns", {"lines": [line(order, 2)]}).json()
+    send(clerk, order, f"returns/{asked['id']}/approve")
+    found = {"line_id": order["lines"][0]["id"], "restocked": 1}
+    way = f"returns/{asked['id']}/receive"
+    refused = send(clerk, order, way, {"lines": [found, found]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "duplicate_line")
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/lines/1/line_id"]
+    assert send(clerk, order, way, {"lines": [found]}).status_code == 200

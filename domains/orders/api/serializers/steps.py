@@ -20,10 +20,12 @@ from domains.orders.api.serializers.orders import (
     ReturnUrl,
     Sku,
 )
+from domains.orders.errors import DuplicateLine
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.models.commands.returning import Inspected
 from domains.orders.services import editing
+from infrastructure.errors import FieldError
 from infrastructure.http.types import ONE_LINE, Body, Money, Out
 
 Units = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
@@ -117,18 +119,20 @@ class CaptureOrder(Body, frozen=True, kw_only=True):
 
 
 class RefundOrder(Body, frozen=True, kw_only=True):
-    """With nothing named all that was taken is given back. `amount` is named alone."""
+    """`amount` and `all` are named alone; `all` is all that was taken and not given back."""
 
     lines: Lines | UnsetType = UNSET
     shipping: bool = False
     return_id: UUID | UnsetType = UNSET
     amount: Money | UnsetType = UNSET
+    all: bool = False
     reason: Reason = ""
 
     @property
     def is_ambiguous(self) -> bool:
-        named = (self.lines is not UNSET, self.return_id is not UNSET, self.amount is not UNSET)
-        return sum(named) > 1 or (self.shipping and self.amount is not UNSET)
+        parts = (self.lines is not UNSET, self.return_id is not UNSET)
+        named = (any(parts) or self.shipping, self.amount is not UNSET, self.all)
+        return sum(named) != 1 or all(parts)
 
     def to_wish(self) -> RefundWish:
         return RefundWish(
@@ -212,8 +216,17 @@ class ReceiveReturn(Body, frozen=True, kw_only=True):
     )
 
     def to_inspected(self) -> dict[UUID, Inspected] | None:
+        """Raises DuplicateLine."""
         if self.lines is UNSET:
             return None
+        named = [line.line_id for line in self.lines]
+        twice = [
+            FieldError(f"/lines/{place}/line_id", DuplicateLine.code, "It was named before.")
+            for place, line_id in enumerate(named)
+            if line_id in named[:place]
+        ]
+        if twice:
+            raise DuplicateLine(errors=twice)
         return {
             line.line_id: Inspected(restocked=line.restocked, damaged=line.damaged)
             for line in self.lines

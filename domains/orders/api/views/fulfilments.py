@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET
 
 from domains.orders import errors, queries
-from domains.orders.api.access import by, order_for
+from domains.orders.api.access import by, order_for, refuse_other_currency
 from domains.orders.api.serializers import steps as serializers
 from domains.orders.services import editing, fulfilling, noting
 from domains.orders.services.beginning import Begun
@@ -135,6 +135,7 @@ class OrderCapture(StepView):
             errors.StepInProgress,
             errors.NothingToCapture,
             errors.CaptureExceedsTotal,
+            errors.CurrencyMismatch,
             errors.CaptureRefused,
         ],
         idempotency="required",
@@ -144,8 +145,8 @@ class OrderCapture(StepView):
         key = self.idempotency(request, body)
         order = order_for(request, order_id, everybody="payments.capture")
         amount = None if body.amount is UNSET else body.amount.to_money()
-        if amount is not None and amount.currency != order.currency:
-            raise errors.CaptureExceedsTotal(f"The order is paid in {order.currency}.")
+        if amount is not None:
+            refuse_other_currency(order, amount.currency)
         begun = fulfilling.capture(
             order_id=order.id,
             amount_minor=None if amount is None else amount.amount_minor,

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET
 
 from domains.orders import errors
-from domains.orders.api.access import by, order_for
+from domains.orders.api.access import by, order_for, refuse_other_currency
 from domains.orders.api.serializers import steps as serializers
 from domains.orders.api.views.fulfilments import StepView
 from domains.orders.services import refunding, returning
@@ -27,8 +27,10 @@ class Refunds(StepView):
     @operation(
         summary="Give money back",
         description=(
-            "Whole, for lines, for the shipping, for a return, or an amount. 202 for an amount "
-            "that takes a second person, and while the gateway has not answered."
+            "For lines, for a return, either with the shipping or not, for the shipping alone, an "
+            'amount, or with `"all": true` all that was taken and kept. One of them has to be '
+            "named. 202 for an amount that takes a second person, counted with what you gave back "
+            "on the order before without one, and while the gateway has not answered."
         ),
         body=serializers.RefundOrder,
         responses={201: serializers.Step, 202: serializers.Step},
@@ -38,6 +40,7 @@ class Refunds(StepView):
             errors.NothingCaptured,
             errors.RefundExceedsPayment,
             errors.AmbiguousRefund,
+            errors.CurrencyMismatch,
             errors.UnknownLine,
             errors.TooManyUnits,
             errors.ReturnNotFound,
@@ -52,10 +55,10 @@ class Refunds(StepView):
         body = self.body(serializers.RefundOrder)
         key = self.idempotency(request, body)
         if body.is_ambiguous:
-            raise errors.AmbiguousRefund("Name lines, a return or an amount.")
+            raise errors.AmbiguousRefund("Name lines, a return, the shipping, an amount, or all.")
         order = order_for(request, order_id, everybody="payments.refund")
-        if body.amount is not UNSET and body.amount.currency != order.currency:
-            raise errors.RefundExceedsPayment(f"The order is paid in {order.currency}.")
+        if body.amount is not UNSET:
+            refuse_other_currency(order, body.amount.currency)
         begun = refunding.refund(
             order_id=order.id,
             wish=body.to_wish(),
@@ -220,6 +223,7 @@ class ReturnReceipt(StepView):
             errors.OrderNotFound,
             errors.ReturnNotFound,
             errors.ReturnNotOpen,
+            errors.DuplicateLine,
             errors.UnknownLine,
             errors.TooManyUnits,
             errors.StepInProgress,

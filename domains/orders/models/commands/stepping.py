@@ -230,7 +230,8 @@ class Stepping(AggregateRoot):
         reason: str = "",
         limits: Mapping[str, int] | None = None,
     ) -> OrderStep:
-        """limits: above which amounts a second person has to agree; None where nobody has to."""
+        """limits: above which amounts a second person has to agree, counted with all that the
+        actor gave back before without one; None where nobody has to."""
         self._refuse_if_busy()
         step = OrderStep(
             kind=kind,
@@ -245,12 +246,24 @@ class Stepping(AggregateRoot):
         )
         self.steps = [*self.steps, step]
         self.step_id = step.id
-        if limits is not None and needs_second_person(gives, self.currency, limits):
+        if limits is not None and needs_second_person(
+            gives + self._given_back_alone(actor) if gives else 0, self.currency, limits
+        ):
             step.state = StepState.AWAITING_APPROVAL
             self.note("approval_asked", actor=actor, at=now, **_told(step))
         else:
             self._is_unsettled(now)
         return step
+
+    def _given_back_alone(self, actor: By) -> int:
+        return sum(
+            step.gives_minor
+            for step in self.steps
+            if step.state == StepState.DONE
+            and not step.refusal
+            and step.decided_by is None
+            and step.actor == actor
+        )
 
     def _refuse_if_busy(self) -> None:
         if self.step_id is not None:
