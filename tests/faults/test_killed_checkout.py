@@ -112,7 +112,10 @@ def check_out(buyer: Buyer, path: str, *, key: str, token: str, **headers: str) 
 def until_answered(buyer: Buyer, path: str, *, key: str, token: str) -> httpx.Response:
     def sent() -> httpx.Response | None:
         buyer.shop.start_web_again_if_ended()
-        answer = check_out(buyer, path, key=key, token=token)
+        try:
+            answer = check_out(buyer, path, key=key, token=token)
+        except httpx.TransportError:
+            return None  # it is starting
         return None if answer.json().get("code") == "in_progress" else answer
 
     return until(sent, f"the checkout {key} has an outcome")
