@@ -1,0 +1,151 @@
+"""What all doings have in common, and what several of them say."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django import forms
+
+from domains.orders import queries
+from domains.orders.admin.fields import units_field
+from domains.orders.models import Order, OrderLine
+from domains.orders.rules.history import By, Kind
+from domains.orders.services import previewing
+from domains.orders.services.beginning import Begun
+from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
+from infrastructure.ids import new_id
+from infrastructure.screens import ServiceForm
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comes:
+    """What a doing would come to, in sentences. warnings: what to think of before confirming."""
+
+    sentences: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256("\n".join(self.sentences + self.warnings).encode()).hexdigest()
+
+
+class DoingForm(ServiceForm):
+    """Every form knows the version that it was made from, and what it is called when sent twice."""
+
+    fields_of_codes = {
+        "unknown_sku": "sku",
+        "payment_token_required": "token_of_payment",
+        "payment_declined": "token_of_payment",
+        "shipping_unavailable": "shipping_method",
+        "unknown_shipping_method": "shipping_method",
+    }
+
+    version = forms.IntegerField(widget=forms.HiddenInput)
+    token = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class Doing:
+    """Something that can be done to an order. Subclasses fill the form, and say what it is."""
+
+    what: ClassVar[str]
+    title: ClassVar[str]
+    button: ClassVar[str]
+    scope: ClassVar[str]
+    # Whether the page shows what it would come to before it can be confirmed.
+    is_previewed: ClassVar[bool] = True
+    # Whether it is about a part of the order that the address names.
+    has_part: ClassVar[bool] = False
+
+    def __init__(
+        self, order: Order, posted: Any, part_id: UUID | None, *, user: Any, now: datetime
+    ) -> None:
+        self.order, self.part_id, self.user, self.now = order, part_id, user, now
+        self.by = By(kind=Kind.STAFF, id=UUID(str(user.pk)))
+        initial = {"version": order.version, "token": new_id()}
+        self.form = DoingForm(posted, initial=initial)
+        self.form.fields |= self.fields()
+
+    def fields(self) -> dict[str, forms.Field]:
+        return {}
+
+    def about(self) -> tuple[str, ...]:
+        """What the page tells first, whatever was entered."""
+        return ()
+
+    def comes_to(self) -> Comes:
+        """Raises what the service would refuse."""
+        return Comes(sentences=(self.title,))
+
+    def carry_out(self) -> str:
+        """Call the service. Returns what was done, as the end of a sentence."""
+        raise NotImplementedError
+
+    @property
+    def said(self) -> dict[str, Any]:
+        return self.form.cleaned_data
+
+    @property
+    def key(self) -> IdempotencyKey:
+        said = sorted((n, str(v)) for n, v in self.said.items() if n not in ("token", "version"))
+        return IdempotencyKey(
+            client=f"user:{self.by.id}",
+            route=f"admin {self.what} {self.order.id} {self.part_id}",
+            key=str(self.said["token"]),
+            fingerprint=fingerprint_of(said),
+        )
+
+    def told(self, lines: Mapping[UUID, int]) -> tuple[str, ...]:
+        names = {line.id: line for line in self.order.lines}
+        return tuple(f"{count:,} × {names[i].sku}, {names[i].name}" for i, count in lines.items())
+
+
+def may(user: Any, kind: type[Doing]) -> bool:
+    return bool(user.is_active and user.has_scope(kind.scope))
+
+
+def units_of(
+    lines: Iterable[OrderLine], available: Mapping[UUID, int], *, initial: int | None = None
+) -> dict[str, forms.Field]:
+    """One number per line of which there is something, filled with all of it unless told."""
+    return {
+        f"units_{line.id}": units_field(
+            available[line.id],
+            label=f"{line.sku}, {line.name}",
+            initial=available[line.id] if initial is None else initial,
+            help_text=f"of {available[line.id]:,}",
+        )
+        for line in lines
+        if available[line.id]
+    }
+
+
+def at(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def approval(preview: previewing.Preview) -> tuple[str, ...]:
+    if not preview.needs_approval:
+        return ()
+    return ("So much takes a second person: it is done once somebody else has approved it.",)
+
+
+def ended(begun: Begun, done: str) -> str:
+    if begun.is_done:
+        return done
+    if begun.step.state == "AWAITING_APPROVAL":
+        return "asked for; it waits for a second person"
+    confirmation = queries.confirmation_of(begun.step)
+    if confirmation is not None:
+        return f"asked for; the customer has to confirm the payment at {confirmation.url}"
+    return "under way; the gateway has not answered yet"
+
+
+def required(value: UUID | None) -> UUID:
+    """Of a page that names a part, or of somebody who is signed in: there is one."""
+    assert value is not None
+    return value

@@ -1,0 +1,164 @@
+"""An order becomes another one, or is cancelled."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django import forms
+
+from domains.orders.admin.doings.base import Comes, Doing, approval, ended, may, units_of
+from domains.orders.admin.doings.money import Refund
+from domains.orders.admin.fields import (
+    address_fields,
+    address_said,
+    choice_of_reasons,
+    units_field,
+    units_said,
+)
+from domains.orders.services import cancelling, editing, previewing
+from domains.pricing import public as pricing
+from infrastructure.errors import DomainError
+
+
+class Cancel(Doing):
+    what, title, button, scope = "cancel", "Cancel", "Cancel items", "orders.cancel"
+
+    def fields(self) -> dict[str, forms.Field]:
+        return {
+            **units_of(self.order.lines, {line.id: line.open for line in self.order.lines}),
+            "reason": choice_of_reasons("customer_request", "out_of_stock", "fraud", "duplicate"),
+            "refund": forms.BooleanField(
+                required=False,
+                disabled=not may(self.user, Refund),
+                label="Give money back",
+                help_text="What was taken for them already. Without it nothing paid is cancelled.",
+            ),
+        }
+
+    def comes_to(self) -> Comes:
+        lines = self._lines()
+        preview = previewing.cancellation(
+            order_id=self.order.id,
+            lines=lines,
+            refund=self.said["refund"],
+            by=self.by,
+            now=self.now,
+        )
+        whole = lines is None or self.order.takes_all(lines)
+        if whole:
+            sentences: tuple[str, ...] = ("The whole order is cancelled, and its goods are free.",)
+        else:
+            sentences = ("These are cancelled, and free for others:", *self.told(lines or {}))
+            sentences += (f"The order then costs {preview.total}.",)
+        back = f"{preview.gives} are given back." if preview.gives.amount_minor else ""
+        return Comes(sentences=(*sentences, *filter(None, [back])), warnings=approval(preview))
+
+    def carry_out(self) -> str:
+        order, begun = cancelling.cancel(
+            order_id=self.order.id,
+            reason=self.said["reason"],
+            lines=self._lines(),
+            refund=self.said["refund"],
+            by=self.by,
+            key=self.key,
+            now=self.now,
+        )
+        if begun is not None:
+            return ended(begun, "cancelled")
+        return "cancelled" if order.status == "CANCELLED" else "its cancellation is under way"
+
+    def _lines(self) -> dict[UUID, int] | None:
+        """None for an order that was not decided: it can only be cancelled whole."""
+        return None if self.order.status == "PENDING" else units_said(self.said)
+
+
+class NothingToChange(DomainError):
+    """An edit that says what is true already."""
+
+    code, title = "nothing_to_change", "Nothing would change"
+
+
+class Edit(Doing):
+    what, title, button, scope = "edit", "Edit", "Change the order", "orders.edit"
+
+    def fields(self) -> dict[str, forms.Field]:
+        fields: dict[str, forms.Field] = {
+            f"units_{line.id}": units_field(
+                1_000_000, label=f"{line.sku}, {line.name}", initial=line.standing
+            )
+            for line in self.order.lines
+        }
+        return {
+            **fields,
+            "sku": forms.CharField(required=False, max_length=64, label="Another SKU"),
+            "quantity": units_field(1_000_000, label="How many of it", initial=1, required=False),
+            "shipping_method": forms.ChoiceField(
+                required=False,
+                choices=_with(
+                    (self.order.shipping_method, self.order.shipping_name or "The usual one"),
+                    pricing.open_shipping_methods(),
+                ),
+                initial=self.order.shipping_method,
+                label="Shipping",
+            ),
+            **address_fields(self.order.shipping_address),
+            "token_of_payment": forms.CharField(
+                required=False,
+                max_length=200,
+                label="Means of payment",
+                help_text="The gateway's token, where the order gets dearer than was authorised.",
+            ),
+            "reason": choice_of_reasons("customer_request", "staff_error", "out_of_stock"),
+        }
+
+    def comes_to(self) -> Comes:
+        preview = previewing.edit(
+            order_id=self.order.id, edit=self._edit(), by=self.by, now=self.now
+        )
+        sentences = [f"The order costs {preview.total} then, and {self.order.total} now."]
+        if preview.pays_anew:
+            sentences.append(f"{preview.takes} are authorised anew; the earlier payment is let go.")
+        if preview.gives.amount_minor:
+            sentences.append(f"{preview.gives} are given back.")
+        return Comes(sentences=tuple(sentences), warnings=approval(preview))
+
+    def carry_out(self) -> str:
+        begun = editing.edit(
+            order_id=self.order.id,
+            edit=self._edit(),
+            reason=self.said["reason"],
+            by=self.by,
+            key=self.key,
+            version=self.said["version"],
+            now=self.now,
+        )
+        return ended(begun, "changed")
+
+    def _edit(self) -> editing.Edit:
+        changed = [
+            editing.LineEdit(line_id=line.id, quantity=self.said[f"units_{line.id}"] or 0)
+            for line in self.order.lines
+            if (self.said[f"units_{line.id}"] or 0) != line.standing
+        ]
+        if self.said["sku"]:
+            quantity = self.said["quantity"] or 1
+            changed.append(editing.LineEdit(sku=self.said["sku"].strip(), quantity=quantity))
+        address: dict[str, str] | None = address_said(self.said)
+        if address == {name: self.order.shipping_address.get(name, "") for name in address or ()}:
+            address = None
+        shipping = self.said["shipping_method"]
+        if shipping == self.order.shipping_method:
+            shipping = None
+        if not changed and address is None and shipping is None:
+            raise NothingToChange("Everything is as it was.")
+        return editing.Edit(
+            lines=changed,
+            shipping_address=address,
+            shipping_method=shipping,
+            token=self.said["token_of_payment"],
+        )
+
+
+def _with(kept: tuple[str, str], offered: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What is offered, and what is chosen already though it may be offered no more."""
+    return [*([] if kept[0] in dict(offered) else [kept]), *offered]
