@@ -9,6 +9,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.query import QuerySet
 
 from domains.orders.errors import OrderNotFound
@@ -27,7 +28,8 @@ class OrderAudit:
     """What the audit compares of an order. `lines` sums per variant what is still to be sent.
 
     is_cheaper: it was edited, or parts of it called off, so more may be authorised than it costs.
-    pay_until: until when it waits for its customer to pay.
+    pay_until: until when it waits for its customer to pay. for_less_minor: what of what was given
+    back lowered no price; see Order.given_back_for_less.
     """
 
     order_id: UUID
@@ -41,6 +43,20 @@ class OrderAudit:
     refunded_minor: int
     is_cheaper: bool
     pay_until: datetime | None
+    for_less_minor: int = 0
+
+
+# As Order.given_back_for_less.
+_FOR_LESS = """(
+    SELECT coalesce(sum(CASE kind WHEN 'REFUND' THEN (params->>'for_less_minor')::bigint
+        ELSE (params->'set_off'->>'minor')::bigint
+            + CASE WHEN state = 'DONE' AND refusal = '' THEN gives_minor ELSE 0 END
+        END), 0)::bigint
+    FROM orders_orderstep
+    WHERE order_id = orders_order.id
+        AND ((kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE')
+            OR (kind = 'EDIT' AND state = 'APPLIED'))
+)"""
 
 
 def orders_of(customer_id: UUID | None) -> QuerySet[Order]:
@@ -254,7 +270,10 @@ def orders_audit() -> Iterator[OrderAudit]:
     changes = OrderStep.objects.filter(
         order_id=OuterRef("pk"), kind__in=(StepKind.EDIT, StepKind.CANCEL_LINES)
     )
-    orders = Order.objects.annotate(is_cheaper=Exists(changes)).order_by("id")
+    orders = Order.objects.annotate(
+        is_cheaper=Exists(changes),
+        for_less=RawSQL(_FOR_LESS, []),  # noqa: S611 - a constant
+    ).order_by("id")
     rows = orders.values_list(
         "id",
         "number",
@@ -267,6 +286,7 @@ def orders_audit() -> Iterator[OrderAudit]:
         "refunded_minor",
         "is_cheaper",
         "pay_until",
+        "for_less",
     )
     for row in rows.iterator(chunk_size=2000):
         while order_id is not None and order_id < row[0]:
@@ -283,6 +303,7 @@ def orders_audit() -> Iterator[OrderAudit]:
             refunded_minor=row[8],
             is_cheaper=row[9],
             pay_until=row[10],
+            for_less_minor=row[11],
         )
 
 

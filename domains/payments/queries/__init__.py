@@ -140,6 +140,7 @@ class PaymentAudit:
     unfinished_operations: int
     needs_attention: bool
     waits_until: datetime | None = None
+    refunded_minor: int = 0
     created_at: datetime
 
 
@@ -346,6 +347,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
             "created_at",
             "is_waiting",
             "deadline_at",
+            "refunded_minor",
         )
     )
     for row in rows.iterator(chunk_size=_CHUNK):
@@ -363,6 +365,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
             needs_attention=row[10] is not None,
             waits_until=row[13] if row[12] else None,
             created_at=row[11],
+            refunded_minor=row[14],
         )
 
 

@@ -143,6 +143,8 @@ def _orders() -> Iterator[books.Order]:
             placed_at=row.placed_at,
             unsettled_since=row.unsettled_since,
             refunded_minor=row.refunded_minor,
+            for_less_minor=row.for_less_minor,
+            is_completed=row.status == "COMPLETED",
             is_cheaper=row.is_cheaper,
             waits_until=row.pay_until,
         )
@@ -189,6 +191,7 @@ def _read_payments() -> Iterator[books.Payment]:
             currency=row.currency,
             waits_until=row.waits_until,
             captured_minor=row.captured_minor,
+            refunded_minor=row.refunded_minor,
             created_at=row.created_at,
         )
 

@@ -63,7 +63,8 @@ class Order:
     be sent. is_cheaper: it became so, and more may be secured than it costs. waits_until: for its
     customer, to try another payment.
 
-    guarantee: None for a method that payments does not know, or no more.
+    guarantee: None for a method that payments does not know, or no more. for_less_minor: what of
+    what was given back lowered no price.
     """
 
     order_id: UUID
@@ -77,6 +78,8 @@ class Order:
     placed_at: datetime
     unsettled_since: datetime | None
     refunded_minor: int = 0
+    for_less_minor: int = 0
+    is_completed: bool = False
     is_cheaper: bool = False
     waits_until: datetime | None = None
 
@@ -130,6 +133,7 @@ class Payment:
     created_at: datetime
     waits_until: datetime | None = None
     captured_minor: int = 0
+    refunded_minor: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -284,6 +288,7 @@ def _shortcomings(order: Order, payment: Payment) -> list[str]:
         refunded = _money(order.refunded_minor, order.currency)
         captured = _money(payment.captured_minor, payment.currency)
         wrong.append(f"refunded {refunded}, captured {captured}")
+    wrong += _kept_is_not_charged(order, payment)
     if payment.secured_minor != payment.amount_minor:
         wrong.append(
             f"secured {_money(payment.secured_minor, payment.currency)} of {_amount(payment)}"
@@ -298,6 +303,26 @@ def _shortcomings(order: Order, payment: Payment) -> list[str]:
     if order.guarantee == Guarantee.ON_ACCOUNT and payment.gateway:
         wrong.append(f"{order.method} is granted on account, and {payment.gateway} was asked")
     return wrong
+
+
+def _kept_is_not_charged(order: Order, payment: Payment) -> list[str]:
+    """What went back for a lower total pays for nothing any more; once all was sent, what is kept
+    is exactly what is charged."""
+    for_less = order.for_less_minor if payment.refunded_minor else 0
+    secured = max(payment.secured_minor, payment.captured_minor) - for_less
+    kept = payment.captured_minor - payment.refunded_minor
+    charged = order.total_minor - (payment.refunded_minor - for_less)
+    if for_less and secured < order.total_minor:
+        left = _money(secured, order.currency)
+        return [
+            f"total {_money(order.total_minor, order.currency)}, of which {left} was or can be"
+            " taken"
+        ]
+    is_exact = order.is_completed and order.guarantee != Guarantee.ON_ACCOUNT
+    if is_exact and order.total_minor and kept != charged:
+        amounts = _money(charged, order.currency), _money(kept, order.currency)
+        return ["completed, charges {}, and {} is kept".format(*amounts)]
+    return []
 
 
 def settling_finding(placement: Placement, *, due: datetime) -> Finding | None:

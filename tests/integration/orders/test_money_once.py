@@ -19,6 +19,7 @@ from tests.support.after_placement import (
     STAFF,
     assert_books_agree,
     assert_order_agrees,
+    differences_in_books,
     money_of,
     reread,
     units,
@@ -130,6 +131,32 @@ def test_an_order_completes_only_with_its_money(now: datetime) -> None:
         cursor.execute("UPDATE orders_order SET total_minor = 2000 WHERE id = %s", [order.id])
     fulfil(order, now, capture=False)
     assert reread(order).status == "CONFIRMED"
+    assert any("of which 1000 GBP (minor units) was or can be taken" in row for row in differences_in_books(now))
+
+
+@pytest.mark.parametrize("total", [1000, 3000])
+def test_the_audit_sees_what_a_completed_order_keeps(now: datetime, total: int) -> None:
+    order = captured(now, A=2)
+    fulfil(order, now)
+    assert_books_agree(now)
+    with connection_of("orders").cursor() as cursor:
+        cursor.execute("UPDATE orders_order SET total_minor = %s WHERE id = %s", [total, order.id])
+    assert [row for row in differences_in_books(now) if row.startswith("payments: order")] != []
+
+
+def test_the_audit_sees_what_went_back_twice(now: datetime) -> None:
+    order = captured(now, A=2)
+    refund(order, now, amount_minor=500)
+    fulfil(order, now)
+    assert_books_agree(now)
+    with connection_of("orders").cursor() as cursor:
+        cursor.execute(
+            "UPDATE orders_orderstep SET params = params || '{\"for_less_minor\": 500}'"
+            " WHERE order_id = %s AND kind = 'REFUND'",
+            [order.id],
+        )
+    [found] = [row for row in differences_in_books(now) if "payments: " in row]
+    assert "of which 1500 GBP (minor units) was or can be taken" in found
 
 
 def test_what_was_not_paid_yet_is_not_given_back(now: datetime) -> None:
