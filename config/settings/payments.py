@@ -61,6 +61,8 @@ env.require(
     set(PAYMENT_METHODS) <= {"bank_transfer", "card", "free", "invoice"},
     "PAYMENT_METHODS must be of bank_transfer, card, free and invoice",
 )
+# Whether guests, whom nobody knows, may order on account.
+INVOICE_FOR_GUESTS = env.flag("INVOICE_FOR_GUESTS", False)
 # How long the customer has: to confirm a payment with their bank, and to pay what is prepaid.
 PAYMENT_ACTION_SECONDS = env.integer("PAYMENT_ACTION_SECONDS", 1800)
 PAYMENT_DUE_DAYS = env.integer("PAYMENT_DUE_DAYS", 7)

@@ -49,6 +49,11 @@ urlpatterns = [
         name="receive-return",
     ),
     path("orders/<uuid:order_id>/payment", orders.OrderPayment.as_view(), name="pay-order"),
+    path(
+        "orders/<uuid:order_id>/payment/refresh",
+        orders.OrderPaymentRefresh.as_view(),
+        name="refresh-order-payment",
+    ),
     path("carts/<uuid:cart_id>/checkout", orders.CartCheckout.as_view(), name="check-out"),
     path("orders/<uuid:order_id>/cancel", orders.OrderCancellation.as_view(), name="cancel-order"),
     path(

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from domains.orders.errors import OrderInProgress, PaymentNotRetryable
 from domains.orders.models import Order, PaymentChoice
-from domains.orders.rules.history import By
+from domains.orders.rules.history import By, Kind
 from domains.orders.rules.placement import Guarantee, Hold
 from domains.orders.services import placement, settling
 from domains.orders.services.cases import Case, case_of
 from domains.orders.services.placement import Placed
+from domains.payments import public as payments
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
 from infrastructure.http import idempotency
@@ -32,7 +33,12 @@ def pay_again(
     if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
         return placement.replayed(earlier)
     order = Order.objects.whole(order_id)
-    placement.refuse_payment(payment, order.total, customer_id=order.customer_id)
+    placement.refuse_payment(
+        payment,
+        order.total,
+        customer_id=order.customer_id,
+        is_trusted=order.customer_id is not None or actor.kind == Kind.STAFF,
+    )
     case = case_of(order, now=now)
     _refuse_unless_it_waits(case)
     order.pay_again(
@@ -56,6 +62,17 @@ def pay_again(
         # Others are settling it at the same time, and one of them will be the last.
         return placement.as_it_stands(Order.objects.whole(order_id))
     return placement.answer_of(case)
+
+
+def look(*, order_id: UUID, now: datetime) -> Order:
+    """Look at the gateway how the payment of an order stands, or of an edit that is being paid, and
+    go on by what it says. Raises OrderNotFound, PaymentsUnavailable."""
+    order = Order.objects.whole(order_id)
+    step = order.open_step
+    payment_id = step.id if step is not None and step.is_paying else order.payment_id
+    if payments.payment_states([payment_id]):
+        payments.refresh(payment_id=payment_id, now=now)
+    return settling.settle(order_id=order.id, now=now)
 
 
 def _refuse_unless_it_waits(case: Case) -> None:

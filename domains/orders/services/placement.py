@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
 from domains.orders.errors import (
     EmailRequired,
     OrderInProgress,
@@ -100,7 +102,8 @@ def drafted(wish: Wish, *, order_id: UUID, now: datetime) -> Order:
     offers = quoting.offers_for(wish, now=now)
     lines, terms = quoting.priced(wish, offers, now=now)
     total = Money(terms.total_minor, wish.currency)
-    refuse_payment(wish.payment, total, customer_id=wish.customer_id)
+    is_trusted = wish.customer_id is not None or wish.placed_by is not None
+    refuse_payment(wish.payment, total, customer_id=wish.customer_id, is_trusted=is_trusted)
     return Order.place(
         order_id=order_id,
         number=next_number(),
@@ -209,8 +212,13 @@ def as_it_stands(order: Order, *, replayed: bool = False) -> Placed:
     return Placed(order=order, payment=payments_of([order])[order.id], replayed=replayed)
 
 
-def refuse_payment(payment: PaymentChoice, total: Money, *, customer_id: UUID | None) -> None:
-    """Raises UnknownPaymentMethod and PaymentTokenRequired, as this context says them,
+def refuse_payment(
+    payment: PaymentChoice, total: Money, *, customer_id: UUID | None, is_trusted: bool
+) -> None:
+    """is_trusted: somebody is known who stands for it, the customer or staff; nobody else pays on
+    account, unless INVOICE_FOR_GUESTS.
+
+    Raises UnknownPaymentMethod and PaymentTokenRequired, as this context says them,
     CardNumberRefused, and PaymentsUnavailable while nobody may call the gateway and the shop does
     not take orders so."""
     try:
@@ -226,7 +234,16 @@ def refuse_payment(payment: PaymentChoice, total: Money, *, customer_id: UUID | 
     except payments.PaymentTokenRequired as error:
         fault = FieldError("/payment/token", error.code, error.detail)
         raise PaymentTokenRequired(error.detail, errors=[fault]) from error
+    if not (is_trusted or settings.INVOICE_FOR_GUESTS):
+        _refuse_on_account(payment.method)
     if total.amount_minor:
         payable = payments.availability(payment.method)
         if isinstance(payable, payments.Unavailable):
             raise payable.refusal()
+
+
+def _refuse_on_account(method: str) -> None:
+    if payments.guarantee_of(method) == payments.Guarantee.ON_ACCOUNT:
+        detail = f"Sign in to pay by {method}."
+        fault = FieldError("/payment/method", UnknownPaymentMethod.code, detail)
+        raise UnknownPaymentMethod(detail, errors=[fault])

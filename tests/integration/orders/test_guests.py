@@ -151,6 +151,22 @@ def test_staff_take_an_order_for_somebody_without_an_account() -> None:
     assert (refused.status_code, refused.json()["code"]) == (422, "email_required")
     assert (answer.status_code, answer.json()["email"]) == (201, "ann@example.com")
     assert Order.objects.get().customer_id is None
+    token = answer.json()["order_token"]
+    assert answer.headers["Order-Token"] == token
+    assert get(Client(), f"/{answer.json()['id']}", token=token).status_code == 200
+
+
+def test_only_who_is_known_orders_on_account(settings: Any) -> None:
+    wish: dict[str, Any] = {"email": "ann@example.com", "payment": {"method": "invoice"}}
+
+    refused = post(Client(), **wish)
+    by_staff = post(client_of(staff("support")), key="k2", customer_id=None, **wish)
+    settings.INVOICE_FOR_GUESTS = True
+    allowed = post(Client(), key="k3", **wish)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_payment_method")
+    assert refused.json()["errors"][0]["pointer"] == "/payment/method"
+    assert (by_staff.status_code, allowed.status_code) == (201, 201)
 
 
 def test_nobody_else_orders_for_others() -> None:
@@ -190,3 +206,19 @@ def test_staff_who_may_cancel_everybodys_orders_are_staff() -> None:
     assert answer.status_code == 200, answer.content
     asked = OrderChange.objects.get(order_id=order["id"], code="cancel_requested")
     assert (asked.actor_kind, asked.actor_id) == ("staff", clerk.id)
+
+
+def test_a_guest_who_is_back_from_the_bank_asks_how_the_payment_stands() -> None:
+    order = post(Client(), email="ann@example.com").json()
+    path = f"/api/v1/orders/{order['id']}/payment/refresh"
+
+    sent: dict[str, Any] = {"content_type": "application/json"}
+    strange = Client().post(path, **sent)
+    own = Client().post(path, headers={"Order-Token": order["order_token"]}, **sent)
+    by_staff = client_of(staff("support")).post(path, **sent)
+    somebody = client_of(customer()).post(path, **sent)
+
+    assert (strange.status_code, somebody.status_code) == (401, 404)
+    assert (own.status_code, own.json()["status"]) == (200, "CONFIRMED")
+    assert own.json()["payment"]["status"] == "AUTHORISED"
+    assert by_staff.status_code == 200

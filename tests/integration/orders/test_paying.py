@@ -197,6 +197,18 @@ def test_an_order_whose_payment_has_to_be_confirmed_waits_and_says_where(
     assert orders.status_of(placed.order.id) == "CONFIRMED"
 
 
+def test_who_is_back_from_the_bank_need_not_wait_for_its_notification(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+) -> None:
+    gateway.action_url = ASKED
+    placed = orders.place({"A": 1}, payment=CONFIRMED, now=now)
+    assert paying.look(order_id=placed.order.id, now=now).status == "PENDING"
+    (key,) = {r.key for r in gateway.sent if isinstance(r, Authorise)} & keys_of(placed.order.id)
+    gateway.decide(key, Reply(gateway_reference="ref"))
+    assert paying.look(order_id=placed.order.id, now=now).status == "CONFIRMED"
+
+
 @pytest.mark.parametrize(("keeps", "status"), [(False, "REJECTED"), (True, "PENDING")])
 def test_an_order_whose_customer_cannot_be_sent_to_their_bank_is_declined(
     gateway: ScriptedGateway,  # noqa: F811

@@ -106,7 +106,10 @@ class PlacingView(APIView):
         if order.asynchronous:
             headers["Preference-Applied"] = "respond-async"
         token: Any = UNSET
-        if caller_of(request) is None:
+        caller = caller_of(request)
+        # Staff who took a guest's order by telephone pass the token on.
+        is_taken = caller is not None and order.customer_id is None and order.placed_by == caller.id
+        if caller is None or is_taken:
             token = headers[ORDER_TOKEN] = order_token(order.id)
             headers["Cache-Control"] = "no-store"
         if (refusal := placed.refusal()) is not None:
@@ -176,7 +179,8 @@ class Orders(PlacingView):
             "it is decided soon after; so it is if the payment's outcome does not come in time; "
             "with a `payment.action_url` once the customer has confirmed the payment there.\n\n"
             "Without a token it is a guest's order, which takes an `email`: `order_token` is what "
-            "it is read with. Staff who may take orders for others name the `customer_id`."
+            "it is read with. Staff who may take orders for others name the `customer_id`, null "
+            "for a guest, whom they tell the `order_token`. Guests do not pay by `invoice`."
         ),
         body=serializers.PlaceOrder,
         responses={201: serializers.Order, 202: serializers.Order},
@@ -348,6 +352,34 @@ class OrderPayment(PlacingView):
             now=clock.now(),
         )
         return self.answer_placed(request, placed)
+
+
+class OrderPaymentRefresh(APIView):
+    scopes = {"POST": OrGuest("orders.read_own", credential="orderToken")}
+    rate = {"POST": "checkout"}
+
+    @operation(
+        summary="Ask how the payment of an order stands",
+        description=(
+            "For when the customer is back from confirming it (3-D Secure), before the gateway's "
+            "notification is there: the gateway is asked, and the order decided by what it says. "
+            "202 while it is PENDING. Harmless to repeat."
+        ),
+        responses={200: serializers.Order, 202: serializers.Order},
+        errors=[errors.OrderNotFound, payments.PaymentsUnavailable],
+        etag=True,
+    )
+    def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
+        seen = order_for(request, order_id, everybody="orders.read")
+        order = paying.look(order_id=seen.id, now=clock.now())
+        payment = queries.payments_of([order])[order.id]
+        return self.answer(
+            serializers.Order.of(
+                order, payment_status=payment.status, action_url=payment.action_url
+            ),
+            status=202 if order.is_undecided else 200,
+            etag=version_of(order, payment.status),
+        )
 
 
 class OrderCancellation(APIView):
