@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from config.contexts import CONTEXTS
 from domains.pricing.queries import terms
+from infrastructure.database.contexts import aliases
 from tests.support.sql import watch
 from tests.support.stack.shop import Shop
 
@@ -49,6 +50,30 @@ def _watched_statements() -> Iterator[None]:
         install(connection)
     yield
     connection_created.disconnect(dispatch_uid="watched-statements")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Tables of tests are filled and emptied all the time. Statistics that are taken in between
+    would have statements over many rows planned for none, so nobody takes any."""
+    with django_db_blocker.unblock():
+        for alias in aliases():
+            with connections[alias].cursor() as cursor:
+                cursor.execute(_NO_STATISTICS)
+
+
+_NO_STATISTICS = """
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN
+        SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    LOOP
+        EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = false)', name);
+    END LOOP;
+END $$
+"""
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from infrastructure import clock
+from infrastructure.database.contexts import aliases, connection_at
 from infrastructure.errors import DomainError, Transient
 from infrastructure.observability import correlation
 from infrastructure.operations import leases, registry, stopping
@@ -61,11 +63,28 @@ def carry_out(
         on_progress=on_progress,
     )
     try:
-        with correlation.bind(correlation_id=str(operation.id)):
+        with correlation.bind(correlation_id=str(operation.id)), _planned_anew():
             return _run(operation, work, now)
     except LostLease:
         logger.warning("operation_taken_over", extra={"operation": str(operation.id)})
         return False
+
+
+@contextmanager
+def _planned_anew() -> Iterator[None]:
+    """No statement of long work is prepared: it fills tables, and a plan that was made while they
+    were empty would read them from end to end for every row."""
+    connections = [connection_at(alias) for alias in aliases()]
+    before = []
+    for connection in connections:
+        connection.ensure_connection()
+        before.append((connection.connection, connection.connection.prepare_threshold))
+        connection.connection.prepare_threshold = None
+    try:
+        yield
+    finally:
+        for opened, threshold in before:
+            opened.prepare_threshold = threshold
 
 
 def _run(operation: Operation, work: Work, now: Callable[[], datetime]) -> bool:

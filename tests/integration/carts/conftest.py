@@ -10,6 +10,7 @@ from tests.support.carts import forget_all
 
 @pytest.fixture(autouse=True)
 def _no_carts() -> Iterator[None]:
+    forget_all()
     yield
     forget_all()
 

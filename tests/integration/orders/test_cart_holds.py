@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _no_carts() -> Iterator[None]:
+    forget_all()
     yield
     forget_all()
 

@@ -32,6 +32,7 @@ ADDRESS = {name: text for name, text in orders.ADDRESS.items() if text}
 
 @pytest.fixture(autouse=True)
 def _no_carts() -> Iterator[None]:
+    forget_all()
     yield
     forget_all()
 
