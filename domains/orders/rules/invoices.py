@@ -120,7 +120,7 @@ def _credit(due: Due, told: list[_Left], gross: int, quantity: int) -> None:
         taken = min(gross, left.gross_minor)
         if not taken:
             continue
-        pieces = quantity if taken == gross else min(quantity, left.quantity)
+        pieces = min(quantity, left.quantity)
         before = _tax_share(invoiced, invoiced.gross_minor - left.gross_minor)
         after = _tax_share(invoiced, invoiced.gross_minor - left.gross_minor + taken)
         due.credits.setdefault(invoice_id, []).append(
