@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +50,7 @@ class DoingForm(ServiceForm):
     token = forms.UUIDField(widget=forms.HiddenInput)
 
 
-class Doing:
+class Doing(ABC):
     """Something that can be done to an order. Subclasses fill the form, and say what it is."""
 
     what: ClassVar[str]
@@ -81,9 +82,9 @@ class Doing:
         """Raises what the service would refuse."""
         return Comes(sentences=(self.title,))
 
+    @abstractmethod
     def carry_out(self) -> str:
         """Call the service. Returns what was done, as the end of a sentence."""
-        raise NotImplementedError
 
     @property
     def said(self) -> dict[str, Any]:
