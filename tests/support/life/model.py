@@ -74,11 +74,7 @@ class Life(Sent):
         of_shipping = 0
         room = max(self.shipping - self.shipping_refunded, 0)
         if is_for_all:
-            over = self.kept
-            for place, line in self.lines.items():
-                shares[place] = min(over, line.refundable)
-                over -= shares[place]
-            of_shipping = min(over, room)
+            shares, of_shipping = self._spread(self.kept)
             gives = self.kept
         elif amount is not None:
             gives = amount
@@ -102,6 +98,11 @@ class Life(Sent):
             gives = sum(shares.values()) + of_shipping
         if not 0 < gives <= self.kept:
             return "refund_exceeds_payment"
+        is_for_parts = not is_for_all and amount is None
+        if is_for_parts and self.for_goods < self._due(gives_back=shares, shipping=of_shipping):
+            return "refund_exceeds_payment"
+        of_parts = sum(shares.values()) + of_shipping
+        never_due = min(gives - of_parts, max(self.for_goods - self.total, 0))
 
         def then() -> None:
             for place, share in shares.items():
@@ -109,6 +110,7 @@ class Life(Sent):
             for place, count in chosen.items():
                 self.lines[place].refunded_units += count
             self.shipping_refunded += of_shipping
+            self.less += never_due
             if parcel is not None:
                 self.parcels[parcel].state = "REFUNDED"
             self._done()

@@ -78,10 +78,26 @@ class Parcel:
 
 @dataclass
 class Step:
-    """What is being done to an order. gives: what waits for a second person, if anything."""
+    """What is being done to an order. gives: so much of its money goes back."""
 
     carry_out: Callable[[Mood], str | None]
+    gives: int = 0
     awaits_approval: bool = False
+    is_approved: bool = False
+
+
+@dataclass
+class Drop:
+    """An order gets cheaper. lines and shipping: what was refunded before of what is gone."""
+
+    gives: int
+    lines: dict[int, int]
+    shipping: int
+    at_large: int
+
+    @property
+    def set_off(self) -> int:
+        return sum(self.lines.values()) + self.shipping + self.at_large
 
 
 @dataclass

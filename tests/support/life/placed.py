@@ -39,7 +39,8 @@ class Placed:
     authorised: int = 0
     captured: int = 0
     refunded: int = 0
-    less: int = 0  # of refunded, what was given back since the total fell
+    less: int = 0  # of refunded, what lowers no price: the total fell, or it was never due
+    alone: int = 0  # what staff gave back with nobody else agreeing
     shipping_refunded: int = 0
     is_cancelling: bool = False
     pay_until: datetime | None = None
@@ -185,8 +186,8 @@ class Placed:
     # Steps
 
     def _begin(self, gives: int, carry_out: Callable[[Mood], str | None], mood: Mood) -> str | None:
-        self.step = Step(carry_out)
-        if gives > APPROVAL_ABOVE:
+        self.step = Step(carry_out, gives)
+        if gives and gives + self.alone > APPROVAL_ABOVE:
             self.step.awaits_approval = True
             return None
         return carry_out(mood)
@@ -199,7 +200,7 @@ class Placed:
             return None
         if by_same:
             return "second_person_required"
-        self.step.awaits_approval = False
+        self.step.awaits_approval, self.step.is_approved = False, True
         return self.step.carry_out(mood)
 
     def _move(
@@ -235,10 +236,15 @@ class Placed:
         self.shop.unheard.append(move if mood.agrees else nothing)
         return None
 
-    def _done(self) -> None:
+    def _succeeded(self) -> None:
+        if self.step is not None and not self.step.is_approved:
+            self.alone += self.step.gives
         self.step = None
+
+    def _done(self) -> None:
+        self._succeeded()
         is_sent = self.is_sent and not self.is_open
-        if self.status == "CONFIRMED" and is_sent and self.captured >= self.total:
+        if self.status == "CONFIRMED" and is_sent and self.for_goods >= self.total:
             self.status = "COMPLETED"
 
     def _units(self, units: Mapping[int, int] | None, left: Mapping[int, int]) -> dict[int, int]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from tests.support.life.bank import Mood
 from tests.support.life.parts import Plan
-from tests.support.life.placed import Placed, nothing
+from tests.support.life.placed import nothing
+from tests.support.life.priced import Priced
 
 
 @dataclass
-class Sent(Placed):
+class Sent(Priced):
     def fulfil(self, units: Mapping[int, int] | None, captures: bool, mood: Mood) -> str | None:
         if self.status != "CONFIRMED":
             return "order_not_fulfillable"
@@ -21,10 +22,7 @@ class Sent(Placed):
             chosen = self._units(units, {place: line.open for place, line in self.lines.items()})
         except ValueError:
             return "too_many_units"
-        due = self.shipping + sum(
-            line.worth(line.sent + chosen.get(place, 0)) for place, line in self.lines.items()
-        )
-        takes = max(min(due, self.total) - self.for_goods, 0) if captures else 0
+        takes = max(self._due(sends=chosen) - self.for_goods, 0) if captures else 0
         wanted = self.goods(chosen)
 
         def lacks() -> bool:
@@ -102,14 +100,17 @@ class Sent(Placed):
             for place, count in chosen.items()
             for line in (self.lines[place],)
         }
-        gives = min(
-            self._too_much_for(self.total - sum(cheaper.values())),
-            sum(min(less, self.lines[place].refundable) for place, less in cheaper.items()),
-        )
+        left = {
+            place: line.worth(line.standing - chosen.get(place, 0))
+            for place, line in self.lines.items()
+        }
+        drop = self._drop(left, self.shipping, self.total - sum(cheaper.values()))
+        gives = drop.gives
         if gives and not refund:
             return "payment_captured"
 
         def then() -> None:
+            self._set_off(drop, chosen)
             for place, count in chosen.items():
                 self.lines[place].cancelled += count
                 self.shop.stock[self.lines[place].sku].held -= count
@@ -123,9 +124,6 @@ class Sent(Placed):
             mood,
         )
 
-    def _too_much_for(self, total: int) -> int:
-        return min(max(self.for_goods - total, 0), self.kept)
-
     def cancel(self, refund: bool, mood: Mood) -> str | None:
         if refund and self.kept:
             if self.status != "CONFIRMED" or self.is_sent:
@@ -135,7 +133,7 @@ class Sent(Placed):
             gives = self.kept
 
             def then() -> None:
-                self.step = None
+                self._succeeded()
                 self.status = "CANCELLED"
                 self._end()
 
@@ -183,14 +181,22 @@ class Sent(Placed):
         named = {plan.lines[place].sku for place in plan.named if place in plan.lines}
         if any(more[sku] > max(self.shop.stock[sku].free, 0) for sku in named):
             return "out_of_stock"
-        rises = plan.total > self.authorised - self.captured + self.for_goods
+        left = {place: line.amount for place, line in plan.lines.items()}
+        if any(line.refunded > left.get(place, 0) for place, line in self.lines.items()):
+            return "line_refunded"
+        drop = self._drop(left, plan.shipping, plan.total)
+        gives = drop.gives
+        rises = plan.total > self.authorised - self.less - gives - drop.set_off
         if rises and self.captured:
             return "payment_captured"
-        gives = self._too_much_for(plan.total)
+        fewer = {
+            place: line.standing - (plan.lines[place].quantity if place in plan.lines else 0)
+            for place, line in self.lines.items()
+        }
 
         def release() -> None:
             self.less += gives
-            self.step = None
+            self._succeeded()
 
         def apply(mood: Mood) -> str | None:
             if any(n > 0 and n > self.shop.stock[sku].free for sku, n in more.items()):
@@ -198,6 +204,7 @@ class Sent(Placed):
                 return "out_of_stock"
             for sku, count in more.items():
                 self.shop.stock[sku].held += count
+            self._set_off(drop, fewer)
             for place, line in plan.lines.items():
                 if (known := self.lines.get(place)) is not None:
                     line.refunded, line.refunded_units = known.refunded, known.refunded_units
