@@ -54,10 +54,10 @@ db-shell: venv ## Open psql on the running shop's database.
 	@$(RUNNING) $(BIN)/python manage.py dbshell
 
 test: venv ## Run the tests on servers of their own, in about ten minutes. ARGS goes to pytest.
-	@$(TESTED) $(BIN)/python -m pytest -n 2 -m "not long" $(ARGS)
+	@$(TESTED) $(BIN)/python -m pytest -n 3 -m "not long" $(ARGS)
 
 test-split: venv ## The same with one database per context.
-	@$(STACK) exec --split -- $(BIN)/python -m pytest -n 2 -m "not long" $(ARGS)
+	@$(STACK) exec --split -- $(BIN)/python -m pytest -n 3 -m "not long" $(ARGS)
 
 test-long: venv ## Run the tests that take minutes each.
 	@$(TESTED) $(BIN)/python -m pytest -m long --timeout 1800 $(ARGS)

@@ -91,7 +91,10 @@ def unavailable_for_s(name: str) -> int:
 
 
 def disconnect() -> None:
-    """Forget the adapters; the next use makes them anew."""
+    """Forget the adapters and close their connections; the next use makes them anew."""
+    for gateway in _connected.values():
+        if isinstance(gateway, GuardedGateway):
+            gateway.close()
     _connected.clear()
 
 

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from infrastructure.screens import ReadOnlyAdmin
+from infrastructure.screens import DateRangeFilter, ReadOnlyAdmin
 from tests.support.factories import products, users
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,12 @@ def parameters(screen: Any) -> list[str]:
     found = ["q", "o", "p", "all", "parent", "id__exact"]
     for each in screen.list_filter:
         name = each[0] if isinstance(each, tuple) else each
-        found.append(f"{name}__exact" if isinstance(name, str) else name.parameter_name)
+        if isinstance(name, str):
+            found.append(f"{name}__exact")
+        elif issubclass(name, DateRangeFilter):
+            found += [f"{name.field}_since", f"{name.field}_until"]
+        else:
+            found.append(name.parameter_name)
     return found
 
 

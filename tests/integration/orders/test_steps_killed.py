@@ -102,7 +102,13 @@ def kill_and_recover(command: str, life: int, now: datetime) -> bool:
 
 # After the step is written: in the middle of what it does elsewhere.
 @pytest.mark.parametrize(
-    ("command", "life"), [("fulfil", 7), ("edit", 9), ("cancel", 6), ("refund", 8)]
+    ("command", "life"),
+    [
+        ("fulfil", 7),
+        ("refund", 8),
+        pytest.param("edit", 9, marks=pytest.mark.long),
+        pytest.param("cancel", 6, marks=pytest.mark.long),
+    ],
 )
 def test_a_command_that_was_killed_is_carried_on(now: datetime, command: str, life: int) -> None:
     assert kill_and_recover(command, life, now)

@@ -104,7 +104,7 @@ def unowned_authorisations(shop: Shop) -> list[str]:
         shop.query(
             "orders",
             "SELECT number, total_minor FROM orders_order"
-            " WHERE status = 'CONFIRMED' AND payment_method = 'card'",
+            " WHERE status IN ('CONFIRMED', 'COMPLETED') AND payment_method = 'card'",
         )
     )
     return [f"held without an order: {one}" for one in held - owed] + [
@@ -126,7 +126,8 @@ def effects_that_differ(shop: Shop) -> list[str]:
         "orders",
         "SELECT count(*) FILTER (WHERE status = 'REJECTED'),"
         " count(*) FILTER (WHERE status = 'CANCELLED'),"
-        " coalesce(sum(total_minor) FILTER (WHERE status = 'CONFIRMED'), 0) FROM orders_order",
+        " coalesce(sum(total_minor) FILTER (WHERE status IN ('CONFIRMED', 'COMPLETED')), 0)"
+        " FROM orders_order",
     )
     names = ("orders rejected", "orders cancelled", "turnover in minor units")
     return [

@@ -63,6 +63,8 @@ class Shop:
                 options=options, urls=stack.urls, credentials=credentials, gateway_port=gateway_port
             ),
             "FILES_DIR": str(self.layout.local / "files"),
+            # The gateways of tests are slow. Else who finds the place taken waits for a worker.
+            "PAYMENT_GATEWAY_MAX_WAIT_SECONDS": "1.5",
         }
         self._split = split
         self._stack = stack
