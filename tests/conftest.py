@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connections
 from django.db.backends.signals import connection_created
+from hypothesis import settings as hypothesis
 from xdist.scheduler import LoadScopeScheduling
 
 from config.contexts import CONTEXTS
@@ -15,6 +16,10 @@ from domains.pricing.queries import terms
 from infrastructure.database.contexts import aliases
 from tests.support.sql import watch
 from tests.support.stack.shop import Shop
+
+# Rules are tried on so many examples, unless a test says how many.
+hypothesis.register_profile("quick", max_examples=40)
+hypothesis.load_profile("quick")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -43,6 +43,7 @@ DECLINED_AFTER_ALL = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("normal_gateway")
 def test_an_order_whose_process_was_killed_at_any_step_is_decided_without_its_client(
     shop: Shop, buyer: Buyer, other_buyer: Buyer, goods: list[str]

@@ -53,6 +53,7 @@ def test_of_many_additions_none_is_lost(carts, now):
     assert len(events_of(cart.id)) == found.version
 
 
+@pytest.mark.long
 def test_processes_lose_nothing_either(carts, now):
     cart = guest_cart(now)
     command = [sys.executable, "-m", "tests.support.carts_process"]

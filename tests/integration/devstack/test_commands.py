@@ -67,7 +67,8 @@ def test_every_context_gets_a_database_of_its_own_when_asked(tmp_path: Path) -> 
         *[sys.executable, "-c", script],
     )
     assert result.stdout.splitlines()[-1] == (
-        "kontor_orders kontor_payments kontor_products kontor_reporting kontor_users"
+        "kontor_carts kontor_orders kontor_payments kontor_pricing kontor_products"
+        " kontor_reporting kontor_users"
     )
 
 

@@ -304,6 +304,7 @@ def test_every_gateway_that_was_used_is_compared_once_a_day(
     services.reconcile_due(now=now)
     assert compared_at() == {"scripted": now}
     gateway_process.start()
+    connect_anew("simulated")
     soon = now + timedelta(hours=1)
     services.reconcile_due(now=soon)
     assert (compared_at(), len(seen)) == ({"scripted": now, "simulated": soon}, 1)

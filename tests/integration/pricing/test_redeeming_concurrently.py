@@ -109,6 +109,7 @@ def process(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.long
 def test_buyers_in_several_processes_share_what_there_is(now: datetime) -> None:
     pricing.coupon("HOT", now=now, usage_limit=10)
     processes = [process("redeem", "50", "4", now.isoformat()) for _ in range(2)]

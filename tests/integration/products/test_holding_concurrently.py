@@ -91,6 +91,7 @@ def bought_by(processes: list[subprocess.Popen[str]]) -> tuple[int, int]:
     return sum(int(held) for held, _ in printed), sum(int(asked) for _, asked in printed)
 
 
+@pytest.mark.long
 def test_buyers_in_several_processes_share_what_there_is(now: datetime) -> None:
     products.stocked({"HOT": 100}, now=now)
     processes = [buyers(100, threads=4, now=now) for _ in range(3)]

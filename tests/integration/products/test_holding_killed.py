@@ -24,7 +24,9 @@ from tests.support.stock import assert_books_are_right
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
 
-@pytest.mark.parametrize("after", [1, 3, 8])
+@pytest.mark.parametrize(
+    "after", [pytest.param(1, marks=pytest.mark.long), 3, pytest.param(8, marks=pytest.mark.long)]
+)
 def test_what_the_killed_job_left_is_freed_by_the_next_and_nothing_twice(
     now: datetime, after: int
 ) -> None:

@@ -138,6 +138,7 @@ def is_over_after_sweeping(operation: Operation) -> bool:
     return is_over(operation)
 
 
+@pytest.mark.long
 def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_back() -> None:
     with worker() as told:
         with door_held():
