@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.environment import HOST
+from devstack.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,12 +61,6 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

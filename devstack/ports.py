@@ -61,6 +61,13 @@ def _by_whom(port: int) -> str:
     return ""
 
 
+def free_port() -> int:
+    """A port for a server that is about to start."""
+    while not is_free(port := random.randrange(_FIRST, _LAST)):  # noqa: S311
+        pass
+    return port
+
+
 class RememberedPorts:
     """One port for each name, the same at every start as long as nobody else has taken it."""
 
@@ -74,7 +81,7 @@ class RememberedPorts:
             return self._chosen[name]
         port = self._ports.get(name)
         while port is None or port in self._chosen.values() or not is_free(port):
-            port = random.randrange(_FIRST, _LAST)  # noqa: S311
+            port = free_port()
         self._chosen[name] = port
         if self._ports.get(name) != port:
             self._ports[name] = port

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from devstack.ports import free_port
+
 MODULE = "github.com/stripe/stripe-mock@v0.203.0"
 TOOLS = Path(__file__).resolve().parent.parent.parent / ".local" / "tools"
 PATIENCE_S = 30
@@ -32,16 +34,14 @@ def reason_to_skip() -> str:
 def running() -> Iterator[str]:
     """The address of a stripe-mock of one's own."""
     binary = _built()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [binary, "-http-addr", f"127.0.0.1:{port}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        _until_it_listens(port)
+        _until_it_listens(process, port)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()
@@ -69,12 +69,13 @@ def _binary() -> Path:
     return TOOLS / MODULE.rpartition("@")[2] / "stripe-mock"
 
 
-def _until_it_listens(port: int) -> None:
+def _until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
+            assert process.poll() is None, f"stripe-mock ended with code {process.returncode}"
             assert time.monotonic() < deadline, "stripe-mock did not start"
             time.sleep(0.02)

