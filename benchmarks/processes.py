@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.environment import HOST
+from devstack.options import Options
 from devstack.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,10 +25,11 @@ def serving(
     application: str, *, logs: Path, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A WSGI application as the web role is run everywhere, on a port of its own."""
-    port = free_port()
+    port, options = free_port(), Options.read(os.environ)
+    environment = {"WEB_THREADS": str(options.web_threads), **environment}
     command = [
-        *["-m", "granian", "--interface", "wsgi", application],
-        *["--host", HOST, "--port", str(port), "--workers", "2", "--blocking-threads", "2"],
+        *["-m", "granian", "--interface", "wsgi", application, "--host", HOST, "--port", str(port)],
+        *["--workers", str(options.web_workers), "--blocking-threads", str(options.web_threads)],
         *["--blocking-threads-idle-timeout", "600", "--workers-kill-timeout", "5"],
     ]
     with tempfile.TemporaryDirectory(prefix="metrics-") as metrics:

@@ -15,6 +15,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     web_workers: int = 2
+    web_threads: int = 4
     given: Mapping[str, str] = field(default_factory=dict)
     """Servers that replace embedded ones, by variable."""
 
@@ -24,6 +25,7 @@ class Options:
             host=environ.get("HOST") or cls.host,
             port=_whole_number(environ, "PORT", cls.port, 1, 65535),
             web_workers=_whole_number(environ, "WEB_WORKERS", cls.web_workers, 1, 64),
+            web_threads=_whole_number(environ, "WEB_THREADS", cls.web_threads, 1, 64),
             given={name: environ[name] for name in SERVICE_VARIABLES if environ.get(name)},
         )
 

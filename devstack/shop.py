@@ -62,7 +62,11 @@ def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[P
         Program(
             "web",
             web.command(options, grace_seconds=5),
-            {"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)},
+            {
+                "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics),
+                # The settings count by it how many calls to the gateway one process may have.
+                "WEB_THREADS": str(options.web_threads),
+            },
             ready_url=f"{options.base_url}/health/live",
         ),
         Program("relay", _manage("relay_outbox"), {"METRICS_PORT": str(ports["relay_metrics"])}),

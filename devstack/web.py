@@ -17,7 +17,8 @@ def command(options: Options, *, grace_seconds: int) -> list[str]:
     return [
         *[sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"],
         *["--host", options.host, "--port", str(options.port)],
-        *["--workers", str(options.web_workers), "--blocking-threads", "2"],
+        *["--workers", str(options.web_workers)],
+        *["--blocking-threads", str(options.web_threads)],
         # A thread that granian ends for being idle takes its database connections with it.
         *["--blocking-threads-idle-timeout", "600"],
         *["--no-ws", "--respawn-failed-workers", "--respawn-interval", "1"],
@@ -32,7 +33,7 @@ def make_metrics_folder(path: Path) -> None:
 
 
 def main() -> NoReturn:
-    """Become the web server. HOST, PORT and WEB_WORKERS as for `make run`."""
+    """Become the web server. HOST, PORT, WEB_WORKERS and WEB_THREADS as for `make run`."""
     try:
         options = Options.read(os.environ)
     except StackError as error:
@@ -40,6 +41,8 @@ def main() -> NoReturn:
     # Memory, which every container has here and which is gone with it.
     folder = os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", "/dev/shm/metrics")  # noqa: S108
     make_metrics_folder(Path(folder))
+    # The settings count by it how many calls to the gateway one process may have.
+    os.environ["WEB_THREADS"] = str(options.web_threads)
     web = command(options, grace_seconds=20)
     os.execv(web[0], web)  # noqa: S606
 

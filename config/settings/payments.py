@@ -17,12 +17,11 @@ PAYMENT_GATEWAY_URL = env.text("PAYMENT_GATEWAY_URL", _unless_stripe)
 PAYMENT_GATEWAY_SECRET = env.text("PAYMENT_GATEWAY_SECRET", _unless_stripe)
 PAYMENT_GATEWAY_CONNECT_TIMEOUT = env.number("PAYMENT_GATEWAY_CONNECT_TIMEOUT", 1.0)
 PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
-# Calls to the gateway at a time in one process. A web process has two threads, and one of them is
-# left for everything else, however slow the gateway is.
-PAYMENT_GATEWAY_CONCURRENCY = env.integer(
-    "PAYMENT_GATEWAY_CONCURRENCY", 1 if env.text("ROLE", "") == "web" else 8
-)
-# How long a call waits for its place among them, before it is left to a worker. It keeps the other
+# Calls to the gateway at a time in one process. One thread of a web process is left for everything
+# else, however slow the gateway is.
+_threads = env.integer("WEB_THREADS", 2) - 1 if env.text("ROLE", "") == "web" else 8
+PAYMENT_GATEWAY_CONCURRENCY = env.integer("PAYMENT_GATEWAY_CONCURRENCY", max(_threads, 1))
+# How long a call waits for its place among them, before it is left to a worker. It keeps the last
 # thread for as long.
 PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 0.25)
 env.require(PAYMENT_GATEWAY_CONCURRENCY >= 1, "PAYMENT_GATEWAY_CONCURRENCY must be 1 or more")

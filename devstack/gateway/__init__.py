@@ -9,7 +9,7 @@ notify twice and late.
     POST /authorisations  {"key", "amount_minor", "currency", "reference", "token", "return_url"?,
                            "keep"?} or "saved_method" instead of the token
     POST /captures        {"key", "authorisation", "amount_minor"}
-    POST /voids           {"key", "authorisation"}
+    POST /voids           {"key", "authorisation", "rest"?}   rest: of what was captured in part
           -> 200 {"id", "key", "kind", "status": "succeeded" | "refused" | "action_required",
                   "code", "authorisation", "amount_minor", "currency", "at", "action_url", "kept"}
              409 when the key was used for another request

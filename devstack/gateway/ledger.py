@@ -49,6 +49,8 @@ class Capture(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
 class Void(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     key: Key
     authorisation: str
+    # Let go of what was not captured, beside what was.
+    rest: bool = False
 
 
 class Refund(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -193,7 +195,7 @@ class Ledger:
             key="",
             fingerprint="",
             at=time.time(),
-            **self._follow_up(kind, authorisation, amount_minor),
+            **self._follow_up(kind, authorisation, amount_minor, rest=kind == "void"),
         )
         self._write(operation)
         return operation
@@ -247,7 +249,7 @@ class Ledger:
             case Capture():
                 return self._follow_up("capture", request.authorisation, request.amount_minor)
             case Void():
-                return self._follow_up("void", request.authorisation, 0)
+                return self._follow_up("void", request.authorisation, 0, rest=request.rest)
             case Refund():
                 return self._follow_up("refund", request.authorisation, request.amount_minor)
 
@@ -285,7 +287,9 @@ class Ledger:
             else None,
         }
 
-    def _follow_up(self, kind: str, reference: str, amount_minor: int) -> dict[str, Any]:
+    def _follow_up(
+        self, kind: str, reference: str, amount_minor: int, *, rest: bool = False
+    ) -> dict[str, Any]:
         authorisation = self._authorisations.get(reference)
         waiting = self.waiting(reference)
         of: Authorisation | Operation | None = authorisation or waiting
@@ -294,7 +298,9 @@ class Ledger:
         elif authorisation is None:
             code = "unknown_authorisation"
         elif kind == "void":
-            code = "already_captured" if authorisation.captured_minor else ""
+            left = authorisation.amount_minor - authorisation.captured_minor
+            is_captured = authorisation.captured_minor and not (rest and left)
+            code = "already_captured" if is_captured else ""
         elif kind == "refund":
             left = authorisation.captured_minor - authorisation.refunded_minor
             code = "amount_too_large" if amount_minor > left else ""

@@ -15,7 +15,7 @@ def test_every_role_runs_and_web_gets_a_fresh_folder_for_its_metrics(tmp_path: P
     layout = Layout(local=tmp_path, shared=tmp_path)
     layout.metrics.mkdir()
     (layout.metrics / "counter_1.db").touch()
-    options = Options(port=8123, web_workers=3)
+    options = Options(port=8123, web_workers=3, web_threads=6)
     roles = shop.roles(options=options, layout=layout, ports=RememberedPorts(layout.ports))
     assert [role.name for role in roles] == [
         "gateway",
@@ -26,11 +26,14 @@ def test_every_role_runs_and_web_gets_a_fresh_folder_for_its_metrics(tmp_path: P
         "beat",
     ]
     web = roles[1]
-    assert web.environment == {"PROMETHEUS_MULTIPROC_DIR": str(layout.metrics)}
+    assert web.environment == {
+        "PROMETHEUS_MULTIPROC_DIR": str(layout.metrics),
+        "WEB_THREADS": "6",
+    }
     assert list(layout.metrics.iterdir()) == []
     assert web.ready_url == "http://127.0.0.1:8123/health/live"
     command = " ".join(web.command)
-    assert "--port 8123 --workers 3 --blocking-threads 2 " in command
+    assert "--port 8123 --workers 3 --blocking-threads 6 " in command
     assert "--respawn-failed-workers" in command
 
 

@@ -15,7 +15,7 @@ from devstack.layout import ROOT
 GRANIAN = """
 import json, os, sys
 folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
-print(json.dumps([sys.argv[1:], folder, os.listdir(folder)]))
+print(json.dumps([sys.argv[1:], folder, os.listdir(folder), os.environ["WEB_THREADS"]]))
 """
 
 
@@ -46,12 +46,13 @@ def start(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_the_server_has_the_workers_that_the_environment_names_and_no_old_metrics(
     folder: Path,
 ) -> None:
-    result = start(folder, HOST="0.0.0.0", PORT="8123", WEB_WORKERS="5")
-    arguments, metrics, left = json.loads(result.stdout)
+    result = start(folder, HOST="0.0.0.0", PORT="8123", WEB_WORKERS="5", WEB_THREADS="3")
+    arguments, metrics, left, threads = json.loads(result.stdout)
     assert " ".join(arguments).startswith(
         "--interface wsgi config.wsgi:application --host 0.0.0.0 --port 8123 --workers 5 "
+        "--blocking-threads 3 "
     )
-    assert (metrics, left) == (str(folder / "metrics"), [])
+    assert (metrics, left, threads) == (str(folder / "metrics"), [], "3")
 
 
 def test_a_number_of_workers_that_is_none_ends_the_start_with_a_sentence(folder: Path) -> None:
