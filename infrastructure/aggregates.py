@@ -8,10 +8,7 @@ an aggregate and forget its events.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
-from functools import cache
 from itertools import groupby
-from operator import itemgetter
 from typing import Any, ClassVar, NoReturn, Self
 from uuid import UUID
 
@@ -19,6 +16,7 @@ from django.db import models, router
 
 from infrastructure.database.contexts import connection_at, note_write
 from infrastructure.database.statement import Statement, stored_fields
+from infrastructure.database.tracked import Tracked
 from infrastructure.errors import DomainError
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
@@ -32,104 +30,6 @@ class ConcurrentModification(DomainError):
     """Somebody else saved the aggregate since it was loaded. Nothing was written."""
 
     code, status, title = "stale_version", 412, "The resource was changed by someone else"
-
-
-class Tracked(models.Model):
-    """Knows which of its fields differ from what the database holds."""
-
-    class Meta:
-        abstract = True
-
-    @classmethod
-    def from_db(cls, db: Any, field_names: Any, values: Any, **options: Any) -> Self:
-        row = super().from_db(db, field_names, values, **options)
-        row._remember()
-        return row
-
-    def refresh_from_db(
-        self,
-        using: str | None = None,
-        fields: Iterable[str] | None = None,
-        from_queryset: models.QuerySet[Self] | None = None,
-    ) -> None:
-        super().refresh_from_db(using, fields, from_queryset)
-        before = self.__dict__.get("_stored", {})
-        self._remember()
-        if fields is not None:  # as when a deferred field is read: other changes stay changes
-            read = set(fields)
-            self.__dict__["_stored"] |= {n: old for n, old in before.items() if n not in read}
-
-    def _remember(self) -> None:
-        # Only columns: copying __dict__ whole would copy the loaded children as well.
-        values = self.__dict__
-        names, get_all, may_change = _remembered(type(self))
-        try:
-            stored = dict(zip(names, get_all(values), strict=True))
-        except KeyError:  # some are deferred
-            stored = {name: values[name] for name in names if name in values}
-        for name in may_change:
-            if isinstance(value := stored.get(name), _MUTABLE):
-                # Most of them are empty, and a deep copy finds that out slowly.
-                stored[name] = deepcopy(value) if value else type(value)()
-        values["_stored"] = stored
-
-    def _changed_fields(self) -> tuple[models.Field[Any, Any], ...]:
-        values, stored = self.__dict__, self.__dict__["_stored"]
-        for field in _computed_fields(type(self)):
-            if field.attname in values:
-                field.pre_save(self, add=False)  # follows another field, as a blind index does
-        return tuple(
-            field
-            for field, name, always in _written_fields(type(self))
-            if name in values  # else deferred, so not changed
-            and (
-                always
-                # Mostly it is the very same object.
-                or ((old := stored.get(name, _MISSING)) is not values[name] and old != values[name])
-            )
-        )
-
-
-_MISSING = object()
-_MUTABLE = (list, dict)
-# Fields whose values cannot be changed in place.
-_SCALAR = {
-    models.BigIntegerField,
-    models.BooleanField,
-    models.CharField,
-    models.DateTimeField,
-    models.ForeignKey,
-    models.IntegerField,
-    models.PositiveIntegerField,
-    models.PositiveSmallIntegerField,
-    models.TextField,
-    models.UUIDField,
-}
-
-
-@cache
-def _remembered(
-    model: type[models.Model],
-) -> tuple[tuple[str, ...], Callable[[dict[str, Any]], tuple[Any, ...]], tuple[str, ...]]:
-    """The attributes of the columns, what gets them all, and those whose values may change in
-    place."""
-    fields = model._meta.concrete_fields
-    names = tuple(field.attname for field in fields)
-    may_change = tuple(field.attname for field in fields if type(field) not in _SCALAR)
-    return names, itemgetter(*names), may_change
-
-
-@cache
-def _computed_fields(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
-    return tuple(f for f in stored_fields(model) if getattr(f, "computed", False))
-
-
-@cache
-def _written_fields(
-    model: type[models.Model],
-) -> tuple[tuple[models.Field[Any, Any], str, bool], ...]:
-    """Each field, its attribute, and whether every save writes it."""
-    return tuple((f, f.attname, getattr(f, "auto_now", False)) for f in stored_fields(model))
 
 
 class AggregateQuerySet(models.QuerySet[Any]):
@@ -189,7 +89,7 @@ class AggregateQuerySet(models.QuerySet[Any]):
         if any(root._state.adding for root in stored):
             raise TypeError("New aggregates are added, not saved.")
         if len(stored) == 1:
-            fields = stored[0]._changed_fields
+            fields = stored[0].changed_fields
             _write(
                 stored,
                 (),
@@ -322,11 +222,11 @@ class AggregateRoot(Tracked):
         not changed."""
         if self._state.adding or self.__dict__.get("_events") or self.__dict__.get("_along"):
             return True
-        if any(not getattr(field, "auto_now", False) for field in self._changed_fields()):
+        if any(not getattr(field, "auto_now", False) for field in self.changed_fields()):
             return True
         return any(
             {child.pk for child in self.__dict__[name]} != self.__dict__[f"_{name}_stored"]
-            or any(child._changed_fields() for child in self.__dict__[name])
+            or any(child.changed_fields() for child in self.__dict__[name])
             for name in self.owned
             if name in self.__dict__
         )
@@ -352,7 +252,7 @@ class AggregateRoot(Tracked):
                 lambda statement: statement.insert_roots([self], unless_exists=unless_exists),
             )
         else:
-            fields = self._changed_fields
+            fields = self.changed_fields
             _write([self], also, lambda statement: statement.update_root(self, fields()))
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
@@ -360,7 +260,7 @@ class AggregateRoot(Tracked):
 
 
 def _changed_in_any(roots: Sequence[AggregateRoot]) -> tuple[models.Field[Any, Any], ...]:
-    changed = {field for root in roots for field in root._changed_fields()}
+    changed = {field for root in roots for field in root.changed_fields()}
     return tuple(field for field in stored_fields(type(roots[0])) if field in changed)
 
 
@@ -421,7 +321,7 @@ def _write(
         children = [child for root in roots for name in root.owned for child in getattr(root, name)]
     for row in (*roots, *children):
         row._state.adding, row._state.db = False, alias
-        row._remember()
+        row.remember()
     for root in roots:
         root.__dict__.pop("_events", None)
         root.__dict__.pop("_along", None)
@@ -451,7 +351,7 @@ def _write_children(statement: Statement, roots: list[AggregateRoot]) -> list[Ow
                 if child.pk not in stored:
                     setattr(child, foreign_key.attname, root.pk)
                     new.append(child)
-                elif child._changed_fields():
+                elif child.changed_fields():
                     changed.append(child)
         root_column = str(foreign_key.column) if len(roots) > 1 else ""
         if gone:
