@@ -32,3 +32,11 @@ def normal_gateway(shop: Shop) -> Iterator[None]:
     """For tests that change how the gateway behaves."""
     yield
     shop.set_gateway()
+
+
+@pytest.fixture
+def normal_web(shop: Shop) -> Iterator[None]:
+    """For tests that start the web role with other settings."""
+    yield
+    shop.restart_role("web")
+    shop.wait_until_ready()

@@ -44,8 +44,8 @@ def test_while_valkey_is_away_orders_go_on_and_recovery_comes_back_with_it(
         assert not any(told.broken for told in list(buyer.journal))
         # Nobody but the recovery task takes this one up.
         left_behind = f"valkey away {seconds} s"
-        place_and_kill(shop, other_buyer, goods[0], left_behind, "after=2")
-    told = other_buyer.buy(goods[0], key=key_of(left_behind))
+        place_and_kill(shop, other_buyer, goods[0], left_behind, "after=products:1")
+    told = other_buyer.buy(goods[0], key=key_of(other_buyer, left_behind))
     assert (told.outcome, told.headers["Idempotency-Replayed"]) == ("CONFIRMED", "true")
     require_agreement(shop, buyer, other_buyer)
 

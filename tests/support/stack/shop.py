@@ -38,6 +38,7 @@ T = TypeVar("T")
 # Nothing of the test process' own settings may reach the shop.
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
 _READY_SECONDS = 90
+_LAST_WORDS = "last-words"
 
 
 class Shop:
@@ -65,6 +66,8 @@ class Shop:
             "FILES_DIR": str(self.layout.local / "files"),
             # The gateways of tests are slow. Else who finds the place taken waits for a worker.
             "PAYMENT_GATEWAY_MAX_WAIT_SECONDS": "1.5",
+            # Where a process that kills itself says so.
+            "LAST_WORDS": str(self.layout.log(_LAST_WORDS)),
         }
         self._split = split
         self._stack = stack
@@ -125,8 +128,19 @@ class Shop:
 
     def start_web_again_if_ended(self) -> None:
         """As whoever supervises it would: granian gives up when its workers die in quick turn."""
-        if not self._running["web"].is_running:
-            self.restart_role("web")
+        web = self._running["web"]
+        if not web.is_running:
+            end_at_once(web)
+            web.start()
+
+    def wait_until_web_is_back(self) -> None:
+        """After it was killed from within."""
+
+        def is_back() -> bool:
+            self.start_web_again_if_ended()
+            return self.is_ready()
+
+        until(is_back, "the web role serves again", seconds=_READY_SECONDS)
 
     def wait_until_ready(self) -> None:
         until(self.is_ready, "the web role is ready", seconds=_READY_SECONDS)
@@ -170,6 +184,11 @@ class Shop:
 
     def log(self, name: str) -> str:
         return self.layout.log(name).read_text(errors="replace")
+
+    def has_said(self, last_words: str) -> bool:
+        """Whether a process has said this before it killed itself."""
+        log = self.layout.log(_LAST_WORDS)
+        return log.exists() and last_words in log.read_text().splitlines()
 
     def set_gateway(self, **behaviour: float | str) -> None:
         """How the simulated gateway behaves from now on; what is not named is normal."""
