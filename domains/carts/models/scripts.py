@@ -10,7 +10,7 @@ A cart is a hash: `state`, `version`, the number of events (`sequence`) and so o
 
 from __future__ import annotations
 
-_PRELUDE = """
+PRELUDE = """
 local given = cjson.decode(ARGV[1])
 local cart = {}
 do
@@ -100,7 +100,7 @@ end
 
 # Carries out what `changes` and `fields` say, or tells why not. `merge`: quantities that would be
 # too large are cut, lines that are too many left out, since nobody is there to choose.
-_APPLY = """
+APPLY = """
 local function apply(changes, fields, merge)
     local lines, skus = {}, {}
     for _, change in ipairs(changes) do
@@ -172,7 +172,7 @@ end
 
 # KEYS: 3 whose cart it is (`current`), 4 the Idempotency-Key, 5 the cart that was current.
 CREATE = (
-    _PRELUDE
+    PRELUDE
     + """
 local known = told_before(KEYS[4])
 if known then return known end
@@ -199,7 +199,7 @@ return answer('ok')
 
 # Of a cart that was not looked at for a while, the time left is set anew.
 READ = (
-    _PRELUDE
+    PRELUDE
     + """
 if invisible() or cart.state == 'MERGED' then return {'not_found'} end
 if cart.state == 'CHECKED_OUT' then return {'checked_out', cart.order_id} end
@@ -213,8 +213,8 @@ return answer('ok')
 
 # KEYS: 3 whose cart it is, 4 the Idempotency-Key.
 CHANGE = (
-    _PRELUDE
-    + _APPLY
+    PRELUDE
+    + APPLY
     + """
 local no = refusal()
 if no then return no end
@@ -235,7 +235,7 @@ return answer('ok')
 
 # What the customer was told of lines: no change of the cart, and no fact.
 SEE = (
-    _PRELUDE
+    PRELUDE
     + """
 if refusal() then return {'ok'} end
 for sku, text in pairs(given.seen) do
@@ -249,7 +249,7 @@ return {'ok'}
 
 # What is held for the cart, or nothing: no change of the cart either.
 NOTE_HOLD = (
-    _PRELUDE
+    PRELUDE
     + """
 if refusal() then return {'ok'} end
 if given.hold == '' then
@@ -262,7 +262,7 @@ return answer('ok')
 )
 
 DELETE = (
-    _PRELUDE
+    PRELUDE
     + """
 if cart.state == 'DELETED' and (cart.customer == '' or cart.customer == given.owner) then
     return {'ok'}
@@ -279,7 +279,7 @@ return {'ok'}
 
 # KEYS: 3 the frozen carts of the shard.
 FREEZE = (
-    _PRELUDE
+    PRELUDE
     + """
 if invisible() then return {'not_found'} end
 if cart.state == 'FROZEN' then return answer('ok') end
@@ -296,7 +296,7 @@ return answer('ok')
 
 # KEYS: 3 the frozen carts of the shard. Whose cart it is makes no difference here.
 CLOSE = (
-    _PRELUDE
+    PRELUDE
     + """
 if cart.order_id ~= given.order_id then return {'other'} end
 if cart.state == 'CHECKED_OUT' then return {'ok'} end
@@ -310,102 +310,13 @@ return {'ok'}
 )
 
 REOPEN = (
-    _PRELUDE
+    PRELUDE
     + """
 if cart.state ~= 'FROZEN' or cart.order_id ~= given.order_id then return {'other'} end
 redis.call('HSET', KEYS[1], 'state', 'OPEN')
 redis.call('HDEL', KEYS[1], 'order_id', 'frozen_at')
 if given.held == '' then redis.call('HDEL', KEYS[1], 'hold') end
 redis.call('ZREM', KEYS[3], given.cart .. ' ' .. given.order_id)
-keep()
-return {'ok'}
-"""
-)
-
-# The source of a merge. KEYS: 3 the carts of the shard that are being merged. Whoever comes later,
-# or again, carries on what was begun: into the same cart, as the same attempt. Without `into` it
-# only tells what there is to merge.
-BEGIN_MERGE = (
-    _PRELUDE
-    + """
-if cart.state == 'MERGING' or cart.state == 'MERGED' then
-    if redis.call('HGET', KEYS[1], 'by') ~= given.owner then return {'not_found'} end
-    return answer(cart.state == 'MERGED' and 'merged' or 'ok')
-end
-local no = refusal()
-if no then return no end
-if cart.customer ~= '' then return {'not_mergeable'} end
-if given.into == '' then return answer('ok') end
-redis.call('HSET', KEYS[1], 'state', 'MERGING', 'into', given.into, 'by', given.owner,
-    'attempt', cart.attempt + 1)
-redis.call('PERSIST', KEYS[1])
-redis.call('ZADD', KEYS[3], given.now_ms, given.cart)
-return answer('ok')
-"""
-)
-
-# The target of a merge. `merged:<source>` is the attempt that was carried out or, with a minus,
-# the last one that never may be.
-APPLY_MERGE = (
-    _PRELUDE
-    + _APPLY
-    + """
-local mark = 'merged:' .. given.source
-local known = tonumber(redis.call('HGET', KEYS[1], mark)) or 0
-if known > 0 then return {'ok'} end
-if invisible() or cart.state == 'CHECKED_OUT' or cart.state == 'MERGED' then return {'gone'} end
-if -known >= given.attempt then return {'frozen'} end
-if cart.state ~= 'OPEN' then
-    redis.call('HSET', KEYS[1], mark, -given.attempt)
-    return {'frozen'}
-end
-local fields = {}
-for _, group in ipairs(given.groups) do
-    if (redis.call('HGET', KEYS[1], group.first) or '') == '' then
-        for name, value in pairs(group.fields) do fields[name] = value end
-    end
-end
-if given.coupons then
-    local known_coupons = redis.call('HGET', KEYS[1], 'coupons')
-    local coupons, has = {}, {}
-    for _, list in ipairs({known_coupons and cjson.decode(known_coupons) or {}, given.coupons}) do
-        for _, code in ipairs(list) do
-            if not has[code] and #coupons < given.most_coupons then
-                has[code], coupons[#coupons + 1] = true, code
-            end
-        end
-    end
-    if #coupons > 0 then fields.coupons = cjson.encode(coupons) end
-end
-local came = apply(given.changes, fields, true)
-redis.call('HSET', KEYS[1], mark, given.attempt)
-keep()
-if came == 'changed' then emit({status = 'OPEN'}) end
-return {'ok'}
-"""
-)
-
-# The source again: it is gone, or it is the guest's as before. KEYS: 3 as in BEGIN_MERGE.
-FINISH_MERGE = (
-    _PRELUDE
-    + """
-if cart.state ~= 'MERGING' or cart.attempt ~= given.attempt then return {'ok'} end
-local by = redis.call('HGET', KEYS[1], 'by')
-cart.version, cart.lines, cart.quantity = cart.version + 1, 0, 0
-emit({status = 'MERGED'})
-bury('MERGED', 'into', cart.into, 'by', by)
-redis.call('ZREM', KEYS[3], given.cart)
-return {'ok'}
-"""
-)
-
-UNDO_MERGE = (
-    _PRELUDE
-    + """
-if cart.state ~= 'MERGING' or cart.attempt ~= given.attempt then return {'ok'} end
-redis.call('HSET', KEYS[1], 'state', 'OPEN')
-redis.call('HDEL', KEYS[1], 'into', 'by')
-redis.call('ZREM', KEYS[3], given.cart)
 keep()
 return {'ok'}
 """

@@ -1,0 +1,94 @@
+"""What is done to carts that are merged, as scripts; see `scripts`."""
+
+from __future__ import annotations
+
+from domains.carts.models.scripts import APPLY, PRELUDE
+
+# The source of a merge. KEYS: 3 the carts of the shard that are being merged. Whoever comes later,
+# or again, carries on what was begun: into the same cart, as the same attempt. Without `into` it
+# only tells what there is to merge.
+BEGIN_MERGE = (
+    PRELUDE
+    + """
+if cart.state == 'MERGING' or cart.state == 'MERGED' then
+    if redis.call('HGET', KEYS[1], 'by') ~= given.owner then return {'not_found'} end
+    return answer(cart.state == 'MERGED' and 'merged' or 'ok')
+end
+local no = refusal()
+if no then return no end
+if cart.customer ~= '' then return {'not_mergeable'} end
+if given.into == '' then return answer('ok') end
+redis.call('HSET', KEYS[1], 'state', 'MERGING', 'into', given.into, 'by', given.owner,
+    'attempt', cart.attempt + 1)
+redis.call('PERSIST', KEYS[1])
+redis.call('ZADD', KEYS[3], given.now_ms, given.cart)
+return answer('ok')
+"""
+)
+
+# The target of a merge. `merged:<source>` is the attempt that was carried out or, with a minus,
+# the last one that never may be.
+APPLY_MERGE = (
+    PRELUDE
+    + APPLY
+    + """
+local mark = 'merged:' .. given.source
+local known = tonumber(redis.call('HGET', KEYS[1], mark)) or 0
+if known > 0 then return {'ok'} end
+if invisible() or cart.state == 'CHECKED_OUT' or cart.state == 'MERGED' then return {'gone'} end
+if -known >= given.attempt then return {'frozen'} end
+if cart.state ~= 'OPEN' then
+    redis.call('HSET', KEYS[1], mark, -given.attempt)
+    return {'frozen'}
+end
+local fields = {}
+for _, group in ipairs(given.groups) do
+    if (redis.call('HGET', KEYS[1], group.first) or '') == '' then
+        for name, value in pairs(group.fields) do fields[name] = value end
+    end
+end
+if given.coupons then
+    local known_coupons = redis.call('HGET', KEYS[1], 'coupons')
+    local coupons, has = {}, {}
+    for _, list in ipairs({known_coupons and cjson.decode(known_coupons) or {}, given.coupons}) do
+        for _, code in ipairs(list) do
+            if not has[code] and #coupons < given.most_coupons then
+                has[code], coupons[#coupons + 1] = true, code
+            end
+        end
+    end
+    if #coupons > 0 then fields.coupons = cjson.encode(coupons) end
+end
+local came = apply(given.changes, fields, true)
+redis.call('HSET', KEYS[1], mark, given.attempt)
+keep()
+if came == 'changed' then emit({status = 'OPEN'}) end
+return {'ok'}
+"""
+)
+
+# The source again: it is gone, or it is the guest's as before. KEYS: 3 as in BEGIN_MERGE.
+FINISH_MERGE = (
+    PRELUDE
+    + """
+if cart.state ~= 'MERGING' or cart.attempt ~= given.attempt then return {'ok'} end
+local by = redis.call('HGET', KEYS[1], 'by')
+cart.version, cart.lines, cart.quantity = cart.version + 1, 0, 0
+emit({status = 'MERGED'})
+bury('MERGED', 'into', cart.into, 'by', by)
+redis.call('ZREM', KEYS[3], given.cart)
+return {'ok'}
+"""
+)
+
+UNDO_MERGE = (
+    PRELUDE
+    + """
+if cart.state ~= 'MERGING' or cart.attempt ~= given.attempt then return {'ok'} end
+redis.call('HSET', KEYS[1], 'state', 'OPEN')
+redis.call('HDEL', KEYS[1], 'into', 'by')
+redis.call('ZREM', KEYS[3], given.cart)
+keep()
+return {'ok'}
+"""
+)
