@@ -14,8 +14,9 @@ from domains.products.models.listing import (
 from domains.products.models.listing_due import ListingDue
 from domains.products.models.media import MediaFile, ProductMedia
 from domains.products.models.movements import StockMovement
+from domains.products.models.price_entries import PriceEntry
 from domains.products.models.price_lists import PriceList
-from domains.products.models.prices import Price, PriceEntry
+from domains.products.models.prices import Price
 from domains.products.models.products import (
     Product,
     ProductCategory,

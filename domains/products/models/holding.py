@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from uuid import UUID
 
 import msgspec
-from django.db import connections, models, router
 
 from domains.products.errors import NotHeld
-from domains.products.events import (
-    ReservedLine,
-    StockAvailabilityChanged,
-    StockReleased,
-    StockReserved,
-)
+from domains.products.events import StockReserved
 from domains.products.models import holding_sql
+from domains.products.models.freeing import FreeingQuerySet
+from domains.products.models.promises import Promise, as_array, refusal_of, released, told
 from domains.products.rules import stock as rules
 from domains.products.rules.stock import (
     Held,
@@ -31,37 +26,15 @@ from domains.products.rules.stock import (
     Released,
     Shortage,
 )
-from infrastructure.aggregates import AggregateQuerySet
-from infrastructure.database.statement import as_json_rows
-from infrastructure.events.event import Event
 from infrastructure.ids import new_id
 from infrastructure.observability import correlation
-from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
-# Carts' holds that one statement frees: no stock row is locked for long.
-EXPIRY_BATCH = 200
 # How often a hold looks again when others seem to be freeing what it lacks.
 PATIENCE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Promise:
-    """A reservation as it was read: the statement that changes it says which version it means."""
-
-    id: UUID
-    holder: str
-    status: str
-    version: int
-    quantities: dict[UUID, int]
-    skus: dict[UUID, str]
-
-    @property
-    def is_held(self) -> bool:
-        return self.status == HoldState.HELD
-
-
-class ReservationQuerySet(AggregateQuerySet):
+class ReservationQuerySet(FreeingQuerySet):
     """turned: to what these take, they add the variants of which there is nothing left since then,
     or something again: what is shown of them is untrue."""
 
@@ -114,7 +87,7 @@ class ReservationQuerySet(AggregateQuerySet):
             with correlation.entered(request.cause or correlation.current()):
                 facts += outbox_rows([reserved], key=request.order_id, first_sequence=1)
                 if cart := carts.get(request.order_id):
-                    facts += outbox_rows([_released(cart, now=now)], key=cart.id, first_sequence=0)
+                    facts += outbox_rows([released(cart, now=now)], key=cart.id, first_sequence=0)
         for cart in carts.values():
             skus.update(cart.skus)
         credit = [
@@ -173,7 +146,7 @@ class ReservationQuerySet(AggregateQuerySet):
                 )
         return outcomes, overdue
 
-    def _carts_of(self, requests: Iterable[HoldRequest]) -> dict[UUID, _Promise]:
+    def _carts_of(self, requests: Iterable[HoldRequest]) -> dict[UUID, Promise]:
         """The hold that each order takes over. A cart's goes to the first order that names it."""
         order_of: dict[UUID, UUID] = {}
         for request in requests:
@@ -251,19 +224,7 @@ class ReservationQuerySet(AggregateQuerySet):
                 return Held()
             if short is None:
                 continue  # somebody changed the cart's hold since it was read
-            refused = Refused(
-                tuple(
-                    Shortage(
-                        variant_id=variant_id,
-                        sku=skus[variant_id],
-                        requested=wanted[variant_id],
-                        available=max(remaining, 0) + before.get(variant_id, 0),
-                    )
-                    for variant_id, remaining in sorted(
-                        (UUID(text), left) for text, left in msgspec.json.decode(short)
-                    )
-                )
-            )
+            refused = refusal_of(short, skus=skus, requested=wanted, already=before)
             if not expired or idle == PATIENCE:
                 return refused
             overdue, freed = self._free_for([refused], now=now, turned=turned)
@@ -275,168 +236,6 @@ class ReservationQuerySet(AggregateQuerySet):
         """Let what a cart holds last until then at least. Whether it holds anything."""
         return bool(self.command(holding_sql.EXTEND, [expires_at, cart_id]))
 
-    def release(self, holder_id: UUID, *, holder: Holder, now: datetime, turned: set[UUID]) -> bool:
-        """Free what is held for an order or a cart. Whether this call freed anything.
-
-        Whatever was the case before, an order can never be held again afterwards; a cart can.
-        """
-        while True:
-            found = next(iter(self._read([holder_id])), None)
-            if found is None and holder == Holder.ORDER:
-                # Never held: a tombstone refuses a hold that comes late. If the order is being
-                # held at this moment the tombstone waits for it, is not written, and the lines
-                # are there in the next round.
-                if self.command(holding_sql.TOMBSTONE, [holder_id, now, now]):
-                    return False
-                continue
-            if found is None or not found.is_held:
-                return False
-            if found.holder != holder:
-                raise NotHeld(f"{holder_id} is no {holder}'s.")
-            if self._free([found], now=now, turned=turned, waiting=True):
-                return True
-
-    def free_expired(
-        self,
-        *,
-        now: datetime,
-        turned: set[UUID],
-        of: Iterable[UUID] | None = None,
-        limit: int = EXPIRY_BATCH,
-    ) -> tuple[int, int]:
-        """Free what carts hold beyond their time, at most so many of them, the oldest first.
-
-        of: only of carts that hold some of these variants. Who is being changed by somebody else
-        is left out. Returns how many were due, and how many of them this call freed.
-        """
-        due = self.using(self._alias).filter(status=HoldState.HELD, expires_at__lte=now)
-        if of is not None:
-            lines = self.model._meta.get_field("line_rows").related_model.objects
-            wanted = lines.using(self._alias).filter(stock_item_id__in=list(of))
-            due = due.filter(models.Exists(wanted.filter(reservation_id=models.OuterRef("pk"))))
-        ids = list(due.order_by("expires_at").values_list("pk", flat=True)[:limit])
-        found = [f for f in self._read(ids) if f.is_held] if ids else []
-        freed = self._free(found, now=now, turned=turned, expired=True) if found else 0
-        return len(found), freed
-
-    def _free_for(
-        self, outcomes: Iterable[HoldOutcome], *, now: datetime, turned: set[UUID]
-    ) -> tuple[int, int]:
-        """Free expired holds of what these outcomes lack: how many were due, how many freed."""
-        lacking = {
-            shortage.variant_id
-            for outcome in outcomes
-            if isinstance(outcome, Refused)
-            for shortage in outcome.shortages
-        }
-        return self.free_expired(now=now, turned=turned, of=lacking) if lacking else (0, 0)
-
-    def _free(
-        self,
-        found: Sequence[_Promise],
-        *,
-        now: datetime,
-        turned: set[UUID],
-        expired: bool = False,
-        waiting: bool = False,
-    ) -> int:
-        lines = [
-            (promise.id, variant_id, quantity)
-            for promise in found
-            for variant_id, quantity in promise.quantities.items()
-        ]
-        skus = {v: sku for promise in found for v, sku in promise.skus.items()}
-        facts: list[OutboxRow] = []
-        for promise in found:
-            event = _released(promise, now=now, expired=expired)
-            facts += outbox_rows([event], key=promise.id, first_sequence=0)
-        ids = as_array(promise.id for promise in found)
-        freed = self.command(
-            holding_sql.free_text(waiting=waiting),
-            [
-                *(as_array(column) for column in zip(*lines, strict=True)),
-                as_array(sorted(skus)),
-                ids,
-                as_array(promise.version for promise in found),
-                ids,
-                now,
-                "expired" if expired else "",
-                now,
-                self._carriers(skus, directions=(True,), now=now),
-                self._as_rows(facts),
-            ],
-        )
-        for _, turned_here in freed:
-            turned.update(turned_here)
-        return len(freed)
-
-    def _read(self, ids: Iterable[UUID]) -> list[_Promise]:
-        """These reservations, with their lines, as of one moment."""
-        wanted = list(ids)
-        if not wanted:
-            return []
-        rows = (
-            self.using(self._alias)
-            .filter(pk__in=wanted)
-            .values_list(
-                "pk",
-                "holder",
-                "status",
-                "version",
-                "line_rows__stock_item_id",
-                "line_rows__quantity",
-                "line_rows__stock_item__sku",
-            )
-        )
-        found: dict[UUID, _Promise] = {}
-        for reservation_id, holder, status, version, variant_id, quantity, sku in rows:
-            promise = found.setdefault(
-                reservation_id, _Promise(reservation_id, holder, status, version, {}, {})
-            )
-            if variant_id is not None:
-                promise.quantities[variant_id] = quantity
-                promise.skus[variant_id] = sku
-        return list(found.values())
-
-    @cached_property
-    def _alias(self) -> str:
-        return router.db_for_write(self.model)
-
-    def _as_rows(self, rows: list[OutboxRow]) -> str:
-        return as_json_rows(OutboxMessage, rows, connections[self._alias])
-
-    def _carriers(
-        self, skus: Mapping[UUID, str], *, directions: Sequence[bool], now: datetime
-    ) -> str:
-        """Per SKU an outbox row for each direction in which its availability may turn, of which
-        the statement takes those that happen."""
-        rows: list[OutboxRow] = []
-        for variant_id, sku in skus.items():
-            for available in directions:
-                event: Event = StockAvailabilityChanged(
-                    variant_id=variant_id, sku=sku, available=available, occurred_at=now
-                )
-                rows += outbox_rows([event], key=variant_id, first_sequence=int(available))
-        return self._as_rows(rows)
-
-
-def told(lines: Iterable[HoldLine]) -> tuple[ReservedLine, ...]:
-    return tuple(
-        ReservedLine(variant_id=line.variant_id, sku=line.sku, quantity=line.quantity)
-        for line in lines
-    )
-
-
-def _released(promise: _Promise, *, now: datetime, expired: bool = False) -> StockReleased:
-    return StockReleased(
-        order_id=promise.id, holder=promise.holder, expired=expired, occurred_at=now
-    )
-
 
 def _outcome_of(status: str) -> HoldOutcome:
     return Released() if status == HoldState.RELEASED else Held()
-
-
-def as_array(values: Iterable[object]) -> str:
-    """An array as text, so that the parameter's type, and with it the plan, is always the same."""
-    return "{" + ",".join(map(str, values)) + "}"

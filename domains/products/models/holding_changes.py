@@ -7,13 +7,12 @@ from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-import msgspec
-
 from domains.products.errors import NotHeld
 from domains.products.events import StockReleased, StockReserved
 from domains.products.models import holding_sql
-from domains.products.models.holding import PATIENCE, ReservationQuerySet, as_array, told
+from domains.products.models.holding import PATIENCE, ReservationQuerySet
 from domains.products.models.movements import StockMovement
+from domains.products.models.promises import as_array, refusal_of, told
 from domains.products.rules import stock as rules
 from domains.products.rules.stock import (
     Held,
@@ -22,9 +21,7 @@ from domains.products.rules.stock import (
     HoldLine,
     HoldOutcome,
     HoldState,
-    Refused,
     Released,
-    Shortage,
 )
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
@@ -145,19 +142,7 @@ class OrderHoldQuerySet(ReservationQuerySet):
                 return Held()
             if short is None:
                 continue  # somebody changed the order's hold since it was read
-            refused = Refused(
-                tuple(
-                    Shortage(
-                        variant_id=variant_id,
-                        sku=skus[variant_id],
-                        requested=deltas[variant_id],
-                        available=max(remaining, 0),
-                    )
-                    for variant_id, remaining in sorted(
-                        (UUID(text), left) for text, left in msgspec.json.decode(short)
-                    )
-                )
-            )
+            refused = refusal_of(short, skus=skus, requested=deltas, already={})
             overdue = 0
             if expired and idle < PATIENCE:
                 overdue, freed = self._free_for([refused], now=now, turned=turned)

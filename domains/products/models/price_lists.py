@@ -10,7 +10,7 @@ from django.db import models
 from domains.products.errors import InvalidValidity
 from domains.products.events import PriceListChanged
 from domains.products.models.channels import Channel
-from domains.products.rules import prices as rules
+from domains.products.rules.price_lists import ListTerms
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
 from infrastructure.ids import new_id
 
@@ -111,8 +111,8 @@ class PriceList(AggregateRoot):
     # Questions
 
     @property
-    def terms(self) -> rules.ListTerms:
-        return rules.ListTerms(
+    def terms(self) -> ListTerms:
+        return ListTerms(
             id=self.id,
             code=self.code,
             currency=self.currency,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Self, cast
+from typing import Any, Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
@@ -22,78 +21,17 @@ from domains.products.events import (
     PricesFromQuantity,
     PriceWithdrawn,
 )
+from domains.products.models.price_entries import PriceEntry
 from domains.products.models.price_lists import PriceList, refuse_empty_window
-from domains.products.models.products import Product
+from domains.products.models.price_set import PriceKey, PriceQuerySet
 from domains.products.models.variants import Variant
 from domains.products.rules import prices as rules
-from infrastructure.aggregates import AggregateQuerySet, AggregateRoot, Owned, OwnedModel
-from infrastructure.database.contexts import alias_of, connection_of
+from infrastructure.aggregates import AggregateRoot, Owned
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
 # Entries of one price that are in force or scheduled. All are looked at whenever it changes.
 MAX_LIVE_ENTRIES = 500
-
-# (variant, currency, price list or None for the base)
-PriceKey = tuple[UUID, str, UUID | None]
-
-
-class PriceQuerySet(AggregateQuerySet):
-    def locked(self, keys: Iterable[PriceKey], *, now: datetime) -> dict[PriceKey, Price]:
-        """Those of these prices that exist, with the entries that still matter: three statements.
-
-        keys: one at least.
-
-        Their products are locked before them, as the lists that show them are written under that
-        lock; so those that are not there yet come from nobody else meanwhile.
-        """
-        variants, currencies, lists = zip(*keys, strict=True)
-        Product.objects.lock_of_variants(set(variants))
-        params = [list(variants), list(currencies), list(lists)]
-        return _with_entries(self._run(_LOCK_KEYS, params), now)
-
-    def locked_by_id(self, ids: Sequence[UUID], *, now: datetime) -> dict[PriceKey, Price]:
-        """The same by their ids."""
-        connection_of("products").fetch(_LOCK_PRODUCTS, [list(ids)])
-        return _with_entries(self._run(_LOCK_IDS, [list(ids)]), now)
-
-    def due(self, *, now: datetime, at_most: int) -> dict[PriceKey, Price]:
-        """Prices whose time has come, the longest overdue first, locked with their products; not
-        those that another worker or a command has in hand. It waits for nobody, so it need not
-        keep to the order."""
-        return _with_entries(self._run(_LOCK_DUE, [now, at_most]), now)
-
-    def _run(self, sql: str, params: Sequence[Any]) -> list[Price]:
-        rows: Any = self.using(alias_of("products")).raw(sql, params)
-        return list(rows)
-
-
-_LOCK_KEYS = """
-    SELECT pr.* FROM products_price pr
-    WHERE pr.id = ANY(ARRAY(
-        SELECT p.id FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) k (variant_id, currency, list)
-        JOIN products_price p ON p.variant_id = k.variant_id AND p.currency = k.currency
-            AND p.price_list_id IS NOT DISTINCT FROM k.list
-    ))
-    ORDER BY pr.id FOR NO KEY UPDATE
-"""
-_LOCK_PRODUCTS = """
-    SELECT p.id FROM products_product p WHERE p.id = ANY(ARRAY(
-        SELECT v.product_id FROM products_price pr JOIN products_variant v ON v.id = pr.variant_id
-        WHERE pr.id = ANY(%s::uuid[])
-    ))
-    ORDER BY p.id FOR NO KEY UPDATE
-"""
-_LOCK_IDS = """
-    SELECT pr.* FROM products_price pr WHERE pr.id = ANY(%s::uuid[])
-    ORDER BY pr.id FOR NO KEY UPDATE
-"""
-_LOCK_DUE = """
-    SELECT pr.* FROM products_price pr
-    JOIN products_variant v ON v.id = pr.variant_id JOIN products_product p ON p.id = v.product_id
-    WHERE pr.changes_at <= %s
-    ORDER BY pr.changes_at, pr.id LIMIT %s FOR NO KEY UPDATE OF p, pr SKIP LOCKED
-"""
 
 
 class Price(AggregateRoot):
@@ -371,100 +309,6 @@ class Price(AggregateRoot):
     @property
     def key(self) -> PriceKey:
         return self.variant_id, self.currency, self.price_list_id
-
-
-class PriceEntry(OwnedModel):
-    """An amount that was set once. Nothing of it ever changes but its end."""
-
-    class Ending(models.TextChoices):
-        NONE = "", "has not been ended"
-        CANCELLED = "cancelled"
-        WITHDRAWN = "withdrawn"
-        SUPERSEDED = "superseded"
-
-    # The unique index begins with it.
-    price = models.ForeignKey(
-        Price, on_delete=models.PROTECT, related_name="entry_rows", db_index=False
-    )
-    number = models.PositiveIntegerField()
-    kind = models.CharField(max_length=8)
-    min_quantity = models.PositiveIntegerField(default=1)
-    amount_minor = models.BigIntegerField()
-    from_at = models.DateTimeField()
-    until_at = models.DateTimeField(null=True)
-    recorded_at = models.DateTimeField()
-    actor_id = models.UUIDField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    ending = models.CharField(max_length=10, choices=Ending, blank=True)
-    ended_by_id = models.UUIDField(null=True)
-
-    class Meta(OwnedModel.Meta):
-        constraints = [
-            models.UniqueConstraint(
-                fields=["price", "number"], name="products_priceentry_number_unique"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} from {self.min_quantity} from {self.from_at}"
-
-    def end(self, ending: str, *, at: datetime, actor_id: UUID | None) -> None:
-        self.ended_at, self.ending, self.ended_by_id = at, ending, actor_id
-
-    def is_live(self, at: datetime) -> bool:
-        """In force at this instant, or going to be."""
-        end = self.fact.end_at
-        return end is None or end > at
-
-    @property
-    def fact(self) -> rules.Entry:
-        return rules.Entry(
-            number=self.number,
-            kind=self.kind,
-            min_quantity=self.min_quantity,
-            amount_minor=self.amount_minor,
-            from_at=self.from_at,
-            until_at=self.until_at,
-            ended_at=self.ended_at,
-        )
-
-
-# One look into the index per price. As a join it was once planned as every price against every
-# entry, for minutes, when the statistics still came from an empty table.
-_ENTRIES_THAT_MATTER = """
-    SELECT e.* FROM unnest(%s::uuid[], %s::timestamptz[]) k (price_id, oldest)
-    CROSS JOIN LATERAL (
-        SELECT * FROM products_priceentry p
-        WHERE p.price_id = k.price_id AND (p.ended_at IS NULL OR p.ended_at > k.oldest)
-            AND (p.until_at IS NULL OR p.until_at > k.oldest)
-        OFFSET 0
-    ) e
-    ORDER BY e.price_id, e.number
-"""
-
-
-def entries_that_matter(prices: Sequence[Price], now: datetime) -> Iterable[PriceEntry]:
-    """Entries without those that were over before any instant that a price may still ask about:
-    the 30 days before the reduction that is on, or before one that may begin at the next turn."""
-    oldest = [_oldest_asked(price, now) for price in prices]
-    entries = PriceEntry.objects.using(alias_of("products"))
-    found: Any = entries.raw(_ENTRIES_THAT_MATTER, [[price.id for price in prices], oldest])
-    return cast("Iterable[PriceEntry]", found)
-
-
-def _oldest_asked(price: Price, now: datetime) -> datetime:
-    begin = price.reduced_since or min(price.changes_at or now, now)
-    return begin - rules.PRIOR_PERIOD - timedelta(seconds=1)
-
-
-def _with_entries(prices: list[Price], now: datetime) -> dict[PriceKey, Price]:
-    entries: dict[UUID, list[PriceEntry]] = {price.id: [] for price in prices}
-    if prices:
-        for entry in entries_that_matter(prices, now):
-            entries[entry.price_id].append(entry)
-    for price in prices:
-        Price.entries.fill(price, entries[price.id])
-    return {price.key: price for price in prices}
 
 
 def _shown(snapshot: rules.Snapshot) -> tuple[Any, ...]:

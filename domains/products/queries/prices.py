@@ -22,6 +22,7 @@ from domains.products.errors import (
 )
 from domains.products.models import Channel, Price, PriceEntry, PriceList, Variant
 from domains.products.rules import prices as rules
+from domains.products.rules.price_lists import first_price, lists_for, tiers_of
 from infrastructure.errors import FieldError
 from infrastructure.money import Money
 
@@ -143,7 +144,7 @@ def unit_price_of(
     if len(rows) == 1 and type(rows[0]) is int:
         return Money(rows[0], prices.currency), False
     snapshots, _ = _asked_in_turn(rows, prices.now)
-    found = rules.first_price(snapshots, quantity)
+    found = first_price(snapshots, quantity)
     if found is None:
         return None
     position, amount_minor = found
@@ -208,7 +209,7 @@ def _instant(text: str | None) -> datetime | None:
 def _shown(
     snapshots: Sequence[rules.Snapshot], currency: str, changes_at: datetime | None
 ) -> ShownPrice:
-    first = rules.first_price(snapshots, 1)
+    first = first_price(snapshots, 1)
     reduction = None
     if first is not None:
         told = snapshots[first[0]].reduction
@@ -222,7 +223,7 @@ def _shown(
         reduction=reduction,
         tiers=tuple(
             ShownTier(min_quantity=tier.min_quantity, price=Money(tier.amount_minor, currency))
-            for tier in rules.tiers_of(snapshots)
+            for tier in tiers_of(snapshots)
         ),
         changes_at=changes_at,
     )
@@ -318,7 +319,7 @@ def _in_turn(lists: Iterable[PriceList], prices: PricesFor) -> list[tuple[str, s
     """The code of each list and why it is asked or is not; first those that are, in turn."""
     by_code = {one.code: one for one in lists}
     terms = [one.terms for one in by_code.values() if one.active]
-    asked = rules.lists_for(
+    asked = lists_for(
         terms,
         currency=prices.currency,
         channel=prices.channel,

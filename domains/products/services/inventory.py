@@ -16,7 +16,7 @@ from domains.products.models import (
     StockMovement,
     Warehouse,
 )
-from domains.products.models.holding import EXPIRY_BATCH
+from domains.products.models.freeing import EXPIRY_BATCH
 from domains.products.rules import stock as rules
 from domains.products.rules import tags
 from domains.products.rules.stock import HoldChange, Holder, HoldLine, HoldOutcome, HoldRequest

@@ -24,7 +24,7 @@ from domains.products.errors import (
     VariantNotFound,
 )
 from domains.products.models import Price, PriceEntry, PriceList, Variant
-from domains.products.models.prices import PriceKey
+from domains.products.models.price_set import PriceKey
 from domains.products.queries.variants import products_of_variants
 from domains.products.rules import prices as rules
 from domains.products.rules import tags

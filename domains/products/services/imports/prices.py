@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domains.products.errors import VariantNotFound
 from domains.products.models import Price, PriceList, Variant
-from domains.products.models.prices import PriceKey
+from domains.products.models.price_set import PriceKey
 from domains.products.rules.imports.reading import Item
 from domains.products.rules.imports.rows import PriceRow
 from domains.products.services.imports.terms import Refused, Terms, money_of, refuse

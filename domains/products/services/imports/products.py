@@ -17,7 +17,7 @@ from domains.products.errors import (
     UnknownProductType,
 )
 from domains.products.models import Price, Product, ProductType, StockItem, Variant
-from domains.products.models.prices import PriceKey
+from domains.products.models.price_set import PriceKey
 from domains.products.queries import categories as category_queries
 from domains.products.rules.attributes import Kind, Level
 from domains.products.rules.imports.reading import Item
