@@ -158,11 +158,6 @@ def confirmation_of(step: OrderStep) -> Confirmation | None:
     return Confirmation(url=state.action_url, deadline=state.action_deadline)
 
 
-def payment_statuses(orders: Sequence[Order]) -> dict[UUID, str]:
-    """As `payments_of`, their statuses alone."""
-    return {order_id: payment.status for order_id, payment in payments_of(orders).items()}
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryEntry:
     """Something that happened to an order. `data` is what the code leaves open."""

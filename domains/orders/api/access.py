@@ -43,19 +43,19 @@ def order_for(request: HttpRequest, order_id: UUID, *, everybody: str) -> Order:
     return order
 
 
+def acting_on(request: HttpRequest, order_id: UUID, *, everybody: str) -> tuple[Order, By]:
+    """The order as `order_for` finds it, and the caller as its history names them: who has not that
+    scope came by their own order or its token, and is its customer."""
+    order, actor = order_for(request, order_id, everybody=everybody), caller_of(request)
+    if actor is None:
+        return order, By(kind=Kind.CUSTOMER)
+    is_staff = actor.id != order.customer_id and actor.may(everybody)
+    return order, By(kind=Kind.STAFF if is_staff else Kind.CUSTOMER, id=actor.id)
+
+
 def refuse_other_currency(order: Order, currency: str) -> None:
     """Of an `amount` in a body. Raises CurrencyMismatch."""
     if currency != order.currency:
         detail = f"The order is in {order.currency}, and not in {currency}."
         fault = FieldError("/amount/currency", CurrencyMismatch.code, detail, order.currency)
         raise CurrencyMismatch(detail, errors=[fault])
-
-
-def by(request: HttpRequest, order: Order, *, everybody: str) -> By:
-    """The caller as the history of an order names them. everybody: the scope that `order_for` was
-    given; without it they came by their own order's token, and are its customer."""
-    actor = caller_of(request)
-    if actor is None:
-        return By(kind=Kind.CUSTOMER)
-    is_staff = actor.id != order.customer_id and actor.may(everybody)
-    return By(kind=Kind.STAFF if is_staff else Kind.CUSTOMER, id=actor.id)

@@ -88,8 +88,10 @@ def test_the_whole_way_from_a_part_to_its_refund(
     way = f"returns/{asked.json()['id']}"
     assert send(person, order, f"{way}/approve").status_code == 403
     assert send(clerk, order, f"{way}/approve").json()["state"] == "APPROVED"
-    received = send(clerk, order, f"{way}/receive").json()
-    assert (received["state"], received["lines"][0]["restocked"]) == ("RECEIVED", 1)
+    received = send(clerk, order, f"{way}/receive", key="parcel-7")
+    assert (received.json()["state"], received.json()["lines"][0]["restocked"]) == ("RECEIVED", 1)
+    again = send(clerk, order, f"{way}/receive", key="parcel-7")
+    assert (again.json(), again.headers["Idempotency-Replayed"]) == (received.json(), "true")
 
     refunded = send(clerk, order, "refunds", {"return_id": asked.json()["id"]})
     assert (refunded.status_code, refunded.json()["given_back"]) == (201, money("2.55"))

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.orders import models
-from domains.orders.queries import HistoryEntry
+from domains.orders.queries import HistoryEntry, PaymentOfOrder
 from domains.payments import public as payments
 from infrastructure.http.types import (
     ONE_LINE,
@@ -301,9 +301,8 @@ class Order(Out, frozen=True, kw_only=True):
     def of(
         cls,
         order: models.Order,
+        payment: PaymentOfOrder,
         *,
-        payment_status: str,
-        action_url: str = "",
         order_token: str | UnsetType = UNSET,
     ) -> Self:
         def money(amount_minor: int) -> Money:
@@ -341,8 +340,8 @@ class Order(Out, frozen=True, kw_only=True):
             payment=OrderPayment(
                 id=order.payment_id,
                 method=order.payment_method,
-                status=payment_status,
-                action_url=action_url or UNSET,
+                status=payment.status,
+                action_url=payment.action_url or UNSET,
                 pay_until=order.pay_until or UNSET,
             ),
             placed_at=order.placed_at,

@@ -1,4 +1,4 @@
-"""Sending orders, taking their money, and changing them before that."""
+"""Sending orders, and taking their money."""
 
 from __future__ import annotations
 
@@ -7,33 +7,14 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET
 
-from domains.orders import errors, queries
-from domains.orders.api.access import by, order_for, refuse_other_currency
+from domains.orders import errors
+from domains.orders.api.access import acting_on, order_for, refuse_other_currency
 from domains.orders.api.serializers import steps as serializers
-from domains.orders.services import editing, fulfilling, noting
-from domains.orders.services.beginning import Begun
+from domains.orders.api.views.steps import StepView
+from domains.orders.services import fulfilling
 from infrastructure import clock
 from infrastructure.auth.permissions import OrGuest
-from infrastructure.database.contexts import alias_of
-from infrastructure.http import idempotency
 from infrastructure.http.views import APIView, operation
-
-
-def replayed(begun: Begun) -> dict[str, str]:
-    return idempotency.replayed(alias_of("orders")) if begun.replayed else {}
-
-
-class StepView(APIView):
-    """A route that begins a step and answers how far it got."""
-
-    def answer_step(self, begun: Begun, *, status: int = 200) -> HttpResponse:
-        """status: of a step that is done. One that waits for the gateway, for the customer to
-        confirm its payment, or for a second person, is 202."""
-        return self.answer(
-            serializers.Step.of(begun.order, begun.step, queries.confirmation_of(begun.step)),
-            status=status if begun.is_done else 202,
-            headers=replayed(begun),
-        )
 
 
 class Fulfilments(StepView):
@@ -79,24 +60,24 @@ class Fulfilments(StepView):
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(serializers.Fulfil)
         key = self.idempotency(request, body)
-        order = order_for(request, order_id, everybody="orders.fulfil")
+        order, by = acting_on(request, order_id, everybody="orders.fulfil")
         begun = fulfilling.fulfil(
             order_id=order.id,
             lines=None if body.lines is UNSET else serializers.units_of(body.lines),
             warehouse=body.warehouse,
             tracking=body.to_tracking(),
             capture=None if body.capture is UNSET else body.capture,
-            by=by(request, order, everybody="orders.fulfil"),
+            by=by,
             key=key,
             version=self.if_match(request),
             now=clock.now(),
         )
-        if not begun.is_done:
-            return self.answer_step(begun)
-        return self.answer(
-            serializers.Fulfilment.of(begun.order, begun.order.fulfilment(begun.step.id)),
+        return self.answer_step(
+            begun,
             status=201,
-            headers=replayed(begun),
+            made=lambda: serializers.Fulfilment.of(
+                begun.order, begun.order.fulfilment(begun.step.id)
+            ),
         )
 
 
@@ -111,12 +92,12 @@ class FulfilmentDetail(APIView):
     )
     def patch(self, request: HttpRequest, order_id: UUID, fulfilment_id: UUID) -> HttpResponse:
         body = self.body(serializers.TrackFulfilment)
-        seen = order_for(request, order_id, everybody="orders.fulfil")
+        seen, by = acting_on(request, order_id, everybody="orders.fulfil")
         order, fulfilment = fulfilling.track(
             order_id=seen.id,
             fulfilment_id=fulfilment_id,
             tracking=body.to_tracking(),
-            by=by(request, seen, everybody="orders.fulfil"),
+            by=by,
             now=clock.now(),
         )
         return self.answer(serializers.Fulfilment.of(order, fulfilment))
@@ -143,87 +124,15 @@ class OrderCapture(StepView):
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(serializers.CaptureOrder)
         key = self.idempotency(request, body)
-        order = order_for(request, order_id, everybody="payments.capture")
+        order, by = acting_on(request, order_id, everybody="payments.capture")
         amount = None if body.amount is UNSET else body.amount.to_money()
         if amount is not None:
             refuse_other_currency(order, amount.currency)
         begun = fulfilling.capture(
             order_id=order.id,
             amount_minor=None if amount is None else amount.amount_minor,
-            by=by(request, order, everybody="payments.capture"),
+            by=by,
             key=key,
             now=clock.now(),
         )
         return self.answer_step(begun)
-
-
-class OrderEdits(StepView):
-    scopes = {"POST": "orders.edit"}
-    changes_what_is_shown = True
-
-    @operation(
-        summary="Change an order before it is sent",
-        description=(
-            "Quantities, lines, the address and the shipping; the order is priced anew. More than "
-            "was authorised is authorised by another payment before the earlier one is let go; "
-            "what was taken beyond a lower total is given back. 202 while the customer has to "
-            "confirm that payment at `action_url` (3-D Secure): until then nothing is changed."
-        ),
-        body=serializers.EditOrder,
-        responses={200: serializers.Step, 202: serializers.Step},
-        errors=[
-            errors.OrderNotFound,
-            errors.OrderNotEditable,
-            errors.LineRefunded,
-            errors.StepInProgress,
-            errors.UnknownLine,
-            errors.UnknownSku,
-            errors.OutOfStock,
-            errors.QuoteRefused,
-            errors.PriceChanged,
-            errors.TotalTooLarge,
-            errors.PaymentCaptured,
-            errors.UnknownPaymentMethod,
-            errors.PaymentTokenRequired,
-            errors.PaymentDeclined,
-            errors.PaymentNotCompleted,
-            errors.StepRefused,
-        ],
-        idempotency="required",
-        if_match="accepted",
-    )
-    def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        body = self.body(serializers.EditOrder)
-        key = self.idempotency(request, body)
-        order = order_for(request, order_id, everybody="orders.edit")
-        begun = editing.edit(
-            order_id=order.id,
-            edit=body.to_edit(),
-            reason=body.reason,
-            by=by(request, order, everybody="orders.edit"),
-            key=key,
-            version=self.if_match(request),
-            now=clock.now(),
-        )
-        return self.answer_step(begun)
-
-
-class OrderNotes(APIView):
-    scopes = {"POST": "orders.note"}
-
-    @operation(
-        summary="Write a note on an order for other members of staff",
-        body=serializers.NoteOrder,
-        responses={204: None},
-        errors=[errors.OrderNotFound],
-    )
-    def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        body = self.body(serializers.NoteOrder)
-        order = order_for(request, order_id, everybody="orders.note")
-        noting.note_order(
-            order_id=order.id,
-            text=body.text,
-            by=by(request, order, everybody="orders.note"),
-            now=clock.now(),
-        )
-        return self.answer(status=204)
