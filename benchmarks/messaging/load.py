@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.db import connections
@@ -103,7 +102,3 @@ def outbox_rows() -> list[tuple[Any, ...]]:
 def percentile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
-
-
-def server_of(connection: psycopg.Connection[Any]) -> str:
-    return f"PostgreSQL {connection.info.server_version // 10_000}"

@@ -13,14 +13,6 @@ class RedemptionState(StrEnum):
     RETURNED = "RETURNED"
 
 
-class RefusalCode(StrEnum):
-    """used_up: others, or this customer, were first. not_applicable: it has been taken back, or
-    nobody can say who the customer is that it is limited for."""
-
-    USED_UP = "coupon_used_up"
-    NOT_APPLICABLE = "coupon_not_applicable"
-
-
 @dataclass(frozen=True, slots=True)
 class Redeemed:
     """The order may use all of it."""
@@ -28,6 +20,9 @@ class Redeemed:
 
 @dataclass(frozen=True, slots=True)
 class RefusedUse:
+    """code: `coupon_used_up`: others, or this customer, were first. `coupon_not_applicable`: it has
+    been taken back, or nobody can say who the customer is that it is limited for."""
+
     use: Use
     code: str
 
