@@ -8,7 +8,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.support.stack.shop import Shop, until
+from tests.support.stack.shop import Shop
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.kafka,

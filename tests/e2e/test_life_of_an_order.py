@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tests.support.stack.books import audit
-from tests.support.stack.shop import Shop, until
+from tests.support.stack.shop import Shop
 from tests.support.stack.staff import new_goods
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.kafka,

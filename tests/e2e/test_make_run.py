@@ -21,7 +21,7 @@ from devstack.layout import ROOT, Layout
 from devstack.options import SERVICE_VARIABLES
 from devstack.ports import RememberedPorts
 from devstack.processes import look_around
-from tests.support.stack.shop import until
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.kafka,

@@ -10,8 +10,9 @@ import pytest
 
 from infrastructure.cache.listener import TRUST_SECONDS
 from tests.support.stack.buyers import Account
-from tests.support.stack.shop import Shop, until
+from tests.support.stack.shop import Shop
 from tests.support.stack.staff import new_goods
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

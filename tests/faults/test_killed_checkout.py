@@ -11,7 +11,8 @@ import pytest
 from tests.faults.test_killed_web import decided, key_of, kill_web
 from tests.support.stack.books import require_agreement, stock_of
 from tests.support.stack.buyers import ADDRESS, Buyer
-from tests.support.stack.shop import Shop, until
+from tests.support.stack.shop import Shop
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.faults,

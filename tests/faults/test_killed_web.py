@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.stack.books import require_agreement, stock_of
 from tests.support.stack.buyers import Buyer, Load
-from tests.support.stack.shop import Shop, until
+from tests.support.stack.shop import Shop
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.faults,

@@ -9,7 +9,8 @@ import pytest
 from tests.faults.test_killed_web import key_of, place_and_kill
 from tests.support.stack.books import require_agreement
 from tests.support.stack.buyers import Buyer, Load
-from tests.support.stack.shop import Shop, until
+from tests.support.stack.shop import Shop
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.faults,

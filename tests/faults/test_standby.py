@@ -13,8 +13,9 @@ from devstack.credentials import Credentials
 from devstack.ports import RememberedPorts
 from devstack.postgres import Postgres
 from tests.support.stack.buyers import Account
-from tests.support.stack.shop import Shop, until
+from tests.support.stack.shop import Shop
 from tests.support.stack.standby import Standby
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 

@@ -15,6 +15,7 @@ from infrastructure.cache.entries import Loaded
 from infrastructure.cache.local import LocalCache
 from infrastructure.cache.shared import REMEMBERED_TAGS, SharedCache
 from infrastructure.cache.tiers import Cache
+from tests.support.waiting import until
 
 PATIENCE_S = 30.0
 
@@ -65,10 +66,3 @@ def loaded(value: object, *tags: str, changes_at: float | None = None) -> Loaded
 def invalidate(cache: Cache, tags: Iterable[str]) -> None:
     """As another process would."""
     cache.shared.invalidate(tags, messages.written)
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.005)

@@ -15,7 +15,9 @@ import redis
 
 from infrastructure.cache.entries import Loaded
 from infrastructure.cache.tiers import Cache, Read
-from tests.support.caches import listening, loaded, new_cache, until
+from tests.support.caches import listening, loaded, new_cache
+from tests.support.saying import say
+from tests.support.waiting import until
 
 
 class Reader:
@@ -57,11 +59,6 @@ class Reader:
         say("seen", first)
         until(lambda: self.read() != first)
         say("seen", self.read())
-
-
-def say(*words: object) -> None:
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
-    sys.stdout.flush()
 
 
 def main() -> None:

@@ -15,11 +15,11 @@ from domains.carts.models import CartStore  # noqa: E402
 from domains.carts.models.connection import Scripts  # noqa: E402
 from infrastructure import clock  # noqa: E402
 from tests.support.carts import add  # noqa: E402
+from tests.support.saying import say  # noqa: E402
 
 url, cart_id, times = sys.argv[1], UUID(sys.argv[2]), int(sys.argv[3])
 carts = CartStore(Scripts(url, replicas=0, timeout_s=5))
-sys.stdout.write("ready\n")
-sys.stdout.flush()
+say("ready")
 for number in range(times):
     try:
         carts.change(
@@ -30,5 +30,4 @@ for number in range(times):
         )
     except CartsUnavailable:
         break
-    sys.stdout.write(f"{number + 1}\n")
-    sys.stdout.flush()
+    say(number + 1)

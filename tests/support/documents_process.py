@@ -9,6 +9,8 @@ from uuid import UUID
 
 import django
 
+from tests.support.saying import say
+
 
 def main(order_id: str, now: str) -> None:
     django.setup()
@@ -16,8 +18,7 @@ def main(order_id: str, now: str) -> None:
     from domains.orders.services import invoicing
 
     def wait(document: Document, **_: object) -> None:
-        sys.stdout.write(f"{document.sequence}\n")
-        sys.stdout.flush()
+        say(document.sequence)
         sys.stdin.read()
 
     Document.save = wait  # type: ignore[assignment]

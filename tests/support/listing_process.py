@@ -7,6 +7,8 @@ import sys
 
 import django
 
+from tests.support.saying import say
+
 
 def main(size: str) -> None:
     django.setup()
@@ -15,8 +17,7 @@ def main(size: str) -> None:
 
     listing_due.BATCH = int(size)
     while listing.refresh_next():
-        sys.stdout.write("refreshed\n")
-        sys.stdout.flush()
+        say("refreshed")
 
 
 if __name__ == "__main__":

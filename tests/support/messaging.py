@@ -6,11 +6,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -93,16 +92,6 @@ def publish(
     return OutboxMessage.objects.using(alias).bulk_create(
         OutboxMessage(**asdict(row)) for row in rows
     )
-
-
-def wait_until(condition: Callable[[], Any], *, seconds: float = 30) -> Any:
-    """Poll until the condition is true, and return what it said."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"Not within {seconds} s: {condition}")
-        time.sleep(0.02)
-    return found
 
 
 def read_topic(topic: str) -> list[Message]:

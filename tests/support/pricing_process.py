@@ -14,6 +14,8 @@ from typing import Any
 
 import django
 
+from tests.support.saying import say
+
 
 def redeem(times: int, threads: int, now: datetime) -> None:
     from domains.pricing import public
@@ -55,11 +57,6 @@ def hot() -> list[Any]:
         Use(promotion_id=coupon.promotion_id, coupon=coupon.code)
         for coupon in Coupon.objects.filter(code__startswith="HOT")
     ]
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def main(command: str, *arguments: str) -> None:

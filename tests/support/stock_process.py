@@ -12,6 +12,8 @@ from datetime import datetime
 
 import django
 
+from tests.support.saying import say
+
 
 def buy(times: int, threads: int, now: datetime) -> None:
     from domains.products.models import StockItem
@@ -37,11 +39,6 @@ def expire(now: datetime) -> None:
 
     while Reservation.objects.free_expired(now=now, turned=set(), limit=5)[1]:
         say("freed")
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def main(command: str, *arguments: str) -> None:

@@ -15,8 +15,9 @@ from domains.carts.models import CartStore, Once, connection
 from domains.carts.models.connection import Scripts
 from domains.carts.models.store import Made
 from tests.support.carts import add, entries_of, guest_cart, put, quantities
-from tests.support.messaging import ROOT, wait_until
+from tests.support.messaging import ROOT
 from tests.support.valkey import DURABLE, OwnValkey, own_valkey
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_change_that_no_replica_has_is_not_acknowledged(valkey, tmp_path, now)
         replica.pause()
         assert change(cart.id) is None
         replica.resume()
-        made = wait_until(lambda: change(cart.id))
+        made = until(lambda: change(cart.id))
     assert (made.replayed, quantities(made.cart)) == (True, {"A": 2})
 
 
@@ -100,7 +101,7 @@ def test_every_command_stays_in_one_slot_of_a_cluster(tmp_path, now):
     with own_valkey(tmp_path, (*DURABLE, "--cluster-enabled yes")) as server:
         with server.client as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-            wait_until(lambda: client.cluster("info")["cluster_state"] == "ok")
+            until(lambda: client.cluster("info")["cluster_state"] == "ok")
         carts, customer_id = store_on(server), uuid4()
         own = carts.create(
             owner=customer_id, currency="GBP", channel=None, once=Once("k", "f"), now=now
@@ -155,4 +156,4 @@ def wait_for_replica(server: OwnValkey) -> None:
         return bool(pipeline.execute()[1] == [1, 1])
 
     with server.client as client:
-        wait_until(follows)
+        until(follows)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from django.conf import settings
 from django.db import connections
 
 from infrastructure.database.contexts import aliases
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,20 +59,20 @@ def test_one_beats_and_the_other_takes_over(
         return sum(b"payments.reconcile" in told for told in broker.lrange("payments", 0, -1))
 
     # Each beat enqueues every task when it begins, the hourly ones too: two would leave two.
-    _wait_until(lambda: comparisons() > 0)
+    until(lambda: comparisons() > 0)
 
     # Both are alive, the one that waits for the lock too.
     files = [tmp_path / "beat-0", tmp_path / "beat-1"]
-    _wait_until(lambda: all(file.exists() for file in files))
+    until(lambda: all(file.exists() for file in files))
     seen = [file.stat().st_mtime_ns for file in files]
-    _wait_until(lambda: all(f.stat().st_mtime_ns > at for f, at in zip(files, seen, strict=True)))
+    until(lambda: all(f.stat().st_mtime_ns > at for f, at in zip(files, seen, strict=True)))
 
     assert comparisons() == 1
 
     holder = _lock_holder()
     beats[holder].send_signal(signal.SIGKILL)
     beats[holder].wait()
-    _wait_until(lambda: comparisons() == 2)
+    until(lambda: comparisons() == 2)
 
     survivor = beats[1 - holder]
     survivor.send_signal(signal.SIGTERM)
@@ -87,10 +87,3 @@ def _lock_holder() -> int:
         )
         ((name,),) = cursor.fetchall()
     return int(name.removeprefix("beat-"))
-
-
-def _wait_until(condition: object, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import redis
 from celery import current_app
 from django.conf import settings
+
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -51,21 +51,14 @@ def test_a_worker_touches_its_heartbeat_while_its_loop_moves(tmp_path: Path) -> 
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until(file.exists)
+        until(file.exists)
         touched = file.stat().st_mtime_ns
-        _wait_until(lambda: file.stat().st_mtime_ns > touched)
+        until(lambda: file.stat().st_mtime_ns > touched)
         worker.terminate()
         assert worker.wait(timeout=20) == 0
     finally:
         worker.kill()
         worker.wait()
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -21,8 +21,9 @@ from infrastructure.kafka.consumer import GroupConsumer
 from infrastructure.kafka.topics import ensure_topics
 from infrastructure.outbox.publisher import outbox_rows
 from tests.support import things
-from tests.support.messaging import message_of, read_topic, thing_process, wait_until
+from tests.support.messaging import message_of, read_topic, thing_process
 from tests.support.things import ALIAS, CONTEXT, NOW, TOPIC, ThingHappened, ThingIgnored, effects
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.kafka,
@@ -40,13 +41,13 @@ def test_a_consumer_killed_in_a_batch_leaves_each_effect_once(
         with connections[ALIAS].cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [things.DOOR])
         with thing_process("consume") as consumer:
-            wait_until(somebody_waits_at_the_door, seconds=15)
+            until(somebody_waits_at_the_door, seconds=15)
             consumer.kill()
             consumer.wait()
     assert effects("record") == []
 
     running(GroupConsumer(CONTEXT))
-    wait_until(lambda: len(effects("record_outside")) == 5, seconds=20)
+    until(lambda: len(effects("record_outside")) == 5, seconds=20)
 
     assert effects("record") == [1, 2, 3, 4, 5]
     assert effects("record_batch") == [1, 2, 3, 4, 5]
@@ -55,14 +56,14 @@ def test_a_consumer_killed_in_a_batch_leaves_each_effect_once(
 def test_a_consumer_told_to_stop_exits_at_once_and_has_committed_its_place() -> None:
     send(happenings(new_id(), ["a", "b"]))
     with thing_process("consume") as consumer:
-        wait_until(lambda: len(effects("record_outside")) == 2, seconds=15)
+        until(lambda: len(effects("record_outside")) == 2, seconds=15)
         consumer.terminate()
         assert consumer.wait(8) == 0
     InboxMark.objects.using(ALIAS).all().delete()
 
     send(happenings(new_id(), ["c"]))
     with thing_process("consume"):
-        wait_until(lambda: len(effects("record_outside")) == 3, seconds=15)
+        until(lambda: len(effects("record_outside")) == 3, seconds=15)
     assert effects("record") == [1, 2, 1]
 
 
@@ -74,7 +75,7 @@ def test_what_comes_twice_is_handled_once(running: Callable[..., None]) -> None:
     send(last)
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: len(effects("record_outside")) == 4)
+    until(lambda: len(effects("record_outside")) == 4)
     for handler in ("record", "record_batch", "record_outside"):
         assert sorted(effects(handler)) == [1, 1, 2, 3]
 
@@ -88,10 +89,10 @@ def test_an_event_nobody_can_handle_goes_to_the_dead_letters_and_the_other_keys_
     send(happenings(good, ["a", "b", "c"]))
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: DeadLetter.objects.using(ALIAS).count() == 3)
-    wait_until(lambda: effects("record", good) == [1, 2, 3])
+    until(lambda: DeadLetter.objects.using(ALIAS).count() == 3)
+    until(lambda: effects("record", good) == [1, 2, 3])
     assert effects("record", bad) == [1]
-    wait_until(lambda: effects("record_outside", bad) == [1, 2, 3, 4])
+    until(lambda: effects("record_outside", bad) == [1, 2, 3, 4])
     assert effects("record_batch", bad) == [1, 2, 3, 4]
     letters = DeadLetter.objects.using(ALIAS).order_by("id")
     assert [(letter.handler, letter.error_class) for letter in letters] == [
@@ -131,7 +132,7 @@ def test_an_event_nobody_can_handle_goes_to_the_dead_letters_and_the_other_keys_
     assert not BlockedKey.objects.using(ALIAS).exists()
 
     send(happenings(bad, ["e"], first=5))
-    wait_until(lambda: effects("record", bad) == [1, 2, 3, 4, 5])
+    until(lambda: effects("record", bad) == [1, 2, 3, 4, 5])
 
 
 def test_what_passes_is_tried_again_and_nothing_overtakes_it(
@@ -142,7 +143,7 @@ def test_what_passes_is_tried_again_and_nothing_overtakes_it(
     send(happenings(thing_id, ["a", "moody", "c"]))
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: len(effects("record")) == 3)
+    until(lambda: len(effects("record")) == 3)
     assert effects("record") == [1, 2, 3]
     assert not DeadLetter.objects.using(ALIAS).exists()
 
@@ -154,7 +155,7 @@ def test_what_does_not_pass_is_given_up_after_its_attempts(
     send(happenings(new_id(), ["moody"]))
     running(GroupConsumer(CONTEXT, attempts=3))
 
-    letter = wait_until(lambda: DeadLetter.objects.using(ALIAS).first())
+    letter = until(lambda: DeadLetter.objects.using(ALIAS).first())
     assert (letter.error_class, letter.attempts) == ("Transient", 3)
     assert things.PASSING["moody"] == 1000 - 4  # once in the batch of all, then alone
 
@@ -165,7 +166,7 @@ def test_an_old_version_is_read_as_the_new_one(running: Callable[..., None]) -> 
     send([new._replace(value=value, headers=retyped(new, "kontor.tests.thing_happened.v1"))])
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: effects("record_outside") == [1])
+    until(lambda: effects("record_outside") == [1])
     assert effects("record") == [1]
 
 
@@ -194,7 +195,7 @@ def test_what_nobody_can_read_goes_to_the_dead_letters_of_each_handler(
     running(GroupConsumer(CONTEXT))
 
     letters = DeadLetter.objects.using(ALIAS).order_by("handler")
-    wait_until(lambda: len(effects("record_outside")) == 1 and letters.count() == 3)
+    until(lambda: len(effects("record_outside")) == 1 and letters.count() == 3)
     assert [(letter.handler, letter.error_class) for letter in letters] == [
         ("tests.record", error_class),
         ("tests.record_batch", error_class),
@@ -209,10 +210,10 @@ def test_messages_that_nobody_listens_to_are_passed_over(running: Callable[..., 
     send(happenings(new_id(), ["a"]))
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: effects("record_outside") == [1])
+    until(lambda: effects("record_outside") == [1])
     assert not DeadLetter.objects.using(ALIAS).exists()
     # The mark of the handler outside transactions follows its effect.
-    wait_until(lambda: InboxMark.objects.using(ALIAS).count() == 3)
+    until(lambda: InboxMark.objects.using(ALIAS).count() == 3)
 
 
 def test_two_consumers_share_the_partitions_and_nothing_is_handled_twice(
@@ -223,7 +224,7 @@ def test_two_consumers_share_the_partitions_and_nothing_is_handled_twice(
     running(GroupConsumer(CONTEXT))
     with thing_process("consume"):
         send(message for thing_id in some[30:] for message in happenings(thing_id, ["a"] * 5))
-        wait_until(lambda: len(effects("record")) == len(effects("record_batch")) == 300)
+        until(lambda: len(effects("record")) == len(effects("record_batch")) == 300)
 
     for thing_id in some:
         assert effects("record", thing_id) == effects("record_batch", thing_id) == [1, 2, 3, 4, 5]
@@ -235,7 +236,7 @@ def test_an_idempotent_handler_runs_outside_any_transaction(
     send(happenings(new_id(), ["a", "b"]))
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: len(effects("record_outside")) == 2)
+    until(lambda: len(effects("record_outside")) == 2)
     assert things.SEEN_WITHOUT_TRANSACTION == [True, True]
 
 
@@ -244,7 +245,7 @@ def test_the_classic_protocol_does_as_well(running: Callable[..., None], setting
     send(happenings(new_id(), ["a", "b"]))
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: effects("record_outside") == [1, 2])
+    until(lambda: effects("record_outside") == [1, 2])
 
 
 def test_a_group_whose_place_was_lost_handles_nothing_that_the_inbox_has_forgotten(
@@ -258,21 +259,21 @@ def test_a_group_whose_place_was_lost_handles_nothing_that_the_inbox_has_forgott
     send([new], at=now)
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: effects("record") == [3])
-    wait_until(lambda: effects("record_batch") == [2, 3])
+    until(lambda: effects("record") == [3])
+    until(lambda: effects("record_batch") == [2, 3])
 
 
 def test_a_new_group_begins_at_the_first_event(running: Callable[..., None]) -> None:
     send(happenings(new_id(), ["a"]), at=datetime.now(UTC) - timedelta(days=400))
     running(GroupConsumer(CONTEXT))
 
-    wait_until(lambda: effects("record") == [1])
+    until(lambda: effects("record") == [1])
 
 
 def test_a_consumer_whose_database_session_is_cut_goes_on(running: Callable[..., None]) -> None:
     running(GroupConsumer(CONTEXT))
     send(happenings(new_id(), ["a"]))
-    wait_until(lambda: len(effects("record_outside")) == 1)
+    until(lambda: len(effects("record_outside")) == 1)
 
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(
@@ -281,8 +282,8 @@ def test_a_consumer_whose_database_session_is_cut_goes_on(running: Callable[...,
         )
     send(happenings(new_id(), ["b", "c"]))
 
-    wait_until(lambda: len(effects("record_outside")) >= 3)
-    wait_until(lambda: sorted(effects("record")) == [1, 1, 2])
+    until(lambda: len(effects("record_outside")) >= 3)
+    until(lambda: sorted(effects("record")) == [1, 1, 2])
     assert not DeadLetter.objects.using(ALIAS).exists()
 
 

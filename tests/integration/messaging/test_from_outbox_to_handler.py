@@ -10,8 +10,9 @@ from infrastructure.ids import new_id
 from infrastructure.kafka.consumer import GroupConsumer
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.relay import Relay
-from tests.support.messaging import publish, read_topic, wait_until
+from tests.support.messaging import publish, read_topic
 from tests.support.things import NOW, TOPIC, ThingHappened, effects
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.kafka,
@@ -32,10 +33,10 @@ def test_every_published_event_has_its_effect_once_in_every_handler(
     running(Relay("default"))
     running(GroupConsumer("tests"))
 
-    wait_until(lambda: len(effects("record_outside")) == 100)
+    until(lambda: len(effects("record_outside")) == 100)
 
     for handler in ("record", "record_batch", "record_outside"):
         for thing_id in things:
             assert effects(handler, thing_id) == [1, 2, 3, 4, 5]
-    wait_until(lambda: not OutboxMessage.objects.using("default").exists())
+    until(lambda: not OutboxMessage.objects.using("default").exists())
     assert len(read_topic(TOPIC)) == 100

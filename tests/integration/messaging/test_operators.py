@@ -23,8 +23,8 @@ from infrastructure.outbox.models import OutboxMessage, ParkedMessage
 from tests.integration.messaging.conftest import on_a_thread
 from tests.integration.messaging.test_consumer import happenings, send
 from tests.support import things
-from tests.support.messaging import wait_until
 from tests.support.things import ALIAS, CONTEXT, NOW, TOPIC, effects
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("things_context")]
 
@@ -37,10 +37,10 @@ def test_a_replay_builds_the_rows_anew_and_no_other_handler_hears_of_it() -> Non
     send(messages)
     send(messages[:2])  # on the topic twice, as after a killed relay
     with on_a_thread(GroupConsumer(CONTEXT)):
-        wait_until(lambda: len(effects("record_outside")) == 5)
+        until(lambda: len(effects("record_outside")) == 5)
         with pytest.raises(CommandError, match="is running"):
             run("replay_events", "tests.record_batch")
-    wait_until(lambda: members_of(CONTEXT) == 0)
+    until(lambda: members_of(CONTEXT) == 0)
 
     assert run("replay_events", "tests.record_batch").splitlines()[-1].endswith("5 events handled")
 
@@ -53,11 +53,15 @@ def test_a_replay_builds_the_rows_anew_and_no_other_handler_hears_of_it() -> Non
 def test_a_replay_of_a_time_range_touches_nothing_outside_it() -> None:
     send(happenings(new_id(), "abcde"))  # number n occurred n hours after NOW
     with on_a_thread(GroupConsumer(CONTEXT)):
-        wait_until(lambda: len(effects("record_outside")) == 5)
-    wait_until(lambda: members_of(CONTEXT) == 0)
+        until(lambda: len(effects("record_outside")) == 5)
+    until(lambda: members_of(CONTEXT) == 0)
 
-    since, until = NOW + timedelta(hours=2), NOW + timedelta(hours=4)
-    said = run("replay_events", "tests.record_batch", since=since, until=until)
+    said = run(
+        "replay_events",
+        "tests.record_batch",
+        since=NOW + timedelta(hours=2),
+        until=NOW + timedelta(hours=4),
+    )
 
     assert said.splitlines()[-1].endswith("2 events handled")
     assert effects("record_batch") == [1, 4, 5, 2, 3]
@@ -150,7 +154,7 @@ def test_the_topics_of_all_events_are_made_once(settings: Any) -> None:
         f"made {name}" for topic in topics for name in (topic, f"{topic}.dlq")
     ]
     assert again == "6 topics and their dead letter topics are in place\n"
-    wait_until(lambda: kept_for_ever("order-events") == (PARTITIONS, "-1"))
+    until(lambda: kept_for_ever("order-events") == (PARTITIONS, "-1"))
 
 
 def set_poison_aside(texts: list[str]) -> UUID:

@@ -26,9 +26,9 @@ from tests.support.messaging import (
     publish,
     read_topic,
     thing_process,
-    wait_until,
 )
 from tests.support.things import NOW, TOPIC, ThingHappened
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.kafka,
@@ -42,16 +42,16 @@ ALIAS = "default"
 def test_a_relay_killed_between_sending_and_deleting_loses_nothing() -> None:
     things = [publish_thing(5) for _ in range(40)]
     with nothing_can_be_deleted(), thing_process("relay") as relay:
-        wait_until(lambda: len(read_topic(TOPIC)) == 200, seconds=15)
+        until(lambda: len(read_topic(TOPIC)) == 200, seconds=15)
         relay.kill()
         relay.wait()
     # What its session was about to delete had arrived; all else is sent again.
-    wait_until(lambda: leaders() == {})
+    until(lambda: leaders() == {})
     left = OutboxMessage.objects.using(ALIAS).count()
     assert left > 0
 
     with thing_process("relay"):
-        wait_until(outbox_is_empty, seconds=15)
+        until(outbox_is_empty, seconds=15)
 
     messages = read_topic(TOPIC)
     assert len(messages) == 200 + left
@@ -64,13 +64,13 @@ def test_two_relays_share_the_shards_and_one_takes_over_from_a_killed_one(
 ) -> None:
     running(Relay(ALIAS))
     with thing_process("relay") as other:
-        wait_until(lambda: sorted(leaders().values()) == [SHARDS // 2, SHARDS // 2], seconds=15)
+        until(lambda: sorted(leaders().values()) == [SHARDS // 2, SHARDS // 2], seconds=15)
         other.kill()
         other.wait()
-        wait_until(lambda: list(leaders().values()) == [SHARDS], seconds=2)
+        until(lambda: list(leaders().values()) == [SHARDS], seconds=2)
 
     things = [publish_thing(2) for _ in range(200)]
-    wait_until(outbox_is_empty)
+    until(outbox_is_empty)
     messages = read_topic(TOPIC)
     assert [first_seen(messages, thing_id) for thing_id in things] == [[1, 2]] * 200
     assert {shard_of(str(thing_id)) for thing_id in things} == set(range(SHARDS))
@@ -90,11 +90,11 @@ def test_an_event_whose_transaction_commits_late_is_published_all_the_same(
             [shard_of(str(late)), new_id(), TOPIC, str(late)],
         )
         publish_thing(3, thing_id=early)
-        wait_until(lambda: len(read_topic(TOPIC)) == 3)
+        until(lambda: len(read_topic(TOPIC)) == 3)
         threading.Event().wait(0.6)  # long enough for the relay to have looked back in vain
         slow.execute("COMMIT")
 
-    wait_until(lambda: len(read_topic(TOPIC)) == 4)
+    until(lambda: len(read_topic(TOPIC)) == 4)
     assert first_seen(read_topic(TOPIC), late) == [1]
 
 
@@ -107,9 +107,9 @@ def test_a_message_too_large_for_kafka_is_parked_with_its_key_and_the_others_flo
     publish_thing(1, thing_id=bad, first=2, text="x" * (EVENT_BYTES + 1))
     publish_thing(2, thing_id=bad, first=3)
     publish_thing(3, thing_id=good)
-    wait_until(outbox_is_empty)
+    until(outbox_is_empty)
     publish_thing(1, thing_id=bad, first=5)
-    wait_until(lambda: outbox_is_empty() and ParkedMessage.objects.using(ALIAS).count() == 4)
+    until(lambda: outbox_is_empty() and ParkedMessage.objects.using(ALIAS).count() == 4)
 
     assert first_seen(read_topic(TOPIC), good) == [1, 2, 3]
     assert first_seen(read_topic(TOPIC), bad) == [1]
@@ -123,12 +123,12 @@ def test_a_message_too_large_for_kafka_is_parked_with_its_key_and_the_others_flo
 
     # Released as it is, it is refused again, and nothing has overtaken it.
     assert parking.release(ALIAS, topic=TOPIC, key=str(bad)) == 4
-    wait_until(lambda: outbox_is_empty() and ParkedMessage.objects.using(ALIAS).count() == 4)
+    until(lambda: outbox_is_empty() and ParkedMessage.objects.using(ALIAS).count() == 4)
     assert first_seen(read_topic(TOPIC), bad) == [1]
 
     assert parking.drop(ALIAS, row_id=parked[0].pk)
     assert parking.release(ALIAS, topic=TOPIC, key=str(bad)) == 3
-    wait_until(lambda: first_seen(read_topic(TOPIC), bad) == [1, 3, 4, 5])
+    until(lambda: first_seen(read_topic(TOPIC), bad) == [1, 3, 4, 5])
     assert not ParkedMessage.objects.using(ALIAS).exists()
 
 
@@ -144,7 +144,7 @@ def test_a_topic_that_kafka_will_not_have_does_not_stop_the_others(
     )  # fmt: skip
     thing_id = publish_thing(1)
 
-    wait_until(outbox_is_empty)
+    until(outbox_is_empty)
 
     assert first_seen(read_topic(TOPIC), thing_id) == [1]
     parked = ParkedMessage.objects.using(ALIAS).get()
@@ -164,19 +164,19 @@ def test_a_relay_without_kafka_waits_and_publishes_when_it_is_there(
     assert OutboxMessage.objects.using(ALIAS).count() == 3
 
     settings.KAFKA_BOOTSTRAP_SERVERS = servers
-    wait_until(outbox_is_empty, seconds=15)
+    until(outbox_is_empty, seconds=15)
     assert first_seen(read_topic(TOPIC), thing_id) == [1, 2, 3]
 
 
 def test_a_relay_whose_session_is_cut_begins_again(running: Callable[..., None]) -> None:
     running(Relay(ALIAS))
-    wait_until(lambda: list(leaders().values()) == [SHARDS])
+    until(lambda: list(leaders().values()) == [SHARDS])
     (pid,) = leaders()
     with other_connection() as admin:
         admin.execute("SELECT pg_terminate_backend(%s)", [pid])
     thing_id = publish_thing(3)
 
-    wait_until(outbox_is_empty)
+    until(outbox_is_empty)
     assert first_seen(read_topic(TOPIC), thing_id) == [1, 2, 3]
     assert pid not in leaders()
 
@@ -184,7 +184,7 @@ def test_a_relay_whose_session_is_cut_begins_again(running: Callable[..., None])
 def test_a_relay_told_to_stop_deletes_what_it_sent_and_exits_at_once() -> None:
     publish_thing(1)
     with thing_process("relay") as relay:
-        wait_until(outbox_is_empty, seconds=15)
+        until(outbox_is_empty, seconds=15)
         for _ in range(20):
             publish_thing(20)
         relay.send_signal(signal.SIGTERM)
@@ -200,7 +200,7 @@ def test_a_hint_after_the_commit_wakes_a_listener(running: Callable[..., None]) 
     listener.start()
     try:
         # Nobody says when the subscription is in place, so ring until it is heard.
-        wait_until(lambda: (hint.after_commit(ALIAS), woken.wait(0.1))[1])
+        until(lambda: (hint.after_commit(ALIAS), woken.wait(0.1))[1])
     finally:
         stopping.set()
         listener.join()

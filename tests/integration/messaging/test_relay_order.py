@@ -19,8 +19,9 @@ from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import shard_of
 from infrastructure.outbox.relay import BATCH, Relay
-from tests.support.messaging import process_environment, read_topic, wait_until
+from tests.support.messaging import process_environment, read_topic
 from tests.support.things import TOPIC
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.kafka,
@@ -48,7 +49,7 @@ def test_an_event_committed_late_is_not_overtaken_by_the_next_of_its_key(
             insert(connection, key, 2)
             flow(traffic, seconds=0.15)
 
-    wait_until(outbox_is_empty)
+    until(outbox_is_empty)
     seen = first_seen(read_topic(TOPIC))
     assert [seen[key] for key in keys] == [[1, 2]] * len(keys)
 
@@ -90,7 +91,7 @@ def test_whatever_the_length_of_transactions_every_key_arrives_in_order(
     for thread in threads:
         thread.join()
 
-    wait_until(outbox_is_empty, seconds=60)
+    until(outbox_is_empty, seconds=60)
     seen = first_seen(read_topic(TOPIC))
     assert len(written) == len(keys)
     assert {key: seen[key] for key in keys} == {

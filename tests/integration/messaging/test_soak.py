@@ -19,8 +19,14 @@ from infrastructure.events.envelope import read_envelope
 from infrastructure.ids import new_id
 from infrastructure.inbox.models import DeadLetter
 from infrastructure.outbox.models import OutboxMessage
-from tests.support.messaging import ROOT, process_environment, publish, read_topic, wait_until
+from tests.support.messaging import (
+    ROOT,
+    process_environment,
+    publish,
+    read_topic,
+)
 from tests.support.things import ALIAS, NOW, TOPIC, ThingHappened, effects
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.long,
@@ -45,9 +51,9 @@ def test_a_minute_of_kills_changes_nothing_but_what_comes_twice() -> None:
         writer.join()
     total = sum(written.values())
     with running("relay"), running("consume"):
-        wait_until(lambda: len(effects("record_batch")) >= total, seconds=120)
-        wait_until(lambda: len(effects("record")) >= total, seconds=30)
-        wait_until(lambda: not OutboxMessage.objects.using(ALIAS).exists(), seconds=30)
+        until(lambda: len(effects("record_batch")) >= total, seconds=120)
+        until(lambda: len(effects("record")) >= total, seconds=30)
+        until(lambda: not OutboxMessage.objects.using(ALIAS).exists(), seconds=30)
 
     first_seen: dict[UUID, dict[int, None]] = defaultdict(dict)
     for message in read_topic(TOPIC):

@@ -35,8 +35,9 @@ from infrastructure.outbox.publisher import SHARDS, shard_of
 from infrastructure.outbox.stream_relay import LOCK_SPACE, StreamRelay, Streams
 from infrastructure.outbox.streams import Entry, entries_of, envelope_of, stream_key
 from tests.support.carts import add, guest_cart
-from tests.support.messaging import ROOT, process_environment, read_topic, wait_until
+from tests.support.messaging import ROOT, process_environment, read_topic
 from tests.support.valkey import DURABLE, OwnValkey, own_valkey
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.kafka,
@@ -77,7 +78,7 @@ def test_what_happens_to_carts_is_told_in_order_and_then_forgotten(
     order_id = uuid4()
     carts.freeze(cart_id=made[0], order_id=order_id, owner=None, version=None, now=now)
     carts.close(cart_id=made[0], order_id=order_id, now=now)
-    wait_until(lambda: waiting(valkey) == 0)
+    until(lambda: waiting(valkey) == 0)
 
     messages = read_topic(TOPIC)
     assert len(messages) == len(made) * 5 + 1
@@ -99,14 +100,14 @@ def test_a_relay_killed_between_sending_and_deleting_loses_nothing(
 ) -> None:
     made = [changed_cart(carts, now, 4) for _ in range(20)]
     with nothing_can_be_deleted(valkey), relay_process(valkey) as process:
-        wait_until(lambda: len(read_topic(TOPIC)) >= 100)
+        until(lambda: len(read_topic(TOPIC)) >= 100)
         process.kill()
         process.wait()
     assert waiting(valkey) == 100
-    wait_until(lambda: leaders() == [])
+    until(lambda: leaders() == [])
 
     running(relay_of(valkey))
-    wait_until(lambda: waiting(valkey) == 0)
+    until(lambda: waiting(valkey) == 0)
     messages = read_topic(TOPIC)
     assert len(messages) >= 200
     assert [numbers(messages, cart_id) for cart_id in made] == [[1, 2, 3, 4, 5]] * 20
@@ -117,13 +118,13 @@ def test_two_relays_share_the_shards_and_one_takes_over_from_a_killed_one(
 ) -> None:
     running(relay_of(valkey))
     with relay_process(valkey) as other:
-        wait_until(lambda: leaders() == [SHARDS // 2, SHARDS // 2])
+        until(lambda: leaders() == [SHARDS // 2, SHARDS // 2])
         made = [changed_cart(carts, now, 2) for _ in range(30)]
         other.kill()
         other.wait()
-    wait_until(lambda: leaders() == [SHARDS])
+    until(lambda: leaders() == [SHARDS])
     made += [changed_cart(carts, now, 2) for _ in range(30)]
-    wait_until(lambda: waiting(valkey) == 0)
+    until(lambda: waiting(valkey) == 0)
     messages = read_topic(TOPIC)
     assert [numbers(messages, cart_id) for cart_id in made] == [[1, 2, 3]] * 60
 
@@ -133,11 +134,11 @@ def test_the_relay_waits_while_redis_is_away(
 ) -> None:
     running(relay_of(valkey))
     before = changed_cart(carts, now, 3)
-    wait_until(lambda: leaders() == [SHARDS])
+    until(lambda: leaders() == [SHARDS])
     valkey.kill()
     valkey.start()
     after = changed_cart(carts, now, 3)
-    wait_until(lambda: waiting(valkey) == 0)
+    until(lambda: waiting(valkey) == 0)
     messages = read_topic(TOPIC)
     assert numbers(messages, before) == numbers(messages, after) == [1, 2, 3, 4]
 
@@ -153,10 +154,10 @@ def test_nothing_is_told_that_the_replicas_do_not_have(
     running(relay_of(valkey, replicas=1))
     following = (*DURABLE, f"--replicaof 127.0.0.1 {valkey.port}")
     # Without a replica the relay has tried, and given up.
-    wait_until(lambda: valkey.client.info("commandstats").get("cmdstat_waitaof"))
+    until(lambda: valkey.client.info("commandstats").get("cmdstat_waitaof"))
     assert (waiting(valkey), read_topic(TOPIC)) == (3, [])
     with own_valkey(tmp_path / "replica", following):
-        wait_until(lambda: waiting(valkey) == 0)
+        until(lambda: waiting(valkey) == 0)
     assert numbers(read_topic(TOPIC), cart_id) == [1, 2, 3]
 
 
@@ -175,12 +176,12 @@ def test_an_entry_too_large_for_kafka_is_parked_with_its_key_and_the_others_flow
         good = uuid4()
     append(valkey, good, 1)
     running(relay_of(valkey))
-    wait_until(lambda: waiting(valkey) == 3)
+    until(lambda: waiting(valkey) == 3)
     append(valkey, good, 2)
     followers.append(append(valkey, bad, 5))
-    wait_until(lambda: numbers(read_topic(TOPIC), good) == [1, 2])
+    until(lambda: numbers(read_topic(TOPIC), good) == [1, 2])
     # What is parked waits for people, and not for a relay.
-    wait_until(lambda: stream_parking.length(settings.STREAM_OUTBOXES) == 0)
+    until(lambda: stream_parking.length(settings.STREAM_OUTBOXES) == 0)
 
     assert numbers(read_topic(TOPIC), bad) == [1]
     assert parked_list() == [
@@ -198,12 +199,12 @@ def test_an_entry_too_large_for_kafka_is_parked_with_its_key_and_the_others_flow
     at_streams = ("--database", "streams c")
     released = run("parked_messages", "release", TOPIC, str(bad), *at_streams)
     assert released == "1 messages are back in the outbox\n"
-    wait_until(lambda: one_mark(valkey) not in (None, marked))
+    until(lambda: one_mark(valkey) not in (None, marked))
     assert numbers(read_topic(TOPIC), bad) == [1]
 
     # Whoever leads the shard next leaves it out, too; once it is dropped the others follow.
     assert run("parked_messages", "drop", too_large, *at_streams) == "dropped\n"
-    wait_until(lambda: waiting(valkey) == 0)
+    until(lambda: waiting(valkey) == 0)
     assert numbers(read_topic(TOPIC), bad) == [1, 3, 4, 5]
     for action in (("release", TOPIC, str(bad)), ("drop", too_large), ("drop", "nothing")):
         with pytest.raises(CommandError):
@@ -220,12 +221,12 @@ def test_what_only_the_broker_refuses_is_parked_and_goes_when_the_reason_is_gone
     limit_messages_to(5_000)
     running(relay_of(valkey))
     bad = guest_cart(now, carts=carts).id
-    wait_until(lambda: waiting(valkey) == 0)  # the broker refuses batches, not messages
+    until(lambda: waiting(valkey) == 0)  # the broker refuses batches, not messages
     append(valkey, bad, 2, payload=secrets.token_hex(20_000))
-    wait_until(lambda: one_mark(valkey))
+    until(lambda: one_mark(valkey))
     others = [changed_cart(carts, now, 2) for _ in range(12)]
     append(valkey, bad, 3)
-    wait_until(lambda: waiting(valkey) == 2)
+    until(lambda: waiting(valkey) == 2)
     messages = read_topic(TOPIC)
     assert numbers(messages, bad) == [1]
     assert [numbers(messages, cart_id) for cart_id in others] == [[1, 2, 3]] * 12
@@ -233,7 +234,7 @@ def test_what_only_the_broker_refuses_is_parked_and_goes_when_the_reason_is_gone
     limit_messages_to(1_000_000)
     with valkey.client as client:
         assert stream_parking.release(client, "c", topic=TOPIC, key=str(bad)) == 1
-    wait_until(lambda: waiting(valkey) == 0)
+    until(lambda: waiting(valkey) == 0)
     assert numbers(read_topic(TOPIC), bad) == [1, 2, 3]
 
 
@@ -250,7 +251,7 @@ def test_parked_entries_stay_parked_for_the_next_leader(
         stream_parking.park(client, "c", [(shard_of(str(bad)), gone, "late")], now=now)
     good = changed_cart(carts, now, 2)
     running(relay_of(valkey))
-    wait_until(lambda: waiting(valkey) == 3)
+    until(lambda: waiting(valkey) == 3)
     messages = read_topic(TOPIC)
     assert (numbers(messages, good), numbers(messages, bad)) == ([1, 2, 3], [])
     assert figures() == (3, 0, 1)
@@ -262,7 +263,7 @@ def test_how_far_behind_it_is_can_be_seen(
     changed_cart(carts, now, 6)
     with nothing_can_be_deleted(valkey):
         running(relay_of(valkey))
-        wait_until(lambda: leaders() == [SHARDS])
+        until(lambda: leaders() == [SHARDS])
         backlog, oldest, parked = figures()
     assert (backlog, oldest > 0, parked) == (7, True, 0)
 
@@ -289,7 +290,7 @@ def figures() -> tuple[float, float, float]:
     for gauge in gauges:
         gauge.labels("streams c").set(-1)
     values = [gauge.labels("streams c")._value for gauge in gauges]
-    wait_until(lambda: all(value.get() >= 0 for value in values))
+    until(lambda: all(value.get() >= 0 for value in values))
     backlog, oldest, parked = (value.get() for value in values)
     return backlog, oldest, parked
 

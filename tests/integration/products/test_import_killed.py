@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 import threading
-import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -27,7 +23,8 @@ from infrastructure.operations.models import Operation
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.storage import imports
 from tests.support.files import bring, counts, faults
-from tests.support.messaging import process_environment
+from tests.support.waiting import until
+from tests.support.workers import kill, worker
 
 ALIAS = alias_of("products")
 
@@ -50,36 +47,10 @@ class Rows:
         return next(self._lines, b"")
 
 
-@contextmanager
-def worker() -> Iterator[subprocess.Popen[bytes]]:
-    """A worker of products with its pool, in a process group of its own."""
+def working() -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """A worker of products."""
     arguments = ["-A", "config", "-q", "worker", "--concurrency", "1", "--queues", "products"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "celery", *arguments],
-        cwd=settings.BASE_DIR,
-        env=process_environment(OPERATION_LEASE_SECONDS="2"),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        kill(process)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """The worker and its pool at once, as a machine does that loses its power."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    return worker("celery", *arguments, OPERATION_LEASE_SECONDS="2")
 
 
 @contextmanager
@@ -94,7 +65,7 @@ def checkpoint_held(operation: Operation) -> Iterator[None]:
             )
             cursor.execute("SELECT pg_backend_pid()")
             mine = cursor.fetchone()[0]
-        wait_until(lambda: is_waited_for(mine))
+        until(lambda: is_waited_for(mine))
         yield
     finally:
         own.rollback()
@@ -144,19 +115,19 @@ def test_what_killed_workers_left_another_finishes_exactly(kills: int, count: in
 
     done = 0
     for turn in range(1, kills + 1):
-        with worker() as doomed:
-            wait_until(lambda t=turn: tick(operation).done >= 500 * t)
+        with working() as doomed:
+            until(lambda t=turn: tick(operation).done >= 500 * t)
             with checkpoint_held(operation):
                 done = read(operation).done
                 kill(doomed)
         # What the batch had written is gone with it.
         refused = sum(row - 1 <= done for row in faulty)
-        wait_until(lambda d=done, r=refused: Product.objects.count() == d - r)
+        until(lambda d=done, r=refused: Product.objects.count() == d - r)
         assert (read(operation).state, done % 500) == ("RUNNING", 0)
     assert done < count
 
-    with worker():
-        wait_until(lambda: is_over_after_sweeping(operation))
+    with working():
+        until(lambda: is_over_after_sweeping(operation))
     ended = read(operation)
     wanted = count - len(faulty)
     assert counts(ended) == (wanted, 0, 0, len(faulty))

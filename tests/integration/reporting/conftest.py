@@ -16,7 +16,8 @@ from infrastructure.kafka.topics import ensure_topics, published_topics
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.relay import Relay
 from tests.support import carts
-from tests.support.messaging import delete_topics, wait_until
+from tests.support.messaging import delete_topics
+from tests.support.waiting import until
 
 Sql = Callable[..., None]
 
@@ -64,9 +65,7 @@ def relay_everything() -> None:
     for thread in threads:
         thread.start()
     try:
-        wait_until(
-            lambda: not any(OutboxMessage.objects.using(alias).exists() for alias in aliases())
-        )
+        until(lambda: not any(OutboxMessage.objects.using(alias).exists() for alias in aliases()))
     finally:
         for relay in relays:
             relay.stop()

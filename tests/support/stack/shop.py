@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from devstack.processes import Child, family, look_around
 from devstack.service import Service
 from devstack.stack import Stack
 from devstack.supervisor import Program
+from tests.support.waiting import until
 
 T = TypeVar("T")
 
@@ -270,12 +271,3 @@ def end_at_once(child: Child) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(one.pid, signal.SIGKILL)
     child.wait(5)
-
-
-def until(condition: Callable[[], T], what: str, *, seconds: float = 60) -> T:
-    """Wait until the condition is true, and return what it said."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"Not within {seconds:.0f} s: {what}"
-        time.sleep(0.1)
-    return found

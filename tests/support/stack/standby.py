@@ -12,7 +12,7 @@ from devstack.console import Console
 from devstack.credentials import Credentials
 from devstack.layout import Layout
 from devstack.postgres import Postgres
-from tests.support.stack.shop import until
+from tests.support.waiting import until
 
 
 class Standby(Postgres):

@@ -24,8 +24,9 @@ from infrastructure.http import front as front_module
 from infrastructure.http import views
 from infrastructure.http.front import fronted
 from tests.support.cached_api import Lamps
-from tests.support.caches import installed_cache, invalidate, until
+from tests.support.caches import installed_cache, invalidate
 from tests.support.factories import users
+from tests.support.waiting import until
 
 LAMP = "/api/v1/lamps/oil"
 # What everybody holds who has an account.

@@ -19,7 +19,8 @@ from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.http import health
 from tests.integration.infrastructure.cache.conftest import MakeCache
 from tests.integration.infrastructure.cache.test_tiers import Source
-from tests.support.caches import installed_cache, listening, until
+from tests.support.caches import installed_cache, listening
+from tests.support.waiting import until
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 

@@ -14,7 +14,8 @@ from infrastructure.cache.flights import Flights
 from infrastructure.cache.tiers import Cache, Read
 from infrastructure.errors import DomainError
 from tests.integration.infrastructure.cache.conftest import MakeCache
-from tests.support.caches import invalidate, listening, loaded, until
+from tests.support.caches import invalidate, listening, loaded
+from tests.support.waiting import until
 
 
 class Clock:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 import pytest
@@ -22,8 +19,9 @@ from infrastructure.database.contexts import alias_of
 from infrastructure.operations import leases, running, services
 from infrastructure.operations.models import Operation
 from infrastructure.outbox.models import OutboxMessage
-from tests.support.messaging import process_environment
 from tests.support.operations import CONTEXT, DOOR, KIND, packed
+from tests.support.waiting import until
+from tests.support.workers import kill, worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
@@ -39,28 +37,10 @@ def _empty_queues() -> Iterator[None]:
     broker.delete(*names)
 
 
-@contextmanager
-def worker() -> Iterator[subprocess.Popen[bytes]]:
-    """A worker with its pool, in a process group of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.operations_worker"],
-        cwd=settings.BASE_DIR,
-        env=process_environment(OPERATION_LEASE_SECONDS="2", REMAP_SIGTERM="SIGQUIT"),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+def working() -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return worker(
+        "tests.support.operations_worker", OPERATION_LEASE_SECONDS="2", REMAP_SIGTERM="SIGQUIT"
     )
-    try:
-        yield process
-    finally:
-        kill(process)
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """The worker and its pool at once, as a machine does that loses its power."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 @contextmanager
@@ -83,13 +63,6 @@ def somebody_waits_at_the_door() -> bool:
             [DOOR],
         )
         return bool(cursor.fetchone()[0])
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def start(**params: object) -> Operation:
@@ -117,18 +90,18 @@ def require_every_row_once(operation: Operation, count: int, refused: list[int])
 
 def test_what_a_killed_worker_left_another_finishes_and_no_row_is_done_twice() -> None:
     refused = [5, 25, 35]
-    with door_held(), worker() as doomed:
+    with door_held(), working() as doomed:
         operation = start(count=50, refuse=refused, wait_at=20)
-        wait_until(somebody_waits_at_the_door)
+        until(somebody_waits_at_the_door)
         before = read(operation)
         kill(doomed)
     assert (before.state, before.done, before.failed) == ("RUNNING", 20, 1)
     # The batch that it was in has left nothing.
-    wait_until(lambda: not somebody_waits_at_the_door())
+    until(lambda: not somebody_waits_at_the_door())
     assert packed() == [number for number in range(20) if number not in refused]
 
-    with worker():
-        wait_until(lambda: is_over_after_sweeping(operation))
+    with working():
+        until(lambda: is_over_after_sweeping(operation))
     require_every_row_once(operation, 50, refused)
 
 
@@ -140,10 +113,10 @@ def is_over_after_sweeping(operation: Operation) -> bool:
 
 @pytest.mark.long
 def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_back() -> None:
-    with worker() as told:
+    with working() as told:
         with door_held():
             operation = start(count=50, wait_at=20)
-            wait_until(lambda: read(operation).done == 20 and somebody_waits_at_the_door())
+            until(lambda: read(operation).done == 20 and somebody_waits_at_the_door())
             told.terminate()
             time.sleep(1)  # until its main process has told the one that runs the batch
         assert told.wait(timeout=30) == 0
@@ -152,8 +125,8 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_bac
     assert packed() == list(range(30))
 
     # It has told the others itself: nobody has to sweep.
-    with worker():
-        wait_until(lambda: is_over(operation))
+    with working():
+        until(lambda: is_over(operation))
     require_every_row_once(operation, 50, [])
 
 
@@ -197,7 +170,7 @@ def test_who_was_taken_for_dead_and_wakes_up_commits_nothing() -> None:
     with door_held():
         sleeper = threading.Thread(target=run)
         sleeper.start()
-        wait_until(somebody_waits_at_the_door)
+        until(somebody_waits_at_the_door)
         late = clock.now() + timedelta(seconds=settings.OPERATION_LEASE_SECONDS + 1)
         second = leases.take(ALIAS, operation.id, now=late)
         assert second is not None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,8 +14,7 @@ from django.conf import settings
 from infrastructure.resilience.circuit import Circuit, CircuitOpen
 from infrastructure.resilience.shared import SharedState
 from infrastructure.resilience.states import Policy, Seen
-
-PATIENCE_S = 30
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -31,13 +28,6 @@ def replica(prefix: str, *, url: str = "", **policy: float) -> Circuit:
         "gateway", chosen, url=url or settings.REDIS_URL, prefix=prefix, timeout_s=10
     )
     return Circuit("test", state, look_every_s=0)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def fail(circuit: Circuit, times: int = 1) -> None:
