@@ -1,7 +1,6 @@
 """Carries out one command on an order and is killed on the way:
-`python -m tests.support.steps_process <order id> <command> <how many statements to live>`.
-
-The statement after the last one is not sent: the process kills itself, as kill -9 would.
+`python -m tests.support.steps_process <order id> <command> <point>`, see
+`tests.support.kill_points`. Without a point it lives, and prints whose tables it changed in turn.
 """
 
 from __future__ import annotations
@@ -15,10 +14,12 @@ from uuid import UUID
 
 import django
 
+from tests.support.kill_points import KillPoint, changed_context
+
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 
-def main(order_id: UUID, command: str, life: int) -> None:
+def main(order_id: UUID, command: str, point: KillPoint | None) -> None:
     from django.db import connections
 
     from domains.orders.models import Order
@@ -26,22 +27,25 @@ def main(order_id: UUID, command: str, life: int) -> None:
     from tests.support.order_commands import COMMANDS
 
     order = Order.objects.whole(order_id)
-    order.steps  # noqa: B018 - read before the count begins
-    left = life
+    changed: list[str] = []
 
-    def count(execute: Any, sql: str, *rest: Any) -> Any:
-        nonlocal left
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left -= 1
-        return execute(sql, *rest)
+    def watch(execute: Any, sql: str, *rest: Any) -> Any:
+        if context := changed_context(sql):
+            changed.append(context)
+        if point is None:
+            return execute(sql, *rest)
+        return point.beside(sql, lambda: execute(sql, *rest), die=die)
 
     for alias in aliases():
-        connections[alias].execute_wrappers.append(count)
+        connections[alias].execute_wrappers.append(watch)
     COMMANDS[command](order, NOW)
-    sys.stdout.write("done\n")
+    sys.stdout.write(" ".join(changed))
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
     django.setup()
-    main(UUID(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(UUID(sys.argv[1]), sys.argv[2], KillPoint.read(sys.argv[3]))

@@ -1,11 +1,12 @@
-"""The process that carries out a command is killed before each of its statements in turn: what is
-left is either nothing, or is carried on by recovery, and done once."""
+"""The process that carries out a command is killed beside each of its changes in turn: what is left
+is either nothing, or is carried on by recovery, and done once."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -55,6 +56,19 @@ AFTER = {
 }
 
 
+# Whose tables each command changes, one statement after the other. The first writes the step down.
+CHANGES = {
+    "fulfil": "orders payments payments products products orders orders",
+    "capture": "orders payments payments orders",
+    "cancel_lines": "orders payments payments products orders",
+    "cancel": "orders payments payments orders products orders",
+    "edit": "orders payments payments products orders payments payments orders",
+    "refund": "orders payments payments orders",
+    "receive": "orders products orders",
+}
+NOT_BEGUN = "before=orders:1"
+
+
 def prepared(command: str, now: datetime) -> Order:
     goods.stocked({"A": 5}, now=now)
     order = orders.placed({"A": 2}, now=now)
@@ -70,10 +84,10 @@ def state_of(order: Order) -> tuple[str, tuple[int, int], int, int]:
     return order.status, stock("A"), state.captured_minor, state.refunded_minor
 
 
-def killed(order: Order, command: str, life: int) -> bool:
-    """Whether the process was killed; it was done before that otherwise."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.steps_process", str(order.id), command, str(life)],
+def carry_out(order: Order, command: str, point: str = "") -> subprocess.CompletedProcess[str]:
+    """In a process that kills itself at the point, if there is one."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.support.steps_process", str(order.id), command, point],
         cwd=settings.BASE_DIR,
         env=process_environment(),
         capture_output=True,
@@ -81,43 +95,59 @@ def killed(order: Order, command: str, life: int) -> bool:
         timeout=60,
         check=False,
     )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode != 0
 
 
-def kill_and_recover(command: str, life: int, now: datetime) -> bool:
+def kill_and_recover(command: str, point: str, now: datetime) -> None:
     order = prepared(command, now)
     assert state_of(order) == BEFORE[command]
     earlier = len(order.steps)
 
-    was_killed = killed(order, command, life)
-    begun = len(reread(order).steps) > earlier
+    done = carry_out(order, command, point)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    is_begun = point != NOT_BEGUN
+    assert len(reread(order).steps) == earlier + is_begun
     settling.settle_unfinished(now=now + timedelta(minutes=1))
 
-    assert state_of(order) == (AFTER[command] if begun else BEFORE[command])
+    assert state_of(order) == (AFTER[command] if is_begun else BEFORE[command])
     assert_order_agrees(order.id)
     assert_books_agree(now)
-    return was_killed
 
 
-# After the step is written: in the middle of what it does elsewhere.
+def points_of(command: str) -> Iterator[str]:
+    """Before and after each change."""
+    contexts = CHANGES[command].split()
+    for place, context in enumerate(contexts, start=1):
+        number = contexts[:place].count(context)
+        yield f"before={context}:{number}"
+        yield f"after={context}:{number}"
+
+
+# In the middle of what it does elsewhere.
 @pytest.mark.parametrize(
-    ("command", "life"),
-    [
-        ("fulfil", 7),
-        ("refund", 8),
-        pytest.param("edit", 9, marks=pytest.mark.long),
-        pytest.param("cancel", 6, marks=pytest.mark.long),
-    ],
+    ("command", "point"),
+    [("fulfil", "after=payments:1"), ("refund", "after=payments:2")],
 )
-def test_a_command_that_was_killed_is_carried_on(now: datetime, command: str, life: int) -> None:
-    assert kill_and_recover(command, life, now)
+def test_a_command_that_was_killed_is_carried_on(now: datetime, command: str, point: str) -> None:
+    kill_and_recover(command, point, now)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("life", range(2, 40, 1))
-@pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_a_command_may_be_killed_before_any_statement(
-    now: datetime, command: str, life: int
+@pytest.mark.parametrize(
+    ("command", "point"),
+    [(command, point) for command in sorted(COMMANDS) for point in points_of(command)],
+)
+def test_a_command_may_be_killed_before_and_after_any_change(
+    now: datetime, command: str, point: str
 ) -> None:
-    kill_and_recover(command, life, now)
+    kill_and_recover(command, point, now)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_those_are_all_the_changes_that_a_command_makes(now: datetime, command: str) -> None:
+    order = prepared(command, now)
+
+    done = carry_out(order, command)
+
+    assert (done.returncode, done.stdout) == (0, CHANGES[command]), done.stderr
+    assert state_of(order) == AFTER[command]
