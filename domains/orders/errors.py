@@ -158,6 +158,10 @@ class OrderNotFulfillable(OrderError):
     code, status, title = "order_not_fulfillable", 409, "Nothing can be sent for the order"
 
 
+class NotPaidFor(OrderError):
+    status, code, title = 403, "not_paid_for", "The goods are not paid for"
+
+
 class NotInWarehouse(OrderError):
     """`errors` has one entry for each SKU that the warehouse lacks."""
 

@@ -17,7 +17,7 @@ from domains.orders.events import TOPIC
 from domains.orders.models import Document, Order, OrderChange, OrderLine, OrderStep
 from domains.orders.rules.history import INTERNAL, SYSTEM, By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, Status
-from domains.orders.rules.steps import StepKind
+from domains.orders.rules.steps import StepKind, is_internal
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from infrastructure.money import Money
@@ -29,7 +29,8 @@ class OrderAudit:
 
     is_cheaper: it was edited, or parts of it called off, so more may be authorised than it costs.
     pay_until: until when it waits for its customer to pay. for_less_minor: what of what was given
-    back lowered no price; see Order.given_back_for_less.
+    back lowered no price; see Order.given_back_for_less. sent_minor: what was sent costs, with the
+    shipping, rounded down.
     """
 
     order_id: UUID
@@ -44,6 +45,7 @@ class OrderAudit:
     is_cheaper: bool
     pay_until: datetime | None
     for_less_minor: int = 0
+    sent_minor: int = 0
 
 
 # As Order.given_back_for_less.
@@ -56,6 +58,13 @@ _FOR_LESS = """(
     WHERE order_id = orders_order.id
         AND ((kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE')
             OR (kind = 'EDIT' AND state = 'APPLIED'))
+)"""
+
+
+_SENT = """(
+    SELECT coalesce(sum(amount_minor * fulfilled / quantity), 0)::bigint
+        + CASE WHEN sum(fulfilled) > 0 THEN orders_order.shipping_minor ELSE 0 END
+    FROM orders_orderline WHERE order_id = orders_order.id
 )"""
 
 
@@ -156,6 +165,13 @@ def confirmation_of(step: OrderStep) -> Confirmation | None:
     if state is None or not state.action_url:
         return None
     return Confirmation(url=state.action_url, deadline=state.action_deadline)
+
+
+def steps_of(order: Order, *, with_internal: bool = True) -> list[OrderStep]:
+    """What was asked of a confirmed order, the oldest first. One statement. with_internal: also
+    what is between members of staff, so far."""
+    rows = OrderStep.objects.filter(order_id=order.id).order_by("requested_at", "id")
+    return [step for step in rows if with_internal or not is_internal(step)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -268,6 +284,7 @@ def orders_audit() -> Iterator[OrderAudit]:
     orders = Order.objects.annotate(
         is_cheaper=Exists(changes),
         for_less=RawSQL(_FOR_LESS, []),  # noqa: S611 - a constant
+        sent=RawSQL(_SENT, []),  # noqa: S611 - a constant
     ).order_by("id")
     rows = orders.values_list(
         "id",
@@ -282,6 +299,7 @@ def orders_audit() -> Iterator[OrderAudit]:
         "is_cheaper",
         "pay_until",
         "for_less",
+        "sent",
     )
     for row in rows.iterator(chunk_size=2000):
         while order_id is not None and order_id < row[0]:
@@ -299,6 +317,7 @@ def orders_audit() -> Iterator[OrderAudit]:
             is_cheaper=row[9],
             pay_until=row[10],
             for_less_minor=row[11],
+            sent_minor=row[12],
         )
 
 

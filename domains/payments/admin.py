@@ -139,6 +139,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "authorised",
         "captured",
         "refunded",
+        "released",
         "method",
         "gateway",
         "decline_code",
@@ -173,6 +174,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     @admin.display
     def captured(self, payment: Payment) -> str:
         return str(Money(payment.captured_minor, payment.currency)) if payment.money else ""
+
+    @admin.display
+    def released(self, payment: Payment) -> str:
+        return str(Money(payment.released_minor, payment.currency)) if payment.money else ""
 
     @admin.display
     def refunded(self, payment: Payment) -> str:

@@ -78,6 +78,7 @@ __all__ = [
     "payment_view",
     "refresh",
     "refund",
+    "release_rest",
     "token_for",
     "void",
 ]
@@ -92,6 +93,7 @@ class Outcome:
     until action_deadline. due_at: until when a prepaid one that is PENDING has to be paid.
     has_begun: nothing was written where not, since the gateway is not to be called for now.
     is_busy: only by this process, which has enough calls under way; another one may well.
+    holds_rest: a part was taken, and the gateway holds more: see `release_rest`.
     """
 
     payment_id: UUID
@@ -102,6 +104,7 @@ class Outcome:
     due_at: datetime | None = None
     has_begun: bool = True
     is_busy: bool = False
+    holds_rest: bool = False
 
     @property
     def is_released(self) -> bool:
@@ -257,17 +260,30 @@ def capture(*, payment_id: UUID, key: UUID, amount: Money, now: datetime) -> Ope
 
 
 def refund(
-    *, payment_id: UUID, key: UUID, amount: Money, reason: str, now: datetime
+    *,
+    payment_id: UUID,
+    key: UUID,
+    amount: Money,
+    reason: str,
+    actor_id: UUID | None = None,
+    now: datetime,
 ) -> OperationOutcome:
     """Give so much of what was taken back; repeatable under the key, as `capture`.
 
     Of what was paid by bank it says that the money is to be given back: somebody transfers it.
     The caller has seen to it that a second person agreed where one is needed: see
-    `needs_second_person`.
+    `needs_second_person`. actor_id: who gives it back without a second one; it counts for what they
+    may give back alone by the doors of payments.
     """
     return _moved(
         lambda: services.refund(
-            payment_id=payment_id, key=key, amount=amount, reason=reason, now=now
+            payment_id=payment_id,
+            key=key,
+            amount=amount,
+            reason=reason,
+            actor_id=actor_id,
+            is_seen_to=True,
+            now=now,
         )
     )
 
@@ -285,6 +301,18 @@ def void(*, payment_id: UUID, now: datetime) -> Outcome:
     except (PaymentAlreadyCaptured, PaymentOperationInProgress, PaymentsUnavailable):
         state = queries.payment_states([payment_id])[payment_id]
         return Outcome(payment_id=payment_id, status=state.status)
+
+
+def release_rest(*, payment_id: UUID, now: datetime) -> Outcome:
+    """Let go of what is held beside the part that was taken; repeatable. What was taken stays.
+
+    `holds_rest` until the gateway has done it: call again, unless it refused, which is up to staff.
+    """
+    try:
+        return _outcome(services.release_rest(payment_id=payment_id, now=now))
+    except (PaymentOperationInProgress, PaymentsUnavailable):
+        state = queries.payment_states([payment_id])[payment_id]
+        return Outcome(payment_id=payment_id, status=state.status, holds_rest=state.holds_rest)
 
 
 def payment_states(payment_ids: Iterable[UUID]) -> dict[UUID, PaymentState]:
@@ -332,6 +360,7 @@ def _outcome(payment: Payment) -> Outcome:
         action_url=state.action_url,
         action_deadline=state.action_deadline,
         due_at=state.due_at,
+        holds_rest=state.holds_rest,
     )
 
 

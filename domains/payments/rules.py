@@ -168,7 +168,8 @@ def status_of(
     if authorisation.state == OperationState.FAILED:
         return PaymentStatus.DECLINED
 
-    voids = {o.state for o in operations if o.kind == OperationKind.VOID}
+    # A void with an amount lets go of that only, beside what was taken.
+    voids = {o.state for o in operations if o.kind == OperationKind.VOID and not o.amount_minor}
     if OperationState.SUCCEEDED in voids or authorisation.state == OperationState.ABANDONED:
         return PaymentStatus.VOIDED
     if authorisation.state == OperationState.SUCCEEDED and captured_by(operations):

@@ -21,6 +21,7 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "orders.return_own": "Announce that goods of one's own orders come back.",
         "orders.edit": "Change orders before they are sent.",
         "orders.fulfil": "Send orders.",
+        "orders.send_unpaid": "Send goods whose money was not taken.",
         "orders.return": "Decide on returns, and take them in.",
         "orders.approve_refunds": "Agree, as a second person, to what gives much money back.",
         "orders.note": "Write notes on orders for other members of staff.",
@@ -70,6 +71,7 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             {"orders.read", "payments.read", "payments.capture", "payments.void"}
             | {
                 "orders.approve_refunds",
+                "orders.send_unpaid",
                 "orders.note",
                 "payments.refund",
                 "payments.record",

@@ -57,6 +57,7 @@ def assert_order_agrees(order_id: UUID) -> None:
     assert held == wanted
     state = money_of(order)
     assert state.refunded_minor <= state.captured_minor <= state.authorised_minor
+    assert order.status == "CONFIRMED" or not state.holds_rest
     assert state.refunded_minor == order.refunded_minor
     assert (order.step_id, order.unsettled_since, order.settle_at) == (None, None, None)
     assert not [step for step in order.steps if step.is_open]

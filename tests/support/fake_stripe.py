@@ -79,6 +79,7 @@ def authorise(**changes: Any) -> Authorise:
 CAPTURE = Capture(key=KEY, authorisation="pi_1", amount_minor=500, currency="GBP")
 REFUND = Refund(key=KEY, authorisation="pi_1", amount_minor=500, currency="GBP")
 VOID = Void(key=VOID_KEY, authorisation="pi_1")
+REST = Void(key=VOID_KEY, authorisation="pi_1", rest=True)
 
 
 def intent(status: str = "requires_capture", **changes: Any) -> dict[str, Any]:

@@ -57,6 +57,11 @@ def _receive(order: Order, now: datetime) -> None:
     )
 
 
+def send_one(order: Order, now: datetime) -> None:
+    lines = {order.lines[0].id: 1}
+    fulfilling.fulfil(order_id=order.id, lines=lines, warehouse="main", by=BY, key=None, now=now)
+
+
 def announce(order: Order, now: datetime) -> None:
     """A return of one A that staff have approved, of an order that was sent."""
     lines = {order.lines[0].id: 1}
@@ -73,6 +78,7 @@ COMMANDS: dict[str, Callable[[Order, datetime], None]] = {
     "capture": _capture,
     "cancel_lines": _cancel_lines,
     "cancel": _cancel,
+    "cancel_rest": _cancel_lines,
     "edit": _edit,
     "refund": _refund,
     "receive": _receive,

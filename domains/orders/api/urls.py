@@ -9,6 +9,7 @@ from domains.orders.api.views import (
     payments,
     refunds,
     returns,
+    steps,
 )
 
 urlpatterns = [
@@ -31,6 +32,7 @@ urlpatterns = [
         name="fulfilment",
     ),
     path("orders/<uuid:order_id>/refunds", refunds.Refunds.as_view(), name="order-refunds"),
+    path("orders/<uuid:order_id>/steps", steps.Steps.as_view(), name="order-steps"),
     path(
         "orders/<uuid:order_id>/steps/<uuid:step_id>/approve",
         refunds.StepApproval.as_view(),

@@ -13,7 +13,13 @@ from django.db.models import Q
 
 from domains.orders.errors import OrderError, OrderNotCancellable, StepInProgress
 from domains.orders.events import OrderCancelled, OrderCreated, OrderStatusUpdated
-from domains.orders.models.commands import Cancelling, Editing, Fulfilling, Refunding
+from domains.orders.models.commands import (
+    Cancelling,
+    Editing,
+    Fulfilling,
+    Paying,
+    Refunding,
+)
 from domains.orders.models.history import OrderChange
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.order_set import OrderQuerySet
@@ -37,7 +43,7 @@ def _choices(kinds: type[StrEnum]) -> list[tuple[str, str]]:
     return [(kind.value, kind.value) for kind in kinds]
 
 
-class Order(Editing, Cancelling, Fulfilling, Refunding):
+class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     number = models.CharField(max_length=12, unique=True)
     # Empty for a guest, whom the e-mail address stands for.
@@ -285,48 +291,25 @@ class Order(Editing, Cancelling, Fulfilling, Refunding):
             )
         )
 
-    def await_payment(self, *, until: datetime, now: datetime) -> None:
-        """The customer has to do something before it can be decided: confirm the payment, send the
-        money, or try again."""
-        self._require(Status.PENDING)
-        self.pay_until = until
-        self.settle_at = now + PLACEMENT_DEADLINE
-
-    def pay_again(
-        self, payment: PaymentChoice, *, payment_id: UUID, drop_earlier: bool, now: datetime
-    ) -> None:
-        """Try another payment. The earlier one is let go first, if it could still become good."""
-        self._require(Status.PENDING)
-        if drop_earlier:
-            self.superseded_payment_id = self.payment_id
-        self.payment_id = payment_id
-        self.payment_method, self.payment_token = payment.method, payment.token
-        self.payment_return_url = payment.return_url
-        self.settle_at = now + PLACEMENT_DEADLINE
-
-    def drop_superseded_payment(self) -> None:
-        """The earlier payment holds nothing, and never will."""
-        self.superseded_payment_id = None
-
-    def keep_superseded_payment(self) -> None:
-        """The earlier payment became good before it could be let go, so it is the order's."""
-        assert self.superseded_payment_id is not None
-        self.payment_id, self.superseded_payment_id = self.superseded_payment_id, None
-
-    def complete(self, *, now: datetime) -> None:
-        """Everything has been sent or cancelled, and is paid as it was agreed."""
+    def complete(self, *, holds_rest: bool = False, now: datetime) -> None:
+        """Everything has been sent or cancelled, and is paid as it was agreed. holds_rest: more
+        than that is held, and has to be let go yet."""
         self._require(Status.CONFIRMED)
         self._change_status(Status.COMPLETED, reason="", now=now)
-        self._is_settled()
+        if holds_rest:
+            self._is_unsettled(now)
+        else:
+            self._is_settled()
+
+    def stays_unsettled(self, *, now: datetime) -> None:
+        """Money is held beside what was taken, which an order that is over has to let go."""
+        if self.status == Status.COMPLETED:
+            self._is_unsettled(now)
 
     def finish(self) -> None:
         """Nothing is left to do: of an ended order goods and money are back."""
         self._require(Status.CONFIRMED, Status.COMPLETED, Status.REJECTED, Status.CANCELLED)
         self._is_settled()
-
-    def see_payment(self, status: str) -> None:
-        """Remember how the payment stands, for lists; it is written with the next change."""
-        self.payment_status = status
 
     def note(self, code: str, *, actor: By, at: datetime, text: str = "", **data: Any) -> None:
         """Add an entry to the order's history; the next `save()` writes it. `data` is JSON, and

@@ -85,6 +85,7 @@ class Step(StrEnum):
     RELEASE = "RELEASE"
     GIVE_BACK = "GIVE_BACK"
     VOID = "VOID"
+    RELEASE_REST = "RELEASE_REST"
     FINISH = "FINISH"
     WAIT = "WAIT"
     REST = "REST"
@@ -97,6 +98,7 @@ class Facts:
     still. step_open: a command such as a return is being carried out. sent: nothing is left to be
     sent. paid: all that is to be paid is ours, or granted on account. unpayable: the gateway was
     not to be called, just now; given_time: it has been so for as long as the shop waits.
+    holds_rest: the gateway holds more than the part that was taken.
     """
 
     status: str
@@ -114,6 +116,7 @@ class Facts:
     paid: bool = False
     unpayable: bool = False
     given_time: bool = False
+    holds_rest: bool = False
 
 
 def next_step(facts: Facts) -> Step:
@@ -166,6 +169,8 @@ def _next_of_standing(facts: Facts) -> Step:
             return _next_of_called_off(facts)
         if facts.sent and facts.paid:
             return Step.COMPLETE
+    elif facts.holds_rest:
+        return Step.RELEASE_REST
     return Step.REST if facts.finished else Step.FINISH
 
 
@@ -184,6 +189,8 @@ def _next_of_ended(facts: Facts) -> Step:
         return Step.GIVE_BACK
     if facts.supersedes:
         return Step.DROP_PAYMENT
+    if facts.holds_rest:
+        return Step.RELEASE_REST
     if facts.guarantee == Guarantee.CAPTURED:
         return Step.WAIT  # a void cannot give taken money back: staff have to
     if facts.guarantee in (Guarantee.GIVEN_BACK, Guarantee.REFUSED):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
 
+from domains.orders.rules.history import By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, ReturnStatus
 from infrastructure.money import rounded
 
@@ -36,6 +37,22 @@ class StepState(StrEnum):
 
 
 OPEN_STATES = (StepState.AWAITING_APPROVAL, StepState.REQUESTED, StepState.APPLIED)
+
+
+class Asked(Protocol):
+    """Of a step, who asked for it and how far it is."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def actor(self) -> By: ...
+
+
+def is_internal(step: Asked) -> bool:
+    """Whether a step is between members of staff: it waits for a second one, or came to nothing.
+    What customers asked for themselves is theirs to see."""
+    is_told = step.state in (StepState.REQUESTED, StepState.APPLIED, StepState.DONE)
+    return not is_told and step.actor.kind != Kind.CUSTOMER
 
 
 class ReturnState(StrEnum):

@@ -139,7 +139,7 @@ def money_in(order: Order, state: payments.PaymentState | None) -> Money:
     if state is None:
         return Money()
     return Money(
-        authorised=state.authorised_minor,
+        authorised=state.authorised_minor - state.released_minor,
         captured=state.captured_minor,
         refunded=state.refunded_minor,
         given_back_for_less=order.given_back_for_less if state.refunded_minor else 0,

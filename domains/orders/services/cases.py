@@ -31,6 +31,8 @@ class PaymentFacts(Protocol):
     def action_deadline(self) -> datetime | None: ...
     @property
     def due_at(self) -> datetime | None: ...
+    @property
+    def holds_rest(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class Case:
     pay_until: until when the customer may confirm or send the payment; None unless it waits for
     them. refusal: why payments cannot even begin, as a code: no gateway will ever be asked.
     is_unpayable: the gateway was not to be called, so that nothing has begun. is_busy: only by this
-    process, which has enough calls under way.
+    process, which has enough calls under way. holds_rest: a part was taken, and more is held.
     """
 
     order: Order
@@ -51,6 +53,7 @@ class Case:
     action_url: str = ""
     pay_until: datetime | None = None
     is_prepaid: bool = False
+    holds_rest: bool = False
     is_paid: bool = False
     is_overdue: bool = False
     is_unpayable: bool = False
@@ -83,6 +86,7 @@ class Case:
         self.action_url = "" if told is None else told.action_url or ""
         self.pay_until = None if told is None else told.action_deadline or told.due_at
         self.is_prepaid = told is not None and told.due_at is not None
+        self.holds_rest = told is not None and told.holds_rest
 
     @property
     def guarantee(self) -> Guarantee:
@@ -114,6 +118,7 @@ class Case:
             paid=self.is_paid,
             unpayable=self.is_unpayable,
             given_time=self.was_given_time,
+            holds_rest=self.holds_rest,
         )
 
 

@@ -15,6 +15,8 @@ from domains.payments import public as payments
 from infrastructure.http.idempotency import IdempotencyKey
 
 NO_TRACKING = Tracking()
+# The scope of whoever may send goods that are not paid for, where the payment terms do not say so.
+SEND_UNPAID = "orders.send_unpaid"
 
 
 def fulfil(
@@ -24,6 +26,7 @@ def fulfil(
     warehouse: str,
     tracking: Tracking = NO_TRACKING,
     capture: bool | None = None,
+    may_be_unpaid: bool = False,
     by: By,
     key: IdempotencyKey | None,
     now: datetime,
@@ -33,9 +36,10 @@ def fulfil(
 
     capture: whether the money for them is taken first; so it is, unless told otherwise, where the
     payment method only promises it. What is taken is what all that was sent then costs, with the
-    shipping, less what was taken before: the parts add up to the total.
+    shipping, less what was taken before: the parts add up to the total. may_be_unpaid: whoever
+    asks may send what is not paid for; what is owed on account everybody may.
     Raises OrderNotFound, OrderNotFulfillable, StepInProgress, UnknownLine, TooManyUnits,
-    NotInWarehouse, CaptureRefused, StepRefused, ConcurrentModification.
+    NotPaidFor, NotInWarehouse, CaptureRefused, StepRefused, ConcurrentModification.
     """
 
     def make(order: Order, money: Money) -> OrderStep:
@@ -43,7 +47,8 @@ def fulfil(
             lines,
             warehouse=warehouse,
             tracking=tracking,
-            captures=_captures(order) if capture is None else capture,
+            captures=captures_by_itself(order) if capture is None else capture,
+            may_be_unpaid=may_be_unpaid or is_on_account(order),
             money=money,
             actor=by,
             now=now,
@@ -84,5 +89,11 @@ def track(
     )
 
 
-def _captures(order: Order) -> bool:
+def captures_by_itself(order: Order) -> bool:
+    """Whether sending goods takes their money, unless told otherwise."""
     return payments.guarantee_of(order.payment_method) == payments.Guarantee.AUTHORISED
+
+
+def is_on_account(order: Order) -> bool:
+    """Whether goods are sent before they are paid for, as was agreed."""
+    return payments.guarantee_of(order.payment_method) == payments.Guarantee.ON_ACCOUNT

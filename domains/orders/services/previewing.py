@@ -14,9 +14,8 @@ from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import StepState
-from domains.orders.services import editing
+from domains.orders.services import editing, fulfilling
 from domains.orders.services.beginning import approval_limits, money_of
-from domains.payments import public as payments
 from infrastructure.money import Money
 
 
@@ -38,6 +37,7 @@ def fulfilment(
     lines: Mapping[UUID, int] | None,
     warehouse: str,
     capture: bool,
+    may_be_unpaid: bool = False,
     by: By,
     now: datetime,
 ) -> Preview:
@@ -48,6 +48,7 @@ def fulfilment(
             warehouse=warehouse,
             tracking=Tracking(),
             captures=capture,
+            may_be_unpaid=may_be_unpaid or fulfilling.is_on_account(order),
             money=money,
             actor=by,
             now=now,
@@ -128,11 +129,6 @@ def refundable(order: Order) -> Money:
 def capturable(order: Order) -> Money:
     """What is left to be taken for an order."""
     return Money(max(order.total_minor - money_of(order).for_goods, 0), order.currency)
-
-
-def captures_by_itself(order: Order) -> bool:
-    """Whether sending goods takes their money, unless told otherwise."""
-    return payments.guarantee_of(order.payment_method) == payments.Guarantee.AUTHORISED
 
 
 def _preview(

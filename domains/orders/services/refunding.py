@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domains.orders.models import Order, OrderStep
 from domains.orders.models.commands.refunding import RefundWish
-from domains.orders.rules.history import By
+from domains.orders.rules.history import SYSTEM, By, Kind
 from domains.orders.rules.steps import Money
 from domains.orders.services.beginning import (
     Begun,
@@ -47,7 +47,8 @@ def refund(
 
 def see_refund(*, order_id: UUID, operation_id: UUID, amount_minor: int, now: datetime) -> None:
     """Take note of money that went back without a step of the order asking for it: by payments'
-    own doors, or at the gateway. Once per operation, however often it is told.
+    own doors, or at the gateway. Once per operation, however often it is told. Who did it by those
+    doors is known, and it counts for what they give back alone; who did it at the gateway is not.
 
     Raises OrderNotFound.
     """
@@ -56,9 +57,19 @@ def see_refund(*, order_id: UUID, operation_id: UUID, amount_minor: int, now: da
         state = payments.payment_states([order.payment_id])[order.payment_id]
         order.see_payment(state.status)
         money = money_in(order, state)
-        order.see_refund(operation_id, amount_minor, money=money, now=now)
+        actor = _who_gave_back(order.payment_id, operation_id)
+        order.see_refund(operation_id, amount_minor, money=money, actor=actor, now=now)
 
     changed(order_id=order_id, change=see, now=now)
+
+
+def _who_gave_back(payment_id: UUID, operation_id: UUID) -> By:
+    payment = payments.payment_view(payment_id)
+    found = () if payment is None else payment.operations
+    for operation in found:
+        if operation.id == operation_id and operation.actor_id is not None:
+            return By(kind=Kind.STAFF, id=operation.actor_id)
+    return SYSTEM
 
 
 def approve_step(*, order_id: UUID, step_id: UUID, actor_id: UUID, now: datetime) -> Begun:

@@ -205,7 +205,7 @@ def _refuse_cancel(case: Case, now: datetime) -> None:
 
 
 def _complete(case: Case, now: datetime) -> None:
-    case.order.complete(now=now)
+    case.order.complete(holds_rest=case.holds_rest, now=now)
     _save(case)
 
 
@@ -217,6 +217,11 @@ def _release(case: Case, now: datetime) -> None:
 def _void(case: Case, now: datetime) -> None:
     case.refusal = ""
     case.note_payment(payments.void(payment_id=case.order.payment_id, now=now))
+
+
+def _release_rest(case: Case, now: datetime) -> None:
+    """Only once nothing is to be taken any more: a void would end what the order relies on."""
+    case.note_payment(payments.release_rest(payment_id=case.order.payment_id, now=now))
 
 
 def _give_back(case: Case, now: datetime) -> None:
@@ -269,5 +274,6 @@ _STEPS = {
     Step.RELEASE: _release,
     Step.GIVE_BACK: _give_back,
     Step.VOID: _void,
+    Step.RELEASE_REST: _release_rest,
     Step.FINISH: _finish,
 }

@@ -65,6 +65,7 @@ class Payment(Out, frozen=True, kw_only=True):
     authorised: Money
     captured: Money
     refunded: Money
+    released: Money
     decline_code: str | None
     action_url: str | None
     action_deadline: datetime | None
@@ -84,6 +85,7 @@ class Payment(Out, frozen=True, kw_only=True):
             authorised=Money.of(payment.authorised),
             captured=Money.of(payment.captured),
             refunded=Money.of(payment.refunded),
+            released=Money.of(payment.released),
             decline_code=payment.decline_code or None,
             action_url=payment.action_url,
             action_deadline=payment.action_deadline,

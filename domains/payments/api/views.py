@@ -175,7 +175,8 @@ class Void(APIView):
         description=(
             "200 when nothing is held any more. 202 when the gateway has not answered: the void is "
             "carried out as soon as it does. Harmless to repeat; where the gateway refused, a "
-            "request with another key, or none, asks it once more."
+            "request with another key, or none, asks it once more. What was taken in part stays "
+            "taken; the rest is let go, which is `released` then."
         ),
         responses={200: serializers.Payment, 202: serializers.Payment},
         errors=[
@@ -205,7 +206,7 @@ class Void(APIView):
             alias_of("payments"), key, void, again=lambda _: queries.payment(payment_id)
         )
         rules.refuse_failed_void(payment.operations)
-        return _answer_to_command(self, payment, is_finished=payment.is_released, headers=headers)
+        return _answer_to_command(self, payment, is_finished=payment.is_let_go, headers=headers)
 
 
 class Receipts(APIView):

@@ -67,8 +67,13 @@ class Capture:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Void:
+    """Let the money go. rest: a part was captured, and stays so; what is held beside it is let go.
+    Where a capture gives that up anyway, it is a success.
+    """
+
     key: UUID
     authorisation: str
+    rest: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

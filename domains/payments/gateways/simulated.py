@@ -187,7 +187,7 @@ def check_signature(body: bytes, signature: str, *, secret: bytes, now: float) -
         raise InvalidSignature("The notification was signed too long ago.")
 
 
-_LEFT_OUT = frozenset({"return_url", "saved_method", "keep"})
+_LEFT_OUT = frozenset({"return_url", "saved_method", "keep", "rest"})
 
 
 def _asked(request: Request) -> dict[str, object]:

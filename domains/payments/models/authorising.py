@@ -136,6 +136,33 @@ class Authorising(PaymentBase):
         self._update_status(now)
         return True
 
+    def request_release(
+        self,
+        now: datetime,
+        *,
+        even_if_refused: bool = False,
+        reason: str = "",
+        actor_id: UUID | None = None,
+    ) -> bool:
+        """Let go of what a gateway holds beside the part that was taken.
+
+        even_if_refused, reason, actor_id: as for a void. Returns whether anything changed.
+        Raises PaymentOperationInProgress.
+        """
+        if not self.rest_minor:
+            return False
+        unfinished = self.unfinished
+        if unfinished is not None:
+            if unfinished.kind == OperationKind.VOID:
+                return False
+            raise PaymentOperationInProgress(
+                f"A {unfinished.kind.lower()} of payment {self} is unfinished."
+            )
+        if self.is_void_refused and not even_if_refused:
+            return False
+        self._begin(OperationKind.VOID, self.rest_minor, now, reason=reason, actor_id=actor_id)
+        return True
+
     def begin_due_void(self, now: datetime) -> bool:
         """Start the void that was asked for before the authorisation had its outcome."""
         if not self.is_void_due:
@@ -181,7 +208,12 @@ class Authorising(PaymentBase):
         operation.attempts += 1
         self.action_url = reply.action_url
 
-    def _voided(self, now: datetime) -> None:
+    def _voided(self, operation: Operation, now: datetime) -> None:
+        if operation.amount_minor:
+            # What was taken stays ours, so nothing is booked. A part may have been taken meanwhile.
+            operation.amount_minor = self.rest_minor
+            self.released_minor += self.rest_minor
+            return
         authorisation = self.authorisation
         if authorisation is None or authorisation.state == OperationState.FAILED:
             return  # it was declined meanwhile, and that was told

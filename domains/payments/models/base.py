@@ -58,6 +58,9 @@ class PaymentBase(AggregateRoot):
     authorised_minor = models.BigIntegerField(default=0)
     captured_minor = models.BigIntegerField(default=0)
     refunded_minor = models.BigIntegerField(default=0)
+    released_minor = models.BigIntegerField(
+        default=0, help_text="Of what was authorised, what was let go after a part was taken."
+    )
     decline_code = models.CharField(max_length=64, default="")
     void_requested_at = models.DateTimeField(null=True)
     void_reason = models.CharField(
@@ -137,6 +140,16 @@ class PaymentBase(AggregateRoot):
         """What came in and belongs to the customer: paid too much, or for what is given up."""
         held = self.captured_minor - self.refunded_minor
         return held if self.is_released else max(held - self.amount_minor, 0)
+
+    @property
+    def rest_minor(self) -> int:
+        """Once a part was taken: what a gateway holds beside it, for as long as nobody lets it go.
+
+        What is owed on account, or comes by bank, is held by nobody.
+        """
+        if self.takes_receipts or self.is_released or not self.captured_minor:
+            return 0
+        return self.authorised_minor - self.captured_minor - self.released_minor
 
     def operation(self, operation_id: UUID) -> Operation:
         return next(o for o in self.operations if o.id == operation_id)

@@ -34,8 +34,9 @@ class GivingBack(Taking):
         """Start giving money back: all that was taken and not given back, unless told an amount.
 
         key: the operation's id, where the caller has one. can: what the gateway is able to do.
-        limits: what one person may give back alone, by currency and in minor units; None where
-        whoever asks has seen to a second person.
+        limits: what one person may give back alone, by currency and in minor units, counted with
+        what the same person gave back of the payment before; None where whoever asks has seen to
+        a second person.
         Raises PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount, SecondPersonRequired,
         NotSupportedByGateway, and PaymentOperationInProgress: until one refund has its outcome
         nobody knows what is left.
@@ -45,10 +46,11 @@ class GivingBack(Taking):
             raise PaymentNotCaptured(f"Payment {self} is {self.status}.")
         left = Money(self.captured_minor - self.refunded_minor, self.currency)
         amount = self._some_of(left, amount, too_large=RefundTooLarge)
-        if limits is not None and needs_second_person(amount.amount_minor, self.currency, limits):
+        alone = amount.amount_minor + self._given_back_by(actor_id)
+        if limits is not None and needs_second_person(alone, self.currency, limits):
             raise SecondPersonRequired(
-                f"{amount} is more than one person gives back alone: refund it by its order, "
-                f"{self}, where somebody else has to agree."
+                f"{Money(alone, self.currency)} in all is more than one person gives back alone: "
+                f"refund it by its order, {self}, where somebody else has to agree."
             )
         (can or Capabilities()).check_refund(is_all=amount.amount_minor == self.captured_minor)
         return self._begin(
@@ -58,6 +60,15 @@ class GivingBack(Taking):
             id=key or new_id(),
             reason=reason,
             actor_id=actor_id,
+        )
+
+    def _given_back_by(self, actor_id: UUID | None) -> int:
+        return sum(
+            operation.amount_minor
+            for operation in self.operations
+            if operation.kind == OperationKind.REFUND
+            and operation.is_succeeded
+            and operation.actor_id == actor_id is not None
         )
 
     def _given_back(self, operation: Operation, now: datetime) -> None:

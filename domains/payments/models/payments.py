@@ -61,8 +61,12 @@ class Payment(GivingBack):
                 )
                 # Money that comes by bank comes as it likes: early, late and too much.
                 & (
-                    Q(captured_minor__lte=models.F("authorised_minor"))
-                    | Q(method__in=rules.TAKING_RECEIPTS)
+                    Q(
+                        released_minor__gte=0,
+                        authorised_minor__gte=models.F("captured_minor")
+                        + models.F("released_minor"),
+                    )
+                    | Q(method__in=rules.TAKING_RECEIPTS, released_minor=0)
                 ),
             ),
         ]
@@ -128,7 +132,7 @@ class Payment(GivingBack):
             raise OperationDoesNotFit(f"{kind} of {amount_minor} at payment {self}: {self.status}.")
         operation = Operation(
             kind=kind,
-            amount_minor=0 if kind == OperationKind.VOID else amount_minor,
+            amount_minor=self.rest_minor if kind == OperationKind.VOID else amount_minor,
             state=OperationState.SUCCEEDED,
             asked_elsewhere=True,
             gateway_reference=reference,
@@ -162,12 +166,12 @@ class Payment(GivingBack):
     def _fits(self, kind: OperationKind, amount_minor: int) -> bool:
         match kind:
             case OperationKind.CAPTURE:
-                left = self.authorised_minor - self.captured_minor
+                left = self.rest_minor if self.captured_minor else self.authorised_minor
                 return 0 < amount_minor <= left and not self.is_released
             case OperationKind.REFUND:
                 return 0 < amount_minor <= self.captured_minor - self.refunded_minor
             case OperationKind.VOID:
-                return not self.captured_minor and not self.is_released
+                return not self.is_released and bool(not self.captured_minor or self.rest_minor)
         return False
 
     def _took_effect(self, operation: Operation, reply: Reply, now: datetime) -> None:
@@ -177,7 +181,7 @@ class Payment(GivingBack):
             case OperationKind.CAPTURE if reply.is_success:
                 self._taken(operation, now)
             case OperationKind.VOID if reply.is_success:
-                self._voided(now)
+                self._voided(operation, now)
             case OperationKind.REFUND if reply.is_success:
                 self._given_back(operation, now)
             case OperationKind.VOID | OperationKind.REFUND if not self.is_released:

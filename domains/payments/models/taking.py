@@ -47,13 +47,14 @@ class Taking(Authorising):
         """
         if self.takes_receipts:
             raise PaidByReceipt(f"Payment {self} is made by {self.method}.")
-        if self.captured_minor and self.captured_minor == self.authorised_minor:
-            raise PaymentAlreadyCaptured(f"Payment {self} is captured in full.")
+        if self.captured_minor and not self.rest_minor:
+            how = "in part, and the rest was let go" if self.released_minor else "in full"
+            raise PaymentAlreadyCaptured(f"Payment {self} is captured {how}.")
         self._refuse_if_busy()
         if not self.captured_minor and self.status != PaymentStatus.AUTHORISED:
             refusal = PaymentNotAuthorised if self.is_released else PaymentNotAuthorisedYet
             raise refusal(f"Payment {self} is {self.status}.")
-        left = Money(self.authorised_minor - self.captured_minor, self.currency)
+        left = Money(self.rest_minor or self.authorised_minor, self.currency)
         amount = self._some_of(left, amount, too_large=CaptureTooLarge)
         (can or Capabilities()).check_capture(
             is_first=not self.captured_minor, is_all=amount == left

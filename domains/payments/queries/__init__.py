@@ -40,6 +40,7 @@ _STATE_COLUMNS = (
     "authorised_minor",
     "captured_minor",
     "refunded_minor",
+    "released_minor",
     "currency",
     "decline_code",
     "action_url",
@@ -78,6 +79,7 @@ class PaymentView:
     authorised: Money
     captured: Money
     refunded: Money
+    released: Money
     decline_code: str
     action_url: str | None
     action_deadline: datetime | None
@@ -92,6 +94,12 @@ class PaymentView:
         return self.status in RELEASED
 
     @property
+    def is_let_go(self) -> bool:
+        """Nothing is held that could still be taken, since somebody let it go."""
+        rest = self.authorised - self.captured - self.released
+        return self.is_released or (self.released.amount_minor > 0 and not rest.amount_minor)
+
+    @property
     def is_void_refused(self) -> bool:
         """The gateway was asked to let the money go, and said no: staff's turn."""
         void = last_void(self.operations)
@@ -100,7 +108,9 @@ class PaymentView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentState:
-    """How a payment stands; see `public.Outcome`. captured_minor: also what came by bank."""
+    """How a payment stands; see `public.Outcome`. captured_minor: also what came by bank.
+    released_minor: of what was authorised, what was let go after a part was taken. rest_minor:
+    what is held beside that part."""
 
     payment_id: UUID
     status: PaymentStatus
@@ -108,11 +118,17 @@ class PaymentState:
     authorised_minor: int
     captured_minor: int
     refunded_minor: int
+    released_minor: int
+    rest_minor: int
     currency: str
     decline_code: str | None
     action_url: str | None
     action_deadline: datetime | None
     due_at: datetime | None
+
+    @property
+    def holds_rest(self) -> bool:
+        return self.rest_minor > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +157,7 @@ class PaymentAudit:
     needs_attention: bool
     waits_until: datetime | None = None
     refunded_minor: int = 0
+    released_minor: int = 0
     created_at: datetime
 
 
@@ -182,6 +199,7 @@ def view_of(row: Payment) -> PaymentView:
         authorised=Money(row.authorised_minor, row.currency),
         captured=Money(row.captured_minor, row.currency),
         refunded=Money(row.refunded_minor, row.currency),
+        released=Money(row.released_minor, row.currency),
         decline_code=row.decline_code,
         action_url=state.action_url,
         action_deadline=state.action_deadline,
@@ -225,6 +243,8 @@ def state_of(row: Payment) -> PaymentState:
         authorised_minor=row.authorised_minor,
         captured_minor=row.captured_minor,
         refunded_minor=row.refunded_minor,
+        released_minor=row.released_minor,
+        rest_minor=row.rest_minor,
         currency=row.currency,
         decline_code=(row.decline_code or None) if status in RELEASED else None,
         action_url=row.action_url if needs_action else None,
@@ -348,6 +368,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
             "is_waiting",
             "deadline_at",
             "refunded_minor",
+            "released_minor",
         )
     )
     for row in rows.iterator(chunk_size=_CHUNK):
@@ -366,6 +387,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
             waits_until=row[13] if row[12] else None,
             created_at=row[11],
             refunded_minor=row[14],
+            released_minor=row[15],
         )
 
 

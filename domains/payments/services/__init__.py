@@ -20,7 +20,13 @@ from domains.payments.services.reconciling import (
     reconcile_due,
 )
 from domains.payments.services.saved_methods import delete_saved_method, forget_deleted_methods
-from domains.payments.services.taking import capture, refund, void, void_or_forestall
+from domains.payments.services.taking import (
+    capture,
+    refund,
+    release_rest,
+    void,
+    void_or_forestall,
+)
 
 __all__ = [
     "AuthoriseRequest",
@@ -40,6 +46,7 @@ __all__ = [
     "record_receipt",
     "refresh",
     "refund",
+    "release_rest",
     "resolve",
     "resolve_unfinished",
     "unavailable_for_s",

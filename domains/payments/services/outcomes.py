@@ -205,7 +205,7 @@ def request_of(payment: Payment, operation: Operation) -> Request:
             amount_minor=operation.amount_minor,
             currency=payment.currency,
         )
-    return Void(key=operation.id, authorisation=reference)
+    return Void(key=operation.id, authorisation=reference, rest=operation.amount_minor > 0)
 
 
 def with_kept(payment: Payment, operation: Operation, reply: Reply) -> Reply:

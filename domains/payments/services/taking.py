@@ -60,19 +60,21 @@ def refund(
     amount: Money | None = None,
     reason: str,
     actor_id: UUID | None = None,
+    is_seen_to: bool = False,
     now: datetime,
     also: Callable[[UUID], Sequence[models.Model]] = lambda operation_id: (),
 ) -> tuple[Payment, Operation]:
     """Give captured money back, all that is left of it unless told an amount.
 
     Returns the operation it became. key: makes it repeatable, as the operation's id. actor_id: the
-    one person who gives it back, no more than REFUND_APPROVAL_ABOVE; None for another context,
-    which asks a second person itself. also: rows to write with the operation, given its id.
+    one person who gives it back, no more than REFUND_APPROVAL_ABOVE with what they gave back of the
+    payment before. is_seen_to: another context has asked a second person where it takes one. also:
+    rows to write with the operation, given its id.
     Raises PaymentNotFound, PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount,
     SecondPersonRequired, PaymentOperationInProgress, NotSupportedByGateway, PaymentMismatch if the
     key was another operation's, and PaymentsUnavailable, as `capture`.
     """
-    limits = None if actor_id is None else settings.REFUND_APPROVAL_ABOVE
+    limits = None if is_seen_to or actor_id is None else settings.REFUND_APPROVAL_ABOVE
     return _move_money(
         payment_id,
         OperationKind.REFUND,
@@ -134,7 +136,8 @@ def void(
     now: datetime,
     also: Callable[[], Sequence[models.Model]] = tuple,
 ) -> Payment:
-    """Let the money go, as somebody told; a void that the gateway refused is begun once more.
+    """Let the money go, as somebody told; a void that the gateway refused is begun once more. Of
+    what a part was taken of, the rest is let go.
 
     Only VOIDED and DECLINED mean that nothing is held; with anything else the void is remembered
     and follows as soon as the gateway has told what it did.
@@ -143,13 +146,32 @@ def void(
     Raises PaymentNotFound, PaymentAlreadyCaptured, PaymentOperationInProgress, and
     PaymentsUnavailable where the gateway is not to be called and the void cannot wait for it.
     """
+
+    def request(payment: Payment, may_ask: bool) -> bool:
+        if payment.released_minor and not payment.rest_minor:
+            return False
+        if not payment.rest_minor:
+            return payment.request_void(
+                now, even_if_refused=True, may_begin=may_ask, reason=reason, actor_id=actor_id
+            )
+        return may_ask and payment.request_release(
+            now, even_if_refused=True, reason=reason, actor_id=actor_id
+        )
+
+    return _void(load(payment_id), request, now=now, also=also)
+
+
+def release_rest(*, payment_id: UUID, now: datetime) -> Payment:
+    """Let go of what is held beside the part that was taken; nothing where nothing was taken.
+
+    Repeatable as often as one likes: what the gateway refused is not begun once more.
+    Raises PaymentNotFound, PaymentOperationInProgress, PaymentsUnavailable: then nothing was
+    written, and nothing is remembered.
+    """
     return _void(
         load(payment_id),
-        lambda payment, may_ask: payment.request_void(
-            now, even_if_refused=True, may_begin=may_ask, reason=reason, actor_id=actor_id
-        ),
+        lambda payment, may_ask: may_ask and payment.request_release(now),
         now=now,
-        also=also,
     )
 
 
@@ -192,6 +214,6 @@ def _void(
     except PaymentsUnavailable:
         # Remembered, it is carried out by the task as soon as the gateway may be called again.
         payment = change(load(payment.id), lambda current: request(current, False), also=also)
-        if not (payment.is_released or payment.void_requested_at):
+        if payment.rest_minor or not (payment.is_released or payment.void_requested_at):
             raise
         return payment

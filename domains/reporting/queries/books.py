@@ -144,6 +144,7 @@ def _orders() -> Iterator[books.Order]:
             unsettled_since=row.unsettled_since,
             refunded_minor=row.refunded_minor,
             for_less_minor=row.for_less_minor,
+            sent_minor=row.sent_minor,
             is_completed=row.status == "COMPLETED",
             is_cheaper=row.is_cheaper,
             waits_until=row.pay_until,
@@ -192,6 +193,7 @@ def _read_payments() -> Iterator[books.Payment]:
             waits_until=row.waits_until,
             captured_minor=row.captured_minor,
             refunded_minor=row.refunded_minor,
+            released_minor=row.released_minor,
             created_at=row.created_at,
         )
 

@@ -64,7 +64,7 @@ class Order:
     customer, to try another payment.
 
     guarantee: None for a method that payments does not know, or no more. for_less_minor: what of
-    what was given back lowered no price.
+    what was given back lowered no price. sent_minor: what was sent costs, at least.
     """
 
     order_id: UUID
@@ -79,6 +79,7 @@ class Order:
     unsettled_since: datetime | None
     refunded_minor: int = 0
     for_less_minor: int = 0
+    sent_minor: int = 0
     is_completed: bool = False
     is_cheaper: bool = False
     waits_until: datetime | None = None
@@ -114,7 +115,8 @@ class OverdueHold:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Payment:
-    """`secured_minor`: what is authorised, or granted on account.
+    """`secured_minor`: what was authorised, or granted on account; `released_minor`: what of that
+    was let go after a part was taken.
 
     gateway: who was asked, empty where nobody was. needs_attention: only staff can clear it up.
     waits_until: while it is the customer's turn, to confirm or to pay it. captured_minor: what was
@@ -134,6 +136,14 @@ class Payment:
     waits_until: datetime | None = None
     captured_minor: int = 0
     refunded_minor: int = 0
+    released_minor: int = 0
+
+    @property
+    def rest_minor(self) -> int:
+        """What a gateway holds beside the part that was taken."""
+        if not (self.gateway and self.captured_minor):
+            return 0
+        return self.secured_minor - self.captured_minor - self.released_minor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,6 +263,13 @@ def payment_finding(placement: Placement, *, due: datetime) -> Finding | None:
 def _payment_fault(placement: Placement, due: datetime) -> tuple[list[str], bool]:
     """What is wrong, and whether it is in flight."""
     order, payment = placement.order, placement.payment
+    is_over = order is not None and (order.stage == Stage.ENDED or order.is_completed)
+    if order is not None and payment is not None and is_over and payment.rest_minor:
+        rest = _money(payment.rest_minor, payment.currency)
+        end = "completed" if order.is_completed else "ended"
+        return [f"{rest} still held for an order that has {end}"], _is_young(
+            order.unsettled_since, due
+        )
     if order is None or order.stage == Stage.ENDED:
         if payment is None or payment.money in (Money.RELEASED, Money.GIVEN_BACK):
             return [], False
@@ -289,6 +306,7 @@ def _shortcomings(order: Order, payment: Payment) -> list[str]:
         captured = _money(payment.captured_minor, payment.currency)
         wrong.append(f"refunded {refunded}, captured {captured}")
     wrong += _kept_is_not_charged(order, payment)
+    wrong += _sent_unpaid(order, payment)
     if payment.secured_minor != payment.amount_minor:
         wrong.append(
             f"secured {_money(payment.secured_minor, payment.currency)} of {_amount(payment)}"
@@ -309,10 +327,10 @@ def _kept_is_not_charged(order: Order, payment: Payment) -> list[str]:
     """What went back for a lower total pays for nothing any more; once all was sent, what is kept
     is exactly what is charged."""
     for_less = order.for_less_minor if payment.refunded_minor else 0
-    secured = max(payment.secured_minor, payment.captured_minor) - for_less
+    secured = max(payment.secured_minor - payment.released_minor, payment.captured_minor) - for_less
     kept = payment.captured_minor - payment.refunded_minor
     charged = order.total_minor - (payment.refunded_minor - for_less)
-    if for_less and secured < order.total_minor:
+    if (for_less or payment.released_minor) and secured < order.total_minor:
         left = _money(secured, order.currency)
         return [
             f"total {_money(order.total_minor, order.currency)}, of which {left} was or can be"
@@ -323,6 +341,18 @@ def _kept_is_not_charged(order: Order, payment: Payment) -> list[str]:
         amounts = _money(charged, order.currency), _money(kept, order.currency)
         return ["completed, charges {}, and {} is kept".format(*amounts)]
     return []
+
+
+def _sent_unpaid(order: Order, payment: Payment) -> list[str]:
+    """Goods leave after their money was taken, unless somebody who may said otherwise."""
+    if order.is_completed or order.guarantee == Guarantee.ON_ACCOUNT:
+        return []
+    for_less = order.for_less_minor if payment.refunded_minor else 0
+    taken, sent = payment.captured_minor - for_less, min(order.sent_minor, order.total_minor)
+    if taken >= sent:
+        return []
+    amounts = _money(sent, order.currency), _money(taken, order.currency)
+    return ["sent for {}, and {} was taken".format(*amounts)]
 
 
 def settling_finding(placement: Placement, *, due: datetime) -> Finding | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from tests.integration.orders.test_api import body, post
 from tests.support.factories import products as goods
@@ -114,6 +115,70 @@ def test_customers_see_what_happened_but_not_what_staff_tell_each_other(
     assert [entry["text"] for entry in known if entry["code"] == "note"] == ["Rang twice."]
 
 
+def test_whoever_looks_sees_what_was_asked_of_an_order_and_how_far_it_is(
+    order: dict[str, Any],
+    person: Client,
+    clerk: Client,
+    settings: Any,
+    django_assert_num_queries: Any,
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 300}
+    send(clerk, order, "fulfilments", {"lines": [line(order, 3)]})
+    send(clerk, order, "refunds", {"amount": money("1.00")})
+    wanted = send(clerk, order, "refunds", {"amount": money("2.50"), "reason": "broken"})
+    path = f"/api/v1/orders/{order['id']}/steps"
+
+    with django_assert_num_queries(3, using=alias_of("orders")):  # the order, its lines and steps
+        known = clerk.get(path).json()
+
+    assert known["next"] is None
+    assert [(step["kind"], step["state"]) for step in known["items"]] == [
+        ("FULFIL", "DONE"),
+        ("REFUND", "DONE"),
+        ("REFUND", "AWAITING_APPROVAL"),
+    ]
+    waits = known["items"][-1]
+    assert waits == wanted.json()
+    assert (waits["given_back"], waits["reason"]) == (money("2.50"), "broken")
+    assert (waits["requested_by"]["kind"], waits["decided_by"]) == ("staff", None)
+    seen = person.get(path).json()["items"]
+    assert [(step["kind"], step["requested_by"]["id"]) for step in seen] == [
+        ("FULFIL", None),
+        ("REFUND", None),
+    ]
+
+    second = client_of(staff("admin"))
+    send(second, order, f"steps/{waits['id']}/refuse", {"reason": "too_much"})
+    refused = clerk.get(path).json()["items"][-1]
+    assert (refused["state"], refused["refusal"]) == ("REFUSED", "not_approved")
+    assert refused["decided_by"]["id"] not in (None, refused["requested_by"]["id"])
+    assert len(person.get(path).json()["items"]) == 2
+
+
+def test_customers_see_what_they_asked_for_themselves(
+    order: dict[str, Any], person: Client
+) -> None:
+    assert send(person, order, "cancel", {"lines": [line(order, 1)]}).status_code == 200
+
+    [step] = person.get(f"/api/v1/orders/{order['id']}/steps").json()["items"]
+
+    assert (step["kind"], step["state"]) == ("CANCEL_LINES", "DONE")
+    assert step["requested_by"]["kind"] == "customer"
+
+
+def test_goods_that_are_not_paid_for_take_a_scope_of_their_own(
+    order: dict[str, Any], clerk: Client
+) -> None:
+    unpaid = {"lines": [line(order, 1)], "capture": False}
+    packer = client_of(staff("fulfilment"))
+
+    refused = send(packer, order, "fulfilments", unpaid)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_paid_for")
+
+    sent = send(clerk, order, "fulfilments", unpaid)
+    assert (sent.status_code, sent.json()["captured"]) == (201, money("0.00"))
+
+
 def test_customers_do_none_of_what_is_for_staff(order: dict[str, Any], person: Client) -> None:
     for path in ("fulfilments", "capture", "edits", "refunds", "notes"):
         assert send(person, order, path).status_code == 403, path
@@ -124,7 +189,7 @@ def test_customers_do_none_of_what_is_for_staff(order: dict[str, Any], person: C
 def test_somebody_elses_order_does_not_exist(order: dict[str, Any]) -> None:
     stranger = client_of(customer())
     assert send(stranger, order, "returns", {"lines": [line(order, 1)]}).status_code == 404
-    for path in ("fulfilments", "returns", "history"):
+    for path in ("fulfilments", "returns", "history", "steps"):
         assert stranger.get(f"/api/v1/orders/{order['id']}/{path}").status_code == 404
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -13,12 +14,13 @@ from domains.orders.errors import (
     FulfilmentNotFound,
     NothingToCapture,
     NotInWarehouse,
+    NotPaidFor,
     OrderNotFulfillable,
     StepInProgress,
     TooManyUnits,
     UnknownLine,
 )
-from domains.orders.models import Order
+from domains.orders.models import Order, PaymentChoice
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.services import fulfilling, placement, settling, steps
 from domains.payments.public import PaymentStatus
@@ -31,6 +33,7 @@ from tests.support.after_placement import (
     assert_books_agree,
     assert_order_agrees,
     codes_of,
+    differences_in_books,
     money_of,
     reread,
     stock,
@@ -193,15 +196,45 @@ def test_an_order_may_be_paid_after_it_was_sent_and_is_completed_then(now: datet
     goods.stocked({"A": 5}, now=now)
     order = orders.placed({"A": 3}, now=now)
 
-    fulfil(order, now, capture=False)
+    fulfil(order, now, lines=units(order, {"A": 1}))
+    fulfil(order, now, capture=False, may_be_unpaid=True)
     assert reread(order).status == "CONFIRMED"
-    assert money_of(order).captured_minor == 0
+    assert money_of(order).captured_minor == 1000
+    [found] = differences_in_books(now)
+    assert "sent for 3000 GBP (minor units), and 1000 GBP (minor units) was taken" in found
     fulfilling.capture(order_id=order.id, by=STAFF, key=orders.key(), now=now)
 
     assert reread(order).status == "COMPLETED"
     with pytest.raises(NothingToCapture):
         fulfilling.capture(order_id=order.id, by=STAFF, key=orders.key(), now=now)
     assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_goods_that_are_not_paid_for_are_sent_only_by_whom_it_is_allowed(now: datetime) -> None:
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 3}, now=now)
+
+    with pytest.raises(NotPaidFor, match="3000"):
+        fulfil(order, now, capture=False)
+
+    assert (stock("A"), reread(order).steps) == ((5, 3), [])
+    fulfilling.capture(order_id=order.id, amount_minor=1000, by=STAFF, key=orders.key(), now=now)
+    fulfil(order, now, capture=False, lines=units(order, {"A": 1}))  # it is paid for
+    with pytest.raises(NotPaidFor, match="1000"):
+        fulfil(order, now, capture=False, lines=units(order, {"A": 1}))
+    assert_books_agree(now)
+
+
+def test_what_is_owed_on_account_is_sent_before_it_is_paid(now: datetime, settings: Any) -> None:
+    settings.PAYMENT_METHODS = ["card", "invoice"]
+    goods.stocked({"A": 5}, now=now)
+    on_account = PaymentChoice(method="invoice", token="")
+    order = orders.placed({"A": 3}, payment=on_account, now=now)
+
+    fulfil(order, now, capture=False)
+
+    assert reread(order).status == "COMPLETED"
     assert_books_agree(now)
 
 

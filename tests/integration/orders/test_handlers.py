@@ -87,6 +87,7 @@ def test_an_order_whose_goods_have_left_stands_though_staff_let_its_payment_go()
         lines=units(order, {"A": 1}),
         warehouse="main",
         capture=False,
+        may_be_unpaid=True,
         by=STAFF,
         key=orders.key(),
         now=now,

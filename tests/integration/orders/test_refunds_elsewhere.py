@@ -10,9 +10,11 @@ import pytest
 from domains.orders.errors import RefundExceedsPayment, RefundRefused
 from domains.orders.models import Document, Order, PaymentChoice
 from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.rules.history import SYSTEM
 from domains.orders.services import refunding, returning, settling
 from domains.orders.services.invoicing import issue_due
 from domains.payments import services as payments
+from domains.payments.errors import SecondPersonRequired
 from domains.payments.rules import OperationKind
 from infrastructure import clock
 from infrastructure.ids import new_id
@@ -93,6 +95,49 @@ def test_an_order_learns_of_it_once_and_credits_it(now: datetime, give_back: Any
     assert reread(order).refunded_minor == 2000
     assert_order_agrees(order.id)
     assert_books_agree(now)
+
+
+def test_who_gave_back_by_the_doors_of_payments_gives_back_less_alone_by_the_orders(
+    now: datetime, settings: Any
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1_000}
+    order = sent(now, A=3)
+    amount = Money(600, "GBP")
+    payments.refund(
+        payment_id=order.payment_id, amount=amount, reason="", actor_id=STAFF.id, now=now
+    )
+    refund_at_the_gateway(order, now, 500)
+    deliver_outbox()
+    known, unknown = reread(order).steps[-2:]
+    assert (known.actor, unknown.actor) == (STAFF, SYSTEM)
+
+    refund(order, now, amount_minor=400)
+    assert reread(order).refunded_minor == 1_500
+    refund(order, now, amount_minor=1)
+
+    waits = reread(order).open_step
+    assert waits is not None
+    assert (waits.state, waits.gives_minor) == ("AWAITING_APPROVAL", 1)
+
+
+def test_who_gave_back_by_the_orders_gives_back_less_alone_by_the_doors_of_payments(
+    now: datetime, settings: Any
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1_000}
+    order = sent(now, A=3)
+    refund(order, now, amount_minor=600)
+
+    def give_back(minor: int, by: Any) -> None:
+        amount = Money(minor, "GBP")
+        payments.refund(payment_id=order.payment_id, amount=amount, reason="", actor_id=by, now=now)
+
+    with pytest.raises(SecondPersonRequired):
+        give_back(401, STAFF.id)
+    give_back(401, new_id())
+    give_back(400, STAFF.id)
+    with pytest.raises(SecondPersonRequired):
+        give_back(1, STAFF.id)
+    assert money_of(order).refunded_minor == 1_401
 
 
 def test_an_event_that_comes_again_changes_nothing(now: datetime) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from domains.payments import services
 from domains.payments.gateways.port import Capture, Refund, Void
 from infrastructure.ids import new_id
+from infrastructure.money import Money
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.factories import payments, users
 
@@ -42,6 +43,7 @@ def test_staff_reads_a_payment_with_its_operations(finance: Client, now: datetim
         "authorised": {"amount": "19.99", "currency": "GBP"},
         "captured": {"amount": "0.00", "currency": "GBP"},
         "refunded": {"amount": "0.00", "currency": "GBP"},
+        "released": {"amount": "0.00", "currency": "GBP"},
         "decline_code": None,
         "action_url": None,
         "action_deadline": None,
@@ -217,6 +219,26 @@ def test_a_void_lets_go_and_may_be_repeated(
     assert [(a.status_code, a.json()["status"]) for a in answers] == [(200, "VOIDED")] * 3
     assert ["Idempotency-Replayed" in a.headers for a in answers] == [False, True, False]
     assert len([r for r in gateway.sent if isinstance(r, Void)]) == 1
+
+
+def test_a_void_of_what_was_taken_in_part_lets_the_rest_go(
+    finance: Client, now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment = payments.authorised_payment(now, amount_minor=1_000)
+    services.capture(payment_id=payment.id, amount=Money(300, "GBP"), now=now)
+    gateway.is_silent = True
+    asked = post(finance, f"/payments/{payment.id}/void", key="a")
+    gateway.is_silent = False
+
+    answers = [post(finance, f"/payments/{payment.id}/void", key=key) for key in ("a", "b")]
+
+    assert (asked.status_code, asked.json()["released"]["amount"]) == (202, "0.00")
+    found = [(a.status_code, a.json()["status"], a.json()["released"]) for a in answers]
+    assert found == [
+        (202, "PARTIALLY_CAPTURED", {"amount": "0.00", "currency": "GBP"}),
+        (200, "PARTIALLY_CAPTURED", {"amount": "7.00", "currency": "GBP"}),
+    ]
+    assert len({r.key for r in gateway.sent if isinstance(r, Void)}) == 1
 
 
 def test_a_repeated_void_that_was_refused_has_no_second_effect(

@@ -64,6 +64,45 @@ def damage(sql: str, *params: Any) -> None:
         cursor.execute(sql, params)
 
 
+def part_captured() -> Payment:
+    payment = payments.authorised_payment(clock.now(), amount_minor=1_000)
+    part = Money(300, "GBP")
+    return services.capture(payment_id=payment.id, amount=part, now=clock.now())[0]
+
+
+def test_the_rest_that_we_let_go_is_let_go_there(
+    since: datetime, gateway_process: GatewayProcess
+) -> None:
+    payment = part_captured()
+
+    assert not public.release_rest(payment_id=payment.id, now=clock.now()).holds_rest
+
+    (there,) = gateway_process.authorisations()
+    assert (there["captured_minor"], there["is_voided"]) == (300, True)
+    result = reconcile(since)
+    assert (result.compared, result.repaired, result.different) == (3, 0, 0)
+
+
+def test_the_rest_that_was_let_go_there_is_let_go_here(
+    since: datetime, gateway_process: GatewayProcess
+) -> None:
+    payment = part_captured()
+    done = gateway_process.command(
+        "/dashboard", kind="void", authorisation=authorisation_of(payment)
+    )
+    assert done.json()["status"] == "succeeded"
+
+    assert [reconcile(since).repaired for _ in range(2)] == [1, 0]
+
+    payment = Payment.objects.get(pk=payment.id)
+    assert (payment.status, payment.captured_minor, payment.released_minor) == (
+        "PARTIALLY_CAPTURED",
+        300,
+        700,
+    )
+    assert found() == []
+
+
 def test_books_that_agree_have_no_difference(since: datetime) -> None:
     payment = captured()
     services.refund(payment_id=payment.id, amount=Money(5, "GBP"), reason="broken", now=clock.now())

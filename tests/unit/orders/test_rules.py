@@ -75,6 +75,7 @@ SENT: dict[str, Any] = {
     "finished": True,
     "sent": True,
 }
+COMPLETED: dict[str, Any] = {"status": Status.COMPLETED, "guarantee": Guarantee.CAPTURED}
 ENDED: dict[str, Any] = {"status": Status.REJECTED, "hold": Hold.RELEASED}
 
 
@@ -96,6 +97,19 @@ ENDED: dict[str, Any] = {"status": Status.REJECTED, "hold": Hold.RELEASED}
         (Facts(**SENT, guarantee=Guarantee.CAPTURED, paid=True), Step.COMPLETE),
         (Facts(**SENT, guarantee=Guarantee.GIVEN), Step.REST),
         (Facts(**SENT, guarantee=Guarantee.CAPTURED, paid=True, step_open=True), Step.CARRY_ON),
+        (
+            Facts(**SENT, guarantee=Guarantee.CAPTURED, paid=True, holds_rest=True),
+            Step.COMPLETE,
+        ),
+        (Facts(**COMPLETED, holds_rest=True), Step.RELEASE_REST),
+        (Facts(**COMPLETED, holds_rest=True, step_open=True), Step.CARRY_ON),
+        (Facts(**COMPLETED), Step.FINISH),
+        (
+            Facts(**ENDED, uses=Uses.GIVEN_BACK, guarantee=Guarantee.GIVEN_BACK, holds_rest=True),
+            Step.RELEASE_REST,
+        ),
+        (Facts(**ENDED, guarantee=Guarantee.CAPTURED, holds_rest=True), Step.RELEASE_REST),
+        (Facts(**ENDED, guarantee=Guarantee.CAPTURED), Step.WAIT),
         (Facts(**ENDED, uses=Uses.REDEEMED, guarantee=Guarantee.REFUSED), Step.GIVE_BACK),
         (Facts(**ENDED, uses=Uses.GIVEN_BACK, guarantee=Guarantee.REFUSED), Step.FINISH),
         (Facts(**ENDED, supersedes=True, guarantee=Guarantee.REFUSED), Step.DROP_PAYMENT),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domains.orders.models import OrderStep
 from domains.orders.rules import steps as rules
 from domains.orders.rules.placement import FulfilmentStatus, ReturnStatus
 
@@ -92,3 +93,22 @@ def test_how_far_an_order_is_sent(fulfilled: int, cancelled: int, status: Fulfil
 def test_how_far_an_order_came_back(returned: int, is_open: bool, status: ReturnStatus) -> None:
     line = Line(quantity=4, subtotal_minor=4, fulfilled=4, returned=returned)
     assert rules.return_status([line], has_open_return=is_open) is status
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "internal"),
+    [
+        ("staff", "AWAITING_APPROVAL", True),
+        ("staff", "REFUSED", True),
+        ("staff", "REQUESTED", False),
+        ("staff", "APPLIED", False),
+        ("staff", "DONE", False),
+        ("customer", "REFUSED", False),
+    ],
+)
+def test_customers_do_not_see_what_is_between_members_of_staff(
+    kind: str, state: str, internal: bool
+) -> None:
+    step = OrderStep(actor_kind=kind, state=state)
+
+    assert rules.is_internal(step) is internal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.support.fake_stripe import (
     KEY,
     REDIRECT,
     REFUND,
+    REST,
     VOID,
     VOID_KEY,
     FakeStripe,
@@ -223,6 +225,35 @@ def test_a_void_of_what_is_gone_already_is_done(gateway: StripeGateway, fake: Fa
     assert gateway.send(VOID) == Reply(refusal="already_captured")
 
 
+@pytest.mark.parametrize(
+    ("multicapture", "asked"),
+    [
+        (True, "POST /v1/payment_intents/pi_1/capture"),
+        # The first capture was the last, and gave up the rest.
+        (False, "GET /v1/payment_intents/pi_1"),
+    ],
+)
+def test_the_rest_is_let_go_by_a_last_capture_of_nothing(
+    fake: FakeStripe, gateway: StripeGateway, settings: Any, multicapture: bool, asked: str
+) -> None:
+    settings.STRIPE_MULTICAPTURE = multicapture
+    fake.will_answer(intent("succeeded"))
+
+    assert StripeGateway().send(REST) == Reply(gateway_reference="pi_1")
+
+    assert fake.requests == [asked]
+    if multicapture:
+        assert parse_qs(fake.asked[0][1]) == {"amount_to_capture": ["0"], "final_capture": ["true"]}
+        assert fake.keys == [str(VOID_KEY)]
+
+
+def test_a_rest_that_is_gone_already_is_let_go(gateway: StripeGateway, fake: FakeStripe) -> None:
+    fake.will_refuse(400, type="invalid_request_error", code="payment_intent_unexpected_state")
+    fake.will_answer(intent("succeeded"))
+
+    assert gateway.send(REST) == Reply(gateway_reference="pi_1")
+
+
 def test_a_capture_of_what_is_gone_is_refused(gateway: StripeGateway, fake: FakeStripe) -> None:
     fake.will_refuse(400, type="invalid_request_error", code="payment_intent_unexpected_state")
     assert gateway.send(CAPTURE) == Reply(refusal="payment_intent_unexpected_state")
@@ -253,6 +284,8 @@ def test_a_refund_under_way_is_no_answer_until_it_has_one(
         ),
         (VOID, intent("requires_capture"), None),
         (VOID, intent("canceled"), Reply(gateway_reference="pi_1")),
+        (REST, intent("requires_capture"), None),
+        (REST, intent("succeeded"), Reply(gateway_reference="pi_1")),
         (
             REFUND,
             {"object": "list", "data": [refund()], "has_more": False, "url": "/v1/refunds"},

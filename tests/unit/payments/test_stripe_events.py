@@ -129,6 +129,16 @@ def test_captures_of_one_charge_in_the_dashboard_are_several(gateway: StripeGate
     assert parts == [("evt_1", 700), ("evt_2", 500)]
 
 
+def test_a_last_capture_of_nothing_lets_the_rest_go(gateway: StripeGateway) -> None:
+    last = event(
+        "charge.captured", CHARGE, key=VOID_KEY, previous_attributes={"amount_captured": 1_200}
+    )
+
+    told = notified(gateway, last)
+
+    assert (told.key, told.operation.kind, told.operation.amount_minor) == (VOID_KEY, "VOID", 0)
+
+
 def test_an_event_asks_stripe_nothing(gateway: StripeGateway, fake: FakeStripe) -> None:
     """Not even for a card that is to be kept: what is asked of Stripe goes through its guards."""
     keeping = intent(setup_future_usage="on_session", customer="cus_1")

@@ -79,6 +79,12 @@ def waiting(**changes: Any) -> Payment:
     return payment(status="UNKNOWN", money=Money.WAITING, secured_minor=0, **changes)
 
 
+def part_taken(**changes: Any) -> Payment:
+    """And all of that given back."""
+    taken = {"money": Money.GIVEN_BACK, "captured_minor": 300, "refunded_minor": 300}
+    return payment(**{"status": "REFUNDED"} | taken | changes)
+
+
 def on_account(**changes: Any) -> Order:
     return order(**{"method": "invoice", "guarantee": Guarantee.ON_ACCOUNT} | changes)
 
@@ -234,6 +240,8 @@ class TestPayments:
             {"order": order(), "payment": payment()},
             {"order": order(), "payment": payment(status="CAPTURED")},
             {"order": on_account(), "payment": granted()},
+            {"order": on_account(sent_minor=1017), "payment": granted()},
+            {"order": order(sent_minor=800), "payment": payment(captured_minor=800)},
             {
                 "order": order(total_minor=0),
                 "payment": payment(gateway="", amount_minor=0, secured_minor=0),
@@ -248,6 +256,11 @@ class TestPayments:
             {"order": pending()},
             {"order": ended()},
             {"order": ended(), "payment": released()},
+            {"order": ended(), "payment": part_taken(released_minor=717)},
+            {
+                "order": order(total_minor=300, is_completed=True, is_cheaper=True),
+                "payment": payment(captured_minor=300, released_minor=717),
+            },
             {"payment": released()},
             {"hold": hold()},
         ],
@@ -363,6 +376,26 @@ class TestPayments:
                 {"order": order(), "payment": payment(needs_attention=True)},
                 "payment AUTHORISED needs attention by staff",
                 False,
+            ),
+            (
+                {"order": order(sent_minor=800), "payment": payment(captured_minor=799)},
+                "sent for 800 GBP (minor units), and 799 GBP (minor units) was taken",
+                False,
+            ),
+            (
+                {"order": ended(), "payment": part_taken()},
+                "717 GBP (minor units) still held for an order that has ended",
+                False,
+            ),
+            (
+                {
+                    "order": order(
+                        total_minor=300, is_completed=True, is_cheaper=True, unsettled_since=YOUNG
+                    ),
+                    "payment": payment(captured_minor=300),
+                },
+                "717 GBP (minor units) still held for an order that has completed",
+                True,
             ),
             (
                 {

@@ -19,7 +19,7 @@ class Fulfil(Doing):
     what, title, button, scope = "fulfil", "Send items", "Mark as sent", "orders.fulfil"
 
     def fields(self) -> dict[str, forms.Field]:
-        captures = previewing.captures_by_itself(self.order)
+        captures = fulfilling.captures_by_itself(self.order)
         return {
             **units_of(self.order.lines, {line.id: line.open for line in self.order.lines}),
             "warehouse": forms.ChoiceField(choices=products.open_warehouses(), label="From"),
@@ -40,6 +40,7 @@ class Fulfil(Doing):
             lines=lines,
             warehouse=self.said["warehouse"],
             capture=self.said["capture"],
+            may_be_unpaid=self.user.has_scope(fulfilling.SEND_UNPAID),
             by=self.by,
             now=self.now,
         )
@@ -61,6 +62,7 @@ class Fulfil(Doing):
             warehouse=self.said["warehouse"],
             tracking=_tracking(self.said),
             capture=self.said["capture"],
+            may_be_unpaid=self.user.has_scope(fulfilling.SEND_UNPAID),
             by=self.by,
             key=self.key,
             version=self.said["version"],

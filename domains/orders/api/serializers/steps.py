@@ -63,7 +63,8 @@ class TrackFulfilment(Body, frozen=True, kw_only=True):
 
 class Fulfil(TrackFulfilment, frozen=True, kw_only=True):
     """Without `lines` all that is open is sent. `capture`: whether its money is taken first; where
-    the payment only promises it, it is unless this is false."""
+    the payment only promises it, it is unless this is false, which takes `orders.send_unpaid` for
+    what is not paid for yet."""
 
     warehouse: Warehouse = "main"
     lines: Lines | UnsetType = UNSET
@@ -144,9 +145,10 @@ class RefundOrder(Body, frozen=True, kw_only=True):
 
 
 class Step(Out, frozen=True, kw_only=True):
-    """A change that was asked for. `refusal` says in a code why it came to nothing. `action_url`:
-    where the customer has to confirm what an edit costs more (3-D Secure), by `action_deadline`;
-    else it is refused, and the order stays as it is."""
+    """A change that was asked for. REQUESTED and APPLIED: under way; AWAITING_APPROVAL: for a
+    second person, who is in `decided_by` then. `refusal` says in a code why it came to nothing, or
+    what of it did. `action_url`: where the customer has to confirm what an edit costs more (3-D
+    Secure), by `action_deadline`; else it is refused, and the order stays as it is."""
 
     id: UUID
     order_id: UUID
@@ -159,6 +161,7 @@ class Step(Out, frozen=True, kw_only=True):
     action_url: str | None
     action_deadline: datetime | None
     requested_by: Actor
+    decided_by: Actor | None
     requested_at: datetime
     finished_at: datetime | None
 
@@ -168,6 +171,8 @@ class Step(Out, frozen=True, kw_only=True):
         order: models.Order,
         step: models.OrderStep,
         confirmation: queries.Confirmation | None = None,
+        *,
+        with_ids: bool = True,
     ) -> Self:
         return cls(
             id=step.id,
@@ -180,7 +185,12 @@ class Step(Out, frozen=True, kw_only=True):
             refusal=step.refusal,
             action_url=None if confirmation is None else confirmation.url,
             action_deadline=None if confirmation is None else confirmation.deadline,
-            requested_by=Actor(kind=step.actor.kind.value, id=step.actor_id),
+            requested_by=Actor(kind=step.actor.kind.value, id=step.actor_id if with_ids else None),
+            decided_by=(
+                None
+                if step.decided_by is None
+                else Actor(kind="staff", id=step.decided_by if with_ids else None)
+            ),
             requested_at=step.requested_at,
             finished_at=step.finished_at,
         )

@@ -8,7 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET
 
 from domains.orders import errors
-from domains.orders.api.access import acting_on, order_for, refuse_other_currency
+from domains.orders.api.access import (
+    acting_on,
+    caller_of,
+    order_for,
+    refuse_other_currency,
+)
 from domains.orders.api.serializers import steps as serializers
 from domains.orders.api.views.steps import StepView
 from domains.orders.services import fulfilling
@@ -50,6 +55,7 @@ class Fulfilments(StepView):
             errors.StepInProgress,
             errors.UnknownLine,
             errors.TooManyUnits,
+            errors.NotPaidFor,
             errors.NotInWarehouse,
             errors.CaptureRefused,
             errors.StepRefused,
@@ -61,12 +67,14 @@ class Fulfilments(StepView):
         body = self.body(serializers.Fulfil)
         key = self.idempotency(request, body)
         order, by = acting_on(request, order_id, everybody="orders.fulfil")
+        actor = caller_of(request)
         begun = fulfilling.fulfil(
             order_id=order.id,
             lines=None if body.lines is UNSET else serializers.units_of(body.lines),
             warehouse=body.warehouse,
             tracking=body.to_tracking(),
             capture=None if body.capture is UNSET else body.capture,
+            may_be_unpaid=actor is not None and actor.may(fulfilling.SEND_UNPAID),
             by=by,
             key=key,
             version=self.if_match(request),

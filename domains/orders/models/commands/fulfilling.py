@@ -11,6 +11,7 @@ from domains.orders.errors import (
     CaptureExceedsTotal,
     FulfilmentNotFound,
     NothingToCapture,
+    NotPaidFor,
     OrderNotFulfillable,
 )
 from domains.orders.models.commands.stepping import Stepping, as_params, units_of
@@ -44,20 +45,25 @@ class Fulfilling(Stepping):
         warehouse: str,
         tracking: Tracking,
         captures: bool,
+        may_be_unpaid: bool = False,
         money: Money,
         actor: By,
         now: datetime,
     ) -> OrderStep:
         """Send these units, all that are open unless told which. captures: take what is due for
-        all that was sent then, so far as it was not taken before.
+        all that was sent then, so far as it was not taken before. may_be_unpaid: the payment terms
+        say so, or somebody who may.
 
-        Raises OrderNotFulfillable, StepInProgress, UnknownLine, TooManyUnits.
+        Raises OrderNotFulfillable, StepInProgress, UnknownLine, TooManyUnits, NotPaidFor.
         """
         if self.status != Status.CONFIRMED:
             raise OrderNotFulfillable(f"Order {self.number} is {self.status}.")
         self._refuse_if_busy()
         chosen = self._units(units, self._open_units())
         due = self._account(money, sends=chosen).due
+        takes = max(due - money.for_goods, 0)
+        if takes and not captures and not may_be_unpaid:
+            raise NotPaidFor(f"{takes} (minor units) of what leaves would not be paid.")
         return self._begin(
             StepKind.FULFIL,
             actor=actor,
@@ -69,7 +75,7 @@ class Fulfilling(Stepping):
                 "tracking_number": tracking.number,
                 "tracking_url": tracking.url,
             },
-            takes=max(due - money.for_goods, 0) if captures else 0,
+            takes=takes if captures else 0,
         )
 
     def finish_fulfilment(self, step: OrderStep, *, now: datetime) -> Fulfilment:

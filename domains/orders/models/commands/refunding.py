@@ -117,12 +117,18 @@ class Refunding(Returning):
         )
 
     def see_refund(
-        self, operation_id: UUID, amount_minor: int, *, money: Money, now: datetime
+        self,
+        operation_id: UUID,
+        amount_minor: int,
+        *,
+        money: Money,
+        actor: By = SYSTEM,
+        now: datetime,
     ) -> None:
         """Money went back that no step of the order asked for: by the doors of payments, or at the
         gateway. It counts as a refund of an amount, once, and as the step that did not ask for it.
 
-        money: as it stands, this refund included.
+        money: as it stands, this refund included. actor: who gave it back, where that is known.
         """
         if any(step.id == operation_id for step in self.steps):
             return
@@ -138,7 +144,8 @@ class Refunding(Returning):
             },
             gives_minor=amount_minor,
             reason=ASKED_ELSEWHERE,
-            actor_kind=SYSTEM.kind,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
             requested_at=now,
             finished_at=now,
         )

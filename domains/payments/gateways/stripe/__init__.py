@@ -228,7 +228,11 @@ class StripeGateway:
 
     def _voided(self, request: Void) -> Reply:
         try:
-            intent = self._stripe.payment_intents.cancel(request.authorisation, {}, _once(request))
+            intent = (
+                self._rest_released(request)
+                if request.rest
+                else self._stripe.payment_intents.cancel(request.authorisation, {}, _once(request))
+            )
         except stripe.InvalidRequestError:
             # It may have expired, or been cancelled in the dashboard: then no money is held.
             found = self.lookup(request)
@@ -236,6 +240,14 @@ class StripeGateway:
                 raise
             return found
         return Reply(gateway_reference=intent.id)
+
+    def _rest_released(self, request: Void) -> stripe.PaymentIntent:
+        """A last capture, of nothing. Without multicapture the first one was the last."""
+        if not self._multicapture:
+            return self._stripe.payment_intents.retrieve(request.authorisation)
+        return self._stripe.payment_intents.capture(
+            request.authorisation, {"amount_to_capture": 0, "final_capture": True}, _once(request)
+        )
 
     # Looking up
 
@@ -269,7 +281,7 @@ class StripeGateway:
             is_done = _mark_of(request) in intent["metadata"]
             reference = str(intent["latest_charge"] or intent["id"])
             return Reply(gateway_reference=reference) if is_done else None
-        if intent["status"] == "canceled":
+        if intent["status"] == "canceled" or (request.rest and intent["status"] == "succeeded"):
             return Reply(gateway_reference=intent["id"])
         return Reply(refusal="already_captured") if intent["status"] == "succeeded" else None
 

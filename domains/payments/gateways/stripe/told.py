@@ -115,14 +115,16 @@ def listed(event: Told) -> Listed | None:
     if kind == CAPTURE_EVENT and told["payment_intent"]:
         before = (event["data"].get("previous_attributes") or {}).get("amount_captured") or 0
         key = _key_of_request(event)
+        amount = told["amount_captured"] - before
         return _listed(
             event,
-            OperationKind.CAPTURE,
+            # A last capture of nothing lets go of what was not captured.
+            OperationKind.CAPTURE if amount else OperationKind.VOID,
             key=key,
             # A charge may be captured in parts, and the parts have no names of their own.
             reference=told["id"] if key else event["id"],
             authorisation=told["payment_intent"],
-            amount=told["amount_captured"] - before,
+            amount=amount,
         )
     if kind in REFUND_EVENTS and told["payment_intent"]:
         return _listed(

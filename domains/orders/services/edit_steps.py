@@ -1,0 +1,161 @@
+"""Carrying out an edit: the one step that is applied before all of it is done."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from django.db import IntegrityError
+
+from domains.orders.errors import (
+    OutOfStock,
+    PaymentDeclined,
+    PaymentNotCompleted,
+    RefundRefused,
+)
+from domains.orders.models import Order, OrderStep
+from domains.orders.rules.history import SYSTEM
+from domains.orders.rules.steps import StepState
+from domains.orders.services.step_effects import (
+    NotYet,
+    Refused,
+    look_again,
+    moved,
+    refund,
+    refusal_of,
+)
+from domains.payments import public as payments
+from domains.payments.public import PaymentStatus
+from domains.products import public as products
+from infrastructure.errors import DomainError
+from infrastructure.money import Money
+
+logger = logging.getLogger(__name__)
+
+# What is left of the earlier payment, since the gateway keeps it.
+VOID_REFUSED = "void_refused"
+
+
+def edit(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    if step.state == StepState.REQUESTED:
+        if (refused := _authorise(order, step, now)) is not None:
+            return refused
+        if (refused := _rehold(order, step, now)) is not None:
+            if step.params["pays_anew"]:
+                payments.void(payment_id=step.id, now=now)
+            return refused
+        order.apply_edit(step, now=now)
+        order.save()
+    refused = _let_earlier_go(order, step, now) if step.params["pays_anew"] else None
+    refused = refused or refund(order, step, now)
+    order.finish_edit(step, refusal="" if refused is None else refused.code, now=now)
+    return None
+
+
+def undo_edit(order: Order, step: OrderStep, now: datetime) -> None:
+    if step.params["pays_anew"]:
+        payments.void(payment_id=step.id, now=now)
+    try:
+        if _rehold(order, step, now) is None:  # the same as before, if it had come so far
+            products.change_hold(
+                order_id=order.id,
+                change_id=uuid5(step.id, "undone"),
+                changes=_hold_changes(step, times=-1),
+                now=now,
+            )
+    except (IntegrityError, DomainError):
+        logger.exception("The goods of an edit stay held", extra={"order_id": str(order.id)})
+
+
+def _authorise(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    """Have the higher total authorised as a payment of its own, before the old one is let go."""
+    if not step.params["pays_anew"]:
+        return None
+    try:
+        outcome = payments.authorise(
+            payment_id=step.id,
+            reference=order.number,
+            amount=Money(step.takes_minor, order.currency),
+            method=step.params["method"],
+            token=step.payment_token,
+            customer_id=order.customer_id,
+            return_url=step.params["return_url"] or None,
+            now=now,
+        )
+    except DomainError as error:
+        return refusal_of(error)
+    if outcome.status == PaymentStatus.DECLINED:
+        return Refused(PaymentDeclined.code)
+    if outcome.status == PaymentStatus.VOIDED:
+        return Refused(PaymentNotCompleted.code)
+    if outcome.status in (PaymentStatus.AUTHORISED, PaymentStatus.CAPTURED):
+        return None
+    raise NotYet
+
+
+def _let_earlier_go(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    """See to it that nothing is left of the payment that the order relied on before. What somebody
+    took of it meanwhile goes back, since another payment has its place."""
+    earlier = UUID(step.params["old_payment_id"])
+    if payments.void(payment_id=earlier, now=now).is_released:
+        return None
+    state = payments.payment_states([earlier])[earlier]
+    if not state.captured_minor:
+        if _is_void_refused(earlier):
+            return Refused(VOID_REFUSED)
+        raise NotYet  # a void, or a capture, has no outcome yet
+    if payments.release_rest(payment_id=earlier, now=now).holds_rest:
+        if _is_void_refused(earlier):
+            return Refused(VOID_REFUSED)
+        raise NotYet
+    if kept := state.captured_minor - state.refunded_minor:
+        outcome = payments.refund(
+            payment_id=earlier,
+            # Another one if more is taken: each key is for one amount.
+            key=uuid5(step.id, f"earlier {state.captured_minor} {state.refunded_minor}"),
+            amount=Money(kept, order.currency),
+            reason="replaced",
+            now=now,
+        )
+        if (refused := moved(outcome, RefundRefused.code)) is not None:
+            return refused
+    order.note("earlier_payment_refunded", actor=SYSTEM, at=now, amount_minor=state.captured_minor)
+    return None
+
+
+def _is_void_refused(payment_id: UUID) -> bool:
+    payment = payments.payment_view(payment_id)
+    return payment is not None and payment.is_void_refused
+
+
+def _rehold(order: Order, step: OrderStep, now: datetime) -> Refused | None:
+    look_again(order, step)
+    answer = products.change_hold(
+        order_id=order.id, change_id=step.id, changes=_hold_changes(step), now=now
+    )
+    if isinstance(answer, products.Held):
+        return None
+    if isinstance(answer, products.Released):
+        return Refused("released")
+    return Refused(
+        OutOfStock.code,
+        [
+            {
+                "pointer": "/lines",
+                "code": OutOfStock.code,
+                "detail": f"{short.requested} more of {short.sku} wanted, "
+                f"{short.available} available.",
+            }
+            for short in answer.shortages
+        ],
+    )
+
+
+def _hold_changes(step: OrderStep, *, times: int = 1) -> list[products.HoldChange]:
+    return [
+        products.HoldChange(
+            variant_id=UUID(change["variant_id"]), sku=change["sku"], delta=times * change["delta"]
+        )
+        for change in step.params["hold_changes"]
+    ]
