@@ -24,7 +24,7 @@ from tests.support.after_placement import (
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import process_environment
-from tests.support.order_commands import COMMANDS, announce
+from tests.support.order_commands import COMMANDS, announce, send_one
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
@@ -33,14 +33,17 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 PREPARED = {
     "cancel_lines": ["capture"],
     "cancel": ["capture"],
+    "cancel_rest": ["send_one"],
     "refund": ["fulfil"],
     "receive": ["fulfil", "announce"],
 }
+PREPARATIONS = COMMANDS | {"announce": announce, "send_one": send_one}
 BEFORE = {
     "fulfil": ("CONFIRMED", (5, 2), 0, 0),
     "capture": ("CONFIRMED", (5, 2), 0, 0),
     "cancel_lines": ("CONFIRMED", (5, 2), 2000, 0),
     "cancel": ("CONFIRMED", (5, 2), 2000, 0),
+    "cancel_rest": ("CONFIRMED", (4, 1), 1000, 0),
     "edit": ("CONFIRMED", (5, 2), 0, 0),
     "refund": ("COMPLETED", (3, 0), 2000, 0),
     "receive": ("COMPLETED", (3, 0), 2000, 0),
@@ -50,6 +53,7 @@ AFTER = {
     "capture": ("CONFIRMED", (5, 2), 2000, 0),
     "cancel_lines": ("CONFIRMED", (5, 1), 2000, 1000),
     "cancel": ("CANCELLED", (5, 0), 2000, 2000),
+    "cancel_rest": ("COMPLETED", (4, 0), 1000, 0),
     "edit": ("CONFIRMED", (5, 3), 0, 0),
     "refund": ("COMPLETED", (3, 0), 2000, 1000),
     "receive": ("COMPLETED", (4, 0), 2000, 0),
@@ -62,6 +66,7 @@ CHANGES = {
     "capture": "orders payments payments orders",
     "cancel_lines": "orders payments payments products orders",
     "cancel": "orders payments payments orders products orders",
+    "cancel_rest": "orders products orders orders payments payments orders",
     "edit": "orders payments payments products orders payments payments orders",
     "refund": "orders payments payments orders",
     "receive": "orders products orders",
@@ -73,8 +78,7 @@ def prepared(command: str, now: datetime) -> Order:
     goods.stocked({"A": 5}, now=now)
     order = orders.placed({"A": 2}, now=now)
     for before in PREPARED.get(command, []):
-        act = announce if before == "announce" else COMMANDS[before]
-        act(reread(order), now)
+        PREPARATIONS[before](reread(order), now)
     return reread(order)
 
 
@@ -125,7 +129,11 @@ def points_of(command: str) -> Iterator[str]:
 # In the middle of what it does elsewhere.
 @pytest.mark.parametrize(
     ("command", "point"),
-    [("fulfil", "after=payments:1"), ("refund", "after=payments:2")],
+    [
+        ("fulfil", "after=payments:1"),
+        ("refund", "after=payments:2"),
+        ("cancel_rest", "after=payments:1"),
+    ],
 )
 def test_a_command_that_was_killed_is_carried_on(now: datetime, command: str, point: str) -> None:
     kill_and_recover(command, point, now)
