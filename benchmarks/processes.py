@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.environment import HOST
-from devstack.options import Options
-from devstack.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
+# As `make run` starts the web role, unless the environment says otherwise.
+WORKERS = os.environ.get("WEB_WORKERS") or "2"
+THREADS = os.environ.get("WEB_THREADS") or "4"
 
 
 @contextmanager
@@ -25,11 +26,11 @@ def serving(
     application: str, *, logs: Path, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A WSGI application as the web role is run everywhere, on a port of its own."""
-    port, options = free_port(), Options.read(os.environ)
-    environment = {"WEB_THREADS": str(options.web_threads), **environment}
+    port = free_port()
+    environment = {"WEB_THREADS": THREADS, **environment}
     command = [
         *["-m", "granian", "--interface", "wsgi", application, "--host", HOST, "--port", str(port)],
-        *["--workers", str(options.web_workers), "--blocking-threads", str(options.web_threads)],
+        *["--workers", WORKERS, "--blocking-threads", THREADS],
         *["--blocking-threads-idle-timeout", "600", "--workers-kill-timeout", "5"],
     ]
     with tempfile.TemporaryDirectory(prefix="metrics-") as metrics:
@@ -63,6 +64,12 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -22,8 +22,7 @@ from benchmarks.environment import HOST
 from benchmarks.placement.client import sku_of
 from benchmarks.placement.measurement import Measurement
 from benchmarks.placement.usage import Usage, postmaster
-from benchmarks.processes import ROOT, running, serving, wait_for
-from devstack.ports import free_port
+from benchmarks.processes import ROOT, free_port, running, serving, wait_for
 from domains.products import public as products
 from infrastructure.database.contexts import aliases
 from infrastructure.money import Money

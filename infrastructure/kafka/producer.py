@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -18,8 +20,8 @@ from infrastructure.kafka.errors import KafkaUnavailable, Refused, is_permanent,
 
 SEND_SECONDS = 30
 
-# Called with None once the message is acknowledged, or with the broker's error.
-Delivered = Callable[[KafkaError | None, object], None]
+# Called with None once the message has its place in the log, or with the error.
+Delivered = Callable[[KafkaError | None], None]
 
 
 class EventProducer:
@@ -37,6 +39,11 @@ class EventProducer:
                 **{
                     "enable.idempotence": True,
                     "acks": "all",
+                    # A broker takes any first sequence from a producer that it does not know in a
+                    # partition (KAFKA-15591). With a second request under way, the first one may
+                    # come before the broker leads the partition and the second one after: then
+                    # every repetition of the first is a duplicate to it, and is lost.
+                    "max.in.flight.requests.per.connection": 1,
                     "message.timeout.ms": 0,
                     "message.max.bytes": MESSAGE_BYTES,
                     "linger.ms": 2,
@@ -57,7 +64,9 @@ class EventProducer:
         """Queue one message. Raises Refused, or BufferError when the queue is full."""
         name = self._names.get(topic) or self._names.setdefault(topic, topic_name(topic))
         try:
-            self._producer.produce(name, value, key, headers=headers, on_delivery=done)
+            self._producer.produce(
+                name, value, key, headers=headers, on_delivery=partial(_report, done)
+            )
         except KafkaException as error:
             if is_permanent(reason(error)):
                 raise Refused(reason(error).str()) from error
@@ -66,7 +75,7 @@ class EventProducer:
     def send_now(self, topic: str, key: str | bytes, value: str | bytes, headers: Headers) -> None:
         """Send one message and wait until it is acknowledged. Raises KafkaUnavailable, Refused."""
         outcome: list[KafkaError | None] = []
-        self.send(topic, key, value, headers, lambda error, _: outcome.append(error))
+        self.send(topic, key, value, headers, outcome.append)
         deadline = time.monotonic() + SEND_SECONDS
         while not outcome and time.monotonic() < deadline and self.failed is None:
             self._producer.poll(0.1)
@@ -94,6 +103,13 @@ class EventProducer:
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self.failed = error
+
+
+def _report(done: Delivered, error: KafkaError | None, message: Any) -> None:
+    if error is None and message.offset() is None:
+        # The broker took it for a duplicate, and it may be in no place at all.
+        error = KafkaError(KafkaError._FAIL, "acknowledged without a place in the log")
+    done(error)
 
 
 class DeadLetterTopics:

@@ -251,7 +251,7 @@ class Session:
             log.info("%s: made topics %s", self._alias, ", ".join(made))
         self._topics.add(topic)
 
-    def _delivered(self, row_id: int, error: Any, _: object) -> None:
+    def _delivered(self, row_id: int, error: Any) -> None:
         if error is None:
             self._acknowledged.append(row_id)
         elif is_permanent(error):

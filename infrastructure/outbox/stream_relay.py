@@ -242,7 +242,7 @@ class StreamSession:
             log.info("%s: made topics %s", self._label, ", ".join(made))
         self._topics.add(topic)
 
-    def _delivered(self, place: tuple[int, str], error: Any, _: object) -> None:
+    def _delivered(self, place: tuple[int, str], error: Any) -> None:
         if error is None:
             self._acknowledged.append(place)
         elif is_permanent(error):
