@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 
 from django.conf import settings
@@ -9,14 +10,16 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from infrastructure.http.files import PATH, public_file
+from infrastructure.http.routing import RoutesBySegment
 
-# Django tries one after the other, so the busiest come first: those of the contexts at the top.
+_of_contexts = [
+    route
+    for context in reversed(settings.CONTEXTS)
+    if find_spec(f"domains.{context}.api") and find_spec(f"domains.{context}.api.urls")
+    for route in import_module(f"domains.{context}.api.urls").urlpatterns
+]
 urlpatterns: list[URLPattern | URLResolver] = [
-    *(
-        path("api/v1/", include(f"domains.{context}.api.urls"))
-        for context in reversed(settings.CONTEXTS)
-        if find_spec(f"domains.{context}.api") and find_spec(f"domains.{context}.api.urls")
-    ),
+    RoutesBySegment("api/v1/", _of_contexts),
     path("", include("infrastructure.operations.api.urls")),
     path("", include("infrastructure.http.urls")),
     path("", include("infrastructure.auth.urls")),
