@@ -30,7 +30,7 @@ MOST = {
     "/categories": 1,
     "/categories/{category}": 1,
     "/products?limit=100": 1,
-    "/products?category={category}&sort=price&currency=EUR&channel=web&limit=100": 2,
+    "/products?category={category}&sort=price&currency=EUR&channel=web&limit=100": 1,
     "/products/{product}": 1,
     "/products/{product}?channel=web&locale=de": 1,
     "/products?q=pot&facets=categories,price,available,attributes"

@@ -451,7 +451,8 @@ def test_only_what_was_declared_can_be_filtered_by(find: Find, goods: Goods) -> 
     [
         ("name", {}, None, 1),
         ("price", {"lowest_minor": Range(most=500), "available": True}, None, 1),
-        ("name", {"category": "home"}, None, 2),
+        ("name", {"category": "home"}, None, 1),
+        ("newest", {"category": "home", "available": True}, ALL, 1),
         ("relevance", {"q": "glas bel"}, None, 2),
         ("name", {}, ALL, 1),
         ("relevance", {"q": "bell", "category": "home", "choices": {"color": ["red"]}}, ALL, 2),
@@ -524,11 +525,39 @@ def test_a_small_category_is_fetched_and_a_large_one_walked_for(
                 CategoryCount.objects.create(category_id=row.pk, products=most, moves=0)
             with CaptureQueriesContext(connection) as captured:
                 found.append(names(find(sort=sort, category="home")))
-            cursor.execute(f"EXPLAIN {captured.captured_queries[-1]['sql']}")
-            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+            cursor.execute(f"EXPLAIN ANALYZE {captured.captured_queries[-1]['sql']}")
+            plans.append([line for (line,) in cursor.fetchall() if "never executed" not in line])
     assert found[0] == found[1]
     assert len(found[0]) == 10
-    assert ["products_listed_by" in plan for plan in plans] == [False, True]
+    walked = ["products_listed_by" in "\n".join(plan) for plan in plans]
+    assert walked == [False, True]
+
+
+def test_nothing_is_walked_for_in_a_category_that_does_not_exist(find: Find, goods: Goods) -> None:
+    connection = connections[alias_of("products")]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        with CaptureQueriesContext(connection) as captured:
+            assert find(sort="name", category="nowhere").products == []
+        cursor.execute(f"EXPLAIN ANALYZE {captured.captured_queries[-1]['sql']}")
+        done = [line for (line,) in cursor.fetchall() if "never executed" not in line]
+    assert "products_listed_by" not in "\n".join(done)
+
+
+@pytest.mark.parametrize("after", [None, 3])
+@pytest.mark.parametrize("q", ["bell", "glas bel", "tin", "gre"])
+def test_a_search_is_in_the_same_order_with_facets_and_without(
+    find: Find, goods: Goods, q: str, after: int | None
+) -> None:
+    """With them all that fits is read at once, without them rank by rank."""
+    start = None
+    if after is not None:
+        last = find(q=q).products[after - 1]
+        start = (last.rank, last.popularity, last.id)
+    pages_of = [find(q=q, facets=wanted, after=start).products for wanted in (None, ALL)]
+    told = [[(each.id, each.rank, each.popularity) for each in page] for page in pages_of]
+    assert told[0] == told[1]
+    assert len(told[0]) >= 1
 
 
 def test_slips_are_looked_up_in_their_index(find: Find, goods: Goods) -> None:

@@ -9,13 +9,15 @@ from typing import Any, Literal
 from domains.products.queries.search.port import Criteria, Range
 from domains.products.queries.search.understanding import Understood
 
-Kind = Literal["words", "category", "available", "choice", "price", "number"]
+Kind = Literal["words", "category", "within", "available", "choice", "price", "number"]
 
 # Two forms of each: `index` for Postgres to find the products by, `check` for one product that is
 # at hand already.
 _INDEX: dict[Kind, str] = {
     "words": "l.document @@ %s::tsquery",
     "category": "l.category_ids && %s::uuid[]",
+    # Of WITHIN, which goes before it in the statement.
+    "within": "l.category_ids && (SELECT ids FROM within)",
     "available": "l.available = %s",
     "choice": "l.tokens && %s::text[]",
     "price": (
@@ -57,6 +59,8 @@ def conditions_of(criteria: Criteria, meant: Understood) -> tuple[Condition, ...
         found.append(Condition("words", (meant.words,)))
     if meant.subtree is not None:
         found.append(Condition("category", (list(meant.subtree),)))
+    elif criteria.category is not None:
+        found.append(Condition("within", ()))
     for code, values in sorted(criteria.choices.items()):
         found.append(Condition("choice", ([f"{code}={value}" for value in values],), code))
     for code, wanted in sorted(criteria.ranges.items()):

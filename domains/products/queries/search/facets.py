@@ -22,6 +22,9 @@ from domains.products.queries.search.port import (
     FacetsWanted,
 )
 
+# What is counted of a product, a row `l` of the listing.
+COUNTED = "l.product_id, l.tokens, l.category_ids, l.available"
+
 # The most values of one attribute that are told; those that most products have.
 MOST_VALUES = 100
 
@@ -61,8 +64,17 @@ _CATEGORIES = """
 
 
 def facets_text(conditions: Sequence[Condition], wanted: FacetsWanted) -> str:
-    """A scalar subquery of one JSON object, as text. Takes `facets_params`."""
+    """A scalar subquery of one JSON object, as text, behind a CTE `matched` of the products under
+    all conditions with the columns COUNTED. Takes `facets_params`."""
     return _text(tuple((c.kind, c.code) for c in conditions), wanted)
+
+
+def matched_text(kinds: Sequence[Kind], *, name: str = "matched") -> str:
+    return f"""
+        {name} AS MATERIALIZED (
+            SELECT {COUNTED} FROM products_listing l WHERE {where(kinds, by="index")}
+        )
+    """
 
 
 def facets_params(
@@ -74,7 +86,7 @@ def facets_params(
     digits: int,
     locale: str,
 ) -> list[Any]:
-    params = params_of(conditions)
+    params: list[Any] = []
     if wanted.price:
         params += _params_without(conditions, "price")
     if wanted.available:
@@ -138,34 +150,27 @@ def _params_without(conditions: Sequence[Condition], kind: Kind) -> list[Any]:
 
 @cache
 def _text(chosen: Chosen, wanted: FacetsWanted) -> str:
-    every = where([kind for kind, _ in chosen], by="index")
     parts = ["'count', (SELECT count(*) FROM matched)"]
     if wanted.categories:
         parts.append(f"'categories', ({_CATEGORIES})")
-    sources = [("matched", every)]
+    sources: list[str] = []
     if wanted.price:
         parts.append(f"'price', ({_price(_source(chosen, 'price', sources))})")
     if wanted.available:
         parts.append(f"'available', ({_available(_source(chosen, 'available', sources))})")
     if wanted.attributes:
         parts.append(f"'attributes', ({_attributes(chosen)})")
-    ctes = ", ".join(
-        f"""{name} AS MATERIALIZED (
-            SELECT l.product_id, l.tokens, l.category_ids, l.available FROM products_listing l
-            WHERE {conditions}
-        )"""
-        for name, conditions in sources
-    )
-    return f"WITH {ctes} SELECT json_build_object({', '.join(parts)})::text"
+    ctes = f"WITH {', '.join(sources)}" if sources else ""
+    return f"{ctes} SELECT json_build_object({', '.join(parts)})::text"
 
 
-def _source(chosen: Chosen, kind: Kind, sources: list[tuple[str, str]]) -> str:
+def _source(chosen: Chosen, kind: Kind, sources: list[str]) -> str:
     """The products under all conditions but those of this kind, as rows `l`. Adds to `sources`
     what is none yet."""
     others = [other for other, _ in chosen if other != kind]
     if len(others) == len(chosen):
         return "matched l"
-    sources.append((f"without_{kind}", where(others, by="index")))
+    sources.append(matched_text(others, name=f"without_{kind}"))
     return f"without_{kind} l"
 
 

@@ -18,6 +18,7 @@ from uuid import UUID
 from domains.products.queries.media import IMAGE
 from domains.products.queries.prices import PRICES, PricesFor
 from domains.products.queries.search.conditions import Condition, Kind, params_of, where
+from domains.products.queries.search.facets import COUNTED
 from domains.products.queries.search.port import Sort
 from domains.products.queries.variants import VARIANTS
 
@@ -41,6 +42,8 @@ EXACT, BEGINS, NAMED, ANYWHERE = 3, 2, 1, 0
 # What was typed, and where names that begin with it end in the order of names.
 _EXACT = "l.identifiers @> ARRAY[%s::text]"
 _BEGINS = "l.sort_name >= %s::text AND l.sort_name < %s::text"
+_NAMED = "l.names @@ %s::tsquery"
+_BY_RANK = "ORDER BY a DESC, b DESC, product_id DESC"
 _AFTER_ALL = "\U0010ffff"
 # Behind these an order by rank, popularity and id begins.
 _START = (EXACT + 1, 0, UUID(int=0))
@@ -67,7 +70,7 @@ def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
             # The walk begins and ends where the range does.
             bounds.append(_IN_RANGE)
             kinds = [kind for kind in kinds if kind != "price"]
-    within = " AND ".join(bounds)
+    bounded = " AND ".join(bounds)
     order = f"ORDER BY {column} {direction}, {table}.product_id {direction}"
     behind = _behind((column, f"{table}.product_id"), direction) if continued else "true"
     numbered = f"row_number() OVER (ORDER BY a {direction}, product_id {direction}) AS n"
@@ -76,21 +79,24 @@ def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
         page AS MATERIALIZED (
             SELECT {numbered}, product_id, a, NULL::bigint AS b FROM (
                 SELECT {table}.product_id, {column} AS a FROM {alone}
-                WHERE {within} AND {behind} {order} LIMIT %s
+                WHERE {bounded} AND {behind} {order} LIMIT %s
             ) p
         )
         """
+    walks = "%s::boolean"
+    if "within" in kinds:
+        walks += " AND NOT (SELECT few FROM within)"
     return f"""
         walk AS MATERIALIZED (
             SELECT l.product_id, l.a FROM (
                 SELECT l.*, {column} AS a FROM {source}
-                WHERE %s::boolean AND {within} AND {behind} {order} LIMIT {WALK}
+                WHERE {walks} AND {bounded} AND {behind} {order} LIMIT {WALK}
             ) l WHERE {where(kinds, by="check")} LIMIT %s
         ), enough AS MATERIALIZED (
             SELECT count(*) >= %s AS enough FROM walk
         ), fits AS MATERIALIZED (
             SELECT l.product_id, {column} AS a FROM {source}
-            WHERE NOT (SELECT enough FROM enough) AND {within} AND {where(kinds, by="index")}
+            WHERE NOT (SELECT enough FROM enough) AND {bounded} AND {where(kinds, by="index")}
         ), sorted AS MATERIALIZED (
             SELECT product_id, a FROM fits
             WHERE {_behind(("a", "product_id"), direction) if continued else "true"}
@@ -139,9 +145,8 @@ def _ranked(kinds: Sequence[Kind]) -> str:
     not filled the page. Within a stage it walks along the popular ones first, as above."""
     others = [kind for kind in kinds if kind != "words"]
     better = f"({_EXACT} OR {_BEGINS})"
-    order = "ORDER BY a DESC, b DESC, product_id DESC"
-    named = "l.names @@ %s::tsquery"
-    anywhere = f"l.document @@ %s::tsquery AND NOT {named}"
+    order = _BY_RANK
+    anywhere = f"l.document @@ %s::tsquery AND NOT {_NAMED}"
     return f"""
         best AS MATERIALIZED (
             SELECT * FROM (
@@ -153,7 +158,7 @@ def _ranked(kinds: Sequence[Kind]) -> str:
                     AND (l.document @@ %s::tsquery AND {where(others, by="check")}) IS TRUE
             ) l WHERE (a, b, product_id) < (%s, %s, %s::uuid) {order} LIMIT %s
         ),
-        {_stage("named", named, NAMED, others, better, above=("best",))},
+        {_stage("named", _NAMED, NAMED, others, better, above=("best",))},
         {_stage("anywhere", anywhere, ANYWHERE, others, better, above=("best", "named"))},
         page AS MATERIALIZED (
             SELECT row_number() OVER ({order}) AS n, product_id, a, b FROM (
@@ -164,6 +169,30 @@ def _ranked(kinds: Sequence[Kind]) -> str:
             ) p
         )
     """
+
+
+def ranked_text(kinds: Sequence[Kind]) -> str:
+    """The same order where all that fits is read anyway, since it is counted: CTEs `matched`, with
+    the columns that facets count, and `page`. Takes `ranked_params`."""
+    return f"""
+        matched AS MATERIALIZED (
+            SELECT {COUNTED}, l.popularity AS b, CASE WHEN {_EXACT} THEN {EXACT}
+                WHEN {_BEGINS} THEN {BEGINS} WHEN {_NAMED} THEN {NAMED} ELSE {ANYWHERE} END AS a
+            FROM products_listing l WHERE {where(kinds, by="index")}
+        ), page AS MATERIALIZED (
+            SELECT row_number() OVER ({_BY_RANK}) AS n, product_id, a, b FROM (
+                SELECT product_id, a, b FROM matched
+                WHERE (a, b, product_id) < (%s, %s, %s::uuid) {_BY_RANK} LIMIT %s
+            ) p
+        )
+    """
+
+
+def ranked_params(
+    conditions: Sequence[Condition], *, after: Sequence[Any] | None, limit: int, typed: str
+) -> list[Any]:
+    better = [typed, typed, typed + _AFTER_ALL]
+    return [*better, _words_of(conditions), *params_of(conditions), *(after or _START), limit]
 
 
 def _stage(
@@ -207,7 +236,7 @@ def _stage(
 def _ranked_params(
     conditions: Sequence[Condition], after: Sequence[Any] | None, limit: int, typed: str
 ) -> list[Any]:
-    [words] = [c.params[0] for c in conditions if c.kind == "words"]
+    words = _words_of(conditions)
     others = params_of([c for c in conditions if c.kind != "words"])
     rank, *behind = after or _START
     better = [typed, typed, typed + _AFTER_ALL]
@@ -217,6 +246,11 @@ def _ranked_params(
         params += [limit, *start, *condition, *better, *others, limit, limit]
         params += [*condition, *others, *better, *start, limit]
     return [*params, limit]
+
+
+def _words_of(conditions: Sequence[Condition]) -> Any:
+    [words] = [c.params[0] for c in conditions if c.kind == "words"]
+    return words
 
 
 @cache

@@ -8,9 +8,21 @@ from typing import Any
 
 from domains.products.queries.media import image_of
 from domains.products.queries.prices import PricesFor
-from domains.products.queries.search.conditions import Kind, conditions_of
-from domains.products.queries.search.facets import facets_of, facets_params, facets_text
-from domains.products.queries.search.pages import page_params, page_text, shown_params, shown_text
+from domains.products.queries.search.conditions import Kind, conditions_of, params_of
+from domains.products.queries.search.facets import (
+    facets_of,
+    facets_params,
+    facets_text,
+    matched_text,
+)
+from domains.products.queries.search.pages import (
+    page_params,
+    page_text,
+    ranked_params,
+    ranked_text,
+    shown_params,
+    shown_text,
+)
 from domains.products.queries.search.port import (
     ORDERS,
     Criteria,
@@ -21,7 +33,7 @@ from domains.products.queries.search.port import (
     RenderedVariants,
     Sort,
 )
-from domains.products.queries.search.understanding import understood
+from domains.products.queries.search.understanding import WITHIN, understood
 from domains.products.queries.variants import variants_of
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import minor_digits
@@ -45,15 +57,22 @@ class PostgresSearch:
         if meant.hopeless:
             return Found(products=(), facets=None if facets is None else _nothing(facets))
         conditions = conditions_of(criteria, meant)
-        params = page_params(
-            conditions,
-            sort=sort,
-            after=after,
-            limit=limit,
-            currency=criteria.currency,
-            typed=meant.typed,
-            walks=not meant.few,
-        )
+        kinds = tuple(condition.kind for condition in conditions)
+        params: list[Any] = [criteria.category] if "within" in kinds else []
+        if facets is not None and sort == "relevance":
+            params += ranked_params(conditions, after=after, limit=limit, typed=meant.typed)
+        else:
+            params += page_params(
+                conditions,
+                sort=sort,
+                after=after,
+                limit=limit,
+                currency=criteria.currency,
+                typed=meant.typed,
+                walks=not meant.few,
+            )
+            if facets is not None:
+                params += params_of(conditions)
         digits = minor_digits(criteria.currency)
         if facets is not None:
             params += facets_params(
@@ -66,7 +85,7 @@ class PostgresSearch:
             )
         params += shown_params(criteria.locale, prices)
         text = _text(
-            tuple(condition.kind for condition in conditions),
+            kinds,
             sort,
             after is not None,
             digits,
@@ -83,12 +102,19 @@ class PostgresSearch:
 def _text(
     kinds: tuple[Kind, ...], sort: Sort, continued: bool, digits: int, facets: str | None
 ) -> str:
-    shown, page = shown_text(digits), page_text(kinds=kinds, sort=sort, continued=continued)
+    ctes = [WITHIN] if "within" in kinds else []
+    if facets is not None and sort == "relevance":
+        ctes.append(ranked_text(kinds))
+    else:
+        ctes.append(page_text(kinds=kinds, sort=sort, continued=continued))
+        if facets is not None:
+            ctes.append(matched_text(kinds))
+    start, shown = f"WITH RECURSIVE {', '.join(ctes)}", shown_text(digits)
     if facets is None:
-        return f"WITH {page} {shown} ORDER BY 1"
+        return f"{start} {shown} ORDER BY 1"
     # The facets are the first row, in the place of a slug.
     return f"""
-        WITH {page}, facets AS MATERIALIZED ({facets})
+        {start}, facets AS MATERIALIZED ({facets})
         SELECT * FROM (
             SELECT 0::bigint AS n, NULL::uuid, f.*, NULL::text, NULL::text, NULL::text, NULL::text,
                 g.a, g.b

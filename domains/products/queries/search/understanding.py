@@ -1,4 +1,5 @@
-"""The first statement of a search: what its words, its category and its filters mean."""
+"""What the words, the category and the filters of a search mean: its first statement, or, of a
+category alone, a part of the one that makes the list."""
 
 from __future__ import annotations
 
@@ -96,11 +97,30 @@ _UNDERSTOOD = f"""
 """
 
 
+# The same of a category alone, for the statement that makes the list. `few` also where there is no
+# such category: nothing is worth a walk then. Takes its slug.
+WITHIN = f"""
+    chosen_category AS MATERIALIZED (
+        SELECT category_id AS id FROM products_categoryslug WHERE slug = %s::text
+    ), subtree AS (
+        SELECT id FROM chosen_category
+        UNION ALL
+        SELECT c.id FROM products_category c JOIN subtree ON c.parent_id = subtree.id
+    ), within AS MATERIALIZED (
+        SELECT ARRAY(SELECT id FROM subtree) AS ids, coalesce((
+            SELECT sum(c.products) <= {FEW} FROM products_categorycount c
+            WHERE c.category_id = (SELECT id FROM chosen_category)
+        ), NOT EXISTS (SELECT FROM chosen_category)) AS few
+    )
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Understood:
     """words: a tsquery, None where no words were asked for. subtree: ids of categories, None for
-    all. few: whether these have FEW products at most, as far as is known. hopeless: whether a word
-    or the category says that nothing can be found."""
+    all, or where the next statement looks for them itself. few: whether these have FEW products at
+    most, as far as is known. hopeless: whether a word or the category says that nothing can be
+    found."""
 
     words: str | None = None
     subtree: tuple[UUID, ...] | None = None
@@ -110,11 +130,12 @@ class Understood:
 
 
 def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
-    """One statement, none for criteria that need no explanation. codes: of facets that are asked
-    for by their names. Raises UnknownFilters."""
+    """One statement, none for criteria that need no explanation, or only that of a category, which
+    the statement that makes the list has in itself (WITHIN). codes: of facets that are asked for by
+    their names. Raises UnknownFilters."""
     words = None if criteria.q is None else words_of(criteria.q)
     choices = [*criteria.choices, *codes]
-    if words is None and criteria.category is None and not choices and not criteria.ranges:
+    if words is None and not choices and not criteria.ranges:
         return Understood()
     typed = words or []
     [(subtree, few, told, unknown)] = connection_of("products").fetch(
