@@ -152,9 +152,10 @@ def load(*, products: int = PRODUCTS, seed: int = SEED) -> int:
     made = Catalogue(random, products)
     with connections[alias].cursor() as django_cursor:
         connection: psycopg.Connection[Any] = django_cursor.connection
+        # Of 100,000 products also an index takes longer than any request may.
+        connection.execute("SET statement_timeout = 0")
         rebuild = _without_indexes(connection)
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = 0")
             cursor.execute(_MADE_UP)
             _copy(cursor, _TYPES, made.types)
             _copy(cursor, _ATTRIBUTES, made.attributes)
@@ -178,6 +179,7 @@ def load(*, products: int = PRODUCTS, seed: int = SEED) -> int:
         for statement in rebuild:
             cursor.execute(statement)
         cursor.execute("VACUUM ANALYZE products_listing")
+        cursor.execute("RESET statement_timeout")
     return variants
 
 

@@ -47,7 +47,8 @@ def of(
     told = subprocess.run(
         [
             *["wrk", "--latency", "-t", str(THREADS), "-c", str(concurrency)],
-            *["-d", f"{seconds:.0f}s", "-s", str(script), f"http://{HOST}:{port}"],
+            *["-d", f"{seconds:.0f}s", "--timeout", "10s"],
+            *["-s", str(script), f"http://{HOST}:{port}"],
         ],
         capture_output=True,
         text=True,

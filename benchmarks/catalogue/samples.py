@@ -12,6 +12,7 @@ from infrastructure.database.contexts import connection_of
 
 API = "/api/v1"
 FACETS = "categories,price,available,attributes"
+LISTED = 20
 # Enough that an answer is not the one before it, few enough for a cache.
 PAGES = 500
 
@@ -25,7 +26,7 @@ class Sample:
 
     def lists(self) -> list[str]:
         return [
-            f"{API}/products?category={slug}&limit=20&sort={sort}"
+            f"{API}/products?category={slug}&limit={LISTED}&sort={sort}"
             for slug in self.categories
             for sort in ("name", "price", "newest")
         ]
@@ -34,16 +35,19 @@ class Sample:
         return [f"{API}/products/{slug}" for slug in self.slugs]
 
     def searches(self) -> list[str]:
-        return [f"{API}/products?q={word}&limit=20&facets={FACETS}" for word in self.words]
+        return [f"{API}/products?q={word}&limit={LISTED}&facets={FACETS}" for word in self.words]
 
 
 def of_catalogue(random: Random) -> Sample:
-    """Of what is on sale; words are those of names, so common ones come up often."""
+    """Of what is on sale; words are those of names, so common ones come up often. Categories are
+    those that have a page of products in them or below: whatever the size of the catalogue, a list
+    is one of 20."""
     names = _column("SELECT name FROM products_product WHERE status = 'active' ORDER BY id")
     slugs = _column("SELECT slug FROM products_product WHERE status = 'active' ORDER BY id")
     categories = _column(
-        "SELECT DISTINCT c.slug FROM products_category c"
-        " JOIN products_productcategory l ON l.category_id = c.id ORDER BY c.slug"
+        "SELECT c.slug FROM products_category c"
+        " JOIN products_categorycount n ON n.category_id = c.id"
+        f" GROUP BY c.slug HAVING sum(n.products) >= {LISTED} ORDER BY c.slug"
     )
     skus = _column("SELECT sku FROM products_stockitem ORDER BY sku")
     words = re.findall(r"[A-Za-z]{4,}", " ".join(random.sample(names, min(PAGES, len(names)))))
