@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 from django.urls import ResolverMatch, URLPattern, URLResolver
 from django.urls.exceptions import Resolver404
@@ -21,12 +21,13 @@ class RoutesBySegment(URLResolver):
     """
 
     def __init__(self, prefix: str, routes: Iterable[URLPattern]) -> None:
-        super().__init__(RoutePattern(prefix), list(routes))
+        self._routes = list(routes)
+        super().__init__(RoutePattern(prefix), self._routes)
 
     @cached_property
     def by_segment(self) -> dict[str, URLResolver]:
         found: dict[str, list[URLPattern]] = {}
-        for route in self.urlconf_name:
+        for route in self._routes:
             segment = str(route.pattern).partition("/")[0]
             if not segment or "<" in segment:
                 raise ValueError(f"{route.pattern} does not begin with a name.")
@@ -42,5 +43,4 @@ class RoutesBySegment(URLResolver):
         resolver = self.by_segment.get(below[0].partition("/")[0])
         if resolver is None:
             raise Resolver404({"path": below[0], "tried": []})
-        match: Any = resolver.resolve(text)
-        return match
+        return cast(ResolverMatch, resolver.resolve(text))
