@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import cast
 
 from django.urls import ResolverMatch, URLPattern, URLResolver
 from django.urls.exceptions import Resolver404
@@ -43,4 +42,4 @@ class RoutesBySegment(URLResolver):
         resolver = self.by_segment.get(below[0].partition("/")[0])
         if resolver is None:
             raise Resolver404({"path": below[0], "tried": []})
-        return cast(ResolverMatch, resolver.resolve(text))
+        return resolver.resolve(text)
