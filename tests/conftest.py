@@ -17,8 +17,9 @@ from infrastructure.database.contexts import aliases
 from tests.support.sql import watch
 from tests.support.stack.shop import Shop
 
-# Rules are tried on so many examples, unless a test says how many.
-hypothesis.register_profile("quick", max_examples=40)
+# Rules are tried on so many examples, unless a test says how many; how long one takes says nothing
+# on a busy machine.
+hypothesis.register_profile("quick", max_examples=40, deadline=None)
 hypothesis.load_profile("quick")
 
 

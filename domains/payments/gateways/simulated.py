@@ -57,7 +57,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    key: UUID | None
+    key: str | None
     kind: Literal["authorise", "capture", "void", "refund"]
     status: Literal["succeeded", "refused", "action_required"]
     code: str
@@ -67,6 +67,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     action_url: str = ""
     kept: Kept | None = None
+
+    @property
+    def our_key(self) -> UUID | None:
+        """None, too, for a key that some other client of the account has chosen: a gateway takes
+        any text, and one such line must not make the list unreadable."""
+        try:
+            return UUID(self.key) if self.key else None
+        except ValueError:
+            return None
 
     def reply(self) -> Reply:
         if self.status == "refused":
@@ -78,7 +87,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     def listed(self) -> Listed:
         return Listed(
-            key=self.key,
+            key=self.our_key,
             kind=OperationKind(self.kind.upper()),
             reference=self.id,
             authorisation=self.authorisation,
@@ -135,7 +144,9 @@ class SimulatedGateway:
             answer = _decode(body)
         except msgspec.MsgspecError as error:
             raise InvalidNotification(str(error)) from error
-        return Notification(key=answer.key, reply=answer.reply(), operation=answer.listed())
+        if answer.key and answer.our_key is None:
+            raise InvalidNotification("The key is none of ours.")
+        return Notification(key=answer.our_key, reply=answer.reply(), operation=answer.listed())
 
     def listing(self, since: datetime, until: datetime) -> Iterator[Listed]:
         window = f"since={since.timestamp()}&until={until.timestamp()}"
@@ -209,6 +220,6 @@ def _understood(answer: bytes, key: UUID) -> Reply:
         told = _decode(answer)
     except msgspec.MsgspecError as error:
         raise NoAnswer("The gateway's answer cannot be read.") from error
-    if told.key != key:
+    if told.our_key != key:
         raise NoAnswer("The gateway answered another question.")
     return told.reply()

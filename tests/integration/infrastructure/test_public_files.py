@@ -89,7 +89,7 @@ def kind(request: pytest.FixtureRequest, settings: LazySettings, tmp_path: Path)
 @pytest.mark.usefixtures("kind")
 def test_a_file_is_stored_replaced_read_and_deleted_with_its_folder() -> None:
     public_files.delete_folder(FOLDER)  # what tests before it left in the bucket
-    until(lambda: not public_files.exists(KEY), seconds=10)
+    until(lambda: not public_files.exists(KEY))
     public_files.put(KEY, b"one")
     public_files.put(KEY, b"one")
     public_files.put(f"{FOLDER}/160.webp", b"small")
@@ -98,7 +98,7 @@ def test_a_file_is_stored_replaced_read_and_deleted_with_its_folder() -> None:
     assert public_files.delete_folder(FOLDER) == 2
     assert public_files.delete_folder(FOLDER) == 0
     # The bucket of the tests lists a folder for a moment as it was.
-    until(lambda: not public_files.exists(KEY), seconds=10)
+    until(lambda: not public_files.exists(KEY))
     with pytest.raises(FileNotFoundError):
         public_files.read(KEY)
 

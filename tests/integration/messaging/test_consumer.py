@@ -41,13 +41,13 @@ def test_a_consumer_killed_in_a_batch_leaves_each_effect_once(
         with connections[ALIAS].cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [things.DOOR])
         with thing_process("consume") as consumer:
-            until(somebody_waits_at_the_door, seconds=15)
+            until(somebody_waits_at_the_door)
             consumer.kill()
             consumer.wait()
     assert effects("record") == []
 
     running(GroupConsumer(CONTEXT))
-    until(lambda: len(effects("record_outside")) == 5, seconds=20)
+    until(lambda: len(effects("record_outside")) == 5)
 
     assert effects("record") == [1, 2, 3, 4, 5]
     assert effects("record_batch") == [1, 2, 3, 4, 5]
@@ -56,14 +56,14 @@ def test_a_consumer_killed_in_a_batch_leaves_each_effect_once(
 def test_a_consumer_told_to_stop_exits_at_once_and_has_committed_its_place() -> None:
     send(happenings(new_id(), ["a", "b"]))
     with thing_process("consume") as consumer:
-        until(lambda: len(effects("record_outside")) == 2, seconds=15)
+        until(lambda: len(effects("record_outside")) == 2)
         consumer.terminate()
         assert consumer.wait(8) == 0
     InboxMark.objects.using(ALIAS).all().delete()
 
     send(happenings(new_id(), ["c"]))
     with thing_process("consume"):
-        until(lambda: len(effects("record_outside")) == 3, seconds=15)
+        until(lambda: len(effects("record_outside")) == 3)
     assert effects("record") == [1, 2, 1]
 
 

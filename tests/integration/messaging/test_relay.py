@@ -42,7 +42,7 @@ ALIAS = "default"
 def test_a_relay_killed_between_sending_and_deleting_loses_nothing() -> None:
     things = [publish_thing(5) for _ in range(40)]
     with nothing_can_be_deleted(), thing_process("relay") as relay:
-        until(lambda: len(read_topic(TOPIC)) == 200, seconds=15)
+        until(lambda: len(read_topic(TOPIC)) == 200)
         relay.kill()
         relay.wait()
     # What its session was about to delete had arrived; all else is sent again.
@@ -51,7 +51,7 @@ def test_a_relay_killed_between_sending_and_deleting_loses_nothing() -> None:
     assert left > 0
 
     with thing_process("relay"):
-        until(outbox_is_empty, seconds=15)
+        until(outbox_is_empty)
 
     messages = read_topic(TOPIC)
     assert len(messages) == 200 + left
@@ -64,10 +64,10 @@ def test_two_relays_share_the_shards_and_one_takes_over_from_a_killed_one(
 ) -> None:
     running(Relay(ALIAS))
     with thing_process("relay") as other:
-        until(lambda: sorted(leaders().values()) == [SHARDS // 2, SHARDS // 2], seconds=15)
+        until(lambda: sorted(leaders().values()) == [SHARDS // 2, SHARDS // 2])
         other.kill()
         other.wait()
-        until(lambda: list(leaders().values()) == [SHARDS], seconds=2)
+        until(lambda: list(leaders().values()) == [SHARDS])
 
     things = [publish_thing(2) for _ in range(200)]
     until(outbox_is_empty)
@@ -164,7 +164,7 @@ def test_a_relay_without_kafka_waits_and_publishes_when_it_is_there(
     assert OutboxMessage.objects.using(ALIAS).count() == 3
 
     settings.KAFKA_BOOTSTRAP_SERVERS = servers
-    until(outbox_is_empty, seconds=15)
+    until(outbox_is_empty)
     assert first_seen(read_topic(TOPIC), thing_id) == [1, 2, 3]
 
 
@@ -184,7 +184,7 @@ def test_a_relay_whose_session_is_cut_begins_again(running: Callable[..., None])
 def test_a_relay_told_to_stop_deletes_what_it_sent_and_exits_at_once() -> None:
     publish_thing(1)
     with thing_process("relay") as relay:
-        until(outbox_is_empty, seconds=15)
+        until(outbox_is_empty)
         for _ in range(20):
             publish_thing(20)
         relay.send_signal(signal.SIGTERM)

@@ -91,7 +91,7 @@ def test_whatever_the_length_of_transactions_every_key_arrives_in_order(
     for thread in threads:
         thread.join()
 
-    until(outbox_is_empty, seconds=60)
+    until(outbox_is_empty)
     seen = first_seen(read_topic(TOPIC))
     assert len(written) == len(keys)
     assert {key: seen[key] for key in keys} == {

@@ -115,6 +115,21 @@ def test_books_that_agree_have_no_difference(since: datetime) -> None:
     assert found() == []
 
 
+def test_what_another_client_of_the_account_did_is_a_difference_under_its_own_key(
+    since: datetime, gateway_process: GatewayProcess
+) -> None:
+    payments.authorised_payment(clock.now())
+    asked = {"key": "till-7/2031", "amount_minor": 5, "currency": "GBP", "reference": "T-7"}
+    answer = gateway_process.command("/authorisations", **asked, token="tok_visa")
+    assert answer.json()["status"] == "succeeded"
+
+    result = reconcile(since)
+
+    assert (result.compared, result.repaired, result.different) == (2, 0, 1)
+    [difference] = ReconciliationDifference.objects.all()
+    assert difference.subject == f"AUTHORISE {answer.json()['id']}"
+
+
 @pytest.mark.parametrize("token", ["tok_visa", "tok_declined"])
 def test_an_outcome_that_was_not_heard_is_written_down(
     since: datetime, gateway_process: GatewayProcess, token: str
