@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from domains.payments import queries, rules, services
+from domains.payments import services
 from domains.payments.errors import (
     CardNumberRefused,
     NotSupportedByGateway,
@@ -25,20 +25,14 @@ from domains.payments.errors import (
 )
 from domains.payments.gateways import NO_GATEWAY
 from domains.payments.models import Operation, Payment
-from domains.payments.queries import (
-    JournalDifference,
-    PaymentAudit,
-    PaymentState,
-    PaymentView,
-)
-from domains.payments.rules import (
-    NOT_COMPLETED,
-    Guarantee,
-    Means,
-    OperationState,
-    PaymentStatus,
-    needs_second_person,
-)
+from domains.payments.queries import audit, payments
+from domains.payments.queries.audit import JournalDifference, PaymentAudit
+from domains.payments.queries.payments import PaymentState, PaymentView
+from domains.payments.rules.means import Means
+from domains.payments.rules.methods import Guarantee, method_named
+from domains.payments.rules.operations import OperationState
+from domains.payments.rules.refunds import needs_second_person
+from domains.payments.rules.statuses import NOT_COMPLETED, RELEASED, PaymentStatus
 from domains.payments.services import AuthoriseRequest
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money
@@ -112,7 +106,7 @@ class Outcome:
 
         Money that comes to the bank account nevertheless is not relied upon: staff give it back.
         """
-        return self.status in rules.RELEASED
+        return self.status in RELEASED
 
 
 class MoveState(StrEnum):
@@ -299,7 +293,7 @@ def void(*, payment_id: UUID, now: datetime) -> Outcome:
     try:
         return _outcome(services.void_or_forestall(payment_id=payment_id, now=now))
     except (PaymentAlreadyCaptured, PaymentOperationInProgress, PaymentsUnavailable):
-        state = queries.payment_states([payment_id])[payment_id]
+        state = payments.payment_states([payment_id])[payment_id]
         return Outcome(payment_id=payment_id, status=state.status)
 
 
@@ -311,19 +305,19 @@ def release_rest(*, payment_id: UUID, now: datetime) -> Outcome:
     try:
         return _outcome(services.release_rest(payment_id=payment_id, now=now))
     except (PaymentOperationInProgress, PaymentsUnavailable):
-        state = queries.payment_states([payment_id])[payment_id]
+        state = payments.payment_states([payment_id])[payment_id]
         return Outcome(payment_id=payment_id, status=state.status, holds_rest=state.holds_rest)
 
 
 def payment_states(payment_ids: Iterable[UUID]) -> dict[UUID, PaymentState]:
     """The states of these payments in one statement; an id that no payment has is missing."""
-    return queries.payment_states(payment_ids)
+    return payments.payment_states(payment_ids)
 
 
 def payment_view(payment_id: UUID) -> PaymentView | None:
     """A payment with its operations, for staff to look at; None if it never began."""
     try:
-        return queries.payment(payment_id)
+        return payments.payment(payment_id)
     except PaymentNotFound:
         return None
 
@@ -333,26 +327,26 @@ def guarantee_of(method: str) -> Guarantee:
 
     Raises UnknownPaymentMethod.
     """
-    return rules.method_named(method).guarantee
+    return method_named(method).guarantee
 
 
 def payment_audit() -> Iterator[PaymentAudit]:
     """Every payment, ordered by id, streaming. One that never began has amount 0."""
-    return queries.payment_audit()
+    return audit.payment_audit()
 
 
 def event_counts() -> Iterator[tuple[UUID, str, int]]:
     """(payment id, topic, events it has recorded), ordered by id, streaming."""
-    return queries.event_counts()
+    return audit.event_counts()
 
 
 def journal_differences() -> Iterator[JournalDifference]:
     """Payments whose counter, journal and captures disagree. There must be none."""
-    return queries.journal_differences()
+    return audit.journal_differences()
 
 
 def _outcome(payment: Payment) -> Outcome:
-    state = queries.state_of(payment)
+    state = payments.state_of(payment)
     return Outcome(
         payment_id=payment.id,
         status=state.status,

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
-from domains.payments import errors, models, queries, services
+from domains.payments import errors, models, services
+from domains.payments.queries import saved_methods as queries
 from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED
 from infrastructure.http.pagination import page

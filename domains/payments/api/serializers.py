@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from domains.payments.queries import OperationView, PaymentView
+from domains.payments.queries.payments import OperationView, PaymentView
 from infrastructure.http.types import Body, Money, Out, ShortText
 from infrastructure.money import MAX_AMOUNT_MINOR
 

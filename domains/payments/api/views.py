@@ -10,8 +10,10 @@ from uuid import UUID
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from domains.payments import errors, gateways, models, queries, rules, services
+from domains.payments import errors, gateways, models, services
 from domains.payments.api import serializers
+from domains.payments.queries import payments as queries
+from domains.payments.rules.operations import refuse_failed, refuse_failed_void
 from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
 from infrastructure.database.contexts import alias_of
@@ -66,7 +68,7 @@ class MovesMoney(APIView):
             again=lambda operation_id: (queries.payment(payment_id), operation_id),
         )
         moved = next(o for o in payment.operations if o.id == operation_id)
-        rules.refuse_failed(moved)
+        refuse_failed(moved)
         return _answer_to_command(
             self, payment, is_finished=moved.finished_at is not None, headers=headers
         )
@@ -205,7 +207,7 @@ class Void(APIView):
         payment, headers = idempotency.once(
             alias_of("payments"), key, void, again=lambda _: queries.payment(payment_id)
         )
-        rules.refuse_failed_void(payment.operations)
+        refuse_failed_void(payment.operations)
         return _answer_to_command(self, payment, is_finished=payment.is_let_go, headers=headers)
 
 

@@ -12,7 +12,7 @@ from domains.payments.gateways.guarded import GuardedGateway
 from domains.payments.gateways.in_process import InProcessGateway
 from domains.payments.gateways.port import Gateway
 from domains.payments.gateways.simulated import SimulatedGateway
-from domains.payments.rules import Method
+from domains.payments.rules.methods import Method
 from infrastructure.resilience.bulkhead import Bulkhead
 from infrastructure.resilience.circuit import Circuit
 from infrastructure.resilience.shared import SharedState

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from domains.payments.errors import PaymentsUnavailable
 from domains.payments.gateways.port import Gateway, Listed, NoAnswer, Notification, Request
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from infrastructure.resilience.bulkhead import Bulkhead, BulkheadFull
 from infrastructure.resilience.circuit import Circuit, CircuitOpen, Pass
 from infrastructure.resilience.retry import Retry

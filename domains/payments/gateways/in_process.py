@@ -15,7 +15,7 @@ from domains.payments.gateways.port import (
     Notification,
     Request,
 )
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 
 REFUSED_TOKENS = {
     "tok_declined": "card_declined",

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domains.payments.rules import Capabilities, OperationKind, OperationState, Reply
+from domains.payments.rules.gateways import Capabilities, Reply
+from domains.payments.rules.operations import OperationKind, OperationState
 
 __all__ = [
     "Authorise",

@@ -28,7 +28,8 @@ from domains.payments.gateways.port import (
     Request,
     Void,
 )
-from domains.payments.rules import KeptMethod, OperationKind, OperationState, Reply
+from domains.payments.rules.gateways import KeptMethod, Reply
+from domains.payments.rules.operations import OperationKind, OperationState
 
 SIGNATURE_HEADER = "Gateway-Signature"
 SIGNATURE_TOLERANCE_SECONDS = 300

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from domains.payments import rules
 from domains.payments.errors import (
     InvalidPaymentAmount,
     PaymentAlreadyCaptured,
@@ -15,7 +14,10 @@ from domains.payments.errors import (
 from domains.payments.events import PaymentAuthorised, PaymentDeclined, PaymentVoided
 from domains.payments.models.base import NO_CURRENCY, PaymentBase
 from domains.payments.models.operations import Operation
-from domains.payments.rules import OperationKind, OperationState, Reply
+from domains.payments.rules.gateways import Reply
+from domains.payments.rules.methods import first_state
+from domains.payments.rules.operations import OperationKind, OperationState
+from domains.payments.rules.statuses import NOT_COMPLETED
 from infrastructure.money import Money
 
 
@@ -69,7 +71,7 @@ class Authorising(PaymentBase):
             OperationKind.AUTHORISE,
             amount.amount_minor,
             now,
-            state=rules.first_state(method, amount_minor=amount.amount_minor),
+            state=first_state(method, amount_minor=amount.amount_minor),
         )
         return payment
 
@@ -176,7 +178,7 @@ class Authorising(PaymentBase):
             return False
         if not self.request_void(now):
             return False
-        self.decline_code = rules.NOT_COMPLETED
+        self.decline_code = NOT_COMPLETED
         return True
 
     def _note_who_voids(self, reason: str, actor_id: UUID | None) -> None:

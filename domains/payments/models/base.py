@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db import models
 
-from domains.payments import rules
 from domains.payments.errors import (
     InvalidPaymentAmount,
     PaymentError,
@@ -17,7 +16,10 @@ from domains.payments.errors import (
 )
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation, choices_of
-from domains.payments.rules import Guarantee, OperationKind, OperationState, PaymentStatus
+from domains.payments.rules.methods import METHODS, Guarantee
+from domains.payments.rules.operations import OperationKind, OperationState, last_void
+from domains.payments.rules.retries import FIRST_RETRY, pause_before_retry
+from domains.payments.rules.statuses import RELEASED, PaymentStatus, status_of
 from infrastructure.aggregates import AggregateRoot, Owned
 from infrastructure.money import Money
 
@@ -109,7 +111,7 @@ class PaymentBase(AggregateRoot):
 
     @property
     def is_released(self) -> bool:
-        return self.status in rules.RELEASED
+        return self.status in RELEASED
 
     @property
     def is_void_due(self) -> bool:
@@ -122,17 +124,17 @@ class PaymentBase(AggregateRoot):
     @property
     def is_void_refused(self) -> bool:
         """The gateway was asked to let the money go, and said no: staff's turn."""
-        void = rules.last_void(self.operations)
+        void = last_void(self.operations)
         return void is not None and void.state == OperationState.FAILED
 
     @property
     def takes_receipts(self) -> bool:
-        known = rules.METHODS.get(self.method)
+        known = METHODS.get(self.method)
         return known is not None and known.takes_receipts
 
     @property
     def is_prepaid(self) -> bool:
-        known = rules.METHODS.get(self.method)
+        known = METHODS.get(self.method)
         return known is not None and known.guarantee == Guarantee.PREPAID
 
     @property
@@ -230,7 +232,7 @@ class PaymentBase(AggregateRoot):
         }
 
     def _update_status(self, now: datetime) -> None:
-        self.status = rules.status_of(
+        self.status = status_of(
             self.operations, is_void_requested=self.void_requested_at is not None
         )
         if self.unfinished is None:
@@ -243,12 +245,12 @@ class PaymentBase(AggregateRoot):
     def _next_try(self, now: datetime) -> datetime | None:
         unfinished, waiting = self.unfinished, self.waiting
         if unfinished is not None and unfinished.state == OperationState.UNKNOWN:
-            return now + rules.pause_before_retry(unfinished.attempts)
+            return now + pause_before_retry(unfinished.attempts)
         if unfinished is not None or self.is_void_due:
-            return now + rules.FIRST_RETRY
+            return now + FIRST_RETRY
         if waiting is None:
             return None
         if waiting.state == OperationState.AWAITING_MONEY:
             return self.deadline_at
-        look_again = now + rules.pause_before_retry(waiting.attempts)
+        look_again = now + pause_before_retry(waiting.attempts)
         return min(look_again, self.deadline_at) if self.deadline_at else look_again

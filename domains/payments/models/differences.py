@@ -10,7 +10,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
 from domains.payments.models.operations import choices_of
-from domains.payments.rules import DifferenceKind, OperationKind
+from domains.payments.rules.differences import DifferenceKind
+from domains.payments.rules.operations import OperationKind
 from infrastructure.ids import new_id
 
 

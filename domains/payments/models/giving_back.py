@@ -11,7 +11,9 @@ from domains.payments.events import PaymentRefunded
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation
 from domains.payments.models.taking import Taking
-from domains.payments.rules import Capabilities, OperationKind, needs_second_person
+from domains.payments.rules.gateways import Capabilities
+from domains.payments.rules.operations import OperationKind
+from domains.payments.rules.refunds import needs_second_person
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 

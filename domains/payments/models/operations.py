@@ -7,14 +7,10 @@ from datetime import datetime
 from django.db import models
 from django.db.models import Q
 
-from domains.payments import rules
-from domains.payments.rules import (
-    DifferenceKind,
-    OperationKind,
-    OperationState,
-    PaymentStatus,
-    Reply,
-)
+from domains.payments.rules.differences import DifferenceKind
+from domains.payments.rules.gateways import Reply
+from domains.payments.rules.operations import UNFINISHED, WAITING, OperationKind, OperationState
+from domains.payments.rules.statuses import PaymentStatus
 from infrastructure.aggregates import OwnedModel
 
 
@@ -61,7 +57,7 @@ class Operation(OwnedModel):
                         OperationKind.VOID.value,
                         OperationKind.REFUND.value,
                     ],
-                    state__in=[state.value for state in rules.UNFINISHED],
+                    state__in=[state.value for state in UNFINISHED],
                 ),
             ),
             models.UniqueConstraint(
@@ -97,12 +93,12 @@ class Operation(OwnedModel):
     @property
     def is_unfinished(self) -> bool:
         """Only the gateway can tell what became of it."""
-        return self.state in rules.UNFINISHED
+        return self.state in UNFINISHED
 
     @property
     def is_waiting(self) -> bool:
         """It is the customer's turn."""
-        return self.state in rules.WAITING
+        return self.state in WAITING
 
     @property
     def is_succeeded(self) -> bool:

@@ -9,11 +9,14 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 
-from domains.payments import rules
 from domains.payments.errors import OperationDoesNotFit
 from domains.payments.models.giving_back import GivingBack
 from domains.payments.models.operations import Operation
-from domains.payments.rules import OperationKind, OperationState, Reply
+from domains.payments.rules.gateways import Reply
+from domains.payments.rules.methods import TAKING_RECEIPTS
+from domains.payments.rules.operations import OperationKind, OperationState
+from domains.payments.rules.retries import may_send_again
+from domains.payments.rules.statuses import CANNOT_BE_CONFIRMED
 from infrastructure.aggregates import AggregateQuerySet
 
 
@@ -66,7 +69,7 @@ class Payment(GivingBack):
                         authorised_minor__gte=models.F("captured_minor")
                         + models.F("released_minor"),
                     )
-                    | Q(method__in=rules.TAKING_RECEIPTS, released_minor=0)
+                    | Q(method__in=TAKING_RECEIPTS, released_minor=0)
                 ),
             ),
         ]
@@ -92,7 +95,7 @@ class Payment(GivingBack):
             return False
         if reply.action_url and not self.return_url:
             # Nobody can be sent there who could not come back.
-            reply = Reply(refusal=rules.CANNOT_BE_CONFIRMED)
+            reply = Reply(refusal=CANNOT_BE_CONFIRMED)
         if reply.action_url:
             self._action_required(operation, reply)
         else:
@@ -113,7 +116,7 @@ class Payment(GivingBack):
         operation.attempts += 1
         if operation.is_unfinished:
             operation.state = OperationState.UNKNOWN
-            if not rules.may_send_again(sent_at=operation.sent_at, now=now):
+            if not may_send_again(sent_at=operation.sent_at, now=now):
                 self.needs_attention_at = self.needs_attention_at or now
         self._update_status(now)
         return True

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 
-from domains.payments.rules import KeptMethod
+from domains.payments.rules.gateways import KeptMethod
 from infrastructure.ids import new_id
 
 

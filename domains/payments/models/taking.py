@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from domains.payments import rules
 from domains.payments.errors import (
     CaptureTooLarge,
     InvalidPaymentAmount,
@@ -21,7 +20,9 @@ from domains.payments.events import PaymentProcessed
 from domains.payments.models.authorising import Authorising
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation
-from domains.payments.rules import Capabilities, OperationKind, OperationState, PaymentStatus
+from domains.payments.rules.gateways import Capabilities
+from domains.payments.rules.operations import OperationKind, OperationState
+from domains.payments.rules.statuses import PaymentStatus, captured_by, refunded_by
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
@@ -124,7 +125,7 @@ class Taking(Authorising):
 
     def _authorise_if_paid(self, now: datetime) -> None:
         waiting = self.waiting
-        held = rules.captured_by(self.operations) - rules.refunded_by(self.operations)
+        held = captured_by(self.operations) - refunded_by(self.operations)
         if waiting is None or held < self.amount_minor:
             return
         waiting.state = OperationState.SUCCEEDED

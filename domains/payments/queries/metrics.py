@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from domains.payments import queries
+from domains.payments.queries import waiting as queries
 from infrastructure.observability.metrics import ASKED
 
 logger = logging.getLogger(__name__)

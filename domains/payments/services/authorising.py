@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from domains.payments import gateways, rules
+from domains.payments import gateways
 from domains.payments.errors import (
     CardNumberRefused,
     PaymentsUnavailable,
@@ -16,7 +16,8 @@ from domains.payments.errors import (
     UnknownPaymentMethod,
 )
 from domains.payments.models import Payment
-from domains.payments.rules import Guarantee, Means
+from domains.payments.rules.means import Means, holds_card_number
+from domains.payments.rules.methods import Guarantee, check_offered, method_named
 from domains.payments.services.outcomes import carry_on, find
 from domains.payments.services.saved_methods import token_of
 from infrastructure.aggregates import ConcurrentModification
@@ -29,12 +30,12 @@ def check_method(
     """Raises UnknownPaymentMethod unless a new payment of this amount may be made by the method,
     PaymentTokenRequired where a gateway is asked that has to know whose money it is,
     CardNumberRefused, and SavedMethodNotFound."""
-    rules.check_offered(method, settings.PAYMENT_METHODS)
+    check_offered(method, settings.PAYMENT_METHODS)
     if method == "free" and amount.amount_minor:
         raise UnknownPaymentMethod(f"{amount} is not free.")
-    needs_token = rules.method_named(method).needs_gateway and amount.amount_minor
+    needs_token = method_named(method).needs_gateway and amount.amount_minor
     means = Means.read(token)
-    if rules.holds_card_number(means.token):
+    if holds_card_number(means.token):
         raise CardNumberRefused("Send the token that the gateway's form gives for it.")
     if not needs_token:
         return
@@ -116,7 +117,7 @@ def new_payment(
 ) -> Payment:
     """A payment that has not been saved, nor its gateway asked. Raises UnknownPaymentMethod,
     InvalidPaymentAmount, SavedMethodNotFound."""
-    guarantee = rules.method_named(method)
+    guarantee = method_named(method)
     gateway = gateways.gateway_name_for(guarantee, amount_minor=amount.amount_minor)
     can = gateways.gateway_named(gateway).capabilities
     way_back = (return_url or settings.PAYMENT_RETURN_URL) if can.three_d_secure else ""
@@ -183,6 +184,6 @@ def unavailable_for_s(*, method: str) -> int:
 
     Raises UnknownPaymentMethod.
     """
-    if not rules.method_named(method).needs_gateway or settings.PAYMENTS_DOWN == "accept":
+    if not method_named(method).needs_gateway or settings.PAYMENTS_DOWN == "accept":
         return 0
     return gateways.unavailable_for_s(settings.PAYMENT_GATEWAY)

@@ -7,12 +7,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from domains.payments import queries, rules
 from domains.payments.errors import OperationDoesNotFit
 from domains.payments.gateways.port import Listed
 from domains.payments.models import ReconciliationDifference
-from domains.payments.queries import KnownOperation
-from domains.payments.rules import DifferenceKind, OperationState, Reply, Told
+from domains.payments.queries import operations as queries
+from domains.payments.queries.operations import KnownOperation
+from domains.payments.rules.differences import DifferenceKind, Told, difference_between
+from domains.payments.rules.gateways import Reply
+from domains.payments.rules.operations import UNFINISHED, WAITING, OperationState
 from domains.payments.services.outcomes import change, load, record, with_kept
 
 _OUTCOMES = (OperationState.SUCCEEDED, OperationState.FAILED)
@@ -42,11 +44,11 @@ def match_all(gateway: str, listed: Sequence[Listed], *, now: datetime) -> list[
 
 
 def _match_known(gateway: str, theirs: Listed, ours: KnownOperation, now: datetime) -> Match:
-    difference = rules.difference_between(ours.told, told_of(theirs))
+    difference = difference_between(ours.told, told_of(theirs))
     if difference is not None:
         report(gateway, difference, theirs, now=now, ours=ours)
         return Match.DIFFERENT
-    is_open = ours.told.state in rules.UNFINISHED or ours.told.state in rules.WAITING
+    is_open = ours.told.state in UNFINISHED or ours.told.state in WAITING
     if not is_open or theirs.state not in _OUTCOMES:
         return Match.SAME
     reply = (

@@ -5,12 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 
-from domains.payments import gateways, queries, rules
+from domains.payments import gateways
 from domains.payments.errors import PaymentsUnavailable, UnknownGateway, UnknownOperation
 from domains.payments.gateways.port import Dispute, Listed, NoAnswer
 from domains.payments.models import ReconciliationDifference
-from domains.payments.queries import KnownOperation
-from domains.payments.rules import DifferenceKind, OperationKind, OperationState, Reply
+from domains.payments.queries import operations as queries
+from domains.payments.queries.operations import KnownOperation
+from domains.payments.rules.differences import DifferenceKind, difference_between
+from domains.payments.rules.gateways import Reply
+from domains.payments.rules.operations import OperationKind, OperationState
 from domains.payments.services.matching import Match, match_all, told_of
 from domains.payments.services.outcomes import carry_on, change, load, record, with_kept
 
@@ -49,7 +52,7 @@ def receive_notification(*, gateway: str, body: bytes, signature: str, now: date
 
 
 def _is_about_other_money(ours: KnownOperation, theirs: Listed) -> bool:
-    difference = rules.difference_between(ours.told, told_of(theirs))
+    difference = difference_between(ours.told, told_of(theirs))
     return difference in (DifferenceKind.AMOUNT, DifferenceKind.CURRENCY)
 
 

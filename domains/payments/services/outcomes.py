@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import models
 
-from domains.payments import gateways, queries, rules
+from domains.payments import gateways
 from domains.payments.errors import PaymentNotFound, PaymentsUnavailable
 from domains.payments.gateways.port import (
     Authorise,
@@ -23,7 +23,10 @@ from domains.payments.gateways.port import (
     Void,
 )
 from domains.payments.models import Operation, Payment
-from domains.payments.rules import OperationKind, OperationState, Reply
+from domains.payments.queries import waiting as queries
+from domains.payments.rules.gateways import Reply
+from domains.payments.rules.operations import OperationKind, OperationState
+from domains.payments.rules.retries import LONGEST_PAUSE, may_send_again
 from domains.payments.services.saved_methods import rows_of
 from infrastructure.aggregates import ConcurrentModification
 
@@ -82,7 +85,7 @@ def resolve_unfinished(*, now: datetime, limit: int = 200) -> int:
                 continue
             except Exception:  # such as a gateway that is not there any more
                 logger.exception("Cannot resolve a payment", extra={"payment_id": str(payment_id)})
-                Payment.objects.put_off(payment_id, now=now, until=now + rules.LONGEST_PAUSE)
+                Payment.objects.put_off(payment_id, now=now, until=now + LONGEST_PAUSE)
                 continue
             resolved += payment.unfinished is None and payment.waiting is None
             silences[gateway] = silences[gateway] + 1 if heard.is_silent else 0
@@ -156,7 +159,7 @@ def ask(
     request = request_of(payment, operation)
     try:
         # Sent again, a request gets the answer of the first time: that the customer has to act.
-        if operation.is_waiting or not rules.may_send_again(sent_at=operation.sent_at, now=now):
+        if operation.is_waiting or not may_send_again(sent_at=operation.sent_at, now=now):
             return gateway.lookup(request)
         return gateway.send(request)
     except NoAnswer as silence:

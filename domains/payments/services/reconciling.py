@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from domains.payments import gateways, queries
+from domains.payments import gateways
 from domains.payments.errors import (
     DifferenceNotFound,
     NotSupportedByGateway,
@@ -21,8 +21,11 @@ from domains.payments.errors import (
 )
 from domains.payments.gateways.port import Gateway, Listed, NoAnswer
 from domains.payments.models import Comparison, Operation, ReconciliationDifference
-from domains.payments.queries import KnownOperation
-from domains.payments.rules import DifferenceKind, OperationKind, OperationState, Reply
+from domains.payments.queries import operations as queries
+from domains.payments.queries.operations import KnownOperation
+from domains.payments.rules.differences import DifferenceKind
+from domains.payments.rules.gateways import Reply
+from domains.payments.rules.operations import OperationKind, OperationState
 from domains.payments.services.matching import Match, match_all, report_missing_there
 from domains.payments.services.outcomes import change, find, load, request_of
 

@@ -11,7 +11,7 @@ from domains.payments import gateways
 from domains.payments.errors import PaymentsUnavailable, SavedMethodNotFound
 from domains.payments.gateways.port import NoAnswer
 from domains.payments.models import Payment, SavedMethod
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 
 logger = logging.getLogger(__name__)
 

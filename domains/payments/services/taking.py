@@ -12,7 +12,8 @@ from django.db import models
 from domains.payments import gateways
 from domains.payments.errors import PaymentMismatch, PaymentsUnavailable
 from domains.payments.models import Operation, Payment
-from domains.payments.rules import Capabilities, OperationKind
+from domains.payments.rules.gateways import Capabilities
+from domains.payments.rules.operations import OperationKind
 from domains.payments.services.outcomes import carry_on, change, find, load
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money

@@ -25,7 +25,7 @@ from domains.orders.services.editing import Edit, LineEdit
 from domains.payments import services as payment_services
 from domains.payments.gateways.port import Authorise
 from domains.payments.public import PaymentStatus, payment_states
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from domains.products.services import price_lists, prices
 from infrastructure.money import Money
 from tests.integration.orders.test_fulfilling import fulfil

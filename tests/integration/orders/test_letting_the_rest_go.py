@@ -14,7 +14,7 @@ from domains.orders.services import cancelling, fulfilling, refunding, settling
 from domains.payments import services as payments
 from domains.payments.gateways.port import NoAnswer, Request, Void
 from domains.payments.models import Operation
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,

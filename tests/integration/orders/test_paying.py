@@ -20,7 +20,7 @@ from domains.payments import public as payments
 from domains.payments import services as payment_services
 from domains.payments.gateways.port import Authorise
 from domains.payments.public import PaymentStatus
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money

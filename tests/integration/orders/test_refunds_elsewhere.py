@@ -15,7 +15,7 @@ from domains.orders.services import refunding, returning, settling
 from domains.orders.services.invoicing import issue_due
 from domains.payments import services as payments
 from domains.payments.errors import SecondPersonRequired
-from domains.payments.rules import OperationKind
+from domains.payments.rules.operations import OperationKind
 from infrastructure import clock
 from infrastructure.ids import new_id
 from infrastructure.money import Money

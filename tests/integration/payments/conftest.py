@@ -32,7 +32,7 @@ from domains.payments.gateways.port import (
     Request,
 )
 from domains.payments.gateways.simulated import SimulatedGateway
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 
 SECRET = "test-gateway-secret"
 

@@ -15,7 +15,8 @@ from domains.payments import public, services
 from domains.payments.gateways.port import Capabilities, Dispute, Listed, NoAnswer, Notification
 from domains.payments.gateways.simulated import signature_of
 from domains.payments.models import Operation, Payment, ReconciliationDifference, SavedMethod
-from domains.payments.rules import KeptMethod, OperationKind, OperationState, Reply
+from domains.payments.rules.gateways import KeptMethod, Reply
+from domains.payments.rules.operations import OperationKind, OperationState
 from domains.payments.services import matching
 from infrastructure import clock
 from infrastructure.ids import new_id

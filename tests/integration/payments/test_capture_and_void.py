@@ -15,7 +15,7 @@ from domains.payments.errors import (
 )
 from domains.payments.gateways.port import Authorise, Capture, Void
 from domains.payments.models import JournalEntry, Operation, Payment
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money

@@ -11,7 +11,7 @@ import pytest
 from domains.payments import public, services
 from domains.payments.gateways.port import Authorise, Void
 from domains.payments.models import Payment
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 from tests.integration.payments.conftest import GatewayProcess, ScriptedGateway

@@ -10,7 +10,7 @@ import pytest
 
 from domains.payments import gateways, public, services
 from domains.payments.models import Payment
-from domains.payments.rules import OperationKind, OperationState
+from domains.payments.rules.operations import OperationKind, OperationState
 from infrastructure import clock
 from infrastructure.money import Money
 from tests.integration.payments.conftest import GatewayProcess

@@ -13,7 +13,7 @@ from domains.payments import gateways, public, services
 from domains.payments.errors import PaymentsUnavailable
 from domains.payments.gateways.port import NoAnswer
 from domains.payments.models import Operation, Payment
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from infrastructure.money import Money
 from tests.integration.payments.conftest import GatewayProcess, ScriptedGateway, connect_anew
 from tests.support.factories import payments

@@ -13,7 +13,7 @@ from domains.payments import public, services
 from domains.payments.errors import InvalidSignature
 from domains.payments.gateways.simulated import SimulatedGateway, signature_of
 from domains.payments.models import Payment, ReconciliationDifference
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from infrastructure import clock
 from infrastructure.ids import new_id
 from tests.integration.payments.conftest import SECRET

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from domains.payments import public, queries, services, tasks
+from domains.payments import public, services, tasks
 from domains.payments.errors import DifferenceNotFound, NotSupportedByGateway
 from domains.payments.models import Comparison, Operation, Payment, ReconciliationDifference
-from domains.payments.rules import Capabilities, Reply
+from domains.payments.queries import operations as queries
+from domains.payments.rules.gateways import Capabilities, Reply
 from infrastructure import clock
 from infrastructure.database.contexts import connection_of
 from infrastructure.ids import new_id

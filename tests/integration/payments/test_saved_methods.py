@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from domains.payments import public, rules, services
+from domains.payments import public, services
 from domains.payments.errors import CardNumberRefused, SavedMethodNotFound
 from domains.payments.models import Payment, SavedMethod
-from domains.payments.rules import Means
+from domains.payments.rules.means import Means, holds_card_number
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 from tests.integration.payments.conftest import GatewayProcess
@@ -170,7 +170,7 @@ def test_what_was_chosen_is_one_text_and_reads_back() -> None:
     ],
 )
 def test_card_numbers_are_known_by_their_check_digit_and_refused(text: str) -> None:
-    assert rules.holds_card_number(text)
+    assert holds_card_number(text)
     with pytest.raises(CardNumberRefused):
         public.check_method(method="card", amount=Money(100, "GBP"), token=text)
 
@@ -179,4 +179,4 @@ def test_card_numbers_are_known_by_their_check_digit_and_refused(text: str) -> N
     "text", ["tok_visa", "4242424242424241", "pm_1NkXyz2eZvKYlo2C", "tok_12345678901", ""]
 )
 def test_tokens_are_no_card_numbers(text: str) -> None:
-    assert not rules.holds_card_number(text)
+    assert not holds_card_number(text)

@@ -14,7 +14,7 @@ import pytest
 
 from domains.payments.gateways.port import Authorise, Capture, NoAnswer, Refund, Void
 from domains.payments.gateways.stripe import StripeGateway
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from infrastructure.ids import new_id
 from tests.support import stripe_mock
 

@@ -20,7 +20,7 @@ from domains.payments.gateways.port import (
     Refund,
     Request,
 )
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 
 
 class Mood(StrEnum):

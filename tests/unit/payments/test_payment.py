@@ -23,7 +23,7 @@ from domains.payments.events import (
     PaymentVoided,
 )
 from domains.payments.models import Payment
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 from infrastructure.errors import DomainError
 from infrastructure.ids import new_id
 from infrastructure.money import Money

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.payments import rules
 from domains.payments.errors import UnknownPaymentMethod
-from domains.payments.rules import Guarantee, OperationKind, OperationState, PaymentStatus
+from domains.payments.rules.methods import Guarantee, method_named
+from domains.payments.rules.operations import OperationKind, OperationState
+from domains.payments.rules.refunds import needs_second_person
+from domains.payments.rules.retries import may_send_again, pause_before_retry
+from domains.payments.rules.statuses import PaymentStatus, captured_by, status_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def authorised(amount_minor: int = 1_000) -> Facts:
 def test_a_payment_has_the_status_that_its_operations_tell(
     operations: list[Facts], status: PaymentStatus
 ) -> None:
-    assert rules.status_of(operations) is status
+    assert status_of(operations) is status
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_a_payment_has_the_status_that_its_operations_tell(
 def test_money_that_shall_be_let_go_is_not_relied_upon(
     operations: list[Facts], status: PaymentStatus
 ) -> None:
-    assert rules.status_of(operations, is_void_requested=True) is status
+    assert status_of(operations, is_void_requested=True) is status
 
 
 facts = st.builds(
@@ -88,7 +91,7 @@ facts = st.builds(
 def test_only_a_succeeded_authorisation_makes_a_payment_worth_anything(
     operations: list[Facts], is_void_requested: bool
 ) -> None:
-    status = rules.status_of(operations, is_void_requested=is_void_requested)
+    status = status_of(operations, is_void_requested=is_void_requested)
 
     first = next((o for o in operations if o.kind == "AUTHORISE"), None)
     if status in ("AUTHORISED", "PARTIALLY_CAPTURED", "CAPTURED"):
@@ -97,8 +100,8 @@ def test_only_a_succeeded_authorisation_makes_a_payment_worth_anything(
         assert not any((o.kind, o.state) == ("VOID", "SUCCEEDED") for o in operations)
     if status in ("PARTIALLY_CAPTURED", "CAPTURED"):
         assert first is not None
-        assert rules.captured_by(operations) > 0
-        assert (status == "CAPTURED") == (rules.captured_by(operations) >= first.amount_minor)
+        assert captured_by(operations) > 0
+        assert (status == "CAPTURED") == (captured_by(operations) >= first.amount_minor)
 
 
 @given(st.lists(facts, max_size=6), st.booleans(), st.randoms(use_true_random=False))
@@ -109,22 +112,22 @@ def test_the_order_of_captures_and_voids_does_not_matter(
     shuffled = list(others)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
 
-    assert rules.status_of(
-        [authorised(), *others], is_void_requested=is_void_requested
-    ) == rules.status_of([authorised(), *shuffled], is_void_requested=is_void_requested)
+    assert status_of([authorised(), *others], is_void_requested=is_void_requested) == status_of(
+        [authorised(), *shuffled], is_void_requested=is_void_requested
+    )
 
 
 def test_each_method_promises_its_guarantee() -> None:
-    assert rules.method_named("card").guarantee is Guarantee.AUTHORISED
-    assert rules.method_named("invoice").guarantee is Guarantee.ON_ACCOUNT
+    assert method_named("card").guarantee is Guarantee.AUTHORISED
+    assert method_named("invoice").guarantee is Guarantee.ON_ACCOUNT
     with pytest.raises(
         UnknownPaymentMethod, match="'cheque' is none of: bank_transfer, card, free"
     ):
-        rules.method_named("cheque")
+        method_named("cheque")
 
 
 def test_pauses_double_up_to_five_minutes() -> None:
-    assert [rules.pause_before_retry(n).total_seconds() for n in (1, 2, 3, 6, 7, 8, 900)] == [
+    assert [pause_before_retry(n).total_seconds() for n in (1, 2, 3, 6, 7, 8, 900)] == [
         5,
         10,
         20,
@@ -139,8 +142,8 @@ def test_a_key_is_not_used_again_after_23_hours() -> None:
     sent_at = datetime(2026, 3, 2, tzinfo=UTC)
     last = sent_at + timedelta(hours=23)
 
-    assert rules.may_send_again(sent_at=sent_at, now=last - timedelta(microseconds=1))
-    assert not rules.may_send_again(sent_at=sent_at, now=last)
+    assert may_send_again(sent_at=sent_at, now=last - timedelta(microseconds=1))
+    assert not may_send_again(sent_at=sent_at, now=last)
 
 
 @pytest.mark.parametrize(
@@ -157,4 +160,4 @@ def test_a_key_is_not_used_again_after_23_hours() -> None:
 def test_much_money_takes_a_second_person(
     amount: int, currency: str, limits: dict[str, int], needs: bool
 ) -> None:
-    assert rules.needs_second_person(amount, currency, limits) is needs
+    assert needs_second_person(amount, currency, limits) is needs

@@ -11,7 +11,7 @@ import pytest
 
 from domains.payments.gateways.port import NoAnswer, Request
 from domains.payments.gateways.stripe import StripeGateway, amounts
-from domains.payments.rules import KeptMethod, Reply
+from domains.payments.rules.gateways import KeptMethod, Reply
 from infrastructure.ids import new_id
 from tests.support.fake_stripe import (
     CAPTURE,

@@ -13,7 +13,8 @@ import stripe
 from domains.payments.errors import InvalidNotification, InvalidSignature
 from domains.payments.gateways.port import Dispute, Listed
 from domains.payments.gateways.stripe import StripeGateway
-from domains.payments.rules import OperationKind, OperationState, Reply
+from domains.payments.rules.gateways import Reply
+from domains.payments.rules.operations import OperationKind, OperationState
 from tests.support.fake_stripe import (
     KEY,
     REDIRECT,

@@ -34,7 +34,7 @@ from domains.payments.gateways.stripe import told
 from domains.payments.gateways.stripe.amounts import NotRepresentable, to_stripe
 from domains.payments.gateways.stripe.timed import TimedClient
 from domains.payments.gateways.stripe.told import Told
-from domains.payments.rules import Reply
+from domains.payments.rules.gateways import Reply
 
 logger = logging.getLogger(__name__)
 # The library tells of every request, in words that may be about the customer.

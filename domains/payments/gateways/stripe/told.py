@@ -13,7 +13,8 @@ from uuid import UUID
 
 from domains.payments.gateways.port import Dispute, Listed, NoAnswer, Notification
 from domains.payments.gateways.stripe.amounts import from_stripe
-from domains.payments.rules import KeptMethod, OperationKind, OperationState, Reply
+from domains.payments.rules.gateways import KeptMethod, Reply
+from domains.payments.rules.operations import OperationKind, OperationState
 
 OPERATION = "operation"
 
