@@ -26,8 +26,12 @@ from infrastructure.database.contexts import connection_of
 # most products have: several times as many as a large shop has of them.
 SIMILAR = 1_000
 
-# So many products of a category are fetched as quickly as a page of them is walked for.
+# So many products of a category are fetched as quickly as a page of them is walked for; and up to
+# one in fifty of all, since a walk of 1,000 would not fill a page of 20 with them.
 FEW = 200
+_ARE_FEW = f"""sum(c.products) <= greatest({FEW}, (
+                SELECT reltuples / 50 FROM pg_class WHERE oid = 'products_listing'::regclass
+            ))"""
 
 # Takes a category's slug, the words and behind them those that two of them make, configurations of
 # the locale and the shop, how many words were typed, the category again, SIMILAR, and the codes of
@@ -52,7 +56,7 @@ _UNDERSTOOD = f"""
     SELECT
         ARRAY(SELECT id FROM subtree),
         (
-            SELECT sum(c.products) <= {FEW} FROM products_categorycount c
+            SELECT {_ARE_FEW} FROM products_categorycount c
             WHERE c.category_id = (
                 SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text
             )
@@ -108,7 +112,7 @@ WITHIN = f"""
         SELECT c.id FROM products_category c JOIN subtree ON c.parent_id = subtree.id
     ), within AS MATERIALIZED (
         SELECT ARRAY(SELECT id FROM subtree) AS ids, coalesce((
-            SELECT sum(c.products) <= {FEW} FROM products_categorycount c
+            SELECT {_ARE_FEW} FROM products_categorycount c
             WHERE c.category_id = (SELECT id FROM chosen_category)
         ), NOT EXISTS (SELECT FROM chosen_category)) AS few
     )
@@ -118,9 +122,9 @@ WITHIN = f"""
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Understood:
     """words: a tsquery, None where no words were asked for. subtree: ids of categories, None for
-    all, or where the next statement looks for them itself. few: whether these have FEW products at
-    most, as far as is known. hopeless: whether a word or the category says that nothing can be
-    found."""
+    all, or where the next statement looks for them itself. few: whether these have so few products,
+    as far as is known, that they are fetched and not walked for. hopeless: whether a word or the
+    category says that nothing can be found."""
 
     words: str | None = None
     subtree: tuple[UUID, ...] | None = None
