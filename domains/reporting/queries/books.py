@@ -13,8 +13,9 @@ from domains.payments import public as payments
 from domains.pricing import public as pricing
 from domains.products import public as products
 from domains.reporting.errors import UnknownStatus
-from domains.reporting.rules import books
+from domains.reporting.rules import books, goods, guarantees, uses
 from domains.reporting.rules.findings import Check, Finding
+from domains.reporting.rules.settling import settling_finding
 
 Status = TypeVar("Status", bound=str)
 Meaning = TypeVar("Meaning")
@@ -54,7 +55,7 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     compared again before it is called a difference. Raises UnknownStatus.
     """
     stock = Check(name="stock", about="SKUs: counters = ledger = warehouses = reservations")
-    stock.take_all(books.stock_findings(stock.count(_stock())))
+    stock.take_all(goods.stock_findings(stock.count(_stock())))
     journal = Check(name="journal", about="payments: counters = journal = captures and refunds")
     holds = Check(name="holds", about="orders: lines = what is held for them")
     paid = Check(name="payments", about="orders: total = guarantee of the payment method")
@@ -66,9 +67,9 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
         paid.count(journal.count(_payments(earlier))),
     ):
         for check, find in (
-            (holds, books.hold_finding),
-            (paid, books.payment_finding),
-            (settling, books.settling_finding),
+            (holds, goods.hold_finding),
+            (paid, guarantees.payment_finding),
+            (settling, settling_finding),
         ):
             if (finding := find(placement, due=due)) is not None:
                 check.take(finding)
@@ -97,17 +98,17 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     )
     carts = Check(name="cart holds", about="carts: holds freed when their time is over")
     carts.take_all(
-        books.overdue_finding(row)
+        goods.overdue_finding(row)
         for row in carts.count(
-            books.OverdueHold(cart_id=cart_id, expired_at=expired_at)
-            for cart_id, expired_at in products.overdue_cart_holds(due=now - books.EXPIRY_ALLOWED)
+            goods.OverdueHold(cart_id=cart_id, expired_at=expired_at)
+            for cart_id, expired_at in products.overdue_cart_holds(due=now - goods.EXPIRY_ALLOWED)
         )
     )
     coupons = Check(name="coupons", about="coupons, limited promotions: uses counted = kept")
     coupons.take_all(
-        books.use_findings(
+        uses.use_findings(
             coupons.count(
-                books.Uses(subject=row.told, counted=row.used, kept=row.kept)
+                uses.Uses(subject=row.told, counted=row.used, kept=row.kept)
                 for row in pricing.use_audit()
             )
         )
@@ -115,9 +116,9 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     return [stock, holds, carts, paid, settling, journal, coupons]
 
 
-def _stock() -> Iterator[books.Stock]:
+def _stock() -> Iterator[goods.Stock]:
     for row in products.stock_audit():
-        yield books.Stock(
+        yield goods.Stock(
             sku=row.sku,
             on_hand=row.on_hand,
             held=row.held,
