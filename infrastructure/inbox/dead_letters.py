@@ -13,6 +13,7 @@ from infrastructure.database.contexts import alias_of
 from infrastructure.events.envelope import Headers, Message, id_of
 from infrastructure.events.subscriptions import Subscription
 from infrastructure.inbox.models import BlockedKey, DeadLetter
+from infrastructure.observability.logging import scrub
 
 STACK_BYTES = 4096
 ERROR_CHARACTERS = 500
@@ -47,10 +48,11 @@ class DeadLetters:
         now: datetime,
     ) -> None:
         """Set a failed event aside; where order matters its key is blocked for this handler."""
-        stack = "".join(traceback.format_exception(error))[-STACK_BYTES:]
+        # What a database says of an error has the row in it, and letters outlive its erasure.
+        stack = scrub("".join(traceback.format_exception(error)))[-STACK_BYTES:]
         letter = self._letter(message, subscription.label, now)
         letter.error_class = type(error).__qualname__
-        letter.error = _printable(str(error))[:ERROR_CHARACTERS]
+        letter.error = _printable(scrub(str(error)))[:ERROR_CHARACTERS]
         letter.stack = _printable(stack)
         letter.attempts = attempts
         self._forward(message, self._headers(letter))

@@ -15,6 +15,7 @@ from infrastructure.database.contexts import alias_of
 from infrastructure.events.bus import Broken, Dispatcher
 from infrastructure.inbox.dead_letters import message_of
 from infrastructure.inbox.models import BlockedKey, DeadLetter
+from infrastructure.observability.logging import scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _redrive_key(
             result.failed[letter.event_id] = f"{type(error).__qualname__}: {error}"
             letters.filter(pk=letter.pk).update(
                 error_class=type(error).__qualname__,
-                error=str(error)[:500].replace("\x00", "�"),
+                error=scrub(str(error))[:500].replace("\x00", "�"),
                 attempts=letter.attempts + 1,
             )
             if ordered:

@@ -7,7 +7,7 @@ So each is counted under all conditions but its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -148,7 +148,8 @@ def _params_without(conditions: Sequence[Condition], kind: Kind) -> list[Any]:
     return params_of(others) if len(others) < len(conditions) else []
 
 
-@cache
+# Callers choose the filters, so there are more combinations than are worth keeping.
+@lru_cache(maxsize=256)
 def _text(chosen: Chosen, wanted: FacetsWanted) -> str:
     parts = ["'count', (SELECT count(*) FROM matched)"]
     if wanted.categories:

@@ -11,7 +11,7 @@ that is fetched at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -51,7 +51,7 @@ _FROM_TOP = (2**63 - 1, UUID(int=2**128 - 1))
 _NOTHING = (-1, UUID(int=0))
 
 
-@cache
+@lru_cache(maxsize=256)
 def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
     """CTEs that end in `page`: n, product_id, and the values `a`, `b` it was sorted by.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from domains.products.queries.media import image_of
@@ -98,7 +98,8 @@ class PostgresSearch:
         return Found(products=[_product(row, sort, prices) for row in rows], facets=counted)
 
 
-@cache
+# Callers choose the filters, so there are more combinations than are worth keeping.
+@lru_cache(maxsize=256)
 def _text(
     kinds: tuple[Kind, ...], sort: Sort, continued: bool, digits: int, facets: str | None
 ) -> str:
