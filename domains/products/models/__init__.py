@@ -24,7 +24,8 @@ from domains.products.models.products import (
     ProductText,
 )
 from domains.products.models.reservations import Reservation, ReservationLine
-from domains.products.models.stock import StockItem, StockLevel
+from domains.products.models.stock import StockItem
+from domains.products.models.stock_levels import StockLevel
 from domains.products.models.types import Attribute, ProductType
 from domains.products.models.variants import Variant
 from domains.products.models.warehouses import (

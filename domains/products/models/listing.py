@@ -16,7 +16,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
-from domains.products.models import listing_sql as sql
+from domains.products.models import listing_demand_sql, listing_sql, listing_words_sql
 from domains.products.models.products import Product
 from infrastructure.database.contexts import connection_of
 
@@ -44,8 +44,8 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         if not product_ids:
             return Refreshed(lists=False, prices=False)
         ids = list(product_ids)
-        connection_of("products").fetch(sql.LOCK, [ids])
-        [(lists, prices)] = connection_of("products").fetch(sql.refresh_text(), [ids])
+        connection_of("products").fetch(listing_sql.LOCK, [ids])
+        [(lists, prices)] = connection_of("products").fetch(listing_sql.refresh_text(), [ids])
         return Refreshed(lists=lists, prices=prices)
 
     def refresh_availability(self, variant_ids: Sequence[UUID]) -> bool:
@@ -54,14 +54,14 @@ class ListingQuerySet(models.QuerySet["Listing"]):
             return False
         ids = list(variant_ids)
         Product.objects.lock_of_variants(ids)
-        return bool(connection_of("products").fetch(sql.AVAILABILITY, [ids]))
+        return bool(connection_of("products").fetch(listing_sql.AVAILABILITY, [ids]))
 
     def refresh_popularity(self, *, today: date) -> int:
         """Sum up the demand of the last days, for a batch of the products of which it makes a
         difference. Returns of how many it did. What others have in hand is left for the next time.
         """
-        params = [today - timedelta(days=sql.POPULAR_DAYS), sql.BATCH]
-        return len(connection_of("products").fetch(sql.POPULARITY, params))
+        params = [today - timedelta(days=listing_demand_sql.POPULAR_DAYS), listing_sql.BATCH]
+        return len(connection_of("products").fetch(listing_demand_sql.POPULARITY, params))
 
     def add_demand(self, units: Mapping[tuple[UUID, date], int]) -> None:
         """units: by variant and day."""
@@ -69,10 +69,10 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         if rows:
             days, variant_ids, counts = zip(*rows, strict=True)
             params = [list(variant_ids), list(days), list(counts)]
-            connection_of("products").fetch(sql.DEMAND, params)
+            connection_of("products").fetch(listing_demand_sql.DEMAND, params)
 
     def forget_demand(self, *, since: date | None, until: date | None) -> None:
-        connection_of("products").fetch(sql.FORGET_DEMAND, [since, until])
+        connection_of("products").fetch(listing_demand_sql.FORGET_DEMAND, [since, until])
 
     def forget_words(self) -> None:
         """Drop the words and options that no product on sale has any more.
@@ -82,19 +82,19 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         """
         fetch = connection_of("products").fetch
         # It reads the listing as a whole, which no time for single requests is meant for.
-        fetch(sql.NO_TIMEOUT, [])
-        words = [lexeme for (lexeme,) in fetch(sql.SPARE_WORDS, [])]
-        codes = [code for (code,) in fetch(sql.SPARE_OPTIONS, [])]
-        [(nobody_lists,)] = fetch(sql.TRY_WORDS, [])
+        fetch(listing_words_sql.NO_TIMEOUT, [])
+        words = [lexeme for (lexeme,) in fetch(listing_words_sql.SPARE_WORDS, [])]
+        codes = [code for (code,) in fetch(listing_words_sql.SPARE_OPTIONS, [])]
+        [(nobody_lists,)] = fetch(listing_words_sql.TRY_WORDS, [])
         if nobody_lists:
-            fetch(sql.FORGET_WORDS, [words, words])
+            fetch(listing_words_sql.FORGET_WORDS, [words, words])
             if codes:
-                fetch(sql.FORGET_OPTIONS, [codes])
+                fetch(listing_words_sql.FORGET_OPTIONS, [codes])
 
     def count_words(self) -> int:
         """Bring up to date how many products have each word. Returns of how many it changed."""
-        connection_of("products").fetch(sql.NO_TIMEOUT, [])
-        return len(connection_of("products").fetch(sql.COUNT_WORDS, []))
+        connection_of("products").fetch(listing_words_sql.NO_TIMEOUT, [])
+        return len(connection_of("products").fetch(listing_words_sql.COUNT_WORDS, []))
 
 
 class Listing(models.Model):

@@ -7,111 +7,21 @@ from functools import cache
 from django.conf import settings
 
 from domains.products.models.category_counts import MOVES
+from domains.products.models.listing_demand_sql import POPULAR_DAYS
+from domains.products.models.listing_words_sql import WORDS_LOCK
 from domains.products.rules.search import SHORTEST_CORRECTED, TWO_SLIPS_FROM, configuration_of
-
-# Popularity is how many units orders asked for in so many days.
-POPULAR_DAYS = 90
 
 # Products whose listing one statement writes.
 BATCH = 500
-
 # Words that look like another one are found by what slips leave of so many letters.
 KEYED_LETTERS = 7
 
-POPULARITY = """
-    WITH wanted AS (
-        SELECT product_id, sum(units)::bigint AS units FROM products_listingdemand
-        WHERE day > %s GROUP BY product_id
-    ), changed AS MATERIALIZED (
-        SELECT l.product_id, coalesce(w.units, 0) AS units
-        FROM products_listing l LEFT JOIN wanted w ON w.product_id = l.product_id
-        WHERE l.popularity <> coalesce(w.units, 0)
-        ORDER BY l.product_id LIMIT %s
-        FOR NO KEY UPDATE OF l SKIP LOCKED
-    )
-    UPDATE products_listing l SET popularity = c.units FROM changed c
-    WHERE l.product_id = c.product_id RETURNING 1
-"""
-DEMAND = """
-    INSERT INTO products_listingdemand AS d (product_id, day, units)
-    SELECT v.product_id, a.day, sum(a.units)
-    FROM unnest(%s::uuid[], %s::date[], %s::bigint[]) a (variant_id, day, units)
-    JOIN products_variant v ON v.id = a.variant_id
-    GROUP BY v.product_id, a.day ORDER BY v.product_id, a.day
-    ON CONFLICT (product_id, day) DO UPDATE SET units = d.units + excluded.units
-    RETURNING 1
-"""
-FORGET_DEMAND = """
-    DELETE FROM products_listingdemand WHERE id = ANY(ARRAY(
-        SELECT id FROM products_listingdemand
-        WHERE day >= coalesce(%s::date, '-infinity') AND day < coalesce(%s::date, 'infinity')
-        ORDER BY product_id, day FOR UPDATE
-    ))
-    RETURNING 1
-"""
-# Whoever lists products shares this; only to drop words that are not needed it is taken alone, and
-# not waited for.
-_WORDS = "hashtext('products_listingword')"
 LOCK = f"""
-    WITH words AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_WORDS}))
+    WITH words AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({WORDS_LOCK}))
     SELECT 1 FROM words, products_product p WHERE p.id = ANY(%s::uuid[])
     ORDER BY p.id FOR NO KEY UPDATE OF p
 """
-TRY_WORDS = f"SELECT pg_try_advisory_xact_lock({_WORDS})"
-NO_TIMEOUT = "SELECT set_config('statement_timeout', '0', true)"
-SPARE_WORDS = """
-    SELECT w.lexeme FROM products_listingword w
-    LEFT JOIN ts_stat('SELECT document FROM products_listing') used ON used.word = w.lexeme
-    LEFT JOIN ts_stat('SELECT document FROM products_listing', 'abc') heads
-        ON heads.word = w.lexeme
-    WHERE used.word IS NULL OR w.head AND heads.word IS NULL
-"""
-SPARE_OPTIONS = """
-    SELECT o.code FROM products_listingoption o WHERE o.code NOT IN (
-        SELECT split_part(t.token, '=', 1)
-        FROM (SELECT DISTINCT unnest(tokens) AS token FROM products_listing) t
-    )
-"""
-# Each word is looked for once more, through the index.
-_LEXEME = r"('''' || replace(replace(w.lexeme, '\', '\\'), '''', '''''') || '''')"
-FORGET_WORDS = f"""
-    WITH demoted AS (
-        UPDATE products_listingword w SET head = false
-        WHERE w.lexeme = ANY(%s::text[]) AND w.head
-            AND EXISTS (
-                SELECT FROM products_listing l WHERE l.document @@ {_LEXEME}::tsquery
-            ) AND NOT EXISTS (
-                SELECT FROM products_listing l WHERE l.document @@ ({_LEXEME} || ':ABC')::tsquery
-            )
-    )
-    DELETE FROM products_listingword w WHERE w.lexeme = ANY(%s::text[]) AND NOT EXISTS (
-        SELECT FROM products_listing l WHERE l.document @@ {_LEXEME}::tsquery
-    )
-    RETURNING 1
-"""
-FORGET_OPTIONS = """
-    DELETE FROM products_listingoption o WHERE o.code = ANY(%s::text[]) AND NOT EXISTS (
-        SELECT FROM products_listing l, unnest(l.tokens) t (token)
-        WHERE starts_with(t.token, o.code || '=')
-    )
-    RETURNING 1
-"""
-COUNT_WORDS = """
-    WITH counted AS MATERIALIZED (
-        SELECT s.word, s.ndoc FROM ts_stat('SELECT document FROM products_listing') s
-        JOIN products_listingword w ON w.lexeme = s.word AND w.products <> s.ndoc
-    ), locked AS MATERIALIZED (
-        SELECT lexeme FROM products_listingword
-        WHERE lexeme = ANY(ARRAY(SELECT word FROM counted)) ORDER BY lexeme FOR NO KEY UPDATE
-    )
-    UPDATE products_listingword w SET products = c.ndoc
-    FROM counted c JOIN locked k ON k.lexeme = c.word WHERE w.lexeme = c.word RETURNING 1
-"""
-LOCK_OF_VARIANTS = """
-    SELECT 1 FROM products_product
-    WHERE id IN (SELECT product_id FROM products_variant WHERE id = ANY(%s::uuid[]))
-    ORDER BY id FOR NO KEY UPDATE
-"""
+
 AVAILABILITY = """
     WITH now AS MATERIALIZED (
         SELECT p.product_id, EXISTS (

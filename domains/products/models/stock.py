@@ -23,14 +23,14 @@ from domains.products.events import (
     StockUpdated,
 )
 from domains.products.models.movements import StockMovement
+from domains.products.models.stock_levels import StockLevel
 from domains.products.models.variants import Variant
-from domains.products.models.warehouses import MAIN_WAREHOUSE, Warehouse
+from domains.products.models.warehouses import MAIN_WAREHOUSE
 from domains.products.rules import stock as rules
 from infrastructure.aggregates import (
     AggregateQuerySet,
     AggregateRoot,
     Owned,
-    OwnedModel,
 )
 from infrastructure.errors import FieldError
 from infrastructure.ids import new_id
@@ -391,24 +391,3 @@ class StockItem(AggregateRoot):
 
     def in_warehouse(self, code: str) -> int:
         return sum(level.on_hand for level in self.levels if level.warehouse_id == code)
-
-
-class StockLevel(OwnedModel):
-    """What lies in one warehouse."""
-
-    stock_item = models.ForeignKey(StockItem, on_delete=models.PROTECT, related_name="level_rows")
-    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
-    on_hand = models.IntegerField()
-
-    class Meta(OwnedModel.Meta):
-        constraints = [
-            models.UniqueConstraint(
-                fields=["stock_item", "warehouse"], name="products_stocklevel_unique"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(on_hand__gte=0), name="products_stocklevel_not_negative"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.on_hand} in {self.warehouse_id}"
