@@ -1,0 +1,135 @@
+"""How many statements a list costs, and which indexes it is made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from domains.products.models import Category, CategoryCount
+from domains.products.queries.search.port import (
+    FacetsWanted,
+    Range,
+)
+from domains.products.queries.search.understanding import FEW
+from infrastructure.database.contexts import alias_of
+from tests.support.search import ALL_FACETS, Find, Goods, names
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("sort", "criteria", "facets", "count"),
+    [
+        ("name", {}, None, 1),
+        ("price", {"lowest_minor": Range(most=500), "available": True}, None, 1),
+        ("name", {"category": "home"}, None, 1),
+        ("newest", {"category": "home", "available": True}, ALL_FACETS, 1),
+        ("relevance", {"q": "glas bel"}, None, 2),
+        ("name", {}, ALL_FACETS, 1),
+        (
+            "relevance",
+            {"q": "bell", "category": "home", "choices": {"color": ["red"]}},
+            ALL_FACETS,
+            2,
+        ),
+        ("name", {"category": "nowhere"}, ALL_FACETS, 1),
+    ],
+)
+def test_whatever_is_asked_for_costs_two_statements_at_most(
+    find: Find,
+    goods: Goods,
+    django_assert_num_queries: Any,
+    sort: str,
+    criteria: dict[str, Any],
+    facets: FacetsWanted | None,
+    count: int,
+) -> None:
+    with django_assert_num_queries(count, using=alias_of("products")):
+        find(sort=sort, facets=facets, limit=20, **criteria)
+
+
+@pytest.mark.parametrize(
+    ("sort", "criteria", "indexes"),
+    [
+        ("name", {}, ["products_listed_by_name"]),
+        ("newest", {}, ["products_listed_by_age"]),
+        ("popularity", {}, ["products_listed_by_sales"]),
+        ("price", {"lowest_minor": Range(least=200)}, ["products_listed_by_price"]),
+        ("name", {"category": "home"}, ["products_listed_with"]),
+        (
+            "popularity",
+            {"choices": {"color": ["red"]}},
+            ["products_listed_by_sales", "products_listed_with"],
+        ),
+        # Of few it walks along the names and looks at the numbers of each.
+        (
+            "name",
+            {"ranges": {"weight": Range(most=1)}},
+            ["products_listed_by_number|products_listed_by_name"],
+        ),
+        ("relevance", {"q": "glas bel"}, ["products_listed_by_sales", "products_listed_with"]),
+    ],
+)
+def test_lists_are_made_from_indexes(
+    find: Find, goods: Goods, sort: str, criteria: dict[str, Any], indexes: list[str]
+) -> None:
+    connection = connections[alias_of("products")]
+    with CaptureQueriesContext(connection) as captured, connection.cursor() as cursor:
+        # It is a small table still: reading it whole would be as fast.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+        find(sort=sort, **criteria)
+        cursor.execute(f"EXPLAIN {captured.captured_queries[-1]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    for index in indexes:
+        assert any(name in plan for name in index.split("|")), plan
+    assert "Seq Scan on products_listing" not in plan
+
+
+@pytest.mark.parametrize("sort", ["name", "newest", "popularity"])
+def test_a_small_category_is_fetched_and_a_large_one_walked_for(
+    find: Find, goods: Goods, sort: str
+) -> None:
+    """Either way it is the same list."""
+    connection = connections[alias_of("products")]
+    plans, found = [], []
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for most in (FEW, FEW + 1):
+            CategoryCount.objects.all().delete()
+            for row in Category.objects.all():
+                CategoryCount.objects.create(category_id=row.pk, products=most, moves=0)
+            with CaptureQueriesContext(connection) as captured:
+                found.append(names(find(sort=sort, category="home")))
+            cursor.execute(f"EXPLAIN ANALYZE {captured.captured_queries[-1]['sql']}")
+            plans.append([line for (line,) in cursor.fetchall() if "never executed" not in line])
+    assert found[0] == found[1]
+    assert len(found[0]) == 10
+    walked = ["products_listed_by" in "\n".join(plan) for plan in plans]
+    assert walked == [False, True]
+
+
+def test_nothing_is_walked_for_in_a_category_that_does_not_exist(find: Find, goods: Goods) -> None:
+    connection = connections[alias_of("products")]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        with CaptureQueriesContext(connection) as captured:
+            assert find(sort="name", category="nowhere").products == []
+        cursor.execute(f"EXPLAIN ANALYZE {captured.captured_queries[-1]['sql']}")
+        done = [line for (line,) in cursor.fetchall() if "never executed" not in line]
+    assert "products_listed_by" not in "\n".join(done)
+
+
+def test_slips_are_looked_up_in_their_index(find: Find, goods: Goods) -> None:
+    connection = connections[alias_of("products")]
+    with CaptureQueriesContext(connection) as captured, connection.cursor() as cursor:
+        # It is a small table still: reading it whole would be as fast.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        assert len(find(q="galss").products) == 10
+        cursor.execute(f"EXPLAIN {captured.captured_queries[1]['sql']}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Bitmap Index Scan on products_similar_words" in plan
+    assert "Seq Scan on products_listingword" not in plan
