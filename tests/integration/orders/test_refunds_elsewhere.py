@@ -10,7 +10,7 @@ import pytest
 from domains.orders.errors import RefundExceedsPayment, RefundRefused
 from domains.orders.models import Document, Order, PaymentChoice
 from domains.orders.models.commands.refunding import RefundWish
-from domains.orders.rules.history import SYSTEM
+from domains.orders.rules.history import SYSTEM, By, Kind
 from domains.orders.services import refunding, returning, settling
 from domains.orders.services.invoicing import issue_due
 from domains.payments import services as payments
@@ -63,12 +63,12 @@ def refund_at_the_gateway(order: Order, now: datetime, minor: int) -> None:
     )
 
 
-def refund(order: Order, now: datetime, **wish: Any) -> None:
+def refund(order: Order, now: datetime, by: By = STAFF, **wish: Any) -> None:
     refunding.refund(
         order_id=order.id,
         wish=RefundWish(**wish),
         reason="goodwill",
-        by=STAFF,
+        by=by,
         key=orders.key(),
         now=now,
     )
@@ -118,6 +118,19 @@ def test_who_gave_back_by_the_doors_of_payments_gives_back_less_alone_by_the_ord
     waits = reread(order).open_step
     assert waits is not None
     assert (waits.state, waits.gives_minor) == ("AWAITING_APPROVAL", 1)
+
+
+def test_who_refunds_what_they_bought_themselves_is_one_person_at_every_door(
+    now: datetime, settings: Any
+) -> None:
+    """The API names them as the order's customer, the admin as staff."""
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1_000}
+    order = sent(now, A=3)
+    refund(order, now, By(kind=Kind.CUSTOMER, id=STAFF.id), amount_minor=600)
+    refund(order, now, amount_minor=401)
+    waits = reread(order).open_step
+    assert waits is not None
+    assert (waits.state, waits.gives_minor) == ("AWAITING_APPROVAL", 401)
 
 
 def test_who_gave_back_by_the_orders_gives_back_less_alone_by_the_doors_of_payments(

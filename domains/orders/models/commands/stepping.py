@@ -247,7 +247,7 @@ class Stepping(AggregateRoot):
         self.steps = [*self.steps, step]
         self.step_id = step.id
         if limits is not None and needs_second_person(
-            gives + self._given_back_alone(actor) if gives else 0, self.currency, limits
+            gives + self._given_back_alone(actor.id) if gives else 0, self.currency, limits
         ):
             step.state = StepState.AWAITING_APPROVAL
             self.note("approval_asked", actor=actor, at=now, **_told(step))
@@ -255,14 +255,15 @@ class Stepping(AggregateRoot):
             self._is_unsettled(now)
         return step
 
-    def _given_back_alone(self, actor: By) -> int:
+    def _given_back_alone(self, actor_id: UUID | None) -> int:
+        """By one person, who may be the order's customer at one door and staff at another."""
         return sum(
             step.gives_minor
             for step in self.steps
             if step.state == StepState.DONE
             and not step.refusal
             and step.decided_by is None
-            and step.actor == actor
+            and step.actor_id == actor_id is not None
         )
 
     def _refuse_if_busy(self) -> None:
