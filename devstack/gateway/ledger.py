@@ -297,6 +297,8 @@ class Ledger:
             code = ""
         elif authorisation is None:
             code = "unknown_authorisation"
+        elif kind != "refund" and authorisation.is_voided:
+            code = "already_voided"
         elif kind == "void":
             left = authorisation.amount_minor - authorisation.captured_minor
             is_captured = authorisation.captured_minor and not (rest and left)
@@ -304,8 +306,6 @@ class Ledger:
         elif kind == "refund":
             left = authorisation.captured_minor - authorisation.refunded_minor
             code = "amount_too_large" if amount_minor > left else ""
-        elif authorisation.is_voided:
-            code = "already_voided"
         elif amount_minor > authorisation.amount_minor - authorisation.captured_minor:
             code = "amount_too_large"
         else:

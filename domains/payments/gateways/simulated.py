@@ -78,8 +78,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError:
             return None
 
+    @property
+    def is_refused(self) -> bool:
+        """What was let go before, by whomever, is not held: that is what a void asks for."""
+        is_gone = self.kind == "void" and self.code == "already_voided"
+        return self.status == "refused" and not is_gone
+
     def reply(self) -> Reply:
-        if self.status == "refused":
+        if self.is_refused:
             return Reply(gateway_reference=self.id, refusal=self.code or "refused")
         if self.status == "action_required":
             return Reply(gateway_reference=self.id, action_url=self.action_url)
@@ -94,7 +100,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
             authorisation=self.authorisation,
             amount_minor=self.amount_minor,
             currency=self.currency,
-            state=_STATES[self.status],
+            state=OperationState.FAILED if self.is_refused else _STATES[self.status],
             at=datetime.fromtimestamp(self.at, UTC),
         )
 
@@ -106,7 +112,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 _STATES = {
     "succeeded": OperationState.SUCCEEDED,
-    "refused": OperationState.FAILED,
+    "refused": OperationState.SUCCEEDED,  # unless `is_refused`
     "action_required": OperationState.SENT,
 }
 # It has not come that far, or it cannot cope: another try may find it well.

@@ -212,9 +212,11 @@ class Authorising(PaymentBase):
 
     def _voided(self, operation: Operation, now: datetime) -> None:
         if operation.amount_minor:
-            # What was taken stays ours, so nothing is booked. A part may have been taken meanwhile.
-            operation.amount_minor = self.rest_minor
-            self.released_minor += self.rest_minor
+            # What was taken stays ours, so nothing is booked. A part may have been taken meanwhile;
+            # with nothing left the amount stays what it was, since 0 is that of a whole void.
+            if self.rest_minor:
+                operation.amount_minor = self.rest_minor
+                self.released_minor += self.rest_minor
             return
         authorisation = self.authorisation
         if authorisation is None or authorisation.state == OperationState.FAILED:

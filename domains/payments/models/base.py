@@ -114,6 +114,11 @@ class PaymentBase(AggregateRoot):
         return self.status in RELEASED
 
     @property
+    def is_let_go(self) -> bool:
+        """Nothing is held that could still be taken, since somebody let it go."""
+        return self.is_released or (self.released_minor > 0 and not self.rest_minor)
+
+    @property
     def is_void_due(self) -> bool:
         """The void was asked for, the money is held, and nobody has asked the gateway yet."""
         if self.void_requested_at is None or len(self.operations) != 1:

@@ -187,5 +187,7 @@ class Payment(GivingBack):
                 self._voided(operation, now)
             case OperationKind.REFUND if reply.is_success:
                 self._given_back(operation, now)
+            case OperationKind.VOID if self.captured_minor and not self.rest_minor:
+                pass  # somebody took, or let go, what it was about
             case OperationKind.VOID | OperationKind.REFUND if not self.is_released:
                 self.needs_attention_at = now  # money that is somebody else's is still here

@@ -14,7 +14,7 @@ from domains.payments.queries import operations as queries
 from domains.payments.queries.operations import KnownOperation
 from domains.payments.rules.differences import DifferenceKind, Told, difference_between
 from domains.payments.rules.gateways import Reply
-from domains.payments.rules.operations import UNFINISHED, WAITING, OperationState
+from domains.payments.rules.operations import UNFINISHED, WAITING, OperationKind, OperationState
 from domains.payments.services.outcomes import change, load, record, with_kept
 
 _OUTCOMES = (OperationState.SUCCEEDED, OperationState.FAILED)
@@ -77,6 +77,8 @@ def _match_elsewhere(
     if theirs.currency not in ("", payment.currency):
         report(gateway, DifferenceKind.CURRENCY, theirs, now=now, payment_id=payment_id)
         return Match.DIFFERENT
+    if theirs.kind == OperationKind.VOID and payment.is_let_go:
+        return Match.SAME  # whoever asked for it, neither side holds anything
     try:
         change(
             payment,

@@ -192,6 +192,7 @@ def test_the_gateway_refuses_what_makes_no_sense(gateway_process: GatewayProcess
     other = authorise(gateway_process, str(new_id())).json()["id"]
     assert outcome("/voids", authorisation=other) == ("succeeded", "")
     assert capture(other, 1) == ("refused", "already_voided")
+    assert outcome("/voids", authorisation=other) == ("refused", "already_voided")
 
 
 def test_the_gateway_listens_to_signed_requests_only(gateway_process: GatewayProcess) -> None:

@@ -18,6 +18,7 @@ from domains.payments.errors import (
 )
 from domains.payments.gateways.port import Void
 from domains.payments.models import JournalEntry, Operation, Payment
+from domains.payments.rules.operations import OperationKind
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.money import Money
@@ -37,6 +38,16 @@ def part_taken(now: datetime, *, taken: int = 300, **how: Any) -> UUID:
 def state_of(payment_id: UUID) -> tuple[str, int, int, int]:
     payment = Payment.objects.get(pk=payment_id)
     return payment.status, payment.captured_minor, payment.released_minor, payment.rest_minor
+
+
+def elsewhere(payment_id: UUID, kind: OperationKind, minor: int, now: datetime) -> None:
+    """As the gateway tells of what somebody did in its dashboard."""
+    services.outcomes.change(
+        services.outcomes.load(payment_id),
+        lambda payment: payment.record_elsewhere(
+            kind, amount_minor=minor, reference="elsewhere_1", at=now, now=now
+        ),
+    )
 
 
 def voids_sent(gateway: ScriptedGateway) -> list[Void]:
@@ -178,3 +189,47 @@ def test_taking_and_letting_go_at_once_never_come_to_more_than_is_authorised(
     assert (status, captured + released, rest) == ("PARTIALLY_CAPTURED", 1_000, 0)
     assert captured in (300, 700)
     assert list(public.journal_differences()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "minor", "becomes"),
+    [
+        (OperationKind.VOID, 0, ("PARTIALLY_CAPTURED", 300, 700, 0)),
+        (OperationKind.CAPTURE, 700, ("CAPTURED", 1_000, 0, 0)),
+        (OperationKind.CAPTURE, 200, ("PARTIALLY_CAPTURED", 500, 500, 0)),
+    ],
+)
+def test_what_somebody_did_with_the_rest_before_our_request_was_answered_stays_so(
+    now: datetime, gateway: ScriptedGateway, kind: OperationKind, minor: int, becomes: Any
+) -> None:
+    payment_id = part_taken(now)
+    gateway.is_silent = True
+    public.release_rest(payment_id=payment_id, now=now)
+    elsewhere(payment_id, kind, minor, now)
+    gateway.is_silent = False
+
+    services.resolve_unfinished(now=now + timedelta(minutes=1))
+
+    assert Operation.objects.get(kind="VOID", asked_elsewhere=False).state == "SUCCEEDED"
+    assert state_of(payment_id) == becomes
+    payment = Payment.objects.whole(payment_id)
+    assert payment is not None
+    assert (payment.owed_back_minor, payment.needs_attention_at) == (0, None)
+    assert "payments.payment_voided" not in told(payment_id)
+    assert list(public.journal_differences()) == []
+
+
+def test_where_the_rest_was_taken_meanwhile_the_refusal_to_let_it_go_asks_nobody(
+    now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment_id = part_taken(now)
+    gateway.refusal, gateway.is_silent = "already_captured", True
+    public.release_rest(payment_id=payment_id, now=now)
+    elsewhere(payment_id, OperationKind.CAPTURE, 700, now)
+    gateway.is_silent = False
+
+    services.resolve_unfinished(now=now + timedelta(minutes=1))
+
+    assert Operation.objects.get(kind="VOID").state == "FAILED"
+    assert state_of(payment_id) == ("CAPTURED", 1_000, 0, 0)
+    assert Payment.objects.get(pk=payment_id).needs_attention_at is None

@@ -104,6 +104,35 @@ def test_the_rest_that_was_let_go_there_is_let_go_here(
     assert found() == []
 
 
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_the_rest_that_was_let_go_there_before_our_request_came_is_let_go_once(
+    since: datetime, gateway_process: GatewayProcess, is_told_first: bool
+) -> None:
+    payment = part_captured()
+    gateway_process.change(error_rate=1)
+    assert public.release_rest(payment_id=payment.id, now=clock.now()).holds_rest
+    gateway_process.change(error_rate=0)
+    gateway_process.command("/dashboard", kind="void", authorisation=authorisation_of(payment))
+    if is_told_first:
+        assert reconcile(since).repaired == 1
+    connect_anew("simulated")
+    services.resolve_unfinished(now=clock.now() + timedelta(hours=1))
+
+    result = reconcile(since)
+
+    assert (result.repaired, result.different) == (0, 0)
+    stored = Payment.objects.get(pk=payment.id)
+    assert (stored.status, stored.captured_minor, stored.released_minor) == (
+        "PARTIALLY_CAPTURED",
+        300,
+        700,
+    )
+    voids = gateway_process.command(
+        "/voids", key=str(new_id()), authorisation=authorisation_of(payment), rest=True
+    )
+    assert (voids.json()["status"], voids.json()["code"]) == ("refused", "already_voided")
+
+
 def test_books_that_agree_have_no_difference(since: datetime) -> None:
     payment = captured()
     services.refund(payment_id=payment.id, amount=Money(5, "GBP"), reason="broken", now=clock.now())
