@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.cache import caches
 from django.http import HttpResponse
 from django.test import Client
 
+from domains.products.services import products as services
+from domains.products.services import types
 from tests.support.factories import users
+from tests.support.products import COLOURS, FINISH, MATERIAL, Edit
 
 Send = Callable[..., HttpResponse]
 
@@ -36,3 +41,17 @@ def body() -> dict[str, Any]:
         "status": "active",
         "variants": [{"sku": "85123A", "price": {"amount": "4.50", "currency": "GBP"}}],
     }
+
+
+@pytest.fixture
+def edit(now: datetime) -> Edit:
+    def change(product_id: UUID, **changes: Any) -> tuple[str, ...]:
+        return services.edit_product(product_id=product_id, version=None, now=now, **changes)
+
+    return change
+
+
+@pytest.fixture
+def mug(now: datetime) -> str:
+    types.create_type(code="mug", name="Mug", attributes=[MATERIAL, COLOURS, FINISH], now=now)
+    return "mug"

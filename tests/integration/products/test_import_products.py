@@ -1,5 +1,3 @@
-"""Imports: what a file makes of the catalogue, and what it leaves alone."""
-
 from __future__ import annotations
 
 from datetime import datetime, timedelta
@@ -8,52 +6,18 @@ import pytest
 from django.test.utils import CaptureQueriesContext
 
 from domains.products.models import (
-    Category,
     Listing,
     Price,
     Product,
-    ProductType,
     StockItem,
-    StockMovement,
 )
-from domains.products.services import inventory, price_lists, products, warehouses
-from infrastructure.database.contexts import alias_of, connection_of
-from infrastructure.outbox.models import OutboxMessage
+from domains.products.services import products
+from infrastructure.database.contexts import connection_of
 from tests.support.factories.products import product
 from tests.support.files import bring, counts, faults, written
+from tests.support.imports import CATEGORIES, PRODUCTS, TYPES, events, load_all
 
 pytestmark = pytest.mark.django_db
-
-TYPES = (
-    "code,name,attribute,attribute_name,attribute_name.de,kind,unit,choices,required,level\n"
-    "top,Top,material,Material,Stoff,choice,,wool=Wool|cotton=Cotton,true,product\n"
-    "top,,climate,Climate,,multi_choice,,cool=Cool|hot=Hot,,product\n"
-    "top,,layers,Layers,,number,,,,product\n"
-    "top,,sleeve,Sleeve,,number,cm,,,variant\n"
-    "top,,washable,Washable,,boolean,,,,variant\n"
-)
-CATEGORIES = "external_id,name,parent,name.de\nhood,Hoodies,external:tops,\ntops,Tops,,Oberteile\n"
-PRODUCTS = (
-    "external_id,sku,name,status,product_type,categories,attr.material,attr.climate,attr.layers,"
-    "name.de,option.size,variant_attr.sleeve,variant_attr.washable,weight_g,barcode,price.EUR\n"
-    "H1,H1-S,Hoodie,active,top,external:hood|tops,wool,cool|hot,2.5,Kapuze,S,61,true,300,,52.00\n"
-    "H1,H1-M,,,,,,,,,M,62,false,310,4006381333931,52.00\n"
-    "C1,C1,Cap,active,,external:hood,,,,,,,,,,9.90\n"
-)
-
-
-def events() -> list[str]:
-    messages = OutboxMessage.objects.using(alias_of("products")).order_by("id")
-    return list(messages.values_list("name", flat=True))
-
-
-def load_all(now: datetime) -> None:
-    assert counts(bring("product-types", TYPES, now=now)) == (1, 0, 0, 0)
-    assert counts(bring("categories", CATEGORIES, now=now)) == (2, 0, 0, 0)
-    assert counts(bring("products", PRODUCTS, now=now)) == (2, 0, 0, 0)
-
-
-# Products
 
 
 def test_a_file_makes_products_whole(now: datetime) -> None:
@@ -283,192 +247,3 @@ def test_the_number_of_statements_does_not_grow_with_the_rows(now: datetime) -> 
     bring("products", file(300, 1), now=now)
     assert statements(file(300, 2)) == changed
     assert statements(file(300, 2)) == unchanged
-
-
-# Categories
-
-
-def test_a_tree_is_built_moved_and_ordered(now: datetime) -> None:
-    bring("categories", CATEGORIES, now=now)
-    done = bring(
-        "categories",
-        "external_id,slug,name,parent,position\n"
-        "hood,,,\\N,10\n"
-        "tops,,Upper wear,external:hood,\n"
-        ",hats,Hats,external:hood,5\n",
-        now=now,
-    )
-    assert (counts(done), faults(done)) == ((1, 2, 0, 0), [])
-    hood = Category.objects.get(external_id="hood")
-    assert (hood.parent_id, hood.position) == (None, "0000A")
-    below = Category.objects.filter(parent=hood).order_by("position")
-    assert [(c.slug, c.name) for c in below] == [("hats", "Hats"), ("tops", "Upper wear")]
-
-
-def test_products_are_found_by_the_new_name_of_their_category(now: datetime) -> None:
-    load_all(now)
-    hoodie = Product.objects.get(external_id="H1")
-    before = Listing.objects.get(product=hoodie).document
-    bring("categories", "external_id,name\nhood,Cowls\n", now=now)
-    after = Listing.objects.get(product=hoodie).document
-    assert ("'cowl'" in str(before), "'cowl'" in str(after)) == (False, True)
-
-
-def test_what_cannot_be_in_a_tree_is_told_by_row(now: datetime) -> None:
-    bring("categories", CATEGORIES, now=now)
-    before = written()
-    done = bring(
-        "categories",
-        "external_id,name,parent,position\n"
-        "tops,,external:hood,\n"  # 2: lies below itself
-        "n1,N,nowhere,\n"  # 3
-        "n2,N,external:n1,\n"  # 4: its parent is refused
-        "n3,N,,-\n"  # 5
-        "n4,,,\n"  # 6
-        "n5,N,external:n6,\n"  # 7
-        "n6,N,external:n5,\n",  # 8
-        now=now,
-    )
-    assert faults(done) == [
-        (2, "parent", "category_cycle"),
-        (3, "parent", "unknown_category"),
-        (4, "parent", "unknown_category"),
-        (5, "position", "bad_format"),
-        (6, "name", "required"),
-        (7, "parent", "category_cycle"),
-        (8, "parent", "category_cycle"),
-    ]
-    assert written() == before
-
-
-# Product types
-
-
-def test_a_type_keeps_what_products_use_and_the_names_that_csv_does_not_know(
-    now: datetime,
-) -> None:
-    load_all(now)
-    german = (
-        '{"code":"top","attributes":[{"code":"material","name":"Material","kind":"choice",'
-        '"required":true,"choices":[{"code":"wool","name":"Wool","names":{"de":"Wolle"}}]}]}'
-    )
-    done = bring("product-types", german, now=now, file_format="jsonl")
-    assert [code for _, _, code in faults(done)] == ["attribute_in_use"] * len(faults(done))
-    assert counts(done) == (0, 0, 0, 1)
-
-    done = bring("product-types", TYPES.replace("Sleeve", "Sleeves"), now=now)
-    assert (counts(done), faults(done)) == ((0, 1, 0, 0), [])
-    found = ProductType.objects.get(code="top")
-    assert [a.name for a in found.attributes][3] == "Sleeves"
-    assert found.attributes[0].names == {"de": "Stoff"}
-
-
-def test_a_type_with_a_row_that_is_wrong_is_refused_whole(now: datetime) -> None:
-    done = bring("product-types", TYPES.replace("multi_choice", "many"), now=now)
-    assert faults(done) == [(3, "kind", "invalid_choice")]
-    assert counts(done) == (0, 0, 0, 1)
-    assert ProductType.objects.count() == 0
-
-
-# Prices
-
-
-def test_prices_of_all_kinds_are_set_once(now: datetime) -> None:
-    load_all(now)
-    price_lists.create_price_list(code="wholesale", name="Wholesale", currency="EUR", now=now)
-    soon = (now + timedelta(days=2)).isoformat()
-    late = (now + timedelta(days=9)).isoformat()
-    file = (
-        "sku,currency,amount,price_list,kind,min_quantity,valid_from,valid_until\n"
-        "H1-S,EUR,52.00,,,,,\n"
-        "H1-S,EUR,45.00,,,10,,\n"
-        f"H1-S,EUR,40.00,,sale,,{soon},{late}\n"
-        "H1-M,EUR,30.00,wholesale,,,,\n"
-        "H1-M,USD,60.00,,,,,\n"
-    )
-    done = bring("prices", file, now=now)
-    assert (counts(done), faults(done)) == ((0, 4, 1, 0), [])
-    base = Price.objects.get(sku="H1-S")
-    assert (base.amount_minor, base.tiers) == (5200, [10, 4500])
-    assert base.changes_at == now + timedelta(days=2)
-    before = written()
-    assert counts(bring("prices", file, now=now)) == (0, 0, 5, 0)
-    assert written() == before
-
-
-def test_prices_that_cannot_be_are_told_by_row(now: datetime) -> None:
-    load_all(now)
-    price_lists.create_price_list(code="wholesale", name="Wholesale", currency="EUR", now=now)
-    past = (now - timedelta(days=1)).isoformat()
-    before = written()
-    done = bring(
-        "prices",
-        "sku,currency,amount,price_list,valid_from\n"
-        "NOTHING,EUR,1,,\n"
-        "C1,USD,1,wholesale,\n"
-        "C1,EUR,1,nowhere,\n"
-        f"C1,EUR,1,,{past}\n"
-        "C1,XXQ,1,,\n"
-        "C1,EUR,-1,,\n",
-        now=now,
-    )
-    assert faults(done) == [
-        (2, "sku", "variant_not_found"),
-        (3, "currency", "other_currency"),
-        (4, "price_list", "unknown_price_list"),
-        (5, "", "invalid_validity"),
-        (6, "amount", "unknown_currency"),
-        (7, "amount", "bad_format"),
-    ]
-    assert written() == before
-
-
-# Stock
-
-
-def test_counts_and_changes_of_stock_are_in_the_ledger(now: datetime) -> None:
-    load_all(now)
-    warehouses.open_warehouse(code="north", name="North", now=now)
-    done = bring(
-        "stock",
-        "sku,warehouse,on_hand,change_from,delta,reason\n"
-        "H1-S,,10,,,opening\n"
-        "H1-S,north,5,0,,\n"
-        "H1-S,,,,-3,broken\n"
-        "C1,,7,3,,\n"
-        "C1,,,,-1,\n"
-        "C1,,,,,\n"
-        "NOTHING,,1,,,\n"
-        "C1,,0,,,\n",
-        now=now,
-    )
-    assert faults(done) == [
-        (5, "change_from", "stock_changed"),
-        (6, "", "negative_stock"),
-        (7, "", "invalid"),
-        (8, "sku", "variant_not_found"),
-    ]
-    assert counts(done) == (0, 3, 1, 4)
-    hoodie = StockItem.objects.get(sku="H1-S")
-    assert (hoodie.on_hand, hoodie.in_warehouse("main"), hoodie.in_warehouse("north")) == (12, 7, 5)
-    ledger = StockMovement.objects.filter(stock_item=hoodie).order_by("id")
-    assert list(ledger.values_list("on_hand_delta", "reason")) == [
-        (10, "opening"),
-        (5, "import"),
-        (-3, "broken"),
-    ]
-
-
-def test_a_closed_warehouse_costs_its_own_rows(now: datetime) -> None:
-    load_all(now)
-    done = bring("stock", "sku,warehouse,on_hand\nH1-S,nowhere,1\nH1-M,,2\n", now=now)
-    assert faults(done) == [(2, "", "unknown_warehouse")]
-    assert StockItem.objects.get(sku="H1-M").on_hand == 2
-
-
-def test_a_hold_between_two_imports_is_kept(now: datetime) -> None:
-    load_all(now)
-    inventory.set_stock(levels={"C1": 5}, reason="delivery", now=now)
-    assert counts(bring("stock", "sku,on_hand\nC1,5\n", now=now)) == (0, 0, 1, 0)
-    assert counts(bring("stock", "sku,on_hand\nC1,6\n", now=now)) == (0, 1, 0, 0)
-    assert StockItem.objects.get(sku="C1").on_hand == 6

@@ -1,9 +1,8 @@
-"""Products in the admin: the list, the page of one, and a new one."""
+"""The page of a product."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import pytest
 from django.db import connections
@@ -12,187 +11,20 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from domains.products.models import Price, PriceEntry, Product, StockItem
-from domains.products.rules.attributes import Kind, Level
-from domains.products.rules.types import AttributeTerms, ChoiceTerms
-from domains.products.services import categories, inventory, prices, types
+from domains.products.services import categories, prices
 from domains.products.services.products import (
     NewProduct,
     NewVariant,
     create_product,
-    create_products,
     edit_product,
 )
-from infrastructure import clock
 from infrastructure.database.contexts import alias_of
 from infrastructure.money import Money
 from tests.support.admin_pages import filled, text_of
 from tests.support.factories import products
+from tests.support.product_pages import ADD, lamp, page_of, prefix_of, prices_page
 
 pytestmark = pytest.mark.django_db
-
-LIST = "admin:products_product_changelist"
-ADD = "admin:products_product_add"
-
-
-def page_of(product_id: Any) -> str:
-    return reverse("admin:products_product_change", args=[product_id])
-
-
-def names(page: Any) -> list[str]:
-    return [product.name for product in page.context["cl"].result_list]
-
-
-def prefix_of(sku: str) -> str:
-    return f"v{products.variant_id(sku).hex}"
-
-
-# The list
-
-
-def test_a_row_tells_what_staff_ask_first(clerk: Client, now: datetime) -> None:
-    categories.create_category(name="Home", parent=None, now=now)
-    create_product(
-        product=NewProduct(
-            name="Lantern",
-            status="active",
-            categories=("home",),
-            variants=tuple(
-                NewVariant(sku=sku, prices=(Money(amount, "GBP"),))
-                for sku, amount in (("A", 300), ("B", 450), ("C", 300), ("D", 300))
-            ),
-        ),
-        actor_id=None,
-        now=now,
-    )
-    inventory.set_stock(levels={"A": 1200, "B": 34}, reason="delivery", now=now)
-    page = clerk.get(reverse(LIST))
-    [product] = page.context["cl"].result_list
-    screen = page.context["cl"].model_admin
-    assert screen.skus(product) == "A, B, C and 1 more"
-    assert screen.price(product) == "3.00 – 4.50 GBP"
-    assert screen.stock(product) == "1,234"
-    assert screen.categories(product) == "Home"
-    assert "no-thumbnail" in screen.picture(product)
-
-
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        ("red lan", ["Red lantern"]),
-        ("LANTERN", ["Blue lantern", "Red lantern"]),
-        ("R-1", ["Red lantern"]),
-        ("r-", ["Red lantern"]),
-        ("4006381333931", ["Blue lantern"]),
-        ("erp-7", ["Blue lantern"]),
-        ("lamp", []),
-    ],
-)
-def test_products_are_found_by_words_skus_barcodes_and_external_ids(
-    clerk: Client, now: datetime, words: str, found: list[str]
-) -> None:
-    products.product(now=now, name="Red lantern", sku="R-1", status="draft")
-    create_product(
-        product=NewProduct(
-            name="Blue lantern",
-            external_id="erp-7",
-            variants=(NewVariant(sku="B-1", prices=(Money(1, "GBP"),), barcode="4006381333931"),),
-        ),
-        actor_id=None,
-        now=now,
-    )
-    assert names(clerk.get(reverse(LIST), {"q": words})) == found
-
-
-def test_products_are_filtered(clerk: Client, now: datetime) -> None:
-    categories.create_category(name="Home", parent=None, now=now)
-    categories.create_category(name="Lights", parent="home", now=now)
-    products.product(now=now, name="Sold", sku="A", stock=3, categories=("lights",))
-    products.product(now=now, name="Empty", sku="B", status="draft")
-    products.product(now=now, name="Gone", sku="C", status="archived")
-    products.product(now=now, name="Low", sku="D", stock=2, categories=("home",))
-    inventory.configure_stock(
-        sku="D",
-        settings={"low_stock_threshold": 2},
-        change_from={"low_stock_threshold": None},
-        reason="season",
-        actor_id=None,
-        now=now,
-    )
-
-    def listed(**filters: str) -> list[str]:
-        return names(clerk.get(reverse(LIST), filters))
-
-    assert listed() == ["Empty", "Low", "Sold"]
-    assert listed(status="any") == ["Empty", "Gone", "Low", "Sold"]
-    assert listed(status="archived") == ["Gone"]
-    assert listed(status="draft") == ["Empty"]
-    assert listed(stock="some") == ["Low", "Sold"]
-    assert listed(stock="none") == ["Empty"]
-    assert listed(stock="low") == ["Low"]
-    assert listed(category="home") == ["Low", "Sold"]
-    assert listed(category="lights") == ["Sold"]
-
-
-@pytest.mark.parametrize("count", [1, 100])
-def test_a_list_costs_the_same_statements_however_long(
-    clerk: Client, now: datetime, count: int
-) -> None:
-    create_products(
-        products=[
-            NewProduct(
-                name=f"Thing {n}",
-                variants=(NewVariant(sku=f"S{n}", prices=(Money(100, "GBP"),)),),
-            )
-            for n in range(count)
-        ],
-        now=now,
-    )
-    with CaptureQueriesContext(connections[alias_of("products")]) as statements:
-        page = clerk.get(reverse(LIST), {"all": ""})
-    assert len(names(page)) == count
-    about_products = [one for one in statements if "products_" in one["sql"]]
-    assert len(about_products) == LIST_STATEMENTS
-
-
-# How many there are, once for the filters and once in all; the page; its pictures; what is shown of
-# it; the choices of the filters by type and by category.
-LIST_STATEMENTS = 6
-
-
-# A page
-
-
-def lamp(now: datetime) -> None:
-    types.create_type(
-        code="lamp",
-        name="Lamp",
-        attributes=[
-            AttributeTerms(
-                code="material",
-                name="Material",
-                kind=Kind.CHOICE,
-                required=True,
-                choices=(
-                    ChoiceTerms(code="wood", name="Wood"),
-                    ChoiceTerms(code="tin", name="Tin"),
-                ),
-            ),
-            AttributeTerms(code="power", name="Power", kind=Kind.NUMBER, unit="W"),
-            AttributeTerms(code="dimmable", name="Dimmable", kind=Kind.BOOLEAN),
-            AttributeTerms(code="since", name="Since", kind=Kind.DATE),
-            AttributeTerms(
-                code="rooms",
-                name="Rooms",
-                kind=Kind.MULTI_CHOICE,
-                choices=(
-                    ChoiceTerms(code="hall", name="Hall"),
-                    ChoiceTerms(code="attic", name="Attic"),
-                ),
-            ),
-            AttributeTerms(code="hue", name="Hue", kind=Kind.TEXT, level=Level.VARIANT),
-        ],
-        now=now,
-    )
 
 
 def test_a_product_is_made_with_variants_prices_and_attributes(
@@ -437,64 +269,6 @@ def test_a_page_costs_the_same_statements_however_many_variants(
     # stock; the types to choose from.
     about_products = [one["sql"] for one in statements if "products_" in one["sql"]]
     assert len(about_products) == 7
-
-
-# Prices
-
-
-def prices_page(product_id: Any) -> str:
-    return reverse("admin:products_product_prices", args=[product_id])
-
-
-def test_a_sale_is_planned_and_taken_back(clerk: Client, now: datetime) -> None:
-    product_id = products.product(now=now, sku="A", price_minor=300)
-    begin = (clock.now() + timedelta(days=2)).replace(second=0, microsecond=0)
-    end = begin + timedelta(days=7)
-    form = {
-        "skus": ["A"],
-        "price_list": "",
-        "amount": "2.50",
-        "kind": "sale",
-        "min_quantity": "1",
-        "valid_from": f"{begin:%Y-%m-%dT%H:%M}",
-        "valid_until": f"{end:%Y-%m-%dT%H:%M}",
-    }
-    assert clerk.post(prices_page(product_id), form).status_code == 302
-    entry = PriceEntry.objects.get(kind="sale")
-    assert (entry.amount_minor, entry.from_at, entry.until_at) == (250, begin, end)
-    shown = text_of(clerk.get(prices_page(product_id)))
-    assert "scheduled" in shown
-    assert "Take back" in shown
-    clerk.post(prices_page(product_id), {"end": str(entry.pk)})
-    assert PriceEntry.objects.get(kind="sale").ending == "cancelled"
-
-
-def test_a_price_that_would_end_before_it_begins_is_refused_at_its_field(
-    clerk: Client, now: datetime
-) -> None:
-    product_id = products.product(now=now, sku="A", price_minor=300)
-    form = {
-        "skus": ["A"],
-        "amount": "2.50",
-        "kind": "sale",
-        "min_quantity": "1",
-        "valid_from": "2031-01-02T00:00",
-        "valid_until": "2031-01-01T00:00",
-    }
-    page = clerk.post(prices_page(product_id), form)
-    assert page.context["form"].errors == {"valid_until": ["It would end before it begins."]}
-    wrong = clerk.post(prices_page(product_id), form | {"amount": "2.505"})
-    assert wrong.context["form"].errors["amount"] == ["GBP has 2 decimals, '2.505' has more."]
-    assert PriceEntry.objects.count() == 1
-
-
-def test_readers_see_prices_and_set_none(reader: Client, now: datetime) -> None:
-    product_id = products.product(now=now, sku="A", price_minor=300)
-    page = text_of(reader.get(prices_page(product_id)))
-    assert "3.00 GBP" in page
-    assert "Set the price" not in page
-    assert reader.post(prices_page(product_id), {"amount": "1"}).status_code == 403
-    assert PriceEntry.objects.count() == 1
 
 
 @pytest.mark.parametrize("malformed", ["no id", "0", "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz"])
