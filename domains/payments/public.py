@@ -293,8 +293,7 @@ def void(*, payment_id: UUID, now: datetime) -> Outcome:
     try:
         return _outcome(services.void_or_forestall(payment_id=payment_id, now=now))
     except (PaymentAlreadyCaptured, PaymentOperationInProgress, PaymentsUnavailable):
-        state = payments.payment_states([payment_id])[payment_id]
-        return Outcome(payment_id=payment_id, status=state.status)
+        return _as_it_stands(payment_id)
 
 
 def release_rest(*, payment_id: UUID, now: datetime) -> Outcome:
@@ -305,8 +304,7 @@ def release_rest(*, payment_id: UUID, now: datetime) -> Outcome:
     try:
         return _outcome(services.release_rest(payment_id=payment_id, now=now))
     except (PaymentOperationInProgress, PaymentsUnavailable):
-        state = payments.payment_states([payment_id])[payment_id]
-        return Outcome(payment_id=payment_id, status=state.status, holds_rest=state.holds_rest)
+        return _as_it_stands(payment_id)
 
 
 def payment_states(payment_ids: Iterable[UUID]) -> dict[UUID, PaymentState]:
@@ -346,9 +344,16 @@ def journal_differences() -> Iterator[JournalDifference]:
 
 
 def _outcome(payment: Payment) -> Outcome:
-    state = payments.state_of(payment)
+    return _told(payments.state_of(payment))
+
+
+def _as_it_stands(payment_id: UUID) -> Outcome:
+    return _told(payments.payment_states([payment_id])[payment_id])
+
+
+def _told(state: PaymentState) -> Outcome:
     return Outcome(
-        payment_id=payment.id,
+        payment_id=state.payment_id,
         status=state.status,
         decline_code=state.decline_code,
         action_url=state.action_url,

@@ -233,3 +233,21 @@ def test_where_the_rest_was_taken_meanwhile_the_refusal_to_let_it_go_asks_nobody
     assert Operation.objects.get(kind="VOID").state == "FAILED"
     assert state_of(payment_id) == ("CAPTURED", 1_000, 0, 0)
     assert Payment.objects.get(pk=payment_id).needs_attention_at is None
+
+
+def test_what_a_void_cannot_let_go_is_told_with_the_rest_that_is_held(now: datetime) -> None:
+    payment_id = part_taken(now)
+
+    refused = public.void(payment_id=payment_id, now=now)
+
+    assert (refused.status, refused.holds_rest) == ("PARTIALLY_CAPTURED", True)
+    told_of = public.payment_states([payment_id])[payment_id]
+    assert refused == public.Outcome(
+        payment_id=payment_id,
+        status=told_of.status,
+        decline_code=told_of.decline_code,
+        action_url=told_of.action_url,
+        action_deadline=told_of.action_deadline,
+        due_at=told_of.due_at,
+        holds_rest=True,
+    )
