@@ -17,7 +17,7 @@ from domains.payments.errors import (
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation, choices_of
 from domains.payments.rules.methods import METHODS, Guarantee
-from domains.payments.rules.operations import OperationKind, OperationState, last_void
+from domains.payments.rules.operations import TAKING, OperationKind, OperationState, last_void
 from domains.payments.rules.retries import FIRST_RETRY, pause_before_retry
 from domains.payments.rules.statuses import RELEASED, PaymentStatus, status_of
 from infrastructure.aggregates import AggregateRoot, Owned
@@ -128,8 +128,21 @@ class PaymentBase(AggregateRoot):
 
     @property
     def is_void_refused(self) -> bool:
-        """The gateway was asked to let the money go, and said no: staff's turn."""
-        void = last_void(self.operations)
+        """The gateway was asked to let go of what it holds by now, and said no: staff's turn.
+
+        What it said before a part was taken was about other money, and so was a whole void.
+        """
+        taken_at = max(
+            (o.sent_at for o in self.operations if o.kind in TAKING and o.is_succeeded),
+            default=None,
+        )
+        void = last_void(
+            [
+                o
+                for o in self.operations
+                if taken_at is None or (o.amount_minor and o.sent_at >= taken_at)
+            ]
+        )
         return void is not None and void.state == OperationState.FAILED
 
     @property

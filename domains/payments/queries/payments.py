@@ -14,7 +14,6 @@ from domains.payments.models import (
 from domains.payments.rules.operations import (
     OperationKind,
     OperationState,
-    last_void,
 )
 from domains.payments.rules.statuses import RELEASED, PaymentStatus
 from infrastructure.money import Money
@@ -74,6 +73,8 @@ class PaymentView:
     created_at: datetime
     updated_at: datetime
     operations: tuple[OperationView, ...]
+    # The gateway was asked to let go of what it holds by now, and said no: staff's turn.
+    is_void_refused: bool
 
     @property
     def is_released(self) -> bool:
@@ -84,12 +85,6 @@ class PaymentView:
         """Nothing is held that could still be taken, since somebody let it go."""
         rest = self.authorised - self.captured - self.released
         return self.is_released or (self.released.amount_minor > 0 and not rest.amount_minor)
-
-    @property
-    def is_void_refused(self) -> bool:
-        """The gateway was asked to let the money go, and said no: staff's turn."""
-        void = last_void(self.operations)
-        return void is not None and void.state == OperationState.FAILED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,6 +161,7 @@ def view_of(row: Payment) -> PaymentView:
             )
             for o in row.operations
         ),
+        is_void_refused=row.is_void_refused,
     )
 
 

@@ -235,6 +235,42 @@ def test_where_the_rest_was_taken_meanwhile_the_refusal_to_let_it_go_asks_nobody
     assert Payment.objects.get(pk=payment_id).needs_attention_at is None
 
 
+def test_a_void_that_was_refused_before_a_part_was_taken_is_no_refusal_to_let_the_rest_go(
+    now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment_id = payments.authorised_payment(now, amount_minor=1_000).id
+    gateway.refusal = "not_now"
+    public.void(payment_id=payment_id, now=now)
+    gateway.refusal = ""
+    later = now + timedelta(minutes=1)
+    services.capture(payment_id=payment_id, amount=Money(300, "GBP"), now=later)
+    view = public.payment_view(payment_id)
+    assert view is not None
+    assert not view.is_void_refused
+
+    assert not public.release_rest(payment_id=payment_id, now=later).holds_rest
+
+    assert state_of(payment_id) == ("PARTIALLY_CAPTURED", 300, 700, 0)
+    assert [asked.rest for asked in voids_sent(gateway)] == [False, True]
+
+
+def test_once_more_was_taken_the_rest_may_be_asked_for_again(
+    now: datetime, gateway: ScriptedGateway
+) -> None:
+    payment_id = part_taken(now)
+    gateway.refusal = "not_now"
+    public.release_rest(payment_id=payment_id, now=now)
+    view = public.payment_view(payment_id)
+    assert view is not None
+    assert view.is_void_refused
+    gateway.refusal = ""
+    later = now + timedelta(minutes=1)
+    services.capture(payment_id=payment_id, amount=Money(200, "GBP"), now=later)
+
+    assert not public.release_rest(payment_id=payment_id, now=later).holds_rest
+    assert state_of(payment_id) == ("PARTIALLY_CAPTURED", 500, 500, 0)
+
+
 def test_what_a_void_cannot_let_go_is_told_with_the_rest_that_is_held(now: datetime) -> None:
     payment_id = part_taken(now)
 
