@@ -247,6 +247,34 @@ def test_the_rest_is_let_go_by_a_last_capture_of_nothing(
         assert fake.keys == [str(VOID_KEY)]
 
 
+def test_a_rest_that_is_still_held_is_let_go_though_no_more_parts_are_taken(
+    fake: FakeStripe, gateway: StripeGateway, settings: Any
+) -> None:
+    """The payment was made while the account had multicapture: its first capture was no last."""
+    settings.STRIPE_MULTICAPTURE = False
+    fake.will_answer(intent("requires_capture", amount_received=700))
+    fake.will_answer(intent("succeeded", amount_received=700))
+
+    assert StripeGateway().send(REST) == Reply(gateway_reference="pi_1")
+
+    assert fake.requests == [
+        "GET /v1/payment_intents/pi_1",
+        "POST /v1/payment_intents/pi_1/capture",
+    ]
+    assert parse_qs(fake.asked[1][1]) == {"amount_to_capture": ["0"], "final_capture": ["true"]}
+
+
+@pytest.mark.parametrize("multicapture", [True, False])
+def test_a_rest_of_which_stripe_says_neither_is_no_answer(
+    fake: FakeStripe, gateway: StripeGateway, settings: Any, multicapture: bool
+) -> None:
+    settings.STRIPE_MULTICAPTURE = multicapture
+    fake.will_answer(intent("processing"))
+
+    with pytest.raises(NoAnswer, match="processing"):
+        StripeGateway().send(REST)
+
+
 def test_a_rest_that_is_gone_already_is_let_go(gateway: StripeGateway, fake: FakeStripe) -> None:
     fake.will_refuse(400, type="invalid_request_error", code="payment_intent_unexpected_state")
     fake.will_answer(intent("succeeded"))

@@ -242,12 +242,20 @@ class StripeGateway:
         return Reply(gateway_reference=intent.id)
 
     def _rest_released(self, request: Void) -> stripe.PaymentIntent:
-        """A last capture, of nothing. Without multicapture the first one was the last."""
+        """A last capture, of nothing. Without multicapture the first one was the last, unless the
+        payment was made while the account had it. Raises NoAnswer while Stripe has not decided."""
+        intent = None
         if not self._multicapture:
-            return self._stripe.payment_intents.retrieve(request.authorisation)
-        return self._stripe.payment_intents.capture(
-            request.authorisation, {"amount_to_capture": 0, "final_capture": True}, _once(request)
-        )
+            intent = self._stripe.payment_intents.retrieve(request.authorisation)
+        if intent is None or intent.status == "requires_capture":
+            intent = self._stripe.payment_intents.capture(
+                request.authorisation,
+                {"amount_to_capture": 0, "final_capture": True},
+                _once(request),
+            )
+        if intent.status not in ("succeeded", "canceled"):
+            raise NoAnswer(f"The PaymentIntent is {intent.status}.", is_silence=False)
+        return intent
 
     # Looking up
 
