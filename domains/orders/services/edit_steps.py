@@ -105,10 +105,7 @@ def _let_earlier_go(order: Order, step: OrderStep, now: datetime) -> Refused | N
         if _is_void_refused(earlier):
             return Refused(VOID_REFUSED)
         raise NotYet  # a void, or a capture, has no outcome yet
-    if payments.release_rest(payment_id=earlier, now=now).holds_rest:
-        if _is_void_refused(earlier):
-            return Refused(VOID_REFUSED)
-        raise NotYet
+    refused = None
     if kept := state.captured_minor - state.refunded_minor:
         outcome = payments.refund(
             payment_id=earlier,
@@ -118,10 +115,16 @@ def _let_earlier_go(order: Order, step: OrderStep, now: datetime) -> Refused | N
             reason="replaced",
             now=now,
         )
-        if (refused := moved(outcome, RefundRefused.code)) is not None:
-            return refused
-    order.note("earlier_payment_refunded", actor=SYSTEM, at=now, amount_minor=state.captured_minor)
-    return None
+        refused = moved(outcome, RefundRefused.code)
+    # After the money that is not ours, since nothing may go back once this has no outcome.
+    if payments.release_rest(payment_id=earlier, now=now).holds_rest:
+        if not _is_void_refused(earlier):
+            raise NotYet
+        refused = refused or Refused(VOID_REFUSED)
+    if refused is None or refused.code == VOID_REFUSED:
+        taken = state.captured_minor
+        order.note("earlier_payment_refunded", actor=SYSTEM, at=now, amount_minor=taken)
+    return refused
 
 
 def _is_void_refused(payment_id: UUID) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from domains.orders.errors import LineRefunded, StepRefused
 from domains.orders.models import Order, OrderStep
 from domains.orders.models.commands.refunding import RefundWish
-from domains.orders.services import cancelling, editing, fulfilling, refunding
+from domains.orders.services import cancelling, editing, fulfilling, refunding, settling
 from domains.payments import services as payment_services
+from domains.payments.gateways.port import NoAnswer, Request, Void
 from domains.payments.public import PaymentStatus, payment_states
+from domains.payments.rules.gateways import Reply
 from infrastructure.money import Money
 from tests.integration.orders.test_editing import edit, more
 from tests.integration.orders.test_fulfilling import fulfil
+from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,
     assert_books_agree,
@@ -61,6 +65,46 @@ def test_what_is_taken_of_the_earlier_payment_meanwhile_goes_back(
     assert money_of(order).captured_minor == 2000
     assert_order_agrees(order.id)
     assert_books_agree(now)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("says", ["refuses", "is_silent"])
+def test_what_was_taken_of_the_earlier_payment_goes_back_though_its_rest_is_kept(
+    now: datetime, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 1}, now=now)
+    authorise, send = editing.payments.authorise, gateway.send
+    is_silent = says == "is_silent"
+
+    def and_staff_capture_the_earlier_one(**asked: Any) -> object:
+        outcome = authorise(**asked)
+        payment_services.capture(payment_id=order.id, amount=Money(400, "GBP"), now=now)
+        return outcome
+
+    def but_nothing_is_let_go(request: Request) -> Reply:
+        if not isinstance(request, Void):
+            return send(request)
+        if is_silent:
+            raise NoAnswer("told to be so")
+        return Reply(refusal="cannot_be_released")
+
+    monkeypatch.setattr(editing.payments, "authorise", and_staff_capture_the_earlier_one)
+    monkeypatch.setattr(gateway, "send", but_nothing_is_let_go)
+    begun = edit(order, now, lines=[more(order, "A", 2)], token="tok_visa")
+
+    earlier = payment_states([order.id])[order.id]
+    assert (earlier.captured_minor, earlier.refunded_minor, earlier.rest_minor) == (400, 400, 600)
+    assert (begun.is_done, reread(order).payment_id) == (not is_silent, begun.step.id)
+    if is_silent:
+        is_silent = False
+        later = now + timedelta(minutes=5)
+        payment_services.resolve_unfinished(now=later)
+        settling.settle_unfinished(now=later)
+    (step,) = reread(order).steps
+    assert (step.state, step.refusal) == ("DONE", "void_refused")
+    assert payment_states([order.id])[order.id].refunded_minor == 400
+    assert codes_of(order).count("earlier_payment_refunded") == 1
 
 
 # What cannot be
