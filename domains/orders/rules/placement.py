@@ -95,7 +95,8 @@ class Step(StrEnum):
 class Facts:
     """keeps_on_decline: a declined payment may be followed by another one. awaits_payment: until
     when is written down. overdue: that time is over. supersedes: an earlier payment may hold money
-    still. step_open: a command such as a return is being carried out. sent: nothing is left to be
+    still. step_open: a command such as a return is being carried out; step_waits:
+    it waits for a second person. sent: nothing is left to be
     sent. paid: all that is to be paid is ours, or granted on account. unpayable: the gateway was
     not to be called, just now; given_time: it has been so for as long as the shop waits.
     holds_rest: the gateway holds more than the part that was taken.
@@ -112,6 +113,7 @@ class Facts:
     overdue: bool = False
     supersedes: bool = False
     step_open: bool = False
+    step_waits: bool = False
     sent: bool = False
     paid: bool = False
     unpayable: bool = False
@@ -125,6 +127,8 @@ def next_step(facts: Facts) -> Step:
         return _next_of_pending(facts)
     if facts.step_open:
         return Step.CARRY_ON
+    if facts.step_waits and facts.status == Status.CONFIRMED:
+        return Step.REST  # what it is about is to be there still when somebody agrees
     if facts.status in (Status.CONFIRMED, Status.COMPLETED):
         return _next_of_standing(facts)
     if facts.finished:

@@ -153,6 +153,8 @@ def approval_limits() -> dict[str, int]:
 
 
 def _carried_on(order: Order, step_id: UUID, *, now: datetime) -> Begun:
+    if order.step(step_id).state == StepState.AWAITING_APPROVAL:
+        return Begun(order=order, step=order.step(step_id))
     try:
         order = settling.carry_on(Case(order), now=now).order
     except ConcurrentModification:

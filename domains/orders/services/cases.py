@@ -12,6 +12,7 @@ from django.conf import settings
 from domains.orders.models import Order
 from domains.orders.rules import placement as rules
 from domains.orders.rules.placement import Guarantee, Hold, Uses
+from domains.orders.rules.steps import StepState
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.pricing import public as pricing
@@ -100,7 +101,7 @@ class Case:
 
     @property
     def facts(self) -> rules.Facts:
-        order = self.order
+        order, step = self.order, self.order.open_step
         return rules.Facts(
             status=order.status,
             cancel_requested=order.cancel_requested_at is not None,
@@ -113,7 +114,8 @@ class Case:
             and (self.pay_until is None or self.pay_until <= order.pay_until),
             overdue=self.is_overdue,
             supersedes=order.superseded_payment_id is not None,
-            step_open=order.step_id is not None,
+            step_open=step is not None and step.state != StepState.AWAITING_APPROVAL,
+            step_waits=step is not None and step.state == StepState.AWAITING_APPROVAL,
             sent=order.is_sent,
             paid=self.is_paid,
             unpayable=self.is_unpayable,

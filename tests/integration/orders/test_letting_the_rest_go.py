@@ -17,6 +17,7 @@ from domains.payments.models import Operation
 from domains.payments.rules.gateways import Reply
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
+    ANOTHER,
     STAFF,
     assert_books_agree,
     assert_order_agrees,
@@ -194,6 +195,42 @@ def test_what_the_gateway_refuses_to_let_go_stays_with_the_order_until_staff_hav
 
     assert money(order) == (3_000, 1_000, 100, 2_000)
     assert Operation.objects.filter(kind="VOID", state="SUCCEEDED").count() == 1
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+@pytest.mark.parametrize("answers", ["while_it_waits", "after_it_was_disapproved"])
+def test_a_step_that_waits_for_a_second_person_keeps_nothing_from_being_let_go(
+    now: datetime, voids: _VoidsFail, settings: Any, answers: str
+) -> None:
+    order = placed(now)
+    send(order, 1, now)
+    voids.is_silent = True
+    cancel(order, now, lines=2)
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 500}
+    wish = RefundWish(amount_minor=1_000)
+    later = now + timedelta(minutes=5)
+    payments.resolve_unfinished(now=later)
+    begun = refunding.refund(order_id=order.id, wish=wish, reason="", by=STAFF, key=None, now=later)
+    assert (begun.step.state, money_of(order).holds_rest) == ("AWAITING_APPROVAL", True)
+
+    def disapprove() -> None:
+        refunding.disapprove_step(
+            order_id=order.id, step_id=begun.step.id, actor_id=ANOTHER.id, reason="", now=later
+        )
+
+    if answers == "after_it_was_disapproved":
+        disapprove()
+        assert reread(order).unsettled_since is not None
+    voids.is_silent = False
+    # The order asks by itself, and not only the task of payments.
+    settling.settle_unfinished(now=later + timedelta(hours=1))
+
+    assert money(order) == (3_000, 1_000, 0, 2_000)
+    assert reread(order).unsettled_since is None
+    if answers == "while_it_waits":
+        disapprove()
+    assert (reread(order).status, reread(order).step_id) == ("COMPLETED", None)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 

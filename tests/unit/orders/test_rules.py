@@ -103,6 +103,10 @@ ENDED: dict[str, Any] = {"status": Status.REJECTED, "hold": Hold.RELEASED}
         ),
         (Facts(**COMPLETED, holds_rest=True), Step.RELEASE_REST),
         (Facts(**COMPLETED, holds_rest=True, step_open=True), Step.CARRY_ON),
+        (Facts(**COMPLETED, holds_rest=True, step_waits=True), Step.RELEASE_REST),
+        (Facts(**COMPLETED, step_waits=True), Step.FINISH),
+        (Facts(**ENDED, uses=Uses.REDEEMED, step_waits=True), Step.GIVE_BACK),
+        (Facts(**SENT, guarantee=Guarantee.CAPTURED, paid=True, step_waits=True), Step.REST),
         (Facts(**COMPLETED), Step.FINISH),
         (
             Facts(**ENDED, uses=Uses.GIVEN_BACK, guarantee=Guarantee.GIVEN_BACK, holds_rest=True),

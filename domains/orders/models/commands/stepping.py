@@ -290,7 +290,7 @@ class Stepping(AggregateRoot):
         self._tell(reason=step.reason, now=now, total_change_minor=total_change_minor)
 
     def _end(self, step: OrderStep, state: StepState, now: datetime) -> None:
-        step.state = state
+        was_waiting, step.state = step.state == StepState.AWAITING_APPROVAL, state
         step.finished_at = now
         step.payment_token = ""
         step.params.pop("return_url", None)
@@ -298,8 +298,8 @@ class Stepping(AggregateRoot):
         if self.status == Status.CONFIRMED:
             if self.fulfilment_status != FulfilmentStatus.FULFILLED:
                 self._is_settled()  # else settling looks whether it is complete
-        elif self.status == Status.COMPLETED:
-            self._is_settled()
+        elif self.status == Status.COMPLETED and not was_waiting:
+            self._is_settled()  # nothing was carried out of one that waited: what was due still is
 
     def _tell(self, *, reason: str, now: datetime, total_change_minor: int = 0) -> None:
         """Publish what changed beside the status."""
