@@ -39,7 +39,7 @@ def test_it_can_be_listed_filtered_and_rebuilt(client: Client) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_asked_of_it_takes_two_statements_at_most() -> None:
-    load(products=60, seed=1)
+    load(products=300, seed=1)
     sample = of_catalogue(Random(1))
     for paths in (sample.lists(), sample.products(), sample.searches()):
         assert 1 <= statements(paths[:3]) <= 2

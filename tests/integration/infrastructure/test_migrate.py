@@ -14,7 +14,7 @@ from django.db import connections
 
 from infrastructure.database.contexts import aliases, schemas_on
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(300)]
 
 NAME = "kontor_migrated_twice"
 
@@ -51,7 +51,7 @@ def test_both_end_well_and_a_third_finds_nothing_to_do(empty_database: str) -> N
         )
         for _ in range(2)
     ]
-    outputs = [process.communicate(timeout=100)[0] for process in both]
+    outputs = [process.communicate(timeout=250)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
 
     third = subprocess.run(

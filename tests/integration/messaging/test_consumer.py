@@ -327,7 +327,8 @@ def somebody_waits_at_the_door() -> bool:
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s"
-            " AND NOT granted)",
+            " AND NOT granted AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database()))",
             [things.DOOR],
         )
         return bool(cursor.fetchone()[0])

@@ -63,12 +63,12 @@ def test_whatever_the_length_of_transactions_every_key_arrives_in_order(
     running(Relay(ALIAS))
     keys = sorted(new_id() for _ in range(12))
     written: dict[UUID, int] = defaultdict(int)
-    until = time.monotonic() + 5
+    ends_at = time.monotonic() + 5
 
     def write(seed: int) -> None:
         chance = random.Random(seed)
         with connect() as connection:
-            while time.monotonic() < until:
+            while time.monotonic() < ends_at:
                 taken = sorted(chance.sample(keys, chance.randint(1, 3)))
                 pause = chance.choice([0, 0, 0, 0.02, 0.4])
                 with connection.transaction():
@@ -80,7 +80,7 @@ def test_whatever_the_length_of_transactions_every_key_arrives_in_order(
 
     def crowd_in() -> None:
         with connect() as connection:
-            while time.monotonic() < until:
+            while time.monotonic() < ends_at:
                 insert(connection, new_id(), 1, rows=crowd)
                 time.sleep(crowd / 5000)
 
@@ -120,8 +120,8 @@ def insert(connection: psycopg.Connection[Any], key: UUID, sequence: int, rows: 
 
 def flow(connection: psycopg.Connection[Any], *, seconds: float) -> None:
     """A hundred events of other keys per second."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
         insert(connection, new_id(), 1)
         time.sleep(0.01)
 

@@ -82,6 +82,7 @@ class LifeOfOrders(Placing):
                 lines=by_id,
                 warehouse="main",
                 capture=captures,
+                may_be_unpaid=True,
                 by=STAFF,
                 key=orders.key(),
                 now=self.now,

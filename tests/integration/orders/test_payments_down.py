@@ -183,7 +183,7 @@ def test_an_order_that_finds_no_place_is_a_workers_at_once(
 def test_reads_go_on_while_orders_wait_for_a_slow_gateway(
     gateway: ScriptedGateway, settings: Any, now: datetime
 ) -> None:
-    """With one place at the gateway, one thread waits for it and the others serve everybody else."""
+    """One place at the gateway: one thread waits for it, the others serve everybody else."""
     goods.stocked({"A": 50}, now=now)
     settings.PAYMENT_GATEWAY_CONCURRENCY = 1
     connect_anew("scripted")

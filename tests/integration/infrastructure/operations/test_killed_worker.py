@@ -59,7 +59,8 @@ def somebody_waits_at_the_door() -> bool:
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            " AND objid = %s",
+            " AND objid = %s AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())",
             [DOOR],
         )
         return bool(cursor.fetchone()[0])
