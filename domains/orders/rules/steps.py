@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Protocol
+from uuid import UUID
 
 from domains.orders.rules.history import By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, ReturnStatus
@@ -150,6 +151,25 @@ class Money:
     def beyond(self, total: int) -> int:
         """What was taken and not given back for a lower total, and is more than this one."""
         return max(self.for_goods - total, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAlone:
+    """A refund of the payment that somebody asked for without a second person, done or under way.
+    id: that of its step, where an order asked for it. In minor units."""
+
+    id: UUID
+    actor_id: UUID | None
+    amount_minor: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Above what a second person has to agree, by currency and in minor units. given: by whichever
+    door, also what the order has not heard of yet."""
+
+    above: Mapping[str, int]
+    given: tuple[GivenAlone, ...] = ()
 
 
 def fulfilment_status(lines: Iterable[Line]) -> FulfilmentStatus:

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from domains.orders import errors
 from domains.orders.models import Order, OrderStep
-from domains.orders.rules.steps import NOT_APPROVED, Money, StepState
+from domains.orders.rules.steps import NOT_APPROVED, GivenAlone, Limits, Money, StepState
 from domains.orders.services import settling
 from domains.orders.services.cases import Case
 from domains.payments import public as payments
@@ -146,10 +146,17 @@ def money_in(order: Order, state: payments.PaymentState | None) -> Money:
     )
 
 
-def approval_limits() -> dict[str, int]:
-    """Above which amounts, by currency and in minor units, a refund takes a second person."""
-    limits: dict[str, int] = settings.REFUND_APPROVAL_ABOVE
-    return limits
+def approval_limits(order: Order, money: Money) -> Limits:
+    """What of an order's money takes a second person. Once some was taken, payments tell who gave
+    back of it, since the order hears of their own doors by an event."""
+    payment = payments.payment_view(order.payment_id) if money.captured else None
+    return Limits(
+        above=settings.REFUND_APPROVAL_ABOVE,
+        given=tuple(
+            GivenAlone(refund.id, refund.actor_id, refund.amount.amount_minor)
+            for refund in (() if payment is None else payment.given_back_alone)
+        ),
+    )
 
 
 def _carried_on(order: Order, step_id: UUID, *, now: datetime) -> Begun:

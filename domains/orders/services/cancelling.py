@@ -47,7 +47,7 @@ def cancel(
                 refund=refund,
                 reason=reason,
                 money=money,
-                limits=approval_limits(),
+                limits=approval_limits(order, money),
                 actor=by,
                 now=now,
             ),
@@ -63,7 +63,11 @@ def cancel(
             begun = begin(
                 order_id=order_id,
                 make=lambda order, money: order.begin_cancel_with_refund(
-                    reason=reason, money=money, limits=approval_limits(), actor=by, now=now
+                    reason=reason,
+                    money=money,
+                    limits=approval_limits(order, money),
+                    actor=by,
+                    now=now,
                 ),
                 key=key,
                 now=now,

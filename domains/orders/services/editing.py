@@ -104,7 +104,7 @@ def begun(
         _plan(order, edit, money, now=now),
         reason=reason,
         money=money,
-        limits=approval_limits(),
+        limits=approval_limits(order, money),
         actor=by,
         now=now,
     )

@@ -67,7 +67,7 @@ def refund(*, order_id: UUID, wish: RefundWish, by: By, now: datetime) -> Previe
     return _preview(
         order_id,
         lambda order, money: order.begin_refund(
-            wish, reason="", money=money, limits=approval_limits(), actor=by, now=now
+            wish, reason="", money=money, limits=approval_limits(order, money), actor=by, now=now
         ),
     )
 
@@ -94,7 +94,7 @@ def cancellation(
                 refund=refund,
                 reason="",
                 money=money,
-                limits=approval_limits(),
+                limits=approval_limits(order, money),
                 actor=by,
                 now=now,
             ),
@@ -106,7 +106,7 @@ def cancellation(
         return _preview(
             order_id,
             lambda order, money: order.begin_cancel_with_refund(
-                reason="", money=money, limits=approval_limits(), actor=by, now=now
+                reason="", money=money, limits=approval_limits(order, money), actor=by, now=now
             ),
         )
     order.request_cancel(reason="", now=now)

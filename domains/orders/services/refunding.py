@@ -39,7 +39,12 @@ def refund(
 
     def make(order: Order, money: Money) -> OrderStep:
         return order.begin_refund(
-            wish, reason=reason, money=money, limits=approval_limits(), actor=by, now=now
+            wish,
+            reason=reason,
+            money=money,
+            limits=approval_limits(order, money),
+            actor=by,
+            now=now,
         )
 
     return begin(order_id=order_id, make=make, key=key, version=version, now=now)

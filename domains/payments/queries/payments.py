@@ -86,6 +86,17 @@ class PaymentView:
         rest = self.authorised - self.captured - self.released
         return self.is_released or (self.released.amount_minor > 0 and not rest.amount_minor)
 
+    @property
+    def given_back_alone(self) -> tuple[OperationView, ...]:
+        """Refunds that one person asked for without a second one, done or under way."""
+        return tuple(
+            operation
+            for operation in self.operations
+            if operation.kind == OperationKind.REFUND
+            and operation.state != OperationState.FAILED
+            and operation.actor_id is not None
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentState:

@@ -11,7 +11,7 @@ from domains.orders.errors import RefundExceedsPayment, RefundRefused
 from domains.orders.models import Document, Order, PaymentChoice
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.rules.history import SYSTEM, By, Kind
-from domains.orders.services import refunding, returning, settling
+from domains.orders.services import previewing, refunding, returning, settling
 from domains.orders.services.invoicing import issue_due
 from domains.payments import services as payments
 from domains.payments.errors import SecondPersonRequired
@@ -20,6 +20,7 @@ from infrastructure import clock
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 from tests.integration.orders.test_fulfilling import fulfil
+from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,
     assert_books_agree,
@@ -118,6 +119,33 @@ def test_who_gave_back_by_the_doors_of_payments_gives_back_less_alone_by_the_ord
     waits = reread(order).open_step
     assert waits is not None
     assert (waits.state, waits.gives_minor) == ("AWAITING_APPROVAL", 1)
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_what_payments_gave_back_counts_before_the_order_has_heard_of_it(
+    now: datetime, settings: Any, gateway: ScriptedGateway, is_silent: bool
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1_000}
+    order = sent(now, A=3)
+    gateway.is_silent = is_silent
+    amount = Money(600, "GBP")
+    _, operation = payments.refund(
+        payment_id=order.payment_id, amount=amount, reason="", actor_id=STAFF.id, now=now
+    )
+    assert operation.state == ("UNKNOWN" if is_silent else "SUCCEEDED")
+
+    def needs_approval(minor: int, by: By) -> bool:
+        wish = RefundWish(amount_minor=minor)
+        found = previewing.refund(order_id=order.id, wish=wish, by=by, now=now)
+        return found.needs_approval
+
+    assert not needs_approval(400, STAFF)
+    assert not needs_approval(401, By(kind=Kind.STAFF, id=new_id()))
+    assert needs_approval(401, STAFF)
+    refund(order, now, amount_minor=401)
+    waits = reread(order).open_step
+    assert waits is not None
+    assert (waits.state, waits.gives_minor) == ("AWAITING_APPROVAL", 401)
 
 
 def test_who_refunds_what_they_bought_themselves_is_one_person_at_every_door(

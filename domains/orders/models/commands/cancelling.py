@@ -32,7 +32,7 @@ class Cancelling(Stepping):
         *,
         reason: str,
         money: Money,
-        limits: Mapping[str, int],
+        limits: rules.Limits,
         actor: By,
         now: datetime,
     ) -> OrderStep:
@@ -66,7 +66,7 @@ class Cancelling(Stepping):
         refund: bool,
         reason: str,
         money: Money,
-        limits: Mapping[str, int],
+        limits: rules.Limits,
         actor: By,
         now: datetime,
     ) -> OrderStep:

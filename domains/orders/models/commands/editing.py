@@ -15,7 +15,7 @@ from domains.orders.models.steps import OrderStep
 from domains.orders.rules.accounts import SHIPPING, Less
 from domains.orders.rules.history import By
 from domains.orders.rules.placement import Status
-from domains.orders.rules.steps import Money, StepKind, StepState
+from domains.orders.rules.steps import Limits, Money, StepKind, StepState
 
 # What an edit decides of a line, and of the order besides its lines.
 LINE_FIELDS = (
@@ -83,7 +83,7 @@ class Editing(Stepping):
         *,
         reason: str,
         money: Money,
-        limits: Mapping[str, int],
+        limits: Limits,
         actor: By,
         now: datetime,
     ) -> OrderStep:

@@ -67,7 +67,7 @@ class Refunding(Returning):
         *,
         reason: str,
         money: Money,
-        limits: Mapping[str, int],
+        limits: rules.Limits,
         actor: By,
         now: datetime,
     ) -> OrderStep:

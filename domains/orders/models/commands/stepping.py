@@ -228,7 +228,7 @@ class Stepping(AggregateRoot):
         takes: int = 0,
         gives: int = 0,
         reason: str = "",
-        limits: Mapping[str, int] | None = None,
+        limits: rules.Limits | None = None,
     ) -> OrderStep:
         """limits: above which amounts a second person has to agree, counted with all that the
         actor gave back before without one; None where nobody has to."""
@@ -246,14 +246,22 @@ class Stepping(AggregateRoot):
         )
         self.steps = [*self.steps, step]
         self.step_id = step.id
-        if limits is not None and needs_second_person(
-            gives + self._given_back_alone(actor.id) if gives else 0, self.currency, limits
-        ):
+        if limits is not None and self._needs_second_person(gives, actor.id, limits):
             step.state = StepState.AWAITING_APPROVAL
             self.note("approval_asked", actor=actor, at=now, **_told(step))
         else:
             self._is_unsettled(now)
         return step
+
+    def _needs_second_person(self, gives: int, actor_id: UUID | None, limits: rules.Limits) -> bool:
+        known = {step.id for step in self.steps}
+        elsewhere = sum(
+            given.amount_minor
+            for given in limits.given
+            if given.actor_id == actor_id is not None and given.id not in known
+        )
+        alone = gives + self._given_back_alone(actor_id) + elsewhere
+        return gives > 0 and needs_second_person(alone, self.currency, limits.above)
 
     def _given_back_alone(self, actor_id: UUID | None) -> int:
         """By one person, who may be the order's customer at one door and staff at another."""
