@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
     load_pem_public_key,
 )
@@ -71,16 +70,6 @@ def new_private_key() -> str:
     return (
         Ed25519PrivateKey.generate()
         .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        .decode()
-    )
-
-
-def public_pem(private_key: str) -> str:
-    """The public half of a private key, as PEM."""
-    return (
-        _private(private_key)
-        .public_key()
-        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         .decode()
     )
 

@@ -7,9 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import ValidationError
-
-from infrastructure.money import InvalidMoney, Money
 
 _ADDRESS = {
     "name": ("Name", 200, True),
@@ -21,32 +18,6 @@ _ADDRESS = {
     "country": ("Country", 2, True),
     "phone": ("Phone", 40, False),
 }
-
-
-class AmountField(forms.CharField):
-    """An amount of one currency, such as 12.30, as Money; None where it is empty."""
-
-    def __init__(self, *, currency: str, **options: Any) -> None:
-        self.currency = currency
-        options.setdefault(
-            "widget", forms.TextInput(attrs={"inputmode": "decimal", "class": "price"})
-        )
-        super().__init__(max_length=20, **options)
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            amount = Money.parse(text, self.currency)
-        except InvalidMoney as error:
-            raise ValidationError(str(error), code=error.code) from error
-        if amount.amount_minor <= 0:
-            raise ValidationError("More than nothing.", code="invalid_amount")
-        return amount
-
-    def prepare_value(self, value: Any) -> Any:
-        return value.amount_text if isinstance(value, Money) else value
 
 
 def units_field(most: int, **options: Any) -> forms.IntegerField:

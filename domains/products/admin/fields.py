@@ -27,7 +27,6 @@ from domains.products.rules.attributes import AttributeRule, Kind
 from domains.products.rules.stock import MAX_QUANTITY
 from domains.products.rules.texts import TEXT_FIELDS
 from domains.products.rules.types import AttributeTerms
-from infrastructure.money import InvalidMoney, Money
 
 MANY_CHOICES = 12
 LEVELS_TOLD = 3
@@ -39,29 +38,6 @@ _LABELS = {
     "seo_title": "Title for search engines",
     "seo_description": "Description for search engines",
 }
-
-
-class AmountField(forms.CharField):
-    """An amount of one currency, such as 12.30; becomes Money, None where it is empty."""
-
-    def __init__(self, *, currency: str, **options: Any) -> None:
-        self.currency = currency
-        options.setdefault(
-            "widget", forms.TextInput(attrs={"inputmode": "decimal", "class": "price"})
-        )
-        super().__init__(max_length=20, **options)
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            return Money.parse(text, self.currency)
-        except InvalidMoney as error:
-            raise ValidationError(str(error), code=error.code) from error
-
-    def prepare_value(self, value: Any) -> Any:
-        return value.amount_text if isinstance(value, Money) else value
 
 
 class LongTextField(forms.CharField):

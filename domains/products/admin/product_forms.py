@@ -9,7 +9,6 @@ from django import forms
 from django.conf import settings
 
 from domains.products.admin.fields import (
-    AmountField,
     LongTextField,
     OptionsField,
     attribute_field,
@@ -31,6 +30,7 @@ from domains.products.queries.staff import StaffVariant
 from domains.products.rules.attributes import AttributeRule, Level
 from domains.products.services.prices import PriceEdit
 from domains.products.services.products import NewProduct, NewVariant
+from infrastructure.form_fields import AmountField
 from infrastructure.screens import ServiceForm
 
 UNITS = [("piece", "piece"), ("g", "gram"), ("cm", "centimetre")]

@@ -4,7 +4,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from infrastructure.auth.keys import InvalidKey, KeyRing, fault_in, new_private_key, public_pem
+from infrastructure.auth.keys import InvalidKey, KeyRing, fault_in, new_private_key
+from tests.support.keys import public_pem
 
 # The key and thumbprint of RFC 8037, appendix A.
 RFC_8037_PRIVATE = """-----BEGIN PRIVATE KEY-----

@@ -6,7 +6,7 @@ import jwt
 import pytest
 
 from infrastructure.auth.errors import InvalidToken
-from infrastructure.auth.keys import KeyRing, new_private_key, public_pem
+from infrastructure.auth.keys import KeyRing, new_private_key
 from infrastructure.auth.tokens import (
     AccessTokens,
     Claims,
@@ -15,6 +15,7 @@ from infrastructure.auth.tokens import (
     access_tokens,
 )
 from infrastructure.ids import new_id
+from tests.support.keys import public_pem
 
 LIFETIME = timedelta(minutes=10)
 USER, SESSION = new_id(), new_id()

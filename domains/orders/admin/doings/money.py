@@ -5,12 +5,13 @@ from __future__ import annotations
 from django import forms
 
 from domains.orders.admin.doings.base import Comes, Doing, approval, at, ended, required, units_of
-from domains.orders.admin.fields import AmountField, choice_of_reasons, units_said
+from domains.orders.admin.fields import choice_of_reasons, units_said
 from domains.orders.admin.showing import words
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.services import fulfilling, previewing, refunding
 from domains.users import public as users
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import AmountField
 from infrastructure.money import Money
 
 
@@ -22,6 +23,7 @@ class Capture(Doing):
         return {
             "amount": AmountField(
                 currency=self.order.currency,
+                positive=True,
                 initial=left,
                 help_text=f"{left} are left to be taken.",
             )
@@ -75,6 +77,7 @@ class Refund(Doing):
             ),
             "amount": AmountField(
                 currency=self.order.currency,
+                positive=True,
                 required=False,
                 label="Or an amount",
                 help_text=f"Whatever for, up to {kept}; then choose nothing above.",

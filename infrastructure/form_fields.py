@@ -1,0 +1,40 @@
+"""Fields of forms for value types of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from infrastructure.money import InvalidMoney, Money
+
+
+class AmountField(forms.CharField):
+    """An amount of one currency, such as 12.30, as Money; None where it is empty.
+
+    positive: nothing, and less than that, is refused.
+    """
+
+    def __init__(self, *, currency: str, positive: bool = False, **options: Any) -> None:
+        self.currency = currency
+        self.positive = positive
+        options.setdefault(
+            "widget", forms.TextInput(attrs={"inputmode": "decimal", "class": "price"})
+        )
+        super().__init__(max_length=20, **options)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            amount = Money.parse(text, self.currency)
+        except InvalidMoney as error:
+            raise ValidationError(str(error), code=error.code) from error
+        if self.positive and amount.amount_minor <= 0:
+            raise ValidationError("More than nothing.", code="invalid_amount")
+        return amount
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.amount_text if isinstance(value, Money) else value
