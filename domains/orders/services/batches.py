@@ -9,7 +9,7 @@ from uuid import UUID
 from domains.orders.models import Order
 from domains.orders.rules import placement as rules
 from domains.orders.rules.placement import Guarantee, Step
-from domains.orders.services.cases import Case, cases_of
+from domains.orders.services.cases import Case, cases_of, latest_try
 from domains.orders.services.settling import THREADS, carry_on, close_cart, lines_to_hold
 from domains.payments import public as payments
 from domains.products import public as products
@@ -70,6 +70,7 @@ def _authorise(cases: Collection[Case], causes: Causes, now: datetime) -> set[UU
             token=case.order.payment_token,
             customer_id=case.order.customer_id,
             return_url=case.order.payment_return_url or None,
+            not_after=latest_try(case.order),
             cause=causes[case.order.id],
         )
         for case in cases

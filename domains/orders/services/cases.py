@@ -169,6 +169,17 @@ def _case(
     return case
 
 
+def latest_try(order: Order) -> datetime | None:
+    """Until when another try may wait for its customer: no longer than the first one, and money
+    that is sent no longer than if it had been sent at once. None: it is the first."""
+    if order.pay_until is None:
+        return None
+    if payments.guarantee_of(order.payment_method) == payments.Guarantee.PREPAID:
+        sent_by = order.placed_at + timedelta(days=settings.PAYMENT_DUE_DAYS)
+        return max(order.pay_until, sent_by)
+    return order.pay_until
+
+
 def is_paid(order: Order, payment: payments.PaymentState | None) -> bool:
     """Whether all that is to be paid for an order is ours, or owed on account as was agreed."""
     if order.total_minor == 0:

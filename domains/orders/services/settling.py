@@ -14,7 +14,7 @@ from domains.orders.models import Order
 from domains.orders.rules import placement as rules
 from domains.orders.rules.placement import Guarantee, Hold, Step, Uses
 from domains.orders.services import steps
-from domains.orders.services.cases import Case, case_of
+from domains.orders.services.cases import Case, case_of, latest_try
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.pricing import public as pricing
@@ -116,7 +116,7 @@ def _authorise(case: Case, now: datetime) -> None:
             token=order.payment_token,
             customer_id=order.customer_id,
             return_url=order.payment_return_url or None,
-            not_after=_latest(order),
+            not_after=latest_try(order),
             now=now,
         )
     except DomainError as refusal:
@@ -126,17 +126,6 @@ def _authorise(case: Case, now: datetime) -> None:
     else:
         case.is_unpayable, case.is_busy = not outcome.has_begun, outcome.is_busy
         case.note_payment(outcome if outcome.has_begun else None)
-
-
-def _latest(order: Order) -> datetime | None:
-    """Until when another try may wait for its customer: no longer than the first one, and money
-    that is sent no longer than if it had been sent at once. None: it is the first."""
-    if order.pay_until is None:
-        return None
-    if payments.guarantee_of(order.payment_method) == payments.Guarantee.PREPAID:
-        sent_by = order.placed_at + timedelta(days=settings.PAYMENT_DUE_DAYS)
-        return max(order.pay_until, sent_by)
-    return order.pay_until
 
 
 def _await_payment(case: Case, now: datetime) -> None:

@@ -30,6 +30,7 @@ class AuthoriseRequest:
     token: str
     customer_id: UUID | None
     return_url: str | None
+    not_after: datetime | None
     cause: Correlation
 
 
@@ -74,6 +75,7 @@ def _begun(request: AuthoriseRequest, now: datetime) -> Payment | None:
             token=request.token,
             customer_id=request.customer_id,
             return_url=request.return_url,
+            not_after=request.not_after,
             now=now,
         )
     except PaymentError:

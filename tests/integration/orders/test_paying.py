@@ -15,7 +15,7 @@ from django.test import Client
 from domains.orders.errors import OrderInProgress, PaymentNotRetryable
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.rules.history import SYSTEM
-from domains.orders.services import paying, placement, settling
+from domains.orders.services import batches, paying, placement, settling
 from domains.payments import public as payments
 from domains.payments import services as payment_services
 from domains.payments.gateways.port import Authorise
@@ -23,7 +23,9 @@ from domains.payments.public import PaymentStatus
 from domains.payments.rules.gateways import Reply
 from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
+from infrastructure.ids import new_id
 from infrastructure.money import Money
+from infrastructure.observability.correlation import Correlation
 from tests.integration.payments.conftest import ScriptedGateway, gateway  # noqa: F401
 from tests.support.factories import orders
 from tests.support.factories import products as goods
@@ -385,6 +387,25 @@ def test_money_that_is_sent_instead_of_a_card_has_the_time_of_an_order_placed_so
     again = pay_again(order.id, payment=transfer, now=now + timedelta(minutes=20))
 
     assert again.order.pay_until == now + timedelta(days=settings.PAYMENT_DUE_DAYS)
+
+
+def test_a_try_that_a_batch_takes_up_has_no_more_time_than_at_its_own_request(
+    settings: Any, now: datetime
+) -> None:
+    settings.PAYMENT_METHODS = ["bank_transfer", "card"]
+    order = orders.placed({"A": 1}, payment=KEPT, now=now)
+    later = now + timedelta(minutes=20)
+    transfer = PaymentChoice(method="bank_transfer", token="")
+    order = Order.objects.whole(order.id)
+    order.pay_again(transfer, payment_id=new_id(), drop_earlier=False, now=later)
+    order.save()  # and its process is gone
+
+    batches.settle_many(causes={order.id: Correlation(correlation_id="late")}, now=later)
+
+    due = now + timedelta(days=settings.PAYMENT_DUE_DAYS)
+    assert Order.objects.get().pay_until == due
+    [state] = payments.payment_states([Order.objects.get().payment_id]).values()
+    assert state.due_at == due
 
 
 def test_a_try_that_others_are_settling_is_answered_as_it_stands(
