@@ -71,7 +71,6 @@ ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
             {"orders.read", "payments.read", "payments.capture", "payments.void"}
             | {
                 "orders.approve_refunds",
-                "orders.send_unpaid",
                 "orders.note",
                 "payments.refund",
                 "payments.record",

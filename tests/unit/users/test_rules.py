@@ -38,6 +38,12 @@ def test_a_superuser_and_an_admin_hold_every_scope():
     assert rules.scopes_of(roles=["admin"], is_staff=True, is_superuser=False) == everything
 
 
+def test_who_may_send_unpaid_goods_may_send_goods():
+    roles = {role for role, scopes in rules.ROLES.items() if "orders.send_unpaid" in scopes}
+    assert roles == {"admin"}
+    assert "orders.fulfil" in rules.ROLES["admin"]
+
+
 def test_roles_name_known_scopes_only():
     assert frozenset().union(*rules.ROLES.values()) <= frozenset(rules.SCOPES)
 
