@@ -116,14 +116,14 @@ def refund(status: str = "succeeded", **changes: Any) -> dict[str, Any]:
     return told | changes
 
 
-def event(kind: str, told: dict[str, Any], *, key: object = None, **data: Any) -> dict[str, Any]:
+def event(kind: str, told: dict[str, Any], *, key: object = None) -> dict[str, Any]:
     return {
         "id": "evt_1",
         "object": "event",
         "type": kind,
         "created": 1_772_443_800,
         "request": {"id": "req_1", "idempotency_key": key and str(key)},
-        "data": {"object": told, **data},
+        "data": {"object": told},
     }
 
 

@@ -54,9 +54,10 @@ class DifferenceAdmin(ReadOnlyAdmin):
 
     @admin.display(description="there")
     def theirs(self, difference: ReconciliationDifference) -> str:
-        return _told(
+        told = _told(
             difference.their_state, difference.their_amount_minor, difference.their_currency
         )
+        return f"{told} in all" if difference.their_amount_is_total else told
 
     @admin.action(description="Compare selected differences again", permissions=["reconcile"])
     def compare_again(

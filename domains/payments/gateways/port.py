@@ -98,6 +98,8 @@ class Listed:
     reference: the gateway's own name for the operation; authorisation: its name for the
     authorisation that the operation belongs to (for an AUTHORISE its own).
     state: SUCCEEDED, FAILED, or SENT while the gateway has no outcome either.
+    is_total: a CAPTURE of a gateway that tells no parts; amount_minor is all that was captured of
+    the authorisation by then. One that adds nothing lets go of the rest.
     """
 
     key: UUID | None
@@ -108,6 +110,7 @@ class Listed:
     currency: str
     state: OperationState
     at: datetime
+    is_total: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -71,6 +71,9 @@ class ReconciliationDifference(models.Model):
     our_currency = models.CharField(max_length=3, default="")
     their_state = models.CharField(max_length=40, default="")
     their_amount_minor = models.BigIntegerField(null=True)
+    their_amount_is_total = models.BooleanField(
+        default=False, help_text="Their amount is all that was captured by then."
+    )
     their_currency = models.CharField(max_length=3, default="")
     at = models.DateTimeField(help_text="When it was done, as whoever has it says.")
     first_seen_at = models.DateTimeField()
@@ -120,6 +123,7 @@ _FACTS = (
     "our_currency",
     "their_state",
     "their_amount_minor",
+    "their_amount_is_total",
     "their_currency",
     "at",
 )

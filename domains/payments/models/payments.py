@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from domains.payments.rules.gateways import Reply
 from domains.payments.rules.methods import TAKING_RECEIPTS
 from domains.payments.rules.operations import OperationKind, OperationState
 from domains.payments.rules.retries import may_send_again
-from domains.payments.rules.statuses import CANNOT_BE_CONFIRMED
+from domains.payments.rules.statuses import CANNOT_BE_CONFIRMED, captured_by
 from infrastructure.aggregates import AggregateQuerySet
 
 
@@ -146,6 +146,37 @@ class Payment(GivingBack):
         self._took_effect(operation, Reply(gateway_reference=reference), now)
         self._update_status(now)
         return True
+
+    def record_captured_elsewhere(
+        self, total_minor: int, *, reference: str, at: datetime, now: datetime
+    ) -> bool:
+        """A capture that the gateway carried out without being asked by us, of which it tells what
+        had been captured in all by then. What that adds to the captures we know of was taken; where
+        it adds nothing, the rest was let go.
+
+        Returns False if it is known. Raises OperationDoesNotFit as `record_elsewhere`, and while a
+        capture of ours has no outcome, which the total may hold or not.
+        """
+        captures = [o for o in self.operations if o.kind == OperationKind.CAPTURE]
+        # The gateway tells times in whole seconds.
+        before = [o for o in captures if o.asked_elsewhere or o.sent_at < at + timedelta(seconds=1)]
+        if any(o.is_unfinished for o in before):
+            raise OperationDoesNotFit(f"A capture of payment {self} is unfinished.")
+        # Of others' captures all that are known count: one that is told late is in a later total.
+        added = total_minor - captured_by(before)
+        if added < 0 or any(
+            o.gateway_reference == reference for o in self.operations if o.asked_elsewhere
+        ):
+            return False
+        if not added and not self.rest_minor:
+            return False
+        return self.record_elsewhere(
+            OperationKind.CAPTURE if added else OperationKind.VOID,
+            amount_minor=added,
+            reference=reference,
+            at=at,
+            now=now,
+        )
 
     def record_dispute(self, now: datetime) -> bool:
         """The customer's bank asks for the money back: staff has to answer at the gateway, however

@@ -40,10 +40,10 @@ def known_operations(gateway: str, keys: Collection[UUID]) -> dict[UUID, KnownOp
 
 
 def operation_named(
-    payment_id: UUID, *, kind: OperationKind, reference: str
+    payment_id: UUID, *, kinds: Collection[OperationKind], reference: str
 ) -> KnownOperation | None:
     """The operation of a payment that the gateway has given this name."""
-    rows = Operation.objects.filter(payment=payment_id, kind=kind, gateway_reference=reference)
+    rows = Operation.objects.filter(payment=payment_id, kind__in=kinds, gateway_reference=reference)
     return next(_known(rows), None)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from domains.payments.errors import OperationDoesNotFit
 from domains.payments.gateways.port import Listed
-from domains.payments.models import ReconciliationDifference
+from domains.payments.models import Payment, ReconciliationDifference
 from domains.payments.queries import operations as queries
 from domains.payments.queries.operations import KnownOperation
 from domains.payments.rules.differences import DifferenceKind, Told, difference_between
@@ -44,6 +45,7 @@ def match_all(gateway: str, listed: Sequence[Listed], *, now: datetime) -> list[
 
 
 def _match_known(gateway: str, theirs: Listed, ours: KnownOperation, now: datetime) -> Match:
+    theirs = part_of(theirs, ours)
     difference = difference_between(ours.told, told_of(theirs))
     if difference is not None:
         report(gateway, difference, theirs, now=now, ours=ours)
@@ -71,7 +73,8 @@ def _match_elsewhere(
         report(gateway, DifferenceKind.MISSING_HERE, theirs, now=now)
         return Match.DIFFERENT
     payment = load(payment_id)
-    ours = queries.operation_named(payment_id, kind=theirs.kind, reference=theirs.reference)
+    kinds = {theirs.kind, OperationKind.VOID} if theirs.is_total else {theirs.kind}
+    ours = queries.operation_named(payment_id, kinds=kinds, reference=theirs.reference)
     if ours is not None:
         return _match_known(gateway, theirs, ours, now)
     if theirs.currency not in ("", payment.currency):
@@ -79,21 +82,36 @@ def _match_elsewhere(
         return Match.DIFFERENT
     if theirs.kind == OperationKind.VOID and payment.is_let_go:
         return Match.SAME  # whoever asked for it, neither side holds anything
+    before = payment.version
     try:
-        change(
-            payment,
-            lambda current: current.record_elsewhere(
-                theirs.kind,
-                amount_minor=theirs.amount_minor,
-                reference=theirs.reference,
-                at=theirs.at,
-                now=now,
-            ),
-        )
+        after = change(payment, lambda current: _record_elsewhere(current, theirs, now))
     except OperationDoesNotFit:
         report(gateway, DifferenceKind.MISSING_HERE, theirs, now=now, payment_id=payment_id)
         return Match.DIFFERENT
-    return Match.REPAIRED
+    return Match.SAME if after.version == before else Match.REPAIRED
+
+
+def _record_elsewhere(payment: Payment, theirs: Listed, now: datetime) -> bool:
+    if theirs.is_total:
+        return payment.record_captured_elsewhere(
+            theirs.amount_minor, reference=theirs.reference, at=theirs.at, now=now
+        )
+    return payment.record_elsewhere(
+        theirs.kind,
+        amount_minor=theirs.amount_minor,
+        reference=theirs.reference,
+        at=theirs.at,
+        now=now,
+    )
+
+
+def part_of(theirs: Listed, ours: KnownOperation) -> Listed:
+    """What a total says of the one operation that is known by its key, or by its name: that it was
+    done, as it was asked for."""
+    if not theirs.is_total:
+        return theirs
+    part = min(theirs.amount_minor, ours.told.amount_minor)
+    return replace(theirs, kind=OperationKind(ours.told.kind), amount_minor=part, is_total=False)
 
 
 def told_of(theirs: Listed) -> Told:
@@ -125,6 +143,7 @@ def report(
         authorisation=theirs.authorisation,
         their_state=theirs.state,
         their_amount_minor=theirs.amount_minor,
+        their_amount_is_total=theirs.is_total,
         their_currency=theirs.currency,
         at=theirs.at,
         last_seen_at=now,

@@ -14,7 +14,7 @@ from domains.payments.queries.operations import KnownOperation
 from domains.payments.rules.differences import DifferenceKind, difference_between
 from domains.payments.rules.gateways import Reply
 from domains.payments.rules.operations import OperationKind, OperationState
-from domains.payments.services.matching import Match, match_all, told_of
+from domains.payments.services.matching import Match, match_all, part_of, told_of
 from domains.payments.services.outcomes import carry_on, change, load, record, with_kept
 
 _SECONDS_TO_COME_AGAIN = 5
@@ -52,7 +52,7 @@ def receive_notification(*, gateway: str, body: bytes, signature: str, now: date
 
 
 def _is_about_other_money(ours: KnownOperation, theirs: Listed) -> bool:
-    difference = difference_between(ours.told, told_of(theirs))
+    difference = difference_between(ours.told, told_of(part_of(theirs, ours)))
     return difference in (DifferenceKind.AMOUNT, DifferenceKind.CURRENCY)
 
 

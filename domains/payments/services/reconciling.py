@@ -251,6 +251,7 @@ def _look_again(row: ReconciliationDifference, now: datetime) -> bool:
         currency=row.their_currency,
         state=OperationState(row.their_state),
         at=row.at,
+        is_total=row.their_amount_is_total,
     )
     payments = queries.payments_of_authorisations(row.gateway, {row.authorisation})
     if not payments or match_all(row.gateway, [listed], now=now) == [Match.DIFFERENT]:

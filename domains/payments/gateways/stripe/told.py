@@ -114,18 +114,16 @@ def listed(event: Told) -> Listed | None:
             amount=told["amount"],
         )
     if kind == CAPTURE_EVENT and told["payment_intent"]:
-        before = (event["data"].get("previous_attributes") or {}).get("amount_captured") or 0
-        key = _key_of_request(event)
-        amount = told["amount_captured"] - before
         return _listed(
             event,
-            # A last capture of nothing lets go of what was not captured.
-            OperationKind.CAPTURE if amount else OperationKind.VOID,
-            key=key,
+            OperationKind.CAPTURE,
+            key=_key_of_request(event),
             # A charge may be captured in parts, and the parts have no names of their own.
-            reference=told["id"] if key else event["id"],
+            reference=event["id"],
             authorisation=told["payment_intent"],
-            amount=amount,
+            # Nor amounts: what had been captured before is told with *.updated events only.
+            amount=told["amount_captured"],
+            is_total=True,
         )
     if kind in REFUND_EVENTS and told["payment_intent"]:
         return _listed(
@@ -181,6 +179,7 @@ def _listed(
     authorisation: str,
     amount: int,
     state: OperationState = OperationState.SUCCEEDED,
+    is_total: bool = False,
 ) -> Listed:
     currency = str(event["data"]["object"]["currency"]).upper()
     return Listed(
@@ -192,6 +191,7 @@ def _listed(
         currency=currency,
         state=state,
         at=datetime.fromtimestamp(event["created"], UTC),
+        is_total=is_total,
     )
 
 
@@ -201,7 +201,7 @@ def _reply_of(event: Told, operation: Listed) -> Reply:
         return reply_of_intent(told)
     if operation.kind == OperationKind.REFUND:
         return reply_of_refund(told)
-    return Reply(gateway_reference=operation.reference)
+    return Reply(gateway_reference=told["id"])
 
 
 def _notification_of_dispute(told: Told) -> Notification | None:
