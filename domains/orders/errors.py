@@ -159,7 +159,9 @@ class OrderNotFulfillable(OrderError):
 
 
 class NotPaidFor(OrderError):
-    status, code, title = 403, "not_paid_for", "The goods are not paid for"
+    """To send them nevertheless takes a right of its own."""
+
+    code, status, title = "not_paid_for", 403, "The goods are not paid for"
 
 
 class NotInWarehouse(OrderError):

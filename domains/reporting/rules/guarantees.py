@@ -113,7 +113,8 @@ def _kept_is_not_charged(order: Order, payment: Payment) -> list[str]:
 
 
 def _sent_unpaid(order: Order, payment: Payment) -> list[str]:
-    """Goods leave after their money was taken, unless somebody who may said otherwise."""
+    """Goods leave after their money was taken, or are owed on account. What somebody who may sent
+    unpaid is told of as well, until its money is there."""
     if order.is_completed or order.guarantee == Guarantee.ON_ACCOUNT:
         return []
     for_less = order.for_less_minor if payment.refunded_minor else 0
