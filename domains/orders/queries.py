@@ -48,16 +48,18 @@ class OrderAudit:
     sent_minor: int = 0
 
 
-# As Order.given_back_for_less.
-_FOR_LESS = """(
-    SELECT coalesce(sum(CASE kind WHEN 'REFUND' THEN (params->>'for_less_minor')::bigint
-        ELSE (params->'set_off'->>'minor')::bigint
-            + CASE WHEN state = 'DONE' AND refusal = '' THEN gives_minor ELSE 0 END
-        END), 0)::bigint
+# As Order.given_back_for_less, in SQL: what one step adds to it, and which steps add to it.
+FOR_LESS_OF_A_STEP = """CASE kind WHEN 'REFUND' THEN (params->>'for_less_minor')::bigint
+    ELSE (params->'set_off'->>'minor')::bigint
+        + CASE WHEN state = 'DONE' AND refusal = '' THEN gives_minor ELSE 0 END
+    END"""
+STEPS_FOR_LESS = """((kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE')
+    OR (kind = 'EDIT' AND state = 'APPLIED'))"""
+
+_FOR_LESS = f"""(
+    SELECT coalesce(sum({FOR_LESS_OF_A_STEP}), 0)::bigint
     FROM orders_orderstep
-    WHERE order_id = orders_order.id
-        AND ((kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE')
-            OR (kind = 'EDIT' AND state = 'APPLIED'))
+    WHERE order_id = orders_order.id AND {STEPS_FOR_LESS}
 )"""
 
 

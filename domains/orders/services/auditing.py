@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from domains.orders.queries import FOR_LESS_OF_A_STEP, STEPS_FOR_LESS
 from domains.orders.rules.invoices import Issued, is_invoiceable
 from infrastructure.database.contexts import connection_of
 
@@ -80,20 +81,14 @@ ORDER BY d.number
 """
 
 # What is given back because the total fell lowers no price: see Order.given_back_for_less.
-_ORDERS = """
+_ORDERS = f"""
 WITH documented AS (
     SELECT order_id,
         sum(CASE kind WHEN 'INVOICE' THEN gross_minor ELSE -gross_minor END)::bigint AS minor
     FROM orders_document GROUP BY order_id
 ), for_less AS (
-    SELECT order_id,
-        sum(CASE kind WHEN 'REFUND' THEN (params->>'for_less_minor')::bigint
-            ELSE (params->'set_off'->>'minor')::bigint
-                + CASE WHEN state = 'DONE' AND refusal = '' THEN gives_minor ELSE 0 END
-            END)::bigint AS minor
-    FROM orders_orderstep
-    WHERE (kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE')
-        OR (kind = 'EDIT' AND state = 'APPLIED')
+    SELECT order_id, sum({FOR_LESS_OF_A_STEP})::bigint AS minor
+    FROM orders_orderstep WHERE {STEPS_FOR_LESS}
     GROUP BY order_id
 )
 SELECT o.id, o.number, o.currency, o.status, o.fulfilment_status, o.payment_status,
