@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from domains.orders.queries import (
     OrderAudit,
+    Unsettled,
     event_counts,
     orders_audit,
     replaced_payments,
     stray_steps,
-    unsettled_count,
+    unsettled,
 )
 from domains.orders.rules.placement import PLACEMENT_DEADLINE
 from domains.orders.services.auditing import (
@@ -26,6 +27,7 @@ __all__ = [
     "DocumentSum",
     "DocumentedOrder",
     "OrderAudit",
+    "Unsettled",
     "document_numbers",
     "document_sums",
     "documented_orders",
@@ -33,5 +35,5 @@ __all__ = [
     "orders_audit",
     "replaced_payments",
     "stray_steps",
-    "unsettled_count",
+    "unsettled",
 ]

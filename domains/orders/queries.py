@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.query import QuerySet
 
@@ -336,9 +336,26 @@ def stray_steps() -> list[tuple[UUID, UUID]]:
     return list(strays.values_list("id", "order_id"))
 
 
-def unsettled_count() -> int:
-    """How many orders have something left to do."""
-    return Order.objects.filter(unsettled_since__isnull=False).count()
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unsettled:
+    """Orders with something left to do. numbers: of the longest unsettled of those that move.
+
+    waiting: how many beside them do nothing until their customer confirms or sends the money.
+    """
+
+    moving: int
+    numbers: list[str]
+    waiting: int
+
+
+def unsettled(*, now: datetime, named: int) -> Unsettled:
+    """named: of how many orders the number is told."""
+    # Whoever asks for the end of an order that waits sets it moving again.
+    waits = Q(status=Status.PENDING, pay_until__gt=now, cancel_requested_at__isnull=True)
+    orders = Order.objects.filter(unsettled_since__isnull=False)
+    numbers = orders.exclude(waits).order_by("unsettled_since", "id")
+    counted = orders.aggregate(moving=Count("id", filter=~waits), waiting=Count("id", filter=waits))
+    return Unsettled(numbers=list(numbers.values_list("number", flat=True)[:named]), **counted)
 
 
 def event_counts() -> Iterator[tuple[UUID, str, int]]:

@@ -26,16 +26,20 @@ TIME_ALLOWED = orders.PLACEMENT_DEADLINE + timedelta(seconds=20)
 PAUSE = timedelta(seconds=2)
 # While waiting for the shop to come to rest.
 POLL_SECONDS = 0.5
+# Of so many orders that do not come to rest the number is told.
+NAMED = 5
 
 Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Unrest:
-    """What still moves. `lag`: handler -> events that it has not handled."""
+    """What still moves. `numbers`: of the longest unsettled orders; those that wait for their
+    customer are none of them. `lag`: handler -> events that it has not handled."""
 
     outbox: int
     unsettled: int
+    numbers: list[str]
     lag: Mapping[str, int]
 
     def __bool__(self) -> bool:
@@ -45,8 +49,10 @@ class Unrest:
         behind = ", ".join(
             f"{handler} {count} events behind" for handler, count in self.lag.items()
         )
+        more = ["…"] if self.unsettled > len(self.numbers) else []
+        named = f" ({', '.join([*self.numbers, *more])})" if self.numbers else ""
         return (
-            f"{self.outbox} events in the outbox, {self.unsettled} orders unsettled,"
+            f"{self.outbox} events in the outbox, {self.unsettled} orders unsettled{named},"
             f" {behind or 'handlers done'}"
         )
 
@@ -54,10 +60,11 @@ class Unrest:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Audit:
     """The checks, and what still moved when the time to wait was over (None: nothing did, or
-    nobody asked to wait)."""
+    nobody asked to wait). waiting: how many orders do nothing until their customer pays."""
 
     checks: list[Check]
     unrest: Unrest | None
+    waiting: int
 
 
 def audit(
@@ -83,7 +90,7 @@ def audit(
                     events.read_on(now=clock())
                     unrest = _wait_for_rest(events, clock, until, progress) if wait else None
                     checks = _look_twice(events, clock, progress, pause)
-                    return Audit(checks=checks, unrest=unrest)
+                    return Audit(checks=checks, unrest=unrest, waiting=_waiting(clock))
             except KafkaUnavailable as error:
                 reason = f"Kafka cannot be read: {error}"
                 if time.monotonic() >= until:
@@ -91,7 +98,11 @@ def audit(
                 progress(f"waiting: {reason}")
                 time.sleep(POLL_SECONDS)
         checks = [*_look_twice(None, clock, progress, pause), not_compared(reason)]
-        return Audit(checks=checks, unrest=None)
+        return Audit(checks=checks, unrest=None, waiting=_waiting(clock))
+
+
+def _waiting(clock: Clock) -> int:
+    return orders.unsettled(now=clock(), named=0).waiting
 
 
 def _look_twice(
@@ -123,7 +134,13 @@ def _wait_for_rest(
         began = time.monotonic()
         outbox = outbox_size()
         events.read_on(now=clock())
-        unrest = Unrest(outbox=outbox, unsettled=orders.unsettled_count(), lag=events.lag())
+        open_orders = orders.unsettled(now=clock(), named=NAMED)
+        unrest = Unrest(
+            outbox=outbox,
+            unsettled=open_orders.moving,
+            numbers=open_orders.numbers,
+            lag=events.lag(),
+        )
         if not unrest:
             return None
         if time.monotonic() >= until:

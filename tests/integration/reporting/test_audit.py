@@ -6,6 +6,7 @@ import json
 import threading
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -14,8 +15,10 @@ from django.test import override_settings
 
 from demo.catalogue import Product
 from demo.loading import load
-from domains.orders.models import Order
+from domains.orders.models import Order, PaymentChoice
+from domains.orders.public import Unsettled, unsettled
 from domains.products.models import PriceList
+from domains.reporting.queries.audit import NAMED, Unrest
 from infrastructure import clock
 from infrastructure.kafka import reader
 from tests.integration.reporting.conftest import Sql, handle_everything, relay_everything
@@ -99,15 +102,75 @@ def test_a_shop_that_does_not_come_to_rest_ends_with_3_and_says_what_moves() -> 
     goods.stocked({"A": 10}, now=clock.now())
     relay_everything()
     handle_everything()
-    orders.placed({"A": 1}, now=clock.now(), asynchronous=True)
+    order = orders.placed({"A": 1}, now=clock.now(), asynchronous=True)
 
     code, printed = run("--wait", "1")
 
     assert code == 3
     assert "The books agree: 0 differences" in printed
     assert printed.endswith(
-        "Not at rest after 1 s: 1 events in the outbox, 1 orders unsettled, handlers done.\n"
+        "Not at rest after 1 s: 1 events in the outbox,"
+        f" 1 orders unsettled ({order.number}), handlers done.\n"
     )
+
+
+@pytest.mark.parametrize(
+    "payment",
+    [
+        PaymentChoice(method="bank_transfer", token=""),
+        PaymentChoice(method="card", token="tok_declined", keep_on_decline=True),
+    ],
+)
+def test_an_order_that_waits_for_its_customer_is_at_rest(
+    payment: PaymentChoice, settings: Any
+) -> None:
+    settings.PAYMENT_METHODS = ["bank_transfer", "card"]
+    goods.stocked({"A": 10}, now=clock.now())
+    order = orders.placed({"A": 1}, payment=payment, now=clock.now())
+    relay_everything()
+    handle_everything()
+
+    code, printed = run("--wait", "5")
+
+    assert order.status == "PENDING"
+    assert code == 0
+    assert printed.endswith("\nOrders that wait for their customer to pay: 1.\n")
+
+
+def test_the_longest_unsettled_orders_are_named_but_not_all() -> None:
+    then = clock.now()
+    goods.stocked({"A": 10}, now=then)
+    numbers = [
+        orders.placed({"A": 1}, now=then + timedelta(seconds=n), asynchronous=True).number
+        for n in range(NAMED + 1)
+    ]
+
+    found = unsettled(now=then, named=NAMED)
+
+    assert found == Unsettled(moving=NAMED + 1, numbers=numbers[:NAMED], waiting=0)
+    assert str(Unrest(outbox=0, unsettled=found.moving, numbers=found.numbers, lag={})) == (
+        f"0 events in the outbox, 6 orders unsettled ({', '.join(numbers[:NAMED])}, …),"
+        " handlers done"
+    )
+
+
+@pytest.mark.parametrize("why", ["its time is over", "somebody asked for its end"])
+def test_an_order_that_waited_for_its_customer_moves_again(why: str, settings: Any) -> None:
+    settings.PAYMENT_METHODS = ["bank_transfer"]
+    now = clock.now()
+    goods.stocked({"A": 10}, now=now)
+    transfer = PaymentChoice(method="bank_transfer", token="")
+    order = orders.placed({"A": 1}, payment=transfer, now=now)
+    assert order.pay_until is not None
+    assert unsettled(now=now, named=1) == Unsettled(moving=0, numbers=[], waiting=1)
+
+    if why == "its time is over":
+        now = order.pay_until
+    else:
+        order.request_cancel(reason="", now=now)
+        order.save()
+
+    assert unsettled(now=now, named=1) == Unsettled(moving=1, numbers=[order.number], waiting=0)
 
 
 def test_what_still_moves_does_not_break_the_json() -> None:

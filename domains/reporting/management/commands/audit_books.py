@@ -31,8 +31,8 @@ class Command(BaseCommand):
             type=float,
             default=0,
             metavar="SECONDS",
-            help="first wait, so long at most, until every event is handled and no order is open;"
-            " names what still moves if that does not happen",
+            help="first wait, so long at most, until every event is handled and every order is"
+            " settled or waits for its customer; names what still moves if that does not happen",
         )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
         parser.add_argument(
@@ -50,6 +50,8 @@ class Command(BaseCommand):
         else:
             self._print(checks, limit=options["limit"] or None)
             self.stdout.write(_verdict(checks, time.monotonic() - started))
+            if found.waiting:
+                self.stdout.write(f"Orders that wait for their customer to pay: {found.waiting:,}.")
         if found.unrest:
             # Where JSON is asked for, nothing else may stand on its stream.
             stream = self.stderr if options["json"] else self.stdout
