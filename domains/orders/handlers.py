@@ -11,12 +11,13 @@ import structlog
 from domains.orders import queries
 from domains.orders.errors import OrderNotCancellable, PaymentCaptured, StepInProgress
 from domains.orders.events import OrderCreated, OrderStatusUpdated
-from domains.orders.services import batches, invoicing, placement, refunding
+from domains.orders.services import batches, invoicing, placement, refunding, unpaid
 from domains.payments.events import (
     PaymentAuthorised,
     PaymentDeclined,
     PaymentProcessed,
     PaymentRefunded,
+    PaymentRestReleased,
     PaymentVoided,
 )
 from infrastructure import clock
@@ -70,18 +71,41 @@ def complete_orders_that_are_paid(events: Sequence[PaymentProcessed]) -> None:
 def cancel_orders_without_their_payment(events: Sequence[PaymentVoided]) -> None:
     """A confirmed order whose payment staff let go has no guarantee left. One whose goods have
     left stands: the audit names it, and staff have to ask for the money in another way."""
-    by_number = {event.reference: event for event in events}
+    by_payment = {event.payment_id: event for event in events}
     standing = queries.confirmed_among(
-        {number: event.payment_id for number, event in by_number.items()}
+        {payment_id: event.reference for payment_id, event in by_payment.items()}
     )
-    for number, order_id in standing.items():
-        with caused_by(by_number[number]):
+    for payment_id, order_id in standing.items():
+        with caused_by(by_payment[payment_id]):
             try:
                 placement.cancel_order(order_id=order_id, reason="payment_voided", now=clock.now())
             except StepInProgress as error:
                 raise Transient(error.detail) from error
             except (OrderNotCancellable, PaymentCaptured) as refusal:
                 log.warning("order_stands_unpaid", order_id=str(order_id), why=refusal.code)
+
+
+@subscribe(PaymentRestReleased, batch=True, idempotent=True)
+def call_off_what_nothing_is_held_for(events: Sequence[PaymentRestReleased]) -> None:
+    """An order whose rest was let go while it stood, by staff or at the gateway, has nothing that
+    pays for what was not sent yet, unless it became that much cheaper before."""
+    by_payment = {event.payment_id: event for event in events}
+    standing = queries.confirmed_among(
+        {payment_id: event.reference for payment_id, event in by_payment.items()}
+    )
+    for payment_id, order_id in standing.items():
+        event = by_payment[payment_id]
+        with caused_by(event):
+            try:
+                unpaid.call_off_unsent(
+                    order_id=order_id,
+                    payment_id=payment_id,
+                    operation_id=event.operation_id,
+                    released_minor=event.amount_minor,
+                    now=clock.now(),
+                )
+            except StepInProgress as error:
+                raise Transient(error.detail) from error
 
 
 @subscribe(PaymentRefunded, batch=True, idempotent=True)

@@ -239,17 +239,16 @@ def waiting_among(numbers: Collection[str], *, placed_before: datetime) -> dict[
     return dict(waiting.values_list("number", "id"))
 
 
-def confirmed_among(payment_ids: Mapping[str, UUID]) -> dict[str, UUID]:
-    """Those of these orders, by number, that rely on the payment, are confirmed, and that nobody is
-    calling off."""
+def confirmed_among(numbers: Mapping[UUID, str]) -> dict[UUID, UUID]:
+    """Those of these orders that rely on the payment, are confirmed, and that nobody is calling
+    off. numbers: of the orders, by the payments; so are the ids returned."""
     standing = Order.objects.filter(
-        number__in=payment_ids, status=Status.CONFIRMED, cancel_requested_at__isnull=True
+        number__in=set(numbers.values()),
+        payment_id__in=numbers,
+        status=Status.CONFIRMED,
+        cancel_requested_at__isnull=True,
     )
-    return {
-        number: order_id
-        for number, order_id, payment_id in standing.values_list("number", "id", "payment_id")
-        if payment_ids[number] == payment_id
-    }
+    return dict(standing.values_list("payment_id", "id"))
 
 
 def sent_among(numbers: Collection[str]) -> dict[str, UUID]:

@@ -73,3 +73,17 @@ class PaymentVoided(Event):
     method: str
     amount_minor: int
     currency: str
+
+
+@published("payments.payment_rest_released", topic=TOPIC, version=1)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PaymentRestReleased(Event):
+    """After a part was taken, the rest of what was authorised was let go: `amount_minor`, by
+    whoever asked for it. Nothing more can be taken."""
+
+    payment_id: UUID
+    reference: str
+    method: str
+    operation_id: UUID
+    amount_minor: int
+    currency: str

@@ -68,6 +68,7 @@ _SENTENCES = {
     "payment_tried_again": "Another payment tried",
     "payment_declined": "Payment declined",
     "lines_cancelled": "Items cancelled",
+    "rest_let_go": "What was held beside what was taken was let go",
     "earlier_payment_refunded": "What was taken of the earlier payment was given back",
     "edited": "Order edited",
     "fulfilled": "Items sent",

@@ -62,13 +62,14 @@ def see_refund(*, order_id: UUID, operation_id: UUID, amount_minor: int, now: da
         state = payments.payment_states([order.payment_id])[order.payment_id]
         order.see_payment(state.status)
         money = money_in(order, state)
-        actor = _who_gave_back(order.payment_id, operation_id)
+        actor = who_asked(order.payment_id, operation_id)
         order.see_refund(operation_id, amount_minor, money=money, actor=actor, now=now)
 
     changed(order_id=order_id, change=see, now=now)
 
 
-def _who_gave_back(payment_id: UUID, operation_id: UUID) -> By:
+def who_asked(payment_id: UUID, operation_id: UUID) -> By:
+    """Who asked for an operation by payments' own doors; the system where that is not known."""
     payment = payments.payment_view(payment_id)
     found = () if payment is None else payment.operations
     for operation in found:

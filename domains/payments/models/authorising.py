@@ -11,7 +11,12 @@ from domains.payments.errors import (
     PaymentAlreadyCaptured,
     PaymentOperationInProgress,
 )
-from domains.payments.events import PaymentAuthorised, PaymentDeclined, PaymentVoided
+from domains.payments.events import (
+    PaymentAuthorised,
+    PaymentDeclined,
+    PaymentRestReleased,
+    PaymentVoided,
+)
 from domains.payments.models.base import NO_CURRENCY, PaymentBase
 from domains.payments.models.operations import Operation
 from domains.payments.rules.gateways import Reply
@@ -217,6 +222,8 @@ class Authorising(PaymentBase):
             if self.rest_minor:
                 operation.amount_minor = self.rest_minor
                 self.released_minor += self.rest_minor
+                told = self._told() | {"amount_minor": operation.amount_minor}
+                self.record(PaymentRestReleased(**told, operation_id=operation.id, occurred_at=now))
             return
         authorisation = self.authorisation
         if authorisation is None or authorisation.state == OperationState.FAILED:

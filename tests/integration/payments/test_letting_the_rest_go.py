@@ -70,9 +70,13 @@ def test_what_was_not_taken_is_let_go_and_what_was_taken_stays(
     assert asked.rest
     void = Operation.objects.get(kind="VOID")
     assert (void.id, void.state, void.amount_minor) == (asked.key, "SUCCEEDED", 700)
-    # No money moved: nothing is booked, and nobody is told that the guarantee is gone.
+    # No money moved: nothing is booked, and it is not told as a payment that was let go.
     assert list(JournalEntry.objects.values_list("amount_minor", flat=True)) == [300]
-    assert told(payment_id) == ["payments.payment_authorised", "payments.payment_processed"]
+    assert told(payment_id) == [
+        "payments.payment_authorised",
+        "payments.payment_processed",
+        "payments.payment_rest_released",
+    ]
     assert list(public.journal_differences()) == []
 
 

@@ -1,0 +1,78 @@
+"""What becomes of an order whose money was let go before all of it was taken."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from domains.orders.errors import OrderNotCancellable, RefundRefused, StepRefused
+from domains.orders.models import Order, OrderStep
+from domains.orders.rules.history import By
+from domains.orders.rules.steps import Money
+from domains.orders.services.beginning import approval_limits, begin
+from domains.orders.services.refunding import who_asked
+from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
+
+log = structlog.get_logger(__name__)
+
+PAYMENT_VOIDED = "payment_voided"
+
+
+class _Stands(Exception):
+    """Nothing of the order is to be called off."""
+
+
+def call_off_unsent(
+    *, order_id: UUID, payment_id: UUID, operation_id: UUID, released_minor: int, now: datetime
+) -> None:
+    """Call off what was not sent of an order, since what was still held for it was let go by this
+    operation: its goods are released, and what was taken beyond what was sent is given back.
+
+    Once per operation, however often it is told. An order for which enough was taken stands, and
+    so does what was sent. Raises OrderNotFound, and StepInProgress while something else is being
+    done to it.
+    """
+    by = who_asked(payment_id, operation_id)
+
+    def make(order: Order, money: Money) -> OrderStep:
+        unsent = {line.id: line.open for line in order.lines if line.open}
+        if order.payment_id != payment_id or money.for_goods >= order.total_minor:
+            raise _Stands
+        if not unsent:
+            log.warning("order_stands_unpaid", order_id=str(order.id), why="sent")
+            raise _Stands
+        step = _begin(order, money, unsent, by, now)
+        order.note("rest_let_go", actor=by, at=now, amount_minor=released_minor)
+        return step
+
+    key = IdempotencyKey(
+        client="payments",
+        route="orders.call_off_unsent",
+        key=str(operation_id),
+        fingerprint=fingerprint_of(str(order_id)),
+    )
+    try:
+        begin(order_id=order_id, make=make, key=key, now=now)
+    except _Stands:
+        return
+    except (OrderNotCancellable, RefundRefused, StepRefused) as refusal:
+        log.warning("order_stands_unpaid", order_id=str(order_id), why=refusal.code)
+
+
+def _begin(order: Order, money: Money, unsent: dict[UUID, int], by: By, now: datetime) -> OrderStep:
+    limits = approval_limits(order, money)
+    if order.takes_all(unsent):
+        return order.begin_cancel_with_refund(
+            reason=PAYMENT_VOIDED, money=money, limits=limits, actor=by, now=now
+        )
+    return order.begin_cancel_lines(
+        unsent,
+        refund=True,
+        reason=PAYMENT_VOIDED,
+        money=money,
+        limits=limits,
+        actor=by,
+        now=now,
+    )
