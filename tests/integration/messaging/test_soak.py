@@ -44,11 +44,19 @@ def test_a_minute_of_kills_changes_nothing_but_what_comes_twice() -> None:
     written: dict[UUID, int] = {}
     stopping = threading.Event()
     writer = threading.Thread(target=write_until, args=(stopping, written))
-    with killed_now_and_then("relay", every=2.5), killed_now_and_then("consume", every=4.0):
+    at_work = threading.Event()
+    with (
+        killed_now_and_then("relay", at_work, every=2.5),
+        killed_now_and_then("consume", at_work, every=4.0),
+    ):
         writer.start()
-        time.sleep(SECONDS)
-        stopping.set()
-        writer.join()
+        try:
+            until(lambda: effects("record"))
+            at_work.set()
+            time.sleep(SECONDS)
+        finally:
+            stopping.set()
+            writer.join()
     total = sum(written.values())
     with running("relay"), running("consume"):
         until(lambda: len(effects("record_batch")) >= total, seconds=120)
@@ -82,14 +90,15 @@ def write_until(stopping: threading.Event, written: dict[UUID, int]) -> None:
 
 
 @contextmanager
-def killed_now_and_then(role: str, *, every: float) -> Iterator[None]:
-    """Two processes of a role, of which one is killed and started anew every few seconds."""
+def killed_now_and_then(role: str, at_work: threading.Event, *, every: float) -> Iterator[None]:
+    """Two processes of a role, of which one is killed and started anew every few seconds, once
+    they are at work."""
     processes = [start(role), start(role)]
     stopping = threading.Event()
 
     def kill() -> None:
         turn = 0
-        time.sleep(5)  # both are there
+        at_work.wait()
         while not stopping.wait(every * random.uniform(0.7, 1.3)):
             turn = 1 - turn
             processes[turn].kill()
@@ -102,6 +111,7 @@ def killed_now_and_then(role: str, *, every: float) -> Iterator[None]:
         yield
     finally:
         stopping.set()
+        at_work.set()
         killer.join()
         for process in processes:
             process.kill()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -37,9 +37,12 @@ def _empty_queues() -> Iterator[None]:
     broker.delete(*names)
 
 
-def working() -> AbstractContextManager[subprocess.Popen[bytes]]:
+def working(**environment: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
     return worker(
-        "tests.support.operations_worker", OPERATION_LEASE_SECONDS="2", REMAP_SIGTERM="SIGQUIT"
+        "tests.support.operations_worker",
+        OPERATION_LEASE_SECONDS="2",
+        REMAP_SIGTERM="SIGQUIT",
+        **environment,
     )
 
 
@@ -113,13 +116,16 @@ def is_over_after_sweeping(operation: Operation) -> bool:
 
 
 @pytest.mark.long
-def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_back() -> None:
-    with working() as told:
+def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_back(
+    tmp_path: Path,
+) -> None:
+    knows = tmp_path / "told"
+    with working(TOLD_TO_STOP=str(knows)) as told:
         with door_held():
             operation = start(count=50, wait_at=20)
             until(lambda: read(operation).done == 20 and somebody_waits_at_the_door())
             told.terminate()
-            time.sleep(1)  # until its main process has told the one that runs the batch
+            until(knows.exists)
         assert told.wait(timeout=30) == 0
     given_back = read(operation)
     assert (given_back.state, given_back.done, given_back.lease_holder) == ("RUNNING", 30, None)
