@@ -15,6 +15,7 @@ from domains.pricing.queries.audit import (
     use_audit,
 )
 from domains.pricing.queries.staff import is_set_up, open_shipping_methods
+from domains.pricing.rules import amounts
 from domains.pricing.rules.parts import LineAmounts, refund_of
 from domains.pricing.rules.quotes import (
     AppliedDiscount,
@@ -63,6 +64,7 @@ __all__ = [
     "Use",
     "UseAudit",
     "active_redemptions",
+    "amounts",
     "create_coupon",
     "create_promotion",
     "create_shipping_method",

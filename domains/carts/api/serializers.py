@@ -12,6 +12,7 @@ from domains.carts.queries import PricedCart, PricedLine
 from domains.carts.rules import limits
 from domains.carts.rules.changes import Difference
 from domains.pricing import public as pricing
+from domains.pricing.public import amounts
 from infrastructure.errors import FieldError
 from infrastructure.http.types import ONE_LINE, Body, CountryCode, Currency, Money, Out
 
@@ -104,10 +105,11 @@ class Discount(Out, frozen=True, kw_only=True):
 class Shipping(Out, frozen=True, kw_only=True):
     method: str
     name: str
-    price: Money
-    discount: Money
-    tax: Money
-    total: Money
+    price: Annotated[Money, Meta(description=amounts.SHIPPING_PRICE)]
+    discount: Annotated[Money, Meta(description=amounts.SHIPPING_DISCOUNT)]
+    net: Annotated[Money, Meta(description=amounts.SHIPPING_NET)]
+    tax: Annotated[Money, Meta(description=amounts.SHIPPING_TAX)]
+    total: Annotated[Money, Meta(description=amounts.SHIPPING_PAID)]
 
     @classmethod
     def of(cls, quoted: pricing.QuotedShipping, currency: str) -> Self:
@@ -116,6 +118,7 @@ class Shipping(Out, frozen=True, kw_only=True):
             name=quoted.name,
             price=Money.of_minor(quoted.price_minor, currency),
             discount=Money.of_minor(quoted.discount_minor, currency),
+            net=Money.of_minor(quoted.net_minor, currency),
             tax=Money.of_minor(quoted.tax_minor, currency),
             total=Money.of_minor(quoted.total_minor, currency),
         )
@@ -176,12 +179,12 @@ class Cart(Out, frozen=True, kw_only=True):
     postcode: str
     note: str
     prices_include_tax: bool
-    subtotal: Money
+    subtotal: Annotated[Money, Meta(description=amounts.SUBTOTAL)]
     discounts: list[Discount]
-    discount: Money
+    discount: Annotated[Money, Meta(description=amounts.DISCOUNT)]
     shipping: Shipping | None
-    tax: Money
-    total: Money
+    tax: Annotated[Money, Meta(description=amounts.TAX)]
+    total: Annotated[Money, Meta(description=amounts.total("total"))]
     changes: list[Change]
     problems: list[Problem]
     held_until: datetime | None

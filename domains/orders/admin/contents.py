@@ -103,7 +103,8 @@ def _line_shown(order: Order, line: Any) -> dict[str, Any]:
 
 
 def _totals(order: Order, payment: payments.PaymentView | None) -> list[tuple[str, str, bool]]:
-    """Name, amount, and whether it stands out."""
+    """Name, amount, and whether it stands out. The rows above the total add up to it: tax that the
+    prices contain stands below it, and where they do not, shipping is without it as well."""
 
     def row(name: str, minor: int, strong: bool = False) -> tuple[str, str, bool]:
         return name, str(Money(minor, order.currency)), strong
@@ -112,10 +113,13 @@ def _totals(order: Order, payment: payments.PaymentView | None) -> list[tuple[st
     if order.discount_minor:
         rows.append(row("Discounts", -order.discount_minor))
     if order.shipping_minor or order.shipping_name:
-        rows.append(row(order.shipping_name or "Shipping", order.shipping_minor))
-    included = " (included)" if order.prices_include_tax else ""
-    rows.append(row(f"Tax{included}", order.tax_minor))
+        contained = 0 if order.prices_include_tax else order.shipping_tax_minor
+        rows.append(row(order.shipping_name or "Shipping", order.shipping_minor - contained))
+    if not order.prices_include_tax:
+        rows.append(row("Tax", order.tax_minor))
     rows.append(row("Total", order.total_minor, strong=True))
+    if order.prices_include_tax:
+        rows.append(row("Tax in it", order.tax_minor))
     if payment is not None:
         rows.append(row("Captured", payment.captured.amount_minor))
         if payment.refunded.amount_minor:

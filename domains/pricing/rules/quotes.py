@@ -75,6 +75,10 @@ class QuotedShipping:
     tax_rate: str
     total_minor: int
 
+    @property
+    def net_minor(self) -> int:
+        return self.total_minor - self.tax_minor
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShippingOption:

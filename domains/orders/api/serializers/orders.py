@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from domains.orders import models
 from domains.orders.queries import HistoryEntry, PaymentOfOrder
 from domains.payments import public as payments
+from domains.pricing.public import amounts
 from infrastructure.http.types import (
     ONE_LINE,
     Body,
@@ -249,12 +250,11 @@ class OrderPayment(Out, frozen=True, kw_only=True):
 
 
 class OrderShipping(Out, frozen=True, kw_only=True):
-    """`amount` is what is paid for it, `tax` the part of it that is tax."""
-
     method: str
     name: str
-    amount: Money
-    tax: Money
+    amount: Annotated[Money, Meta(description=amounts.SHIPPING_PAID)]
+    net: Annotated[Money, Meta(description=amounts.SHIPPING_NET)]
+    tax: Annotated[Money, Meta(description=amounts.SHIPPING_TAX)]
     tax_rate: str
 
 
@@ -279,13 +279,13 @@ class Order(Out, frozen=True, kw_only=True):
     email: str | None
     note: str
     prices_include_tax: bool
-    subtotal: Money
-    discount: Money
+    subtotal: Annotated[Money, Meta(description=amounts.SUBTOTAL)]
+    discount: Annotated[Money, Meta(description=amounts.DISCOUNT)]
     discounts: list[OrderDiscount]
     coupons: list[str]
     shipping: OrderShipping | None
-    tax: Money
-    total: Money
+    tax: Annotated[Money, Meta(description=amounts.TAX)]
+    total: Annotated[Money, Meta(description=amounts.total("amount"))]
     refunded: Money
     lines: list[OrderLine]
     shipping_address: Address
@@ -359,6 +359,7 @@ def _shipping_of(order: models.Order) -> OrderShipping | None:
         method=order.shipping_method,
         name=order.shipping_name,
         amount=Money.of_minor(order.shipping_minor, order.currency),
+        net=Money.of_minor(order.shipping_minor - order.shipping_tax_minor, order.currency),
         tax=Money.of_minor(order.shipping_tax_minor, order.currency),
         tax_rate=order.shipping_tax_rate,
     )

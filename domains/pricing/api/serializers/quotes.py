@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from domains.pricing.api.serializers.fields import CouponCode, Name, Postcode, Region
 from domains.pricing.queries.storefront import Wanted
-from domains.pricing.rules import quotes
+from domains.pricing.rules import amounts, quotes
 from infrastructure.http.types import ONE_LINE, Body, CountryCode, Currency, Money, Out
 
 Sku = Annotated[str, Meta(min_length=1, max_length=64, pattern=ONE_LINE, examples=["85123A"])]
@@ -50,11 +50,12 @@ class Line(Out, frozen=True, kw_only=True):
 class Shipping(Out, frozen=True, kw_only=True):
     method: str
     name: str
-    price: Money
-    discount: Money
-    tax: Money
+    price: Annotated[Money, Meta(description=amounts.SHIPPING_PRICE)]
+    discount: Annotated[Money, Meta(description=amounts.SHIPPING_DISCOUNT)]
+    net: Annotated[Money, Meta(description=amounts.SHIPPING_NET)]
+    tax: Annotated[Money, Meta(description=amounts.SHIPPING_TAX)]
     tax_rate: str
-    total: Money
+    total: Annotated[Money, Meta(description=amounts.SHIPPING_PAID)]
 
 
 class Discount(Out, frozen=True, kw_only=True):
@@ -75,18 +76,18 @@ class Problem(Out, frozen=True, kw_only=True):
 
 
 class Quote(Out, frozen=True, kw_only=True):
-    """total is the sum of the totals of lines and shipping. shipping: null where nothing is
+    """total is the sum of the totals of lines and shipping, too. shipping: null where nothing is
     shipped, or nobody knows how."""
 
     lines: list[Line]
     shipping: Shipping | None
     discounts: list[Discount]
     prices_include_tax: bool
-    subtotal: Money
-    discount: Money
-    shipping_total: Money
-    tax: Money
-    total: Money
+    subtotal: Annotated[Money, Meta(description=amounts.SUBTOTAL)]
+    discount: Annotated[Money, Meta(description=amounts.DISCOUNT)]
+    shipping_total: Annotated[Money, Meta(description=amounts.SHIPPING_PAID)]
+    tax: Annotated[Money, Meta(description=amounts.TAX)]
+    total: Annotated[Money, Meta(description=amounts.total("total"))]
     problems: list[Problem]
 
     @classmethod
@@ -116,6 +117,7 @@ class Quote(Out, frozen=True, kw_only=True):
                 name=shipped.name,
                 price=money(shipped.price_minor),
                 discount=money(shipped.discount_minor),
+                net=money(shipped.net_minor),
                 tax=money(shipped.tax_minor),
                 tax_rate=shipped.tax_rate,
                 total=money(shipped.total_minor),
