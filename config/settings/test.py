@@ -26,6 +26,13 @@ os.environ.setdefault("PAYMENT_GATEWAY_URL", "http://127.0.0.1:9")
 os.environ.setdefault("PAYMENT_GATEWAY_SECRET", "test-gateway-secret")
 os.environ.setdefault("PAYMENT_METHODS", "bank_transfer,card,free,invoice")
 os.environ.setdefault("KAFKA_REPLICATION_FACTOR", "1")
+# As everywhere, but for the time-outs: a test is one transaction, in which cases are thought up for
+# longer than any request takes, and a busy machine makes databases slowly.
+os.environ.setdefault(
+    "DATABASE_SESSION_OPTIONS",
+    "-c plan_cache_mode=force_generic_plan -c jit=off -c statement_timeout=120s"
+    " -c idle_in_transaction_session_timeout=0",
+)
 os.environ.setdefault("KAFKA_TOPIC_PREFIX", "test.")
 os.environ.setdefault("FILES_DIR", f"{tempfile.gettempdir()}/kontor-test-files")
 
