@@ -77,11 +77,13 @@ def run_now(
     total: int | None = None,
     clock: Callable[[], datetime] = clock.now,
     on_progress: OnProgress | None = None,
+    idempotency: IdempotencyKey | None = None,
 ) -> Operation:
     """Carry an operation out here, to its end, and return it as it then is.
 
     What went wrong is in its state and error, not raised. Ctrl-C cancels it. If this process dies,
     a worker goes on where it stopped; likewise if it meets what will pass, and then it is RUNNING.
+    Raises Duplicate for an idempotency key that was used before.
     """
     now = clock()
     operation = _new(
@@ -98,7 +100,7 @@ def run_now(
         lease_holder=new_id(),
         lease_until=leases.lease_end(now),
     )
-    insert(operation)
+    insert(operation, idempotency=idempotency)
     running.carry_out(operation, now=clock, on_progress=on_progress)
     operation.refresh_from_db(using=operation._state.db)
     return operation

@@ -101,10 +101,26 @@ def test_a_key_is_good_for_one_import(post: Post) -> None:
     first = post("products", PRODUCTS, idempotency_key="monday")
     again = post("products", PRODUCTS, idempotency_key="monday")
     other = post("products", PRODUCTS + "P3,P3,Jug,1\n", idempotency_key="monday")
-    assert (first.status_code, again.status_code, other.status_code) == (202, 202, 422)
+    assert (first.status_code, again.status_code, other.status_code) == (200, 200, 422)
+    assert "Idempotency-Replayed" not in first
     assert again["Idempotency-Replayed"] == "true"
-    assert first.json()["id"] == again.json()["id"]
+    assert (first.json()["state"], first.json()["result"]["created"]) == ("SUCCEEDED", 1)
+    assert first.json() == again.json()
     assert Operation.objects.using(alias_of("products")).count() == 1
+
+
+def test_a_key_is_good_for_one_import_by_a_worker(post: Post) -> None:
+    sent = {"idempotency_key": "monday", "prefer": "respond-async"}
+    first, again = (post("products", PRODUCTS, **sent) for _ in range(2))
+    # Who no more prefers to wait is told how it stands, and it is not imported here as well.
+    impatient = post("products", PRODUCTS, idempotency_key="monday")
+    assert [answer.status_code for answer in (first, again, impatient)] == [202, 202, 202]
+    assert again["Idempotency-Replayed"] == impatient["Idempotency-Replayed"] == "true"
+    assert first.json()["id"] == again.json()["id"] == impatient.json()["id"]
+    assert Product.objects.count() == 0
+    assert work_off(first.json()["id"]).state == "SUCCEEDED"
+    done = post("products", PRODUCTS, idempotency_key="monday")
+    assert (done.status_code, done.json()["state"]) == (200, "SUCCEEDED")
 
 
 def test_a_trial_says_what_would_be(post: Post) -> None:

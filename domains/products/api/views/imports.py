@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
@@ -15,6 +17,7 @@ from domains.products.services.imports import files
 from infrastructure import clock
 from infrastructure.auth.errors import MissingScope
 from infrastructure.http.errors import UnsupportedMediaType
+from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.http.requests import media_type
 from infrastructure.http.views import APIView, operation
 from infrastructure.operations import services as operations
@@ -44,8 +47,9 @@ class Imports(APIView):
             "`kind` is `products`, `categories`, `product-types`, `prices` or `stock`, for which"
             " `inventory.write` is needed as well. The body is the file, CSV or JSON Lines, as it"
             " is or with `Content-Encoding: gzip`. A small file is imported at once and the answer"
-            " is 200 with the finished operation, unless the request prefers `respond-async` or"
-            " has an Idempotency-Key."
+            " is 200 with the finished operation, unless the request prefers `respond-async`. Where"
+            " it is not finished, such as for a repetition that comes while it is imported, the"
+            " answer is 202."
         ),
         query=serializers.ImportFile,
         uploads=tuple(FORMATS.values()),
@@ -76,29 +80,35 @@ class Imports(APIView):
         )
         key = self.idempotency(request, (received.sha256, query))
         is_small = received.byte_size <= settings.IMPORT_SYNC_BYTES
-        if is_small and key is None and not self.prefer(request).respond_async:
-            done = files.run_now(
-                received, mode=query.mode, dry_run=query.dry_run, actor_id=self.actor.id
-            )
-            return self.answer(operation_serializers.Operation.of(done))
-        operation_id, headers = once(
-            key,
-            lambda key: (
-                files.start(
+        at_once = is_small and not self.prefer(request).respond_async
+
+        def bring(key: IdempotencyKey | None) -> UUID:
+            if at_once:
+                done = files.run_now(
                     received,
                     mode=query.mode,
                     dry_run=query.dry_run,
                     actor_id=self.actor.id,
-                    now=now,
                     idempotency=key,
-                ).id
-            ),
-        )
+                )
+                return done.id
+            return files.start(
+                received,
+                mode=query.mode,
+                dry_run=query.dry_run,
+                actor_id=self.actor.id,
+                now=now,
+                idempotency=key,
+            ).id
+
+        operation_id, headers = once(key, bring)
         if headers:
             received.discard()
-        started = operations.find(operation_id)
-        assert started is not None
-        return accepted(self, started, headers=headers)
+        found = operations.find(operation_id)
+        assert found is not None
+        if found.is_finished and at_once:
+            return self.answer(operation_serializers.Operation.of(found), headers=headers)
+        return accepted(self, found, headers=headers)
 
 
 class Exports(APIView):

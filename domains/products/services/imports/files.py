@@ -134,8 +134,12 @@ def run_now(
     dry_run: bool,
     actor_id: UUID | None = None,
     on_progress: OnProgress | None = None,
+    idempotency: IdempotencyKey | None = None,
 ) -> Operation:
-    """Import it here. What became of it is in the operation, not raised."""
+    """Import it here. What became of it is in the operation, not raised.
+
+    Raises Duplicate for a key that was used before.
+    """
     return operations.run_now(
         KIND,
         params=_params(received, mode),
@@ -144,6 +148,7 @@ def run_now(
         actor_id=actor_id,
         clock=clock.now,
         on_progress=on_progress,
+        idempotency=idempotency,
     )
 
 
