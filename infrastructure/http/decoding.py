@@ -249,7 +249,7 @@ def _faults(value: Any, wanted: Any, pointer: str, *, strict: bool) -> Iterator[
         try:
             converted = msgspec.convert(value, wanted, strict=strict)
         except msgspec.ValidationError as error:
-            yield _as_field_error(error, pointer)
+            yield _as_field_error(error, pointer, wanted)
         else:
             if isinstance(converted, datetime) and _is_odd(converted):
                 yield FieldError(pointer, "out_of_range", _ODD_INSTANT)
@@ -296,7 +296,8 @@ def _is_struct(wanted: Any) -> bool:
     return isinstance(wanted, type) and issubclass(wanted, msgspec.Struct)
 
 
-def _as_field_error(error: msgspec.ValidationError, pointer: str) -> FieldError:
+def _as_field_error(error: msgspec.ValidationError, pointer: str, wanted: Any = str) -> FieldError:
+    """wanted: the type that is asked for at the pointer."""
     message = str(error)
     path = _PATH.search(message)
     if path:
@@ -311,8 +312,17 @@ def _as_field_error(error: msgspec.ValidationError, pointer: str) -> FieldError:
     if code in {"required", "unknown_field"} and (named := _FIELD.search(message)):
         pointer = _step(pointer, named.group(1))
     if code == "bad_format" and "regex" in message:
-        message = "The text does not have the expected form"
+        message = f"The text does not have the expected form{_such_as(wanted)}"
     return FieldError(pointer, code, message if message.endswith(".") else f"{message}.")
+
+
+def _such_as(wanted: Any) -> str:
+    """The first example of the type, if it has any: it says more than a pattern."""
+    for arm in _arms(wanted):
+        for meta in getattr(arm, "__metadata__", ()):
+            if meta.pattern and meta.examples:
+                return f", such as {meta.examples[0]}"
+    return ""
 
 
 def _step(pointer: str, name: str) -> str:

@@ -8,6 +8,7 @@ from domains.products.models import (
     Price,
 )
 from domains.products.services import price_lists
+from infrastructure.operations import services as operations
 from tests.support.files import bring, counts, faults, written
 from tests.support.imports import load_all
 
@@ -62,3 +63,11 @@ def test_prices_that_cannot_be_are_told_by_row(now: datetime) -> None:
         (7, "amount", "bad_format"),
     ]
     assert written() == before
+
+
+def test_an_amount_with_a_comma_is_told_its_column_and_how_it_is_written(now: datetime) -> None:
+    load_all(now)
+    done = bring("prices", "sku;currency;amount\nH1-S;EUR;1,50\n", now=now)
+    assert faults(done) == [(2, "amount", "bad_format")]
+    [fault] = operations.faults_of(done)
+    assert fault.detail == "The text does not have the expected form, such as 12.30."

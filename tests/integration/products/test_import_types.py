@@ -37,3 +37,11 @@ def test_a_type_with_a_row_that_is_wrong_is_refused_whole(now: datetime) -> None
     assert faults(done) == [(3, "kind", "invalid_choice")]
     assert counts(done) == (0, 0, 0, 1)
     assert ProductType.objects.count() == 0
+
+
+def test_a_field_that_a_row_lacks_is_named_by_its_column(now: datetime) -> None:
+    done = bring("product-types", "code,name,attribute\ntop,Top,material\n", now=now)
+    assert faults(done) == [(2, "attribute_name", "required")]
+
+    empty = TYPES.replace("layers,Layers", "layers,")
+    assert faults(bring("product-types", empty, now=now)) == [(4, "attribute_name", "required")]

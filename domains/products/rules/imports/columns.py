@@ -237,10 +237,13 @@ class Header:
         return None
 
     def column_at(self, pointer: str) -> str:
-        """The column that a JSON pointer into the row leads to."""
-        while pointer and pointer not in self._names:
+        """The column that a JSON pointer into the row leads to; also one that the file could have
+        and has not, where that is what is wrong."""
+        while pointer:
+            if name := self._names.get(pointer) or _name_of(self.kind, pointer):
+                return name
             pointer = pointer.rpartition("/")[0]
-        return self._names.get(pointer, "")
+        return ""
 
 
 def _read(text: str, cell: Cell) -> Any:
@@ -250,6 +253,18 @@ def _read(text: str, cell: Cell) -> Any:
         return split(text)
     pairs = [item.partition("=") for item in split(text)]
     return [{"code": code, "name": name or code} for code, _, name in pairs]
+
+
+def _name_of(kind: str, pointer: str) -> str:
+    """What a column would be called whose values are at this pointer into a row."""
+    steps = pointer.split("/")[1:]
+    for column in COLUMNS[kind]:
+        if len(column.path) == len(steps):
+            pairs = list(zip(column.path, steps, strict=True))
+            if all(step in (there, "*") for step, there in pairs):
+                parameters = [there for step, there in pairs if step == "*"]
+                return column.name.replace("*", "".join(parameters))
+    return ""
 
 
 def _column_of(kind: str, name: str) -> Column | None:
