@@ -142,9 +142,8 @@ class Document(AggregateRoot):
             models.UniqueConstraint(fields=["series", "sequence"], name="documents_one_number"),
             models.CheckConstraint(condition=Q(sequence__gt=0), name="documents_count_from_one"),
             models.CheckConstraint(
-                condition=Q(
-                    gross_minor=F("net_minor") + F("tax_minor"), net_minor__gte=0, tax_minor__gte=0
-                ),
+                condition=Q(gross_minor=F("net_minor") + F("tax_minor"), gross_minor__gte=0)
+                & (Q(kind="CREDIT_NOTE") | Q(net_minor__gte=0, tax_minor__gte=0)),
                 name="documents_add_up",
             ),
             models.CheckConstraint(
@@ -258,7 +257,7 @@ class Described:
 
 class DocumentLine(OwnedModel):
     """part: the id of the order's line it is about, or `shipping`. quantity: 0 for a difference
-    in the price alone."""
+    in the price alone. Below zero: a credit note takes back so much of an earlier one."""
 
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="line_rows")
     position = models.PositiveIntegerField()
@@ -280,11 +279,10 @@ class DocumentLine(OwnedModel):
                 fields=["document", "position"], name="documents_line_position"
             ),
             models.CheckConstraint(
-                condition=Q(
-                    quantity__gte=0,
-                    gross_minor=F("net_minor") + F("tax_minor"),
-                    net_minor__gte=0,
-                    tax_minor__gte=0,
+                condition=Q(quantity__gte=0, gross_minor=F("net_minor") + F("tax_minor"))
+                & (
+                    Q(net_minor__gte=0, tax_minor__gte=0)
+                    | Q(quantity=0, net_minor__lte=0, tax_minor__lte=0)
                 ),
                 name="documents_line_adds_up",
             ),

@@ -84,19 +84,22 @@ def documents_due(charged: Iterable[Item], invoices: Sequence[Invoiced]) -> Due:
     """What makes the documents of an order say what it charges now.
 
     charged: one item per key. invoices: in the order they were made; what is credited is credited
-    to the latest that still has it. A credit's tax is its cumulative share of the tax of the
+    to the latest that still has it. What becomes dearer only because less of an earlier credit is
+    due is a negative item of a credit note that is due anyway and comes to as much at least; there
+    is no invoice for that. A credit's tax is its cumulative share of the tax of the
     invoice's item, so that the credits of an item come to its tax exactly when all of it is
     credited.
     """
     wanted = {item.key: item for item in charged}
     left = _left(invoices)
     due = Due()
+    raised = []
     for key in [*wanted, *(key for key in left if key not in wanted)]:
         item = wanted.get(key) or Item(key, 0, 0, 0)
         told = left.get(key, [])
         gross = sum(one.gross_minor for _, one, _ in told)
         if item.gross_minor > gross or (key not in left and item.quantity):
-            due.invoice.append(
+            raised.append(
                 Item(
                     key,
                     max(item.quantity - sum(one.quantity for _, one, _ in told), 0),
@@ -110,9 +113,28 @@ def documents_due(charged: Iterable[Item], invoices: Sequence[Invoiced]) -> Due:
         elif item.gross_minor < gross:
             quantity = max(sum(one.quantity for _, one, _ in told) - item.quantity, 0)
             _credit(due, told, gross - item.gross_minor, quantity)
+    for item in raised:
+        rest = item if item.quantity else _take_back(due, left[item.key], item)
+        if rest is not None:
+            due.invoice.append(rest)
     if not any(item.gross_minor for item in due.invoice):
         due.invoice.clear()  # nothing but what is free: no invoice for that alone
     return due
+
+
+def _take_back(due: Due, told: list[_Left], item: Item) -> Item | None:
+    """Set what a dearer item was credited before against the credit notes that are due anyway.
+    Returns what is left to be invoiced."""
+    gross, tax = item.gross_minor, item.tax_minor
+    for invoice_id, left, invoiced in reversed(told):
+        items = due.credits.get(invoice_id, [])
+        credited = invoiced.gross_minor - left.gross_minor
+        taken = min(gross, credited, sum(one.gross_minor for one in items))
+        if taken:
+            change = _tax_share(invoiced, credited) - _tax_share(invoiced, credited - taken)
+            items.append(Item(item.key, 0, -taken, -change))
+            gross, tax = gross - taken, tax - change
+    return Item(item.key, 0, gross, _within(tax, gross)) if gross else None
 
 
 def _credit(due: Due, told: list[_Left], gross: int, quantity: int) -> None:
@@ -171,6 +193,49 @@ def less(items: Sequence[Item], gross_minor: int) -> list[Item]:
         return list(items)
     parts = allocate(taken, [item.gross_minor for item in items])
     return [reduced(item, part) for item, part in zip(items, parts, strict=True)]
+
+
+def less_as_credited(
+    items: Sequence[Item], gross_minor: int, invoices: Sequence[Invoiced]
+) -> list[Item]:
+    """The same once there are documents: what was credited for an item stays credited as long as
+    so much is taken off. Only what is new is taken off in proportion, and where all comes to more
+    than the documents say, what became more, or dearer than was ever invoiced, is charged first."""
+    if not invoices:
+        return less(items, gross_minor)
+    left = _left(invoices)
+    grosses, kept, beyond = [], [], []
+    for item in items:
+        told = left.get(item.key, [])
+        gross = sum(rest.gross_minor for _, rest, _ in told)
+        quantity = sum(rest.quantity for _, rest, _ in told)
+        # Of pieces that are gone their part of what is documented is gone, too.
+        of_pieces = gross * item.quantity // quantity if item.quantity < quantity else gross
+        grosses.append(min(item.gross_minor, of_pieces))
+        kept.append(min(item.gross_minor, gross) - grosses[-1])
+        most = gross
+        if item.quantity <= quantity:
+            most = sum(invoiced.gross_minor for _, _, invoiced in told)
+        beyond.append(max(item.gross_minor - max(most, gross), 0))
+    wanted = max(sum(item.gross_minor for item in items) - gross_minor, 0)
+    grosses = _towards(wanted, grosses, kept)
+    grosses = _towards(wanted, grosses, beyond)
+    rooms = [item.gross_minor - gross for item, gross in zip(items, grosses, strict=True)]
+    grosses = _towards(wanted, grosses, rooms)
+    return [
+        reduced(item, item.gross_minor - gross) for item, gross in zip(items, grosses, strict=True)
+    ]
+
+
+def _towards(total: int, grosses: list[int], rooms: list[int]) -> list[int]:
+    """Bring amounts to a total: up as far as there is room, or down in proportion."""
+    missing = total - sum(grosses)
+    change = min(missing, sum(rooms))
+    if not change:
+        return grosses
+    parts = allocate(abs(change), rooms if change > 0 else grosses)
+    sign = 1 if change > 0 else -1
+    return [gross + sign * part for gross, part in zip(grosses, parts, strict=True)]
 
 
 def reduced(item: Item, gross_minor: int) -> Item:

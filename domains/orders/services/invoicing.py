@@ -40,7 +40,7 @@ def issue_due(*, order_id: UUID, now: datetime) -> list[Document]:
         list(Order.objects.select_for_update(no_key=True).filter(pk=order_id).values_list("pk"))
         order = Order.objects.whole(order_id)
         documents = Document.objects.of_order(order_id)
-        charged, described = charges_of(order)
+        charged, described = charges_of(order, documents)
         if not documents and not _is_invoiceable(order, captured, charged):
             return []
         return _issue(order, documents, charged, described, now)
@@ -60,9 +60,12 @@ def issue_due_for(*, order_ids: Sequence[UUID], now: datetime) -> list[Document]
     return issued
 
 
-def charges_of(order: Order) -> tuple[list[Item], dict[Key, Described]]:
+def charges_of(
+    order: Order, documents: Sequence[Document] = ()
+) -> tuple[list[Item], dict[Key, Described]]:
     """What an order charges as it stands, by line and for shipping: without what was cancelled,
-    and less what was given back. What was given back for no line in particular lowers all."""
+    and less what was given back. What was given back for no line in particular lowers all, as its
+    documents say that it did."""
     if order.status in (Status.CANCELLED, Status.REJECTED):
         return [], {}
     items, described = [], {}
@@ -85,7 +88,8 @@ def charges_of(order: Order) -> tuple[list[Item], dict[Key, Described]]:
     # The total has fallen by what was given back for that already.
     refunded = order.refunded_minor - order.given_back_for_less
     of_parts = sum(line.refunded_minor for line in order.lines) + shipping_refunded
-    return rules.less(items, max(refunded - of_parts, 0)), described
+    at_large = max(refunded - of_parts, 0)
+    return rules.less_as_credited(items, at_large, invoiced(documents)), described
 
 
 def _is_invoiceable(order: Order, captured_minor: int, charged: Sequence[Item]) -> bool:

@@ -11,12 +11,13 @@ from django.db import DatabaseError
 from domains.orders.models import Document, Order
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.services import cancelling, fulfilling, refunding
+from domains.orders.services.invoice_content import content_of
 from domains.orders.services.invoicing import charges_of, issue_due
 from domains.products.public import NewPrice, set_prices
 from infrastructure.database.contexts import atomic
 from infrastructure.ids import new_id
 from infrastructure.money import Money
-from tests.support.after_placement import STAFF, reread, units
+from tests.support.after_placement import STAFF, assert_books_agree, reread, units
 from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
 
@@ -105,6 +106,36 @@ def test_each_refund_is_credited_once_in_the_order_they_came(order: Order, now: 
         assert issue_due(order_id=order.id, now=now) == []
     numbers = Document.objects.filter(kind="CREDIT_NOTE").order_by("sequence")
     assert [note.number for note in numbers] == ["CN-2026-000001", "CN-2026-000002"]
+
+
+def test_what_a_courtesy_lowered_before_is_set_right_by_the_credit_note_of_a_cancellation(
+    now: datetime,
+) -> None:
+    goods.stocked({"A": 9, "B": 9}, now=now)
+    order = orders.placed({"A": 2, "B": 8}, now=now)
+    fulfilling.capture(order_id=order.id, by=STAFF, key=orders.key(), now=now)
+    issue_due(order_id=order.id, now=now)
+    refund(order, now, amount_minor=186)
+    issue_due(order_id=order.id, now=now)
+    cancelling.cancel(
+        order_id=order.id,
+        lines=units(order, {"B": 3}),
+        reason="changed_mind",
+        refund=True,
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+
+    (note,) = issue_due(order_id=order.id, now=now)
+
+    assert (note.kind, note.gross_minor) == ("CREDIT_NOTE", 3000 - 186)
+    lines = [(line.sku, line.quantity, line.gross_minor) for line in note.lines]
+    assert lines == [("B", 3, 3000 - 149), ("A", 0, -37)]
+    assert documented(order.id) == charged(order) == reread(order).total_minor == 7000
+    assert [row.figures[-1] for row in content_of(note).rows] == ["28.51", "-0.37"]
+    assert issue_due(order_id=order.id, now=now) == []
+    assert_books_agree(now)
 
 
 def test_a_cancelled_order_is_credited_whole(now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,7 @@ from domains.orders.rules.invoices import (
     Key,
     documents_due,
     less,
+    less_as_credited,
     reduced,
     tax_summary,
 )
@@ -86,7 +88,6 @@ def test_no_invoice_is_ever_credited_by_more_than_it_says(history: list[list[Ite
                 assert sum(c.gross_minor for c in credited) <= item.gross_minor
                 assert 0 <= sum(c.tax_minor for c in credited) <= item.tax_minor
                 assert sum(c.quantity for c in credited) <= item.quantity
-                assert all(c.tax_minor >= 0 and c.gross_minor > 0 for c in credited)
 
 
 @given(charges(), st.lists(st.integers(0, 60_000), max_size=5))
@@ -105,6 +106,116 @@ def test_what_is_given_back_in_whatever_pieces_ends_at_no_tax(
         for item in one.items:
             credited = [c for c in one.credited if c.key == item.key]
             assert sum(c.tax_minor for c in credited) == (item.tax_minor if item.gross_minor else 0)
+
+
+class Standing:
+    """An order of three lines at different rates, and its documents. All was paid."""
+
+    def __init__(self, quantities: list[int], prices: list[int]) -> None:
+        self.quantities, self.prices = quantities, prices
+        self.at_large = 0
+        self.books = Books()
+        self.follow()
+
+    @property
+    def items(self) -> list[Item]:
+        return [
+            Item(
+                Key(name, rate),
+                count,
+                count * price,
+                invoices.rounded(Fraction(count * price * int(rate), 100 + int(rate))),
+            )
+            for name, rate, count, price in zip(
+                "abc", RATES, self.quantities, self.prices, strict=True
+            )
+        ]
+
+    @property
+    def charged(self) -> int:
+        return sum(item.gross_minor for item in self.items) - self.at_large
+
+    def follow(self) -> invoices.Due:
+        wanted = less_as_credited(self.items, self.at_large, self.books.invoices)
+        due = self.books.follow(wanted)
+        for item in wanted:
+            assert self.documented(item.key) == item.gross_minor
+        assert self.books.gross == self.charged
+        again = less_as_credited(self.items, self.at_large, self.books.invoices)
+        assert again == wanted
+        return due
+
+    def documented(self, key: Key) -> int:
+        return sum(
+            sum(i.gross_minor for i in one.items if i.key == key)
+            - sum(i.gross_minor for i in one.credited if i.key == key)
+            for one in self.books.invoices
+        )
+
+
+deeds = st.tuples(
+    st.sampled_from(["refund", "cancel", "edit"]),
+    st.integers(0, 2),
+    st.integers(1, 5),
+    st.integers(0, 100),
+)
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=3, max_size=3),
+    st.lists(st.integers(1, 5_000), min_size=3, max_size=3),
+    st.lists(deeds, max_size=8),
+)
+def test_no_document_is_without_a_reason(
+    quantities: list[int], prices: list[int], done: list[tuple[str, int, int, int]]
+) -> None:
+    order = Standing(quantities, prices)
+    for deed, line, count, percent in done:
+        before, had = order.charged, len(order.books.invoices)
+        if deed == "refund":
+            order.at_large += before * percent // 100
+        elif deed == "cancel":
+            gone = min(count, order.quantities[line])
+            order.quantities[line] -= gone
+            # What was given back already counts for what is gone, up to all of it.
+            set_off = min(order.at_large, gone * order.prices[line] * percent // 100)
+            order.at_large -= max(set_off, -(order.charged))
+        else:
+            order.quantities[line] += count
+        due = order.follow()
+
+        credited = sum(item.gross_minor for items in due.credits.values() for item in items)
+        if deed == "edit":
+            assert due.credits == {}
+            assert sum(item.gross_minor for item in due.invoice) == order.charged - before
+        elif had == 1 and len(order.books.invoices) == 1:
+            assert due.invoice == []
+            assert credited == before - order.charged
+        assert all(sum(item.gross_minor for item in items) >= 0 for items in due.credits.values())
+
+
+def test_what_a_cancellation_shifts_between_the_rates_is_told_by_its_credit_note() -> None:
+    books, others = Key("books", "0"), Key("others", "20")
+
+    def charge(count: int) -> list[Item]:
+        gross = count * 1999
+        return [
+            Item(books, 2, 1554, 0),
+            Item(others, count, gross, invoices.rounded(Fraction(gross, 6))),
+        ]
+
+    documents = Books()
+    documents.follow(charge(8))
+    at_large = less_as_credited(charge(8), 186, documents.invoices)
+    refunded = documents.follow(at_large)
+    assert refunded.credits == {UUID(int=1): [Item(books, 0, 16, 0), Item(others, 0, 170, 28)]}
+
+    # The 1.86 count for what is gone, so nothing is left of it for what stays.
+    cancelled = documents.follow(less_as_credited(charge(5), 0, documents.invoices))
+
+    assert cancelled.invoice == []
+    assert cancelled.credits == {UUID(int=1): [Item(others, 3, 5827, 971), Item(books, 0, -16, 0)]}
+    assert documents.gross == 1554 + 5 * 1999
 
 
 @given(charges())
