@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
-import infrastructure.ids
 from django.db import migrations, models
+
+import infrastructure.ids
 
 
 class Migration(migrations.Migration):
