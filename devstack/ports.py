@@ -15,6 +15,8 @@ from devstack.layout import read_json, write_private_json
 # Below the range from which the kernel takes ports of outgoing connections: while a server is
 # being restarted nobody else gets its port by accident.
 _FIRST, _LAST = 20000, 32000
+# Of its own: processes whose `random` is seeded alike would all choose the same port.
+_random = random.SystemRandom()
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -63,7 +65,7 @@ def _by_whom(port: int) -> str:
 
 def free_port() -> int:
     """A port for a server that is about to start."""
-    while not is_free(port := random.randrange(_FIRST, _LAST)):  # noqa: S311
+    while not is_free(port := _random.randrange(_FIRST, _LAST)):
         pass
     return port
 

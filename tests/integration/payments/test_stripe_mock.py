@@ -80,9 +80,11 @@ def test_stripe_takes_captures_voids_and_refunds(
     part = {"authorisation": "pi_1", "amount_minor": 500, "currency": "GBP"}
 
     assert gateway.send(Capture(key=new_id(), **part)).is_success  # type: ignore[arg-type]
-    for rest in (False, True):
-        void = Void(key=new_id(), authorisation="pi_1", rest=rest)
-        assert gateway.send(void).gateway_reference == "pi_1"
+    void = Void(key=new_id(), authorisation="pi_1")
+    assert gateway.send(void).gateway_reference == "pi_1"
+    # The mock takes the request, and its fixture is an intent of which nothing was captured.
+    with pytest.raises(NoAnswer, match="The PaymentIntent is requires_payment_method"):
+        gateway.send(Void(key=new_id(), authorisation="pi_1", rest=True))
     assert gateway.send(Refund(key=new_id(), **part)).gateway_reference.startswith("re_")  # type: ignore[arg-type]
 
 

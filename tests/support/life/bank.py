@@ -101,7 +101,8 @@ class Bank:
             if account.refunded > account.captured:
                 self.faults.append(f"{request}: {account}")
         else:
-            if account.captured:
+            # The whole is let go where nothing was captured, and the rest where something was.
+            if request.rest != bool(account.captured):
                 self.faults.append(f"{request}: {account}")
             account.is_voided = True
         return Reply(gateway_reference=reference)

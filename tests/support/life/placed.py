@@ -36,6 +36,7 @@ class Placed:
     uses: bool = False
     was_confirmed: bool = False
     was_refused_refund: bool = False
+    was_sent_unpaid: bool = False
     authorised: int = 0
     captured: int = 0
     refunded: int = 0

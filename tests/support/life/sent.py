@@ -32,6 +32,7 @@ class Sent(Priced):
             if lacks():
                 self.step = None
                 return "not_in_warehouse"
+            self.was_sent_unpaid |= not captures
             for place, count in chosen.items():
                 self.lines[place].sent += count
             for sku, count in wanted.items():

@@ -75,6 +75,7 @@ class Shop:
         roles = devstack_shop.roles(options=options, layout=self.layout, ports=ports)
         self._roles = {role.name: _serving(role, web) for role in roles}
         self._running: dict[str, Child] = {}
+        self._redis_was_away = False
 
     # Starting and stopping
 
@@ -124,8 +125,17 @@ class Shop:
 
     def require_roles(self) -> None:
         """Every role that no test has killed is alive, and has not needed a restart."""
+        self._start_worker_again_if_redis_ended_it()
         for name, child in self._running.items():
             assert child.is_running, f"{name} {child.how_it_ended()}:\n{child.last_words(40)}"
+
+    def _start_worker_again_if_redis_ended_it(self) -> None:
+        """As whoever supervises it would: kombu fails, and ends the worker, when its connection is
+        lost at the moment in which it acknowledges a task."""
+        worker = self._running.get("worker")
+        if self._redis_was_away and worker is not None and not worker.is_running:
+            end_at_once(worker)
+            worker.start()
 
     def start_web_again_if_ended(self) -> None:
         """As whoever supervises it would: granian gives up when its workers die in quick turn."""
@@ -155,6 +165,8 @@ class Shop:
         time.sleep(max(0.0, seconds - (time.monotonic() - gone_at)))
         self.services[service].start()
         self.services[service].wait_until_ready()
+        self._redis_was_away |= service == "redis"
+        self._start_worker_again_if_redis_ended_it()
 
     # Asking
 
