@@ -49,3 +49,20 @@ def test_no_command_of_a_placement_reads_a_table_from_end_to_end(now: datetime) 
             cursor.execute(f"EXPLAIN {sql}", params)
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Seq Scan" not in plan, plan
+
+
+def test_an_order_looks_at_no_hold_while_none_has_run_out(now: datetime) -> None:
+    """Where there are many, and the plan is from when there were few, that is what costs most."""
+    goods.stocked({"SKU1": 10}, now=now)
+    orders.placed({"SKU1": 2}, now=now)
+    with noted() as statements:
+        orders.placed({"SKU1": 1}, now=now)
+
+    alias, sql, params = next(
+        one for one in statements if one[1].lstrip().startswith("SELECT v.sku")
+    )
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql}", params)
+        plan = [line for (line,) in cursor.fetchall()]
+    [of_lines] = [line for line in plan if "products_reservationline" in line]
+    assert of_lines.endswith("(never executed)")
