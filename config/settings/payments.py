@@ -20,8 +20,8 @@ PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
 # Calls to the gateway at a time in one process. One thread of a web process is left for everything
 # else, however slow the gateway is. `devstack.web` says how many it has; granian started by hand,
 # without a word of it, is believed to have two.
-_threads = env.integer("WEB_THREADS", 2) - 1 if env.text("ROLE", "") == "web" else 8
-PAYMENT_GATEWAY_CONCURRENCY = env.integer("PAYMENT_GATEWAY_CONCURRENCY", max(_threads, 1))
+_places = env.integer("WEB_THREADS", 2) - 1 if env.text("ROLE", "") == "web" else 8
+PAYMENT_GATEWAY_CONCURRENCY = env.integer("PAYMENT_GATEWAY_CONCURRENCY", max(_places, 1))
 # How long a call waits for its place among them, before it is left to a worker. It keeps the last
 # thread for as long.
 PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 0.25)

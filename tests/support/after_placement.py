@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from domains.orders.models import Order
 from domains.orders.rules.history import By, Kind
+from domains.orders.services import fulfilling
 from domains.payments import public as payments
 from domains.payments.public import PaymentState
 from domains.products import public as products
@@ -31,6 +33,19 @@ def units(order: Order, quantities: Mapping[str, int]) -> dict[UUID, int]:
     """So many of these SKUs, by the ids of the order's lines."""
     ids = line_ids(order)
     return {ids[sku]: quantity for sku, quantity in quantities.items()}
+
+
+def send_units(order: Order, quantities: Mapping[str, int], now: datetime, **how: Any) -> None:
+    """Send so many of these SKUs. how: what else `fulfil` takes."""
+    fulfilling.fulfil(
+        order_id=order.id,
+        lines=units(order, quantities),
+        warehouse="main",
+        by=STAFF,
+        key=None,
+        now=now,
+        **how,
+    )
 
 
 def money_of(order: Order) -> PaymentState:

@@ -10,9 +10,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from domains.payments import services
-from domains.payments.models import (
-    ReconciliationDifference,
-)
+from domains.payments.models import ReconciliationDifference
 from infrastructure import clock
 from infrastructure.money import Money
 from infrastructure.screens import ReadOnlyAdmin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +18,7 @@ from django.utils.html import format_html
 from domains.payments import services
 from domains.payments.admin.operations import JournalInline, OperationInline
 from domains.payments.admin.receipts import ReceiptForm
-from domains.payments.models import (
-    Payment,
-)
+from domains.payments.models import Operation, Payment
 from domains.payments.rules.operations import refuse_failed, refuse_failed_void
 from infrastructure import clock
 from infrastructure.money import Money
@@ -153,19 +152,10 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Capture selected payments", permissions=["capture"])
     def capture(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
-        actor_id = request.user.pk
-
-        def capture(payment: Payment, reason: str) -> str:
-            payment, capture = services.capture(
-                payment_id=payment.id, reason=reason, actor_id=actor_id, now=clock.now()
-            )
-            refuse_failed(capture)
-            return payment.get_status_display()
-
         return self.confirmed(
             request,
             queryset,
-            capture,
+            _moving(services.capture, request.user.pk),
             title="Capture payments",
             question="Take all the money that is left of these?",
             wants_reason=True,
@@ -173,19 +163,10 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Refund selected payments", permissions=["refund"])
     def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
-        actor_id = request.user.pk
-
-        def refund(payment: Payment, reason: str) -> str:
-            payment, refund = services.refund(
-                payment_id=payment.id, reason=reason, actor_id=actor_id, now=clock.now()
-            )
-            refuse_failed(refund)
-            return payment.get_status_display()
-
         return self.confirmed(
             request,
             queryset,
-            refund,
+            _moving(services.refund, request.user.pk),
             title="Refund payments",
             question="Give back all the money that is left of these?",
             wants_reason=True,
@@ -214,6 +195,21 @@ class PaymentAdmin(ReadOnlyAdmin):
     @admin.action(description="Ask the gateway what became of them", permissions=["capture"])
     def ask_gateway(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
         self.run(request, queryset, _resolve)
+
+
+def _moving(
+    move: Callable[..., tuple[Payment, Operation]], actor_id: UUID | None
+) -> Callable[[Payment, str], str]:
+    """Capturing or giving back all that is left of one payment, by this person."""
+
+    def act(payment: Payment, reason: str) -> str:
+        payment, operation = move(
+            payment_id=payment.id, reason=reason, actor_id=actor_id, now=clock.now()
+        )
+        refuse_failed(operation)
+        return payment.get_status_display()
+
+    return act
 
 
 def _resolve(payment: Payment, reason: str) -> str:

@@ -10,9 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from domains.payments import services
-from domains.payments.models import (
-    Payment,
-)
+from domains.payments.models import Payment
 from infrastructure import clock
 from infrastructure.money import InvalidMoney, Money
 from infrastructure.screens import ServiceForm

@@ -9,9 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from domains.payments.models import (
-    Operation,
-)
+from domains.payments.models import Operation
 from domains.payments.rules.differences import Told
 from domains.payments.rules.operations import (
     OperationKind,

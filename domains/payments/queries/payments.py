@@ -8,9 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.payments.errors import PaymentNotFound
-from domains.payments.models import (
-    Payment,
-)
+from domains.payments.models import Payment
 from domains.payments.rules.operations import (
     OperationKind,
     OperationState,

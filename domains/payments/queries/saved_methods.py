@@ -6,9 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from domains.payments.models import (
-    SavedMethod,
-)
+from domains.payments.models import SavedMethod
 
 
 def saved_methods(customer_id: UUID) -> QuerySet[SavedMethod]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from domains.payments.errors import (
-    NotSupportedByGateway,
-)
+from domains.payments.errors import NotSupportedByGateway
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,9 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.payments.errors import (
-    UnknownPaymentMethod,
-)
+from domains.payments.errors import UnknownPaymentMethod
 from domains.payments.rules.operations import OperationState
 
 

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from domains.payments.errors import (
-    GatewayRefused,
-)
+from domains.payments.errors import GatewayRefused
 
 
 class OperationKind(StrEnum):

@@ -15,9 +15,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from domains.products.admin import stock_doings
-from domains.products.admin.fields import (
-    thumbnail,
-)
+from domains.products.admin.fields import thumbnail
 from domains.products.admin.stock_doings import AdjustmentForm, doings_of
 from domains.products.errors import StockChanged
 from domains.products.models import (

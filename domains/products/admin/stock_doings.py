@@ -26,9 +26,7 @@ from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError
 from infrastructure.http.idempotency import Duplicate, IdempotencyKey, find, fingerprint_of
 from infrastructure.ids import new_id
-from infrastructure.screens import (
-    ServiceForm,
-)
+from infrastructure.screens import ServiceForm
 
 
 class AdjustmentForm(ServiceForm):

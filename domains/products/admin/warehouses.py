@@ -9,12 +9,8 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
-from domains.products.admin.fields import (
-    code_field,
-)
-from domains.products.models import (
-    Warehouse,
-)
+from domains.products.admin.fields import code_field
+from domains.products.models import Warehouse
 from domains.products.services import warehouses
 from infrastructure import clock
 from infrastructure.screens import (

@@ -5,9 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from domains.products.models.warehouses import Warehouse
-from infrastructure.aggregates import (
-    OwnedModel,
-)
+from infrastructure.aggregates import OwnedModel
 
 
 class StockLevel(OwnedModel):

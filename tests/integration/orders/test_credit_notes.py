@@ -17,7 +17,7 @@ from domains.products.public import NewPrice, set_prices
 from infrastructure.database.contexts import atomic
 from infrastructure.ids import new_id
 from infrastructure.money import Money
-from tests.support.after_placement import STAFF, assert_books_agree, reread, units
+from tests.support.after_placement import STAFF, assert_books_agree, reread, send_units, units
 from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
 
@@ -29,21 +29,10 @@ def order(now: datetime) -> Order:
     """Two of A and one of B at 10.00 each; one of A was sent, all is invoiced."""
     goods.stocked({"A": 9, "B": 9}, now=now)
     order = orders.placed({"A": 2, "B": 1}, now=now)
-    send(order, {"A": 1}, now)
+    send_units(order, {"A": 1}, now)
     (invoice,) = issue_due(order_id=order.id, now=now)
     assert invoice.gross_minor == 3000
     return reread(order)
-
-
-def send(order: Order, quantities: dict[str, int], now: datetime) -> None:
-    fulfilling.fulfil(
-        order_id=order.id,
-        lines=units(order, quantities),
-        warehouse="main",
-        by=STAFF,
-        key=orders.key(),
-        now=now,
-    )
 
 
 def refund(order: Order, now: datetime, **wish: object) -> None:
@@ -189,7 +178,7 @@ def test_documents_say_what_was_charged_where_half_a_minor_unit_is_in_question(
         key=orders.key(),
         now=now,
     )
-    send(order, {"A": 1}, now)
+    send_units(order, {"A": 1}, now)
     issue_due(order_id=order.id, now=now)
     left = reread(order)
     assert (order.total_minor, left.total_minor) == (459, 229)

@@ -24,6 +24,7 @@ from tests.support.after_placement import (
     differences_in_books,
     money_of,
     reread,
+    send_units,
     units,
 )
 from tests.support.factories import orders
@@ -35,17 +36,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def placed(now: datetime) -> Order:
     goods.stocked({"A": 5}, now=now)
     return orders.placed({"A": 3}, now=now)
-
-
-def send(order: Order, count: int, now: datetime) -> None:
-    fulfilling.fulfil(
-        order_id=order.id,
-        lines=units(order, {"A": count}),
-        warehouse="main",
-        by=STAFF,
-        key=None,
-        now=now,
-    )
 
 
 def take(order: Order, minor: int, now: datetime) -> None:
@@ -93,7 +83,7 @@ def test_once_the_rest_of_the_lines_is_cancelled_the_rest_of_the_money_is_let_go
     now: datetime,
 ) -> None:
     order = placed(now)
-    send(order, 1, now)
+    send_units(order, {"A": 1}, now)
     assert money(order) == (3_000, 1_000, 0, 0)  # two are still to be paid for
 
     cancel(order, now, lines=2)
@@ -107,10 +97,10 @@ def test_once_the_rest_of_the_lines_is_cancelled_the_rest_of_the_money_is_let_go
 def test_what_an_order_became_cheaper_by_is_let_go_with_its_last_parcel(now: datetime) -> None:
     order = placed(now)
     cancel(order, now, lines=1)
-    send(order, 1, now)
+    send_units(order, {"A": 1}, now)
     assert money(order) == (3_000, 1_000, 0, 0)
 
-    send(order, 1, now)
+    send_units(order, {"A": 1}, now)
 
     assert reread(order).status == "COMPLETED"
     assert money(order) == (3_000, 2_000, 0, 1_000)
@@ -149,7 +139,7 @@ def test_a_silent_gateway_holds_up_no_end_and_is_asked_until_it_answers(
 ) -> None:
     order = placed(now)
     if ends == "COMPLETED":
-        send(order, 1, now)
+        send_units(order, {"A": 1}, now)
     else:
         take(order, 1_000, now)
     voids.is_silent = True
@@ -177,7 +167,7 @@ def test_what_the_gateway_refuses_to_let_go_stays_with_the_order_until_staff_hav
     now: datetime, voids: _VoidsFail
 ) -> None:
     order = placed(now)
-    send(order, 1, now)
+    send_units(order, {"A": 1}, now)
     voids.refusal = "cannot_be_released"
     cancel(order, now, lines=2)
     later = now + timedelta(minutes=5)
@@ -204,7 +194,7 @@ def test_a_step_that_waits_for_a_second_person_keeps_nothing_from_being_let_go(
     now: datetime, voids: _VoidsFail, settings: Any, answers: str
 ) -> None:
     order = placed(now)
-    send(order, 1, now)
+    send_units(order, {"A": 1}, now)
     voids.is_silent = True
     cancel(order, now, lines=2)
     settings.REFUND_APPROVAL_ABOVE = {"GBP": 500}
@@ -237,7 +227,7 @@ def test_a_step_that_waits_for_a_second_person_keeps_nothing_from_being_let_go(
 
 def test_what_staff_let_go_of_an_order_that_stands_is_told_by_the_audit(now: datetime) -> None:
     order = placed(now)
-    send(order, 1, now)
+    send_units(order, {"A": 1}, now)
     payments.void(payment_id=order.payment_id, reason="by mistake", now=now)
 
     [found] = differences_in_books(now)

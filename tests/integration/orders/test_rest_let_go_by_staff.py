@@ -27,6 +27,7 @@ from tests.support.after_placement import (
     differences_in_books,
     money_of,
     reread,
+    send_units,
     stock,
     units,
 )
@@ -44,18 +45,6 @@ def placed(now: datetime) -> Order:
 
 def take(order: Order, minor: int, now: datetime) -> None:
     fulfilling.capture(order_id=order.id, amount_minor=minor, by=STAFF, key=None, now=now)
-
-
-def send(order: Order, count: int, now: datetime, **how: Any) -> None:
-    fulfilling.fulfil(
-        order_id=order.id,
-        lines=units(order, {"A": count}),
-        warehouse="main",
-        by=STAFF,
-        key=None,
-        now=now,
-        **how,
-    )
 
 
 def let_go(order: Order, now: datetime) -> None:
@@ -111,7 +100,7 @@ def test_an_order_of_which_nothing_was_sent_is_cancelled_and_what_was_taken_goes
 
 def test_what_was_sent_stands_and_the_rest_of_the_lines_is_called_off(now: datetime) -> None:
     order = placed(now)
-    send(order, 1, now)
+    send_units(order, {"A": 1}, now)
     take(order, 500, now)
     let_go(order, now)
 
@@ -131,7 +120,7 @@ def test_where_everything_has_left_unpaid_the_order_stands_and_the_audit_names_i
 ) -> None:
     order = placed(now)
     take(order, 100, now)
-    send(order, 3, now, capture=False, may_be_unpaid=True)
+    send_units(order, {"A": 3}, now, capture=False, may_be_unpaid=True)
     let_go(order, now)
 
     deliver_outbox()
@@ -159,7 +148,7 @@ def test_an_order_for_which_enough_was_taken_stands(now: datetime) -> None:
     assert (reread(order).status, cancelled(order)) == ("CONFIRMED", 1)
     assert money(order) == (3_000, 2_000, 0, 1_000)
     assert stock("A") == (5, 2)
-    send(order, 2, now)
+    send_units(order, {"A": 2}, now)
     assert reread(order).status == "COMPLETED"
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -188,7 +177,7 @@ def test_let_go_at_the_gateway_it_ends_in_the_same_way(now: datetime) -> None:
 
 def test_however_often_and_by_how_many_it_is_told_it_is_done_once(now: datetime) -> None:
     order = placed(now)
-    send(order, 1, now)
+    send_units(order, {"A": 1}, now)
     take(order, 500, now)
     let_go(order, now)
 

@@ -4,9 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domains.products.models import (
-    Price,
-)
+from domains.products.models import Price
 from domains.products.services import price_lists
 from infrastructure.operations import services as operations
 from tests.support.files import bring, counts, faults, written

@@ -4,9 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from domains.products.models import (
-    ProductType,
-)
+from domains.products.models import ProductType
 from tests.support.files import bring, counts, faults
 from tests.support.imports import TYPES, load_all
 

@@ -8,9 +8,7 @@ import pytest
 
 from domains.products.queries import prices as queries
 from tests.support.factories import products
-from tests.support.prices import (
-    DAY,
-)
+from tests.support.prices import DAY
 
 
 @pytest.fixture(autouse=True)

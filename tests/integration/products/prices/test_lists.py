@@ -7,9 +7,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from domains.products.errors import (
-    UnknownChannel,
-)
+from domains.products.errors import UnknownChannel
 from domains.products.public import offers
 from domains.products.queries import prices as queries
 from domains.products.services import price_lists

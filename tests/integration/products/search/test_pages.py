@@ -10,9 +10,7 @@ import pytest
 
 from domains.products.models import Listing
 from domains.products.queries.search import pages, postgres
-from domains.products.queries.search.port import (
-    ORDERS,
-)
+from domains.products.queries.search.port import ORDERS
 from tests.support.search import ALL_FACETS, Find, Goods, create, names
 
 pytestmark = pytest.mark.django_db

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from demo.catalogue import read_products
 from domains.products.models import Listing
 from domains.products.public import NewProduct, NewVariant, create_products
-from domains.products.queries.search.port import (
-    Criteria,
-)
+from domains.products.queries.search.port import Criteria
 from domains.products.queries.search.understanding import understood
 from domains.products.rules.search import MAX_CORRECTIONS, SHORTEST_CORRECTED, words_of
 from domains.products.services import listing
