@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devstack.ports import free_port
-
 MODULE = "github.com/stripe/stripe-mock@v0.203.0"
 TOOLS = Path(__file__).resolve().parent.parent.parent / ".local" / "tools"
-PATIENCE_S = 30
+_HTTP_ADDRESS = re.compile(r"^Listening for HTTP at address: (\S+)")
 
 
 def reason_to_skip() -> str:
@@ -33,19 +30,18 @@ def reason_to_skip() -> str:
 @contextmanager
 def running() -> Iterator[str]:
     """The address of a stripe-mock of one's own."""
-    binary = _built()
-    port = free_port()
+    # Ports are the kernel's choice, HTTPS' too, which else is one and the same for all of them.
     process = subprocess.Popen(
-        [binary, "-http-addr", f"127.0.0.1:{port}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [_built(), "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
-        _until_it_listens(process, port)
-        yield f"http://127.0.0.1:{port}"
+        yield _address_told_by(process)
     finally:
         process.kill()
-        process.wait(10)
+        process.communicate(timeout=10)
 
 
 def _built() -> Path:
@@ -69,13 +65,11 @@ def _binary() -> Path:
     return TOOLS / MODULE.rpartition("@")[2] / "stripe-mock"
 
 
-def _until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            assert process.poll() is None, f"stripe-mock ended with code {process.returncode}"
-            assert time.monotonic() < deadline, "stripe-mock did not start"
-            time.sleep(0.02)
+def _address_told_by(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    told = ""
+    for line in process.stdout:
+        told += line
+        if found := _HTTP_ADDRESS.search(line):
+            return f"http://{found[1]}"
+    raise AssertionError(f"stripe-mock ended with code {process.wait(10)}: {told}")

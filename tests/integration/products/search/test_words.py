@@ -152,6 +152,7 @@ def test_what_is_a_slip_away_is_always_found(now: datetime) -> None:
     )
     words = [word for word in words if len(word) >= 3]
     assert len(words) > 1_500
+    lantern_alone = understood(Criteria(locale="en", currency="GBP", q="lantern")).words
 
     @hypothesis(max_examples=500, deadline=None)
     @given(st.sampled_from(words), st.data())
@@ -161,6 +162,7 @@ def test_what_is_a_slip_away_is_always_found(now: datetime) -> None:
         assume(asked is not None and f"'{word}'" in asked)
         typed = data.draw(st.sampled_from(_a_slip_away(word)))
         used = understood(Criteria(locale="en", currency="GBP", q=f"{typed} lantern")).words
+        assume(used != lantern_alone)  # Nor is a slip that every text has, as "does" is for "des".
         # Or it is a word of its own, or more are as near as are looked for.
         assert used is not None
         looked_for = used.count("'") // 2
