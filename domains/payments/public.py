@@ -21,6 +21,7 @@ from domains.payments.errors import (
     PaymentsUnavailable,
     PaymentTokenRequired,
     SavedMethodNotFound,
+    SecondPersonRequired,
     UnknownPaymentMethod,
 )
 from domains.payments.gateways import NO_GATEWAY
@@ -56,6 +57,7 @@ __all__ = [
     "PaymentView",
     "PaymentsUnavailable",
     "SavedMethodNotFound",
+    "SecondPersonRequired",
     "Unavailable",
     "UnknownPaymentMethod",
     "authorise",
@@ -265,9 +267,10 @@ def refund(
     """Give so much of what was taken back; repeatable under the key, as `capture`.
 
     Of what was paid by bank it says that the money is to be given back: somebody transfers it.
-    The caller has seen to it that a second person agreed where one is needed: see
-    `needs_second_person`. actor_id: who gives it back without a second one; it counts for what they
-    may give back alone by the doors of payments.
+    actor_id: who gives it back without a second person; it counts for what they may give back of
+    the payment alone, by whichever door. Is it more than that, it is FAILED with the code of
+    SecondPersonRequired: once somebody else agreed, call again with the same key and without an
+    actor. Callers know beforehand by `needs_second_person`, but somebody may be faster.
     """
     return _moved(
         lambda: services.refund(
@@ -276,7 +279,6 @@ def refund(
             amount=amount,
             reason=reason,
             actor_id=actor_id,
-            is_seen_to=True,
             now=now,
         )
     )

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domains.orders.errors import CaptureRefused, RefundRefused
+from domains.orders.errors import CaptureRefused, RefundRefused, SecondPersonRequired
 from domains.orders.models import Order, OrderStep
 from domains.payments import public as payments
 from domains.payments.public import MoveState, OperationOutcome
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
+
+# Whoever asked gave back more meanwhile, at a door of payments, than one person does alone.
+NEEDS_SECOND_PERSON = SecondPersonRequired.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def refund(order: Order, step: OrderStep, now: datetime) -> Refused | None:
         actor_id=step.actor_id if step.decided_by is None else None,
         now=now,
     )
+    if outcome.code == payments.SecondPersonRequired.code:
+        return Refused(NEEDS_SECOND_PERSON)
     return moved(outcome, RefundRefused.code)
 
 

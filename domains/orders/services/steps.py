@@ -20,6 +20,7 @@ from domains.orders.rules.steps import StepKind, StepState
 from domains.orders.services import edit_steps
 from domains.orders.services.cases import Case, is_paid
 from domains.orders.services.step_effects import (
+    NEEDS_SECOND_PERSON,
     NotYet,
     Refused,
     capture,
@@ -61,7 +62,9 @@ def carry_on(case: Case, now: datetime) -> None:
         raise ConcurrentModification(f"Order {order.number} was changed meanwhile.")
     try:
         refused = _CARRY_OUT[StepKind(step.kind)](order, step, now)
-        if refused is not None:
+        if refused is not None and refused.code == NEEDS_SECOND_PERSON:
+            order.ask_approval(step, now=now)
+        elif refused is not None:
             order.refuse_step(step, refusal=refused.code, faults=refused.faults, now=now)
         _save(case, now)
     except NotYet:

@@ -37,8 +37,7 @@ class GivingBack(Taking):
 
         key: the operation's id, where the caller has one. can: what the gateway is able to do.
         limits: what one person may give back alone, by currency and in minor units, counted with
-        what the same person gave back of the payment before; None where whoever asks has seen to
-        a second person.
+        what the same person gave back of the payment before; None where a second one agreed.
         Raises PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount, SecondPersonRequired,
         NotSupportedByGateway, and PaymentOperationInProgress: until one refund has its outcome
         nobody knows what is left.

@@ -61,7 +61,6 @@ def refund(
     amount: Money | None = None,
     reason: str,
     actor_id: UUID | None = None,
-    is_seen_to: bool = False,
     now: datetime,
     also: Callable[[UUID], Sequence[models.Model]] = lambda operation_id: (),
 ) -> tuple[Payment, Operation]:
@@ -69,13 +68,13 @@ def refund(
 
     Returns the operation it became. key: makes it repeatable, as the operation's id. actor_id: the
     one person who gives it back, no more than REFUND_APPROVAL_ABOVE with what they gave back of the
-    payment before. is_seen_to: another context has asked a second person where it takes one. also:
-    rows to write with the operation, given its id.
+    payment before, by whichever door; None where a second one agreed. also: rows to write with the
+    operation, given its id.
     Raises PaymentNotFound, PaymentNotCaptured, RefundTooLarge, InvalidPaymentAmount,
     SecondPersonRequired, PaymentOperationInProgress, NotSupportedByGateway, PaymentMismatch if the
     key was another operation's, and PaymentsUnavailable, as `capture`.
     """
-    limits = None if is_seen_to or actor_id is None else settings.REFUND_APPROVAL_ABOVE
+    limits = None if actor_id is None else settings.REFUND_APPROVAL_ABOVE
     return _move_money(
         payment_id,
         OperationKind.REFUND,

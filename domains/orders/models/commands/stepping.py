@@ -67,6 +67,13 @@ class Stepping(AggregateRoot):
 
     # Commands
 
+    def ask_approval(self, step: OrderStep, *, now: datetime) -> None:
+        """It takes a second person after all, since whoever asked gave back more meanwhile. Nothing
+        of it was done."""
+        self._await_approval(step, now)
+        if self.status == Status.CONFIRMED:
+            self._is_settled()  # else settling looks what is left beside it
+
     def approve_step(self, step_id: UUID, *, actor_id: UUID, now: datetime) -> OrderStep:
         """Somebody else agrees. Raises StepNotFound, StepNotAwaitingApproval,
         SecondPersonRequired."""
@@ -247,11 +254,14 @@ class Stepping(AggregateRoot):
         self.steps = [*self.steps, step]
         self.step_id = step.id
         if limits is not None and self._needs_second_person(gives, actor.id, limits):
-            step.state = StepState.AWAITING_APPROVAL
-            self.note("approval_asked", actor=actor, at=now, **_told(step))
+            self._await_approval(step, now)
         else:
             self._is_unsettled(now)
         return step
+
+    def _await_approval(self, step: OrderStep, now: datetime) -> None:
+        step.state = StepState.AWAITING_APPROVAL
+        self.note("approval_asked", actor=step.actor, at=now, **_told(step))
 
     def _needs_second_person(self, gives: int, actor_id: UUID | None, limits: rules.Limits) -> bool:
         known = {step.id for step in self.steps}
