@@ -55,7 +55,7 @@ class TestPlacing:
         (line,) = order["lines"]
         assert (line["sku"], line["name"], line["quantity"]) == ("85123A", "White lantern", 2)
         assert line["unit_price"] == {"amount": "2.55", "currency": "GBP"}
-        assert line["amount"] == {"amount": "5.10", "currency": "GBP"}
+        assert line["total"] == {"amount": "5.10", "currency": "GBP"}
         assert order["payment"] == {"id": order["id"], "method": "card", "status": "AUTHORISED"}
         assert len(order["number"]) == 9
         assert answer["Location"] == f"/api/v1/orders/{order['id']}"

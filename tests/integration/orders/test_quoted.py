@@ -67,11 +67,11 @@ def test_an_order_tells_what_its_total_is_made_of(now: datetime) -> None:
     assert [(d["name"], d["coupon"], d["amount"]) for d in order["discounts"]] == [
         ("Ten off", "TEN", gbp("2.40"))
     ]
-    assert (order["shipping"]["method"], order["shipping"]["amount"]) == ("express", gbp("6.00"))
+    assert (order["shipping"]["method"], order["shipping"]["total"]) == ("express", gbp("6.00"))
     assert order["total"] == gbp("27.60")
     assert order["tax"] == gbp("4.60")
     (line,) = order["lines"]
-    assert (line["discount"], line["amount"]) == (gbp("2.40"), gbp("21.60"))
+    assert (line["discount"], line["total"]) == (gbp("2.40"), gbp("21.60"))
     assert (line["tax"], Decimal(line["tax_rate"])) == (gbp("3.60"), Decimal(20))
     assert order["coupons"] == ["TEN"]
 

@@ -198,7 +198,7 @@ class OrderFilters(PageQuery, frozen=True, kw_only=True):
 
 
 class OrderLine(Out, frozen=True, kw_only=True):
-    """`quantity` is what was ordered; of it so many were cancelled, sent and returned. `amount` is
+    """`quantity` is what was ordered; of it so many were cancelled, sent and returned. `total` is
     what is paid for the line, `tax` the part of it that is tax, at `tax_rate` per cent."""
 
     id: UUID
@@ -215,7 +215,7 @@ class OrderLine(Out, frozen=True, kw_only=True):
     discount: Money
     tax: Money
     tax_rate: str
-    amount: Money
+    total: Money
 
     @classmethod
     def of(cls, line: models.OrderLine, currency: str) -> Self:
@@ -234,7 +234,7 @@ class OrderLine(Out, frozen=True, kw_only=True):
             discount=Money.of_minor(line.discount_minor, currency),
             tax=Money.of_minor(line.tax_minor, currency),
             tax_rate=line.tax_rate,
-            amount=Money.of_minor(line.amount_minor, currency),
+            total=Money.of_minor(line.amount_minor, currency),
         )
 
 
@@ -252,10 +252,10 @@ class OrderPayment(Out, frozen=True, kw_only=True):
 class OrderShipping(Out, frozen=True, kw_only=True):
     method: str
     name: str
-    amount: Annotated[Money, Meta(description=amounts.SHIPPING_PAID)]
     net: Annotated[Money, Meta(description=amounts.SHIPPING_NET)]
     tax: Annotated[Money, Meta(description=amounts.SHIPPING_TAX)]
     tax_rate: str
+    total: Annotated[Money, Meta(description=amounts.SHIPPING_PAID)]
 
 
 class OrderDiscount(Out, frozen=True, kw_only=True):
@@ -358,10 +358,10 @@ def _shipping_of(order: models.Order) -> OrderShipping | None:
     return OrderShipping(
         method=order.shipping_method,
         name=order.shipping_name,
-        amount=Money.of_minor(order.shipping_minor, order.currency),
         net=Money.of_minor(order.shipping_minor - order.shipping_tax_minor, order.currency),
         tax=Money.of_minor(order.shipping_tax_minor, order.currency),
         tax_rate=order.shipping_tax_rate,
+        total=Money.of_minor(order.shipping_minor, order.currency),
     )
 
 
