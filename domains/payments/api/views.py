@@ -147,7 +147,7 @@ class Refunds(MovesMoney):
         etag=True,
         examples={
             "a part": {
-                "amount": {"amount": "4.50", "currency": "GBP"},
+                "amount": {"amount": "2.55", "currency": "GBP"},
                 "reason": "one arrived broken",
             }
         },
@@ -235,9 +235,9 @@ class Receipts(APIView):
         etag=True,
         examples={
             "a transfer": {
-                "amount": {"amount": "19.99", "currency": "GBP"},
-                "reference": "2026-03-02/4711",
-                "received_at": "2026-03-02T09:30:00Z",
+                "amount": {"amount": "13.59", "currency": "GBP"},
+                "reference": "2026-03-04/4711",
+                "received_at": "2026-03-04T08:00:00Z",
             }
         },
     )

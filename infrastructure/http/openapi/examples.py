@@ -3,6 +3,10 @@
 Those of `api/views/prices.py` or `api/prices.py` are in `api/examples/prices.json`, those of
 `api/views.py` in `api/examples.json`: operation id -> {"body": …, "200": …}. What is a file and no
 JSON is told per media type.
+
+A type that several operations answer with has its example once, under its name in
+`api/examples/components.json`. Operations show that one; an answer that looks otherwise (an order
+that is still undecided) only tells the fields that differ.
 """
 
 from __future__ import annotations
@@ -22,8 +26,19 @@ def examples_of(module: str, operation_id: str) -> Json:
     views = Path(sys.modules[module].__file__ or "")
     if views.stem == "views":
         return _read(views.with_name("examples.json")).get(operation_id, {})
-    api = views.parents[1] if views.parent.name == "views" else views.parent
-    return _read(api / "examples" / f"{views.stem}.json").get(operation_id, {})
+    return _read(_api_of(views) / "examples" / f"{views.stem}.json").get(operation_id, {})
+
+
+def example_of_type(answer: Any) -> Json | None:
+    """The example that all operations share that answer with this type, if it has one."""
+    serializers = Path(sys.modules[answer.__module__].__file__ or "")
+    shared = _read(_api_of(serializers) / "examples" / "components.json")
+    return shared.get(answer.__name__)
+
+
+def _api_of(module: Path) -> Path:
+    """The folder `api` of its context: modules are in it, or in a package of it."""
+    return module.parent if module.parent.name == "api" else module.parents[1]
 
 
 @cache

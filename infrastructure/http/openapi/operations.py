@@ -20,7 +20,7 @@ from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC, OrGuest, Requ
 from infrastructure.errors import DomainError
 from infrastructure.http import errors, idempotency, problems
 from infrastructure.http.decoding import InvalidBody, InvalidJson, InvalidParameters
-from infrastructure.http.openapi.examples import examples_of
+from infrastructure.http.openapi.examples import example_of_type, examples_of
 from infrastructure.http.openapi.headers import (
     PROBLEM_HEADERS,
     answer_headers,
@@ -130,9 +130,7 @@ class Schema(AutoSchema):
                     files = {JSON: shown, **files}
                 answers["200"]["content"] = files
             elif answer_type is not None:
-                content: Json = {"schema": self._ref(answer_type)}
-                if str(status) in self.examples:
-                    content["example"] = self.examples[str(status)]
+                content = {"schema": self._ref(answer_type), **self._shown(answer_type, status)}
                 answers[str(status)]["content"] = {JSON: content}
         if declared.etag and self.method == "GET":
             answers["304"] = {
@@ -140,6 +138,20 @@ class Schema(AutoSchema):
                 "headers": headers_named("X-Request-ID", "ETag"),
             }
         return answers
+
+    def _shown(self, answer_type: Any, status: int) -> Json:
+        """The example of an answer: its own, the shared one of its type, or one upon the other."""
+        told, shared = self.examples.get(str(status)), example_of_type(answer_type)
+        if shared is None:
+            return {} if told is None else {"example": told}
+        if told is not None:
+            return {"example": shared | told}
+        name = self._ref(answer_type)["$ref"].rsplit("/", 1)[1]
+        component = ResolvedComponent(
+            name, ResolvedComponent.EXAMPLE, {"value": shared}, msgspec.Struct
+        )
+        self.registry.register_on_missing(component)
+        return {"examples": {"example": component.ref}}
 
     def _headers(self, declared: Operation, status: int) -> Json:
         with_token = self.view.changes_what_is_shown

@@ -20,7 +20,7 @@ _EXAMPLE = {
     "email": "ada@example.com",
     "shipping_address": placing.EXAMPLE_ADDRESS,
     "payment": placing.EXAMPLE_PAYMENT,
-    "expected_total": {"amount": "5.10", "currency": "GBP"},
+    "expected_total": {"amount": "13.59", "currency": "GBP"},
 }
 
 

@@ -27,7 +27,7 @@ from infrastructure.http.types import PageOf
 from infrastructure.http.views import APIView, operation
 
 _EXAMPLE = {
-    "lines": [{"sku": "85123A", "quantity": 2}],
+    "lines": [{"sku": "85123A", "quantity": 4}, {"sku": "71053", "quantity": 1}],
     "shipping_address": placing.EXAMPLE_ADDRESS,
     "payment": placing.EXAMPLE_PAYMENT,
 }
@@ -84,7 +84,7 @@ class Orders(placing.PlacingView):
         errors=placing.REFUSALS,
         idempotency="required",
         respond_async=True,
-        examples={"two of one SKU": _EXAMPLE},
+        examples={"two SKUs": _EXAMPLE},
     )
     def post(self, request: HttpRequest) -> HttpResponse:
         body = self.body(serializers.PlaceOrder)
