@@ -30,7 +30,7 @@ from domains.products.rules.stock import (
     Released,
     Shortage,
 )
-from domains.products.services import inventory
+from domains.products.services import inventory, order_goods
 from domains.products.services.categories import create_category
 from domains.products.services.inventory import set_stock
 from domains.products.services.media import add_media
@@ -57,6 +57,7 @@ __all__ = [
     "UnknownChannel",
     "active_reservations",
     "add_media",
+    "bar_change",
     "categories_of",
     "change_hold",
     "create_category",
@@ -171,9 +172,10 @@ def take_out(
     What is on hand and what is held fall together, so nothing changes for other buyers. When
     nothing is held any more the order's hold is FULFILLED. Repeatable under the fulfilment's id:
     True if this call took them out. Raises NotHeld where less is held for the order, NegativeStock
-    where less lies in the warehouse, UnknownWarehouse, WarehouseInactive, InvalidQuantity.
+    where less lies in the warehouse, UnknownWarehouse, WarehouseInactive, InvalidQuantity, and
+    ConcurrentModification where it was barred: see `bar_change`.
     """
-    return inventory.take_out(
+    return order_goods.take_out(
         order_id=order_id, fulfilment_id=fulfilment_id, lines=lines, warehouse=warehouse, now=now
     )
 
@@ -186,27 +188,37 @@ def change_hold(
     Repeatable under `change_id`: a change that was made answers Held again. Refused leaves the hold
     as it was. Released: the order holds nothing any more, or never did. What carts hold beyond
     their time is freed before it makes a change fail. Raises NotHeld where more is given back than
-    is held.
+    is held, and ConcurrentModification where it was barred: see `bar_change`.
     """
-    return inventory.change_hold(order_id=order_id, change_id=change_id, changes=changes, now=now)
+    return order_goods.change_hold(order_id=order_id, change_id=change_id, changes=changes, now=now)
 
 
 def restock(
     *,
     order_id: UUID,
-    return_id: UUID,
+    change_id: UUID,
     lines: Sequence[HoldLine],
     warehouse: str,
     now: datetime,
 ) -> bool:
     """Goods that had left for an order lie in a warehouse again: all these lines or none.
 
-    Repeatable under the return's id: True if this call put them there. Raises UnknownWarehouse,
-    WarehouseInactive, InvalidQuantity.
+    Repeatable under `change_id`: True if this call put them there. Raises UnknownWarehouse,
+    WarehouseInactive, InvalidQuantity, and ConcurrentModification where it was barred: see
+    `bar_change`.
     """
-    return inventory.restock(
-        order_id=order_id, return_id=return_id, lines=lines, warehouse=warehouse, now=now
+    return order_goods.restock(
+        order_id=order_id, change_id=change_id, lines=lines, warehouse=warehouse, now=now
     )
+
+
+def bar_change(*, order_id: UUID, change_id: UUID, now: datetime) -> bool:
+    """Keep goods of an order from ever moving under this id, of a fulfilment or of a change.
+
+    For who gives up what they should move for, while somebody slower may be about to move them.
+    False where they have moved: then it is not given up. Repeatable.
+    """
+    return order_goods.bar_change(order_id=order_id, change_id=change_id, now=now)
 
 
 def lacking_in(

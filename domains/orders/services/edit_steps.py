@@ -20,7 +20,7 @@ from domains.orders.rules.steps import StepState
 from domains.orders.services.step_effects import (
     NotYet,
     Refused,
-    look_again,
+    bar_goods,
     moved,
     refund,
     refusal_of,
@@ -39,9 +39,9 @@ VOID_REFUSED = "void_refused"
 
 def edit(order: Order, step: OrderStep, now: datetime) -> Refused | None:
     if step.state == StepState.REQUESTED:
-        if (refused := _authorise(order, step, now)) is not None:
-            return refused
-        if (refused := _rehold(order, step, now)) is not None:
+        refused = _authorise(order, step, now) or _rehold(order, step, now)
+        if refused is not None:
+            bar_goods(order, step, now)
             if step.params["pays_anew"]:
                 payments.void(payment_id=step.id, now=now)
             return refused
@@ -133,7 +133,6 @@ def _is_void_refused(payment_id: UUID) -> bool:
 
 
 def _rehold(order: Order, step: OrderStep, now: datetime) -> Refused | None:
-    look_again(order, step)
     answer = products.change_hold(
         order_id=order.id, change_id=step.id, changes=_hold_changes(step), now=now
     )

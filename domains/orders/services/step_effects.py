@@ -1,5 +1,5 @@
-"""What every step does elsewhere in the same way: take money, give it back, and see whether it may
-still move goods."""
+"""What every step does elsewhere in the same way: take money, give it back, and see to it that a
+refused one moves no goods."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from typing import Any
 
 from domains.orders.errors import CaptureRefused, RefundRefused, SecondPersonRequired
 from domains.orders.models import Order, OrderStep
+from domains.orders.rules.steps import StepKind
 from domains.payments import public as payments
 from domains.payments.public import MoveState, OperationOutcome
+from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
 
 # Whoever asked gave back more meanwhile, at a door of payments, than one person does alone.
 NEEDS_SECOND_PERSON = SecondPersonRequired.code
+
+_MOVES_GOODS = (StepKind.EDIT, StepKind.CANCEL_LINES, StepKind.FULFIL, StepKind.RETURN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,12 @@ def refusal_of(error: DomainError) -> Refused:
     return Refused(error.code, [{"pointer": "", "code": error.code, "detail": error.detail}])
 
 
-def look_again(order: Order, step: OrderStep) -> None:
-    """Before goods move, for which nothing but the order remembers that the step was refused:
-    this process may have slept, or waited for the gateway, while others ended it."""
-    if not Order.objects.filter(pk=order.id, step_id=step.id).exists():
-        raise ConcurrentModification(f"Order {order.number} was changed meanwhile.")
+def bar_goods(order: Order, step: OrderStep, now: datetime) -> None:
+    """Before a step is refused: whoever read it before, and slept, moves no goods for it any more.
+
+    Raises ConcurrentModification where somebody has moved them: then it is carried on.
+    """
+    if step.kind in _MOVES_GOODS and not products.bar_change(
+        order_id=order.id, change_id=step.id, now=now
+    ):
+        raise ConcurrentModification(f"Goods of order {order.number} were moved meanwhile.")

@@ -23,8 +23,8 @@ from domains.orders.services.step_effects import (
     NEEDS_SECOND_PERSON,
     NotYet,
     Refused,
+    bar_goods,
     capture,
-    look_again,
     refund,
     refusal_of,
 )
@@ -65,6 +65,7 @@ def carry_on(case: Case, now: datetime) -> None:
         if refused is not None and refused.code == NEEDS_SECOND_PERSON:
             order.ask_approval(step, now=now)
         elif refused is not None:
+            bar_goods(order, step, now)
             order.refuse_step(step, refusal=refused.code, faults=refused.faults, now=now)
         _save(case, now)
     except NotYet:
@@ -95,6 +96,7 @@ def _end_failed(case: Case, step_id: UUID, now: datetime) -> None:
             edit_steps.undo_edit(order, step, now)
         if step.takes_minor and _has_captured(order, step):
             order.note_capture(step, now=now)
+        products.bar_change(order_id=order.id, change_id=step.id, now=now)
         order.refuse_step(step, refusal=STEP_FAILED, now=now)
     _save(case, now)
 
@@ -128,11 +130,12 @@ def _fulfil(order: Order, step: OrderStep, now: datetime) -> Refused | None:
             return refused
         if (refused := capture(order, step, now)) is not None:
             return refused
-    look_again(order, step)
     try:
         products.take_out(
             order_id=order.id, fulfilment_id=step.id, lines=lines, warehouse=warehouse, now=now
         )
+    except ConcurrentModification:
+        raise
     except DomainError as error:
         if step.takes_minor:
             order.note_capture(step, now=now)  # it counts for what is sent next
@@ -178,7 +181,6 @@ def _cancel_lines(order: Order, step: OrderStep, now: datetime) -> Refused | Non
     if (refused := refund(order, step, now)) is not None:
         return refused
     units = units_of(step)
-    look_again(order, step)
     products.change_hold(
         order_id=order.id,
         change_id=step.id,
@@ -207,15 +209,16 @@ def _receive(order: Order, step: OrderStep, now: datetime) -> Refused | None:
         if found["restocked"]
     }
     if units:
-        look_again(order, step)
         try:
             products.restock(
                 order_id=order.id,
-                return_id=UUID(step.params["return_id"]),
+                change_id=step.id,
                 lines=_goods(order, units),
                 warehouse=step.params["warehouse"],
                 now=now,
             )
+        except ConcurrentModification:
+            raise
         except DomainError as error:
             return refusal_of(error)
     order.finish_receipt(step, now=now)

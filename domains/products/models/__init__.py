@@ -1,5 +1,6 @@
 """The aggregates of products. Django wants to find all models here."""
 
+from domains.products.models.barred_changes import BarredChange
 from domains.products.models.categories import Category, CategorySlug, CategoryText
 from domains.products.models.category_counts import CategoryCount
 from domains.products.models.channels import Channel
@@ -37,6 +38,7 @@ from domains.products.models.warehouses import (
 __all__ = [
     "MAIN_WAREHOUSE",
     "Attribute",
+    "BarredChange",
     "Category",
     "CategoryCount",
     "CategorySlug",

@@ -10,8 +10,8 @@ from uuid import UUID
 from domains.products.errors import NotHeld
 from domains.products.events import StockReleased, StockReserved
 from domains.products.models import holding_sql
+from domains.products.models.barred_changes import has_moved
 from domains.products.models.holding import PATIENCE, ReservationQuerySet
-from domains.products.models.movements import StockMovement
 from domains.products.models.promises import as_array, refusal_of, told
 from domains.products.rules import stock as rules
 from domains.products.rules.stock import (
@@ -91,7 +91,8 @@ class OrderHoldQuerySet(ReservationQuerySet):
         """Hold so much more, or less, of these variants: all of it or nothing, in one statement.
 
         Repeatable under `change_id`: what was changed once answers Held. Released where the order
-        holds nothing (any more). Raises NotHeld where less is held than is given back.
+        holds nothing (any more). Raises NotHeld where less is held than is given back, and
+        ConcurrentModification where the change was barred.
         """
         deltas = _summed(changes)
         skus = {change.variant_id: change.sku for change in changes}
@@ -100,7 +101,7 @@ class OrderHoldQuerySet(ReservationQuerySet):
             # Before the repetition is looked for: a twin that wins after this read has another
             # version made of it, and one that won before it has left its movement.
             found = next(iter(self._read([order_id])), None)
-            if not deltas or StockMovement.objects.filter(change_id=change_id).exists():
+            if not deltas or has_moved(change_id):
                 return Held()
             if found is None or found.status != HoldState.HELD or found.holder != Holder.ORDER:
                 return Released()

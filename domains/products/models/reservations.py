@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from django.db import models
 
 from domains.products.errors import NotHeld
+from domains.products.models.barred_changes import BarredChange
 from domains.products.models.holding_changes import OrderHoldQuerySet
 from domains.products.models.stock import StockItem
 from domains.products.rules.stock import Holder
@@ -76,6 +78,10 @@ class Reservation(AggregateRoot):
         self.lines = [line for line in self.lines if line.quantity]
         if not self.lines:
             self.status = self.Status.FULFILLED
+
+    def bar(self, change_id: UUID, *, now: datetime) -> None:
+        """No goods of the order move under this id any more."""
+        self.write_along(BarredChange(id=change_id, order_id=self.id, barred_at=now))
 
 
 class ReservationLine(OwnedModel):

@@ -8,18 +8,20 @@ from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from domains.products.errors import InvalidQuantity, NotHeld, StockChanged, VariantNotFound
+from domains.products.errors import (
+    InvalidQuantity,
+    StockChanged,
+    VariantNotFound,
+)
 from domains.products.models import (
     MAIN_WAREHOUSE,
     Reservation,
     StockItem,
-    StockMovement,
     Warehouse,
 )
 from domains.products.models.freeing import EXPIRY_BATCH
-from domains.products.rules import stock as rules
 from domains.products.rules import tags
-from domains.products.rules.stock import HoldChange, Holder, HoldLine, HoldOutcome, HoldRequest
+from domains.products.rules.stock import Holder, HoldLine, HoldOutcome, HoldRequest
 from domains.products.services import shown
 from domains.products.services.listing import list_availability
 from infrastructure.database.contexts import atomic
@@ -196,7 +198,7 @@ def hold_stock(
 ) -> HoldOutcome:
     """Hold all lines of an order or none. Repeatable under the order's id."""
     request = HoldRequest(order_id=order_id, lines=tuple(lines), instead_of=instead_of)
-    with _showing() as turned:
+    with showing() as turned:
         return Reservation.objects.hold([request], now=now, turned=turned)[order_id]
 
 
@@ -204,13 +206,13 @@ def hold_stock_of_many(
     *, requests: Sequence[HoldRequest], now: datetime
 ) -> dict[UUID, HoldOutcome]:
     """Hold for many orders in one statement, each wholly or not at all, the first come first."""
-    with _showing() as turned:
+    with showing() as turned:
         return Reservation.objects.hold(requests, now=now, turned=turned)
 
 
 def release_stock(*, order_id: UUID, now: datetime) -> bool:
     """Free what an order holds; afterwards nothing can be held for it. True if this freed it."""
-    with _showing() as turned:
+    with showing() as turned:
         return Reservation.objects.release(order_id, holder=Holder.ORDER, now=now, turned=turned)
 
 
@@ -220,7 +222,7 @@ def hold_stock_for_cart(
     """Hold all lines for a cart in place of what it held, or leave that. Raises InvalidQuantity."""
     if ttl <= timedelta(0):
         raise InvalidQuantity("A cart's hold has to last for some time.")
-    with _showing() as turned:
+    with showing() as turned:
         return Reservation.objects.hold_for_cart(
             cart_id, lines, now=now, expires_at=now + ttl, turned=turned
         )
@@ -233,7 +235,7 @@ def extend_cart_hold(*, cart_id: UUID, now: datetime, ttl: timedelta) -> bool:
 
 def release_cart_hold(*, cart_id: UUID, now: datetime) -> bool:
     """Free what a cart holds; it may hold again. True if this freed it."""
-    with _showing() as turned:
+    with showing() as turned:
         return Reservation.objects.release(cart_id, holder=Holder.CART, now=now, turned=turned)
 
 
@@ -244,96 +246,12 @@ def free_expired_holds(*, now: datetime) -> int:
     """
     total = 0
     for _ in range(EXPIRY_ROUNDS):
-        with _showing() as turned:
+        with showing() as turned:
             due, freed = Reservation.objects.free_expired(now=now, turned=turned)
         total += freed
         if freed == 0 or due < EXPIRY_BATCH:
             break
     return total
-
-
-def take_out(
-    *,
-    order_id: UUID,
-    fulfilment_id: UUID,
-    lines: Sequence[HoldLine],
-    warehouse: str,
-    now: datetime,
-) -> bool:
-    """Goods held for an order leave the warehouse. True if this call took them out.
-
-    Repeatable under the fulfilment's id. All lines or none. Raises NotHeld, NegativeStock,
-    InvalidQuantity, UnknownWarehouse, WarehouseInactive.
-    """
-    lines = rules.summed(lines)
-    with atomic("products"):
-        Warehouse.objects.keep_open([warehouse])
-        items = {item.pk: item for item in StockItem.objects.locked(line.sku for line in lines)}
-        # Under the locks of its stock rows, so that its twin has either finished or not begun.
-        if StockMovement.objects.filter(fulfilment_id=fulfilment_id).exists():
-            return False
-        reservation = (
-            Reservation.objects.select_for_update(no_key=True)
-            .filter(pk=order_id, holder=Holder.ORDER)
-            .first()
-        )
-        if reservation is None:
-            raise NotHeld(f"Nothing is held for order {order_id}.")
-        reservation.fulfil({line.variant_id: line.quantity for line in lines})
-        for line in lines:
-            items[line.variant_id].take_out(
-                quantity=line.quantity,
-                warehouse=warehouse,
-                order_id=order_id,
-                fulfilment_id=fulfilment_id,
-                now=now,
-            )
-        StockItem.objects.save_all([items[line.variant_id] for line in lines])
-        reservation.save()
-    return True
-
-
-def change_hold(
-    *, order_id: UUID, change_id: UUID, changes: Sequence[HoldChange], now: datetime
-) -> HoldOutcome:
-    """Hold more of this and less of that for an order: all of it or nothing. Raises NotHeld."""
-    with _showing() as turned:
-        return Reservation.objects.change(
-            order_id, changes, change_id=change_id, now=now, turned=turned
-        )
-
-
-def restock(
-    *,
-    order_id: UUID,
-    return_id: UUID,
-    lines: Sequence[HoldLine],
-    warehouse: str,
-    now: datetime,
-) -> bool:
-    """Goods of an order came back and can be sold again. True if this call put them there.
-
-    Repeatable under the return's id. Raises InvalidQuantity, UnknownWarehouse, WarehouseInactive.
-    """
-    lines = rules.summed(lines)
-    with atomic("products"):
-        Warehouse.objects.keep_open([warehouse])
-        items = {item.pk: item for item in StockItem.objects.locked(line.sku for line in lines)}
-        # Under the locks of its stock rows, so that its twin has either finished or not begun.
-        if StockMovement.objects.filter(change_id=return_id).exists():
-            return False
-        for line in lines:
-            items[line.variant_id].take_back(
-                quantity=line.quantity,
-                warehouse=warehouse,
-                order_id=order_id,
-                change_id=return_id,
-                now=now,
-            )
-        changed = [items[line.variant_id] for line in lines]
-        StockItem.objects.save_all(changed)
-        show_turned(changed)
-    return True
 
 
 def show_turned(items: Iterable[StockItem]) -> None:
@@ -346,7 +264,7 @@ def show_turned(items: Iterable[StockItem]) -> None:
 
 
 @contextmanager
-def _showing() -> Iterator[set[UUID]]:
+def showing() -> Iterator[set[UUID]]:
     """The same for holds, except that lists that are filtered by it follow with the event: holds
     lock nothing but stock."""
     turned: set[UUID] = set()

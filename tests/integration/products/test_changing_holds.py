@@ -237,7 +237,7 @@ def test_what_comes_back_can_be_sold_again(now: datetime) -> None:
         now=now,
     )
     return_id = new_id()
-    back = {"order_id": order_id, "return_id": return_id, "warehouse": "main", "now": now}
+    back = {"order_id": order_id, "change_id": return_id, "warehouse": "main", "now": now}
 
     assert restock(lines=products.lines({"A": 1}), **back) is True  # type: ignore[arg-type]
     assert restock(lines=products.lines({"A": 1}), **back) is False  # type: ignore[arg-type]
@@ -260,7 +260,7 @@ def test_twins_of_a_return_put_the_goods_back_once(now: datetime) -> None:
         answers.append(
             restock(
                 order_id=new_id(),
-                return_id=return_id,
+                change_id=return_id,
                 lines=products.lines({"A": 1}),
                 warehouse="main",
                 now=now,
@@ -274,7 +274,7 @@ def test_twins_of_a_return_put_the_goods_back_once(now: datetime) -> None:
 
 def test_goods_come_back_to_a_warehouse_that_there_is(now: datetime) -> None:
     products.stocked({"A": 5}, now=now)
-    back = {"order_id": new_id(), "return_id": new_id(), "now": now}
+    back = {"order_id": new_id(), "change_id": new_id(), "now": now}
     with pytest.raises(UnknownWarehouse):
         restock(lines=products.lines({"A": 1}), warehouse="nowhere", **back)  # type: ignore[arg-type]
     with pytest.raises(InvalidQuantity):
