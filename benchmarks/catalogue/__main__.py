@@ -51,7 +51,7 @@ def measure(chosen: argparse.Namespace) -> list[str]:
     """The sections of the report; the version of the database comes last."""
     from django.core.management import call_command
 
-    from benchmarks.catalogue import generate, importing, samples
+    from benchmarks.catalogue import filling, importing, samples
     from benchmarks.catalogue.run import UNCACHED, Account, Run
     from benchmarks.placement.shop import database_version
 
@@ -61,7 +61,7 @@ def measure(chosen: argparse.Namespace) -> list[str]:
     call_command("migrate", verbosity=0, interactive=False)
     for size in chosen.sizes:
         call_command("flush", verbosity=0, interactive=False)
-        variants = generate.load(products=size)
+        variants = filling.fill(products=size)
         say(f"{size:,} products with {variants:,} variants")
         catalogue = samples.of_catalogue(Random(1))
         rows += [[f"{size:,}", *cells] for cells in run.uncached(catalogue)]

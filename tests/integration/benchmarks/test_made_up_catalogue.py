@@ -5,13 +5,17 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from django.db import connections
 from django.test import Client
 
-from benchmarks.catalogue.generate import CATEGORIES, Catalogue, load
+from benchmarks.catalogue import filling
+from benchmarks.catalogue.filling import fill
+from benchmarks.catalogue.generate import CATEGORIES, Catalogue
 from benchmarks.catalogue.run import statements
 from benchmarks.catalogue.samples import of_catalogue
 from domains.products.models import Category, Listing, ListingPrice, Price, StockItem, Variant
 from domains.products.rules.barcodes import is_barcode
+from infrastructure.database.contexts import alias_of
 from tests.support.listing import contents
 
 
@@ -25,7 +29,7 @@ def test_the_same_seed_makes_the_same_rows() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_it_can_be_listed_filtered_and_rebuilt(client: Client) -> None:
-    variants = load(products=120, seed=1)
+    variants = fill(products=120, seed=1)
     assert Listing.objects.count() == ListingPrice.objects.count() == 120
     assert Variant.objects.count() == Price.objects.count() == StockItem.objects.count() == variants
     assert Category.objects.count() == CATEGORIES == 4584
@@ -38,8 +42,35 @@ def test_it_can_be_listed_filtered_and_rebuilt(client: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_dying_half_way_it_leaves_no_row_and_every_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies() -> None:
+        assert Variant.objects.exists()
+        raise KeyboardInterrupt
+
+    before = _indexes_and_keys()
+    monkeypatch.setattr(filling, "_list_all", dies)
+    with pytest.raises(KeyboardInterrupt):
+        fill(products=10, seed=1)
+    assert (_indexes_and_keys(), Variant.objects.exists()) == (before, False)
+
+    monkeypatch.undo()
+    fill(products=10, seed=1)
+    assert _indexes_and_keys() == before
+
+
+def _indexes_and_keys() -> set[tuple[str, str]]:
+    with connections[alias_of("products")].cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'products' UNION ALL"
+            " SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE connamespace = 'products'::regnamespace"
+        )
+        return set(cursor.fetchall())
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_is_asked_of_it_takes_two_statements_at_most() -> None:
-    load(products=300, seed=1)
+    fill(products=300, seed=1)
     sample = of_catalogue(Random(1))
     for paths in (sample.lists(), sample.products(), sample.searches()):
         assert 1 <= statements(paths[:3]) <= 2
