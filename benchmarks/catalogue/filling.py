@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 import psycopg
+from django.core.management import call_command
 from django.db import connections
 
 from benchmarks import environment
@@ -125,7 +126,7 @@ def fill(*, products: int = PRODUCTS, seed: int = SEED) -> int:
             if statement not in listing:
                 connection.execute(statement)
         connection.execute("ANALYZE")
-        _list_all()
+        call_command("rebuild_listing", verbosity=0)
         for statement in listing:
             connection.execute(statement)
     with connections[alias_of("products")].cursor() as cursor:
@@ -152,19 +153,6 @@ def _copied(connection: psycopg.Connection[Any], made: Catalogue) -> int:
             cursor.execute(statement, {"currency": CURRENCY})
         cursor.execute("DROP TABLE made_up")
     return variants
-
-
-def _list_all() -> None:
-    """List all products as the shop's own rebuild does, which also looks for words to be forgotten
-    in all documents; here there are none."""
-    from domains.products.models import CategoryCount, Listing, Product
-    from domains.products.models.listing_sql import BATCH
-
-    ids = list(Product.objects.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(ids), BATCH):
-        Listing.objects.refresh(ids[start : start + BATCH])
-    Listing.objects.count_words()
-    CategoryCount.objects.recount()
 
 
 def _without_indexes(connection: psycopg.Connection[Any]) -> list[str]:

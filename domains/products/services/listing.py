@@ -7,7 +7,7 @@ from datetime import date, datetime
 from itertools import count
 from uuid import UUID
 
-from domains.products.models import CategoryCount, Listing, ListingDue, Product
+from domains.products.models import CategoryCount, Listing, ListingDue, ListingWord, Product
 from domains.products.models.listing_sql import BATCH
 from domains.products.rules import tags
 from domains.products.services import shown
@@ -36,6 +36,8 @@ def rebuild_listing(
     ids = list(
         Product.objects.using(alias_of("products")).order_by("pk").values_list("pk", flat=True)
     )
+    # A shop's first listing leaves no word over, and looking for some reads all documents.
+    had_words = ListingWord.objects.using(alias_of("products")).exists()
     done = count()
 
     def refresh_batch(start: int) -> None:
@@ -50,8 +52,9 @@ def rebuild_listing(
     else:
         for start in starts:
             refresh_batch(start)
-    with atomic("products"):
-        Listing.objects.forget_words()
+    if had_words:
+        with atomic("products"):
+            Listing.objects.forget_words()
     count_words()
     with atomic("products"):
         CategoryCount.objects.recount()

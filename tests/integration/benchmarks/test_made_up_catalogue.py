@@ -43,12 +43,12 @@ def test_it_can_be_listed_filtered_and_rebuilt(client: Client) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_dying_half_way_it_leaves_no_row_and_every_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies() -> None:
+    def dies(*_: str, **options: int) -> None:
         assert Variant.objects.exists()
         raise KeyboardInterrupt
 
     before = _indexes_and_keys()
-    monkeypatch.setattr(filling, "_list_all", dies)
+    monkeypatch.setattr(filling, "call_command", dies)
     with pytest.raises(KeyboardInterrupt):
         fill(products=10, seed=1)
     assert (_indexes_and_keys(), Variant.objects.exists()) == (before, False)
