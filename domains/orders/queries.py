@@ -265,7 +265,8 @@ def refunds_asked_elsewhere(refunds: Mapping[UUID, tuple[str, UUID]]) -> dict[UU
     """Those of these refunds that orders do not know of, with the orders they lower. refunds: by
     operation, the number of the order and the payment. What went back from a payment that is not
     the order's any more was not the order's money. Two statements."""
-    known = set(OrderStep.objects.filter(id__in=refunds).values_list("id", flat=True))
+    asked = OrderStep.objects.filter(id__in=refunds, refusal="")  # and not refused after all
+    known = set(asked.values_list("id", flat=True))
     unknown = {each: told for each, told in refunds.items() if each not in known}
     if not unknown:
         return {}

@@ -14,7 +14,7 @@ from domains.orders import errors
 from domains.orders.models import Order, OrderStep
 from domains.orders.rules.steps import NOT_APPROVED, GivenAlone, Limits, Money, StepState
 from domains.orders.services import settling
-from domains.orders.services.cases import Case
+from domains.orders.services.cases import Case, money_of
 from domains.payments import public as payments
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
@@ -127,23 +127,6 @@ def changed(
         else:
             return order, made
     raise AssertionError("unreachable")
-
-
-def money_of(order: Order) -> Money:
-    """What was authorised, taken and given back for an order. One statement or two."""
-    return money_in(order, payments.payment_states([order.payment_id]).get(order.payment_id))
-
-
-def money_in(order: Order, state: payments.PaymentState | None) -> Money:
-    """The same, where the state of its payment is known already."""
-    if state is None:
-        return Money()
-    return Money(
-        authorised=state.authorised_minor - state.released_minor,
-        captured=state.captured_minor,
-        refunded=state.refunded_minor,
-        given_back_for_less=order.given_back_for_less if state.refunded_minor else 0,
-    )
 
 
 def approval_limits(order: Order, money: Money) -> Limits:

@@ -10,7 +10,8 @@ from domains.orders.models import Order, OrderStep
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import Money
 from domains.orders.services import placement, settling
-from domains.orders.services.beginning import Begun, approval_limits, begin, money_of
+from domains.orders.services.beginning import Begun, approval_limits, begin
+from domains.orders.services.cases import money_of
 from infrastructure.database.contexts import alias_of
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey

@@ -12,7 +12,7 @@ from django.conf import settings
 from domains.orders.models import Order
 from domains.orders.rules import placement as rules
 from domains.orders.rules.placement import Guarantee, Hold, Uses
-from domains.orders.rules.steps import StepState
+from domains.orders.rules.steps import Money, StepState
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.pricing import public as pricing
@@ -194,6 +194,23 @@ def is_paid(order: Order, payment: payments.PaymentState | None) -> bool:
         # What went back because the order got cheaper is not here for what it costs now.
         secured -= order.given_back_for_less
     return secured >= order.total_minor
+
+
+def money_of(order: Order) -> Money:
+    """What was authorised, taken and given back for an order. One statement or two."""
+    return money_in(order, payments.payment_states([order.payment_id]).get(order.payment_id))
+
+
+def money_in(order: Order, state: payments.PaymentState | None) -> Money:
+    """The same, where the state of its payment is known already."""
+    if state is None:
+        return Money()
+    return Money(
+        authorised=state.authorised_minor - state.released_minor,
+        captured=state.captured_minor,
+        refunded=state.refunded_minor,
+        given_back_for_less=order.given_back_for_less if state.refunded_minor else 0,
+    )
 
 
 _HOLDS = {

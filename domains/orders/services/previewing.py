@@ -15,7 +15,8 @@ from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import StepState
 from domains.orders.services import editing, fulfilling
-from domains.orders.services.beginning import approval_limits, money_of
+from domains.orders.services.beginning import approval_limits
+from domains.orders.services.cases import money_of
 from infrastructure.money import Money
 
 

@@ -15,8 +15,8 @@ from domains.orders.services.beginning import (
     begin,
     carry_on_step,
     changed,
-    money_in,
 )
+from domains.orders.services.cases import money_in
 from domains.payments import public as payments
 from infrastructure.http.idempotency import IdempotencyKey
 

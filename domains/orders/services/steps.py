@@ -18,7 +18,7 @@ from domains.orders.models import Order, OrderLine, OrderStep
 from domains.orders.models.commands.stepping import units_of
 from domains.orders.rules.steps import StepKind, StepState
 from domains.orders.services import edit_steps
-from domains.orders.services.cases import Case, is_paid
+from domains.orders.services.cases import Case, is_paid, money_of
 from domains.orders.services.step_effects import (
     NEEDS_SECOND_PERSON,
     NotYet,
@@ -94,14 +94,18 @@ def _end_failed(case: Case, step_id: UUID, now: datetime) -> None:
     else:
         if step.kind == StepKind.EDIT:
             edit_steps.undo_edit(order, step, now)
-        if step.takes_minor and _has_captured(order, step):
+        if step.takes_minor and _has_moved(order, step):
             order.note_capture(step, now=now)
         products.bar_change(order_id=order.id, change_id=step.id, now=now)
         order.refuse_step(step, refusal=STEP_FAILED, now=now)
+    if step.gives_minor and _has_moved(order, step):
+        money = money_of(order)
+        order.see_refund(step.id, step.gives_minor, money=money, actor=step.actor, now=now)
     _save(case, now)
 
 
-def _has_captured(order: Order, step: OrderStep) -> bool:
+def _has_moved(order: Order, step: OrderStep) -> bool:
+    """Whether the step's money was taken or given back."""
     payment = payments.payment_view(order.payment_id)
     return payment is not None and any(
         operation.id == step.id and operation.is_succeeded for operation in payment.operations

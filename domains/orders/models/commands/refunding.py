@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from domains.orders.errors import (
     NothingCaptured,
@@ -126,12 +126,19 @@ class Refunding(Returning):
         now: datetime,
     ) -> None:
         """Money went back that no step of the order asked for: by the doors of payments, or at the
-        gateway. It counts as a refund of an amount, once, and as the step that did not ask for it.
+        gateway; or one did, and came to nothing all the same. It counts as a refund of an amount,
+        once, and as the step that did not ask for it.
 
         money: as it stands, this refund included. actor: who gave it back, where that is known.
         """
-        if any(step.id == operation_id for step in self.steps):
-            return
+        known = {step.id: step for step in self.steps}
+        asked = known.get(operation_id)
+        if asked is not None:
+            if not asked.refusal:
+                return
+            operation_id = uuid5(operation_id, "refused")
+            if operation_id in known:
+                return
         step = OrderStep(
             id=operation_id,
             kind=StepKind.REFUND,
@@ -146,6 +153,7 @@ class Refunding(Returning):
             reason=ASKED_ELSEWHERE,
             actor_kind=actor.kind,
             actor_id=actor.id,
+            decided_by=None if asked is None else asked.decided_by,
             requested_at=now,
             finished_at=now,
         )

@@ -1,0 +1,124 @@
+"""Money that went back for a step that was refused: the order counts it, once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import IntegrityError
+
+from domains.orders.errors import OrderError
+from domains.orders.models import Order
+from domains.orders.models.commands.refunding import RefundWish
+from domains.orders.services import cancelling, fulfilling, refunding, settling
+from domains.payments import public
+from domains.payments import services as payments
+from domains.products import public as products
+from infrastructure.money import Money
+from tests.support.after_placement import (
+    STAFF,
+    assert_books_agree,
+    assert_order_agrees,
+    codes_of,
+    money_of,
+    reread,
+    stock,
+    units,
+)
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.messaging import deliver_outbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def send(order: Order, quantity: int, now: datetime) -> None:
+    fulfilling.fulfil(
+        order_id=order.id,
+        lines=units(order, {"A": quantity}),
+        warehouse="main",
+        by=STAFF,
+        key=None,
+        now=now,
+    )
+
+
+@pytest.mark.parametrize("is_told_before", [True, False])
+def test_what_was_given_back_before_a_step_failed_is_counted(
+    now: datetime, monkeypatch: pytest.MonkeyPatch, is_told_before: bool
+) -> None:
+    """is_told_before: the event of the refund comes while the step is still open."""
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 2}, now=now)
+    payments.capture(payment_id=order.payment_id, now=now)
+    deliver_outbox()
+
+    def is_refused_for_ever(**_: Any) -> None:
+        if is_told_before:
+            deliver_outbox()
+        raise IntegrityError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(products, "change_hold", is_refused_for_ever)
+        with pytest.raises(OrderError):
+            cancelling.cancel(
+                order_id=order.id,
+                reason="",
+                lines=units(order, {"A": 1}),
+                refund=True,
+                by=STAFF,
+                key=None,
+                now=now,
+            )
+    deliver_outbox()
+
+    order = reread(order)
+    refused, seen = order.steps
+    assert (refused.state, refused.refusal) == ("REFUSED", "step_failed")
+    assert (seen.kind, seen.state, seen.gives_minor) == ("REFUND", "DONE", 1_000)
+    assert seen.actor == STAFF
+    assert order.refunded_minor == money_of(order).refunded_minor == 1_000
+    assert codes_of(order).count("refunded") == 1
+    assert (stock("A"), order.total_minor) == ((5, 2), 2_000)
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_what_a_sleeper_gave_back_after_the_step_was_refused_is_counted(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 3}, now=now)
+    send(order, 1, now)
+    gives_back, slept = public.refund, []
+
+    def sleep(**asked: Any) -> Any:
+        if not slept:
+            slept.append(True)
+            elsewhere = Money(500, "GBP")
+            payments.refund(payment_id=order.payment_id, amount=elsewhere, reason="", now=now)
+            assert settling.settle(order_id=order.id, now=now).steps[-1].state == "REFUSED"
+            deliver_outbox()
+            send(order, 1, now)
+        return gives_back(**asked)
+
+    monkeypatch.setattr(public, "refund", sleep)
+    with pytest.raises(OrderError):
+        refunding.refund(
+            order_id=order.id,
+            wish=RefundWish(amount_minor=900),
+            reason="",
+            by=STAFF,
+            key=None,
+            now=now,
+        )
+    for _ in range(2):
+        deliver_outbox()
+
+    order = reread(order)
+    assert order.refunded_minor == money_of(order).refunded_minor == 1_400
+    given = [step.gives_minor for step in order.steps if step.kind == "REFUND"]
+    assert sorted(given) == [500, 900, 900], "one of them was refused"
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
