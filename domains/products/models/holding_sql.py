@@ -16,6 +16,7 @@ told       the reservations that changed, with the number of their newest event
 carriers   for each SKU the outbox row that says that there is something again (sequence 1), or
            nothing any more (sequence 0). Of one that runs low the row is made here, with the
            place, the cause and the time of the carrier: only the statement knows the number.
+           They come as text, which is only read as JSON where one of them is wanted: seldom.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ changed AS MATERIALIZED (
     RETURNING s.variant_id, s.sku, s.events_recorded, s.low_stock_threshold, changed.turned,
         changed.low, changed.remaining
 ), carriers AS MATERIALIZED (
-    SELECT * FROM json_populate_recordset(NULL::platform_outboxmessage, %s)
+    SELECT * FROM json_populate_recordset(NULL::platform_outboxmessage, CASE
+        WHEN EXISTS (SELECT 1 FROM stock WHERE turned OR low) THEN %s::text::json
+    END)
 ), facts AS (
     {outbox}
     SELECT {columns}, told.events_recorded

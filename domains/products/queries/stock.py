@@ -95,8 +95,9 @@ PROMISABLE = """s.on_hand + s.backorder_limit - s.held + coalesce((
         JOIN products_reservationline l
             ON l.reservation_id = r.id AND l.stock_item_id = s.variant_id
         WHERE r.status = 'HELD' AND r.expires_at <= asked.now AND asked.now >= (
-            SELECT min(e.expires_at) FROM products_reservation e
+            SELECT e.expires_at FROM products_reservation e
             WHERE e.status = 'HELD' AND e.expires_at IS NOT NULL
+            ORDER BY e.expires_at LIMIT 1
         )
     ), 0)::int"""
 
