@@ -99,6 +99,14 @@ def note_shown(alias: str) -> None:
         found.shown.add(alias)
 
 
+def note_all(found: Noted) -> None:
+    """What another thread wrote that did the work of this one as well."""
+    for alias in found.written:
+        note_write(alias)
+    for alias in found.shown:
+        note_shown(alias)
+
+
 def note_repetition(alias: str) -> None:
     """A request was sent again whose first answer may never have arrived: whatever it changed
     here, or of what is cached, counts as if it was changed now."""

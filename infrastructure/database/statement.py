@@ -8,7 +8,8 @@ that finds nothing (a stale version) nothing at all is written.
 
 An update of one row takes `json_populate_record`. Of the other one the planner expects 100 rows;
 for so many it would read a table that is still small from end to end, and a prepared plan stays
-when the table has grown.
+when the table has grown. Of a few rows it is told by a LIMIT that there are no more. How more of
+them are found best changes with their tables, so the update of those is planned each time.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from infrastructure.database.postgresql.base import DatabaseWrapper
 Row = dict[str, Any]
 Fields = tuple["models.Field[Any, Any]", ...]
 Converter = Callable[[Any, BaseDatabaseWrapper], Any]
+
+# Updates of at most so many rows look each of them up, and their plans are kept.
+FEW = 8
 
 # Fields whose Python value is what JSON shall carry: no conversion call per value.
 _PLAIN_FIELDS = {
@@ -78,8 +82,7 @@ class Statement:
 
     def update_roots(self, roots: Sequence[models.Model], fields: Fields) -> None:
         """As `update_root` for several: none of them unless all of them, locked in key order."""
-        self._updates_many = True
-        self._add_many("root", _update_roots(type(roots[0]), fields), roots)
+        self._add_many("root", _update_roots(type(roots[0]), fields, self._are_few(roots)), roots)
 
     def insert(
         self,
@@ -102,11 +105,11 @@ class Statement:
 
     def update(self, name: str, rows: Sequence[models.Model], *, root_column: str = "") -> None:
         """root_column: the column that names the row's root, where there are several roots."""
-        part = _update(type(rows[0]), len(rows) == 1, root_column)
         if len(rows) == 1:
-            self._add_one(name, part, rows[0])
+            self._add_one(name, _update(type(rows[0]), _record, root_column), rows[0])
         else:
-            self._add_many(name, part, rows)
+            source = _few_records if self._are_few(rows) else _recordset
+            self._add_many(name, _update(type(rows[0]), source, root_column), rows)
 
     def delete(self, name: str, model: type[models.Model], ids: Sequence[Any]) -> None:
         pk = _pk(model)
@@ -119,13 +122,16 @@ class Statement:
 
     def execute(self) -> list[tuple[Any, ...]]:
         """Run it. The rows of the root that were written: none means the version was stale."""
-        # Which way rows of many are found best changes with their tables, which a plan that is
-        # kept does not notice.
         return self._connection.fetch(
             f"WITH {', '.join(self._parts)} SELECT id FROM root",
             self._params,
             prepared=not self._updates_many,
         )
+
+    def _are_few(self, rows: Sequence[Any]) -> bool:
+        are_few = len(rows) <= FEW
+        self._updates_many = self._updates_many or not are_few
+        return are_few
 
     def _add_one(self, name: str, part: _Part, row: Any) -> None:
         self._parts.append(f"{name} AS ({part.text})")
@@ -182,9 +188,9 @@ def _update_root(model: type[models.Model], fields: Fields) -> _Part:
 
 
 @lru_cache(maxsize=512)
-def _update_roots(model: type[models.Model], fields: Fields) -> _Part:
+def _update_roots(model: type[models.Model], fields: Fields, are_few: bool) -> _Part:
     pk, table = _pk(model), model._meta.db_table
-    given = f'json_populate_recordset(NULL::"{table}", %s)'
+    given = _few_records(model) if are_few else _recordset(model)
     current = f'"{table}" t, given r WHERE t."{pk.column}" = r."{pk.column}"'
     text = (
         f"WITH given AS MATERIALIZED (SELECT * FROM {given}), "
@@ -219,13 +225,14 @@ def _insert(
 
 
 @cache
-def _update(model: type[models.Model], single: bool, root_column: str) -> _Part:
+def _update(
+    model: type[models.Model], source: Callable[[type[models.Model]], str], root_column: str
+) -> _Part:
     pk = _pk(model)
     fields = tuple(f for f in stored_fields(model) if f is not pk)
-    source = _record(model) if single else _recordset(model)
     text = (
         f'UPDATE "{model._meta.db_table}" t SET {_assignments(fields)} '
-        f'FROM root, {source} WHERE t."{pk.column}" = r."{pk.column}"'
+        f'FROM root, {source(model)} WHERE t."{pk.column}" = r."{pk.column}"'
     )
     if root_column:
         text += f' AND r."{root_column}" = root.id'
@@ -248,6 +255,10 @@ def _assignments(fields: Fields) -> str:
 
 def _recordset(model: type[models.Model]) -> str:
     return f'json_populate_recordset(NULL::"{model._meta.db_table}", %s) r'
+
+
+def _few_records(model: type[models.Model]) -> str:
+    return f"(SELECT * FROM {_recordset(model)} LIMIT {FEW}) r"
 
 
 def _record(model: type[models.Model]) -> str:

@@ -1,22 +1,28 @@
-"""Settling many orders at once: what an asynchronous order costs is shared with its batch."""
+"""Settling many orders at once: what an order costs is shared with its batch."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from domains.orders.models import Order
 from domains.orders.rules import placement as rules
 from domains.orders.rules.placement import Guarantee, Step
-from domains.orders.services.cases import Case, cases_of, latest_try
+from domains.orders.services.cases import Case, case_of, cases_of, latest_try
 from domains.orders.services.settling import THREADS, carry_on, close_cart, lines_to_hold
 from domains.payments import public as payments
 from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
+from infrastructure.database.contexts import Noted, note_all, noting_writes
 from infrastructure.database.threads import in_threads
 from infrastructure.observability import correlation
 from infrastructure.observability.correlation import Correlation
+from infrastructure.together import Together
+
+logger = logging.getLogger(__name__)
 
 Causes = Mapping[UUID, Correlation]
 
@@ -24,24 +30,70 @@ Causes = Mapping[UUID, Correlation]
 def settle_many(*, causes: Causes, now: datetime) -> None:
     """Settle many orders, each under the correlation of what caused it.
 
-    What they want is held in one statement, first come first served; payments that nobody outside
-    has to approve begin in one and end in another; what may be confirmed then is confirmed in one.
-    Whatever takes more goes its way alone, several at a time. Every order gets its turn; then the
-    first failure is raised.
+    What takes more than the steps of most orders goes its way alone, several at a time. Every order
+    gets its turn; then the first failure is raised.
     """
     stored = Order.objects.prefetch_related("line_rows").filter(pk__in=list(causes))
     found = {order.id: order for order in stored}
     # In the order of their causes: who came first is served first.
     cases = cases_of([found[each] for each in causes if each in found], now=now)
-    _hold(_whose_next(cases, Step.HOLD), causes, now)
-    asked = _authorise(_whose_next(cases, Step.AUTHORISE), causes, now)
-    _confirm(_whose_next(cases, Step.CONFIRM), causes, now)
 
     def settle_one(case: Case) -> None:
         with correlation.entered(causes[case.order.id]):
             carry_on(case, now=now)
 
-    in_threads(settle_one, _left(cases, asked), threads=THREADS)
+    in_threads(settle_one, _advance(cases, causes, now), threads=THREADS)
+
+
+@dataclass(slots=True, eq=False)
+class _Fresh:
+    """An order that a request has just written. is_left: something is still to be done for it."""
+
+    case: Case
+    cause: Correlation
+    now: datetime
+    noted: Noted | None = None
+    is_left: bool = True
+
+
+def settle_together(case: Case, *, now: datetime) -> Case:
+    """Take a new order as far as it gets, together with those that other requests to this process
+    have placed meanwhile.
+
+    Raises what `carry_on` does.
+    """
+    fresh = _Fresh(case, correlation.current(), now)
+    failure = together.do(fresh)
+    if fresh.noted is not None:
+        note_all(fresh.noted)
+    if failure is not None:
+        logger.warning("Orders go their ways alone", exc_info=failure)
+        return carry_on(case_of(Order.objects.whole(case.order.id), now=now), now=now)
+    return carry_on(case, now=now) if fresh.is_left else case
+
+
+def _advance_fresh(orders: Sequence[_Fresh]) -> None:
+    with noting_writes() as noted:
+        for each in orders:
+            each.noted = noted
+        causes = {each.case.order.id: each.cause for each in orders}
+        now = max(each.now for each in orders)
+        left = {case.order.id for case in _advance([each.case for each in orders], causes, now)}
+    for each in orders:
+        each.is_left = each.case.order.id in left
+
+
+together = Together(_advance_fresh)
+
+
+def _advance(cases: Collection[Case], causes: Causes, now: datetime) -> list[Case]:
+    """Take the steps that most orders take for all of them: what they want is held in one
+    statement, first come first served; payments that nobody outside has to approve begin in one and
+    end in another; what may be confirmed then is confirmed in one. Returns those that take more."""
+    _hold(_whose_next(cases, Step.HOLD), causes, now)
+    asked = _authorise(_whose_next(cases, Step.AUTHORISE), causes, now)
+    _confirm(_whose_next(cases, Step.CONFIRM), causes, now)
+    return _left(cases, asked)
 
 
 def _hold(cases: Collection[Case], causes: Causes, now: datetime) -> None:

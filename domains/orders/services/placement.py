@@ -21,7 +21,7 @@ from domains.orders.models import Checkout, Order, PaymentChoice
 from domains.orders.queries import PaymentOfOrder, payments_of
 from domains.orders.rules.history import SYSTEM, By
 from domains.orders.rules.placement import Status
-from domains.orders.services import intake, quoting, settling
+from domains.orders.services import batches, intake, quoting, settling
 from domains.orders.services.cases import Case
 from domains.orders.services.numbers import next_number
 from domains.orders.services.wishes import WantedLine, Wish
@@ -134,7 +134,7 @@ def place(order: Order, *, key: IdempotencyKey, now: datetime) -> Placed:
     case = Case(order)
     if not order.asynchronous:
         try:
-            case = settling.carry_on(case, now=now)
+            case = batches.settle_together(case, now=now)
         except ConcurrentModification:
             # Others are settling it at the same time, and one of them will be the last.
             return as_it_stands(Order.objects.whole(order.id))
