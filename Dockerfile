@@ -33,5 +33,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-m", "devstack.health"]
-# WEB_WORKERS (2), WEB_THREADS (4), HOST and PORT (8000) are its settings.
+# WEB_WORKERS (2), WEB_THREADS (8), HOST and PORT (8000) are its settings.
 CMD ["python", "-m", "devstack.web"]

@@ -18,7 +18,7 @@ from benchmarks.environment import HOST
 ROOT = Path(__file__).resolve().parent.parent
 # As `make run` starts the web role, unless the environment says otherwise.
 WORKERS = os.environ.get("WEB_WORKERS") or "2"
-THREADS = os.environ.get("WEB_THREADS") or "4"
+THREADS = os.environ.get("WEB_THREADS") or "8"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8000
     web_workers: int = 2
-    web_threads: int = 4
+    web_threads: int = 8
     given: Mapping[str, str] = field(default_factory=dict)
     """Servers that replace embedded ones, by variable."""
 

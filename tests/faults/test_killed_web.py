@@ -53,7 +53,7 @@ def test_an_order_whose_process_was_killed_at_any_step_is_decided_without_its_cl
     sku, *others = goods
     # As many places as a process has threads: nobody finds the gateway's taken, and its order a
     # worker's. The load has orders of others die with the process, at any step of theirs.
-    shop.restart_role("web", PAYMENT_GATEWAY_CONCURRENCY="4")
+    shop.restart_role("web", PAYMENT_GATEWAY_CONCURRENCY="8")
     shop.wait_until_ready()
     shop.set_gateway(latency_ms=LATENCY_MS)
     with Load(other_buyer, skus=others, threads=2, pause=0.2):

@@ -10,7 +10,7 @@ from devstack.options import Options
 
 def test_without_variables_everything_is_embedded_and_local() -> None:
     options = Options.read({})
-    assert options == Options(host="127.0.0.1", port=8000, web_workers=2, web_threads=4, given={})
+    assert options == Options(host="127.0.0.1", port=8000, web_workers=2, web_threads=8, given={})
     assert options.base_url == "http://127.0.0.1:8000"
 
 
