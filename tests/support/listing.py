@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domains.products.models import Listing, ListingNumber, ListingPrice
+from domains.products.models import Listing, ListingCard, ListingNumber, ListingPrice
 from infrastructure.database.contexts import connection_of
 
 
@@ -12,6 +12,11 @@ def contents() -> dict[str, list[tuple[Any, ...]]]:
     """All of it but words and options, which outlive the products that had them."""
     return {
         "products": list(Listing.objects.order_by("product_id").values_list()),
+        "cards": list(
+            ListingCard.objects.order_by("product_id", "currency").values_list(
+                *(field.attname for field in ListingCard._meta.fields if field.name != "id")
+            )
+        ),
         "prices": list(
             ListingPrice.objects.order_by("product_id", "currency").values_list(
                 "product_id", "currency", "amount_minor"
@@ -27,5 +32,6 @@ def contents() -> dict[str, list[tuple[Any, ...]]]:
 
 def empty() -> None:
     fetch = connection_of("products").fetch
-    for table in ("listing", "listingprice", "listingnumber", "listingword", "listingoption"):
+    rows = ("listing", "listingcard", "listingprice", "listingnumber")
+    for table in (*rows, "listingword", "listingoption"):
         fetch(f"DELETE FROM products_{table} RETURNING 1", [])

@@ -6,6 +6,7 @@ from domains.products.models.category_counts import CategoryCount
 from domains.products.models.channels import Channel
 from domains.products.models.listing import (
     Listing,
+    ListingCard,
     ListingDemand,
     ListingNumber,
     ListingOption,
@@ -45,6 +46,7 @@ __all__ = [
     "CategoryText",
     "Channel",
     "Listing",
+    "ListingCard",
     "ListingDemand",
     "ListingDue",
     "ListingNumber",

@@ -1,7 +1,7 @@
 """What lists are made from: a read model, written beside the aggregates and never instead of them.
 
-It decides which products a list has, in which order, and what the facets count. What is shown of
-them is read from the aggregates.
+It decides which products a list has, in which order, and what the facets count. Of most products it
+has what is shown of them as well, but for their stock; otherwise that is read from the aggregates.
 """
 
 from __future__ import annotations
@@ -163,6 +163,39 @@ class ListingPrice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product_id}: {self.amount_minor} {self.currency}"
+
+
+class ListingCard(models.Model):
+    """What lists show of a product on sale in a currency, as long as nobody changes it.
+
+    There is none where no variant has a base price in the currency, or one of them turns by itself
+    or depends on the quantity: those are read from the aggregates. Prices of other lists, and
+    whether something is left of a variant, are asked for with each page.
+
+    names: in locales that have one of their own. image: the first picture, as `picture` says it;
+    alts: its texts in locales that have one. variants: JSON for each of variant_ids, in the order
+    they are shown, up to its `available`.
+    """
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
+    currency = models.CharField(max_length=3)
+    slug = models.TextField()
+    name = models.TextField()
+    names = models.JSONField()
+    image = models.JSONField(null=True)
+    alts = models.JSONField()
+    variant_ids = ArrayField(models.UUIDField())
+    variants = ArrayField(models.TextField())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "currency"], name="products_listingcard_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.currency}"
 
 
 class ListingNumber(models.Model):

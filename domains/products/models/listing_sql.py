@@ -7,6 +7,7 @@ from functools import cache
 from django.conf import settings
 
 from domains.products.models.category_counts import MOVES
+from domains.products.models.listing_card_sql import card_ctes
 from domains.products.models.listing_demand_sql import POPULAR_DAYS
 from domains.products.models.listing_words_sql import WORDS_LOCK
 from domains.products.rules.search import SHORTEST_CORRECTED, TWO_SLIPS_FROM, configuration_of
@@ -98,13 +99,14 @@ def refresh_text() -> str:
     return f"""
     WITH RECURSIVE asked AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id),
     shown AS MATERIALIZED (
-        SELECT p.id, p.product_type_id, p.attributes, p.created_at,
+        SELECT p.id, p.product_type_id, p.attributes, p.created_at, p.slug, p.name,
             ARRAY[{names}] AS names, ARRAY[{told}] AS stories
         FROM products_product p{joins}
         WHERE p.id = ANY(ARRAY(SELECT id FROM asked)) AND p.status = 'active'
     ), sold AS MATERIALIZED (
         SELECT v.product_id, shown.product_type_id, v.id, v.sku, v.barcode, v.name, v.options,
-            v.attributes, s.on_hand + s.backorder_limit - s.held > 0 AS available
+            v.unit, v.position, v.attributes,
+            s.on_hand + s.backorder_limit - s.held > 0 AS available
         FROM shown JOIN products_variant v ON v.product_id = shown.id AND v.retired_at IS NULL
         JOIN products_stockitem s ON s.variant_id = v.id
     ), held AS (
@@ -242,7 +244,7 @@ def refresh_text() -> str:
         ON CONFLICT (product_id, currency) DO UPDATE SET amount_minor = excluded.amount_minor
         WHERE l.amount_minor <> excluded.amount_minor
         RETURNING 1
-    ), numbers AS MATERIALIZED (
+    ), {card_ctes()}, numbers AS MATERIALIZED (
         SELECT DISTINCT product_id, code, CASE
             WHEN kind = 'date' AND value ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'
                 THEN value::date - date '1970-01-01'

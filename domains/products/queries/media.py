@@ -12,6 +12,7 @@ import msgspec
 
 from domains.products.errors import MediaNotFound, ProductNotFound
 from domains.products.models import Product, ProductMedia
+from domains.products.models.listing_card_sql import FROM_PICTURES, picture
 from domains.products.models.media import MediaFile
 from domains.products.rules.media import original_key, size_key
 from infrastructure.database.contexts import connection_of
@@ -56,24 +57,16 @@ class StaffMedia:
     created_at: datetime
 
 
-_ARRAY = """
-    json_build_array(m.id, coalesce(nullif(m.alts ->> %s::text, ''), m.alt), f.sha256, f.suffix,
-        f.width, f.height, f.renditions, mv.sku)
-"""
-_FROM = """
-    FROM products_productmedia m
-    JOIN products_mediafile f ON f.id = m.file_id
-    LEFT JOIN products_variant mv ON mv.id = m.variant_id
-"""
-_OF_PRODUCT = "WHERE m.product_id = p.id AND f.state <> 'FAILED'"
+_ALT = "coalesce(nullif(m.alts ->> %s::text, ''), m.alt)"
+_ARRAY = f"json_build_array({picture(_ALT)})"
 
 # One JSON array of all pictures per product `p`. Takes the locale.
 MEDIA = f"""
-    SELECT json_agg({_ARRAY} ORDER BY m.position, m.id)::text {_FROM} {_OF_PRODUCT}
+    SELECT json_agg({_ARRAY} ORDER BY m.position, m.id)::text {FROM_PICTURES}
 """
 # The first picture of a product `p`. Takes the locale.
 IMAGE = f"""
-    SELECT {_ARRAY}::text {_FROM} {_OF_PRODUCT} ORDER BY m.position, m.id LIMIT 1
+    SELECT {_ARRAY}::text {FROM_PICTURES} ORDER BY m.position, m.id LIMIT 1
 """
 
 

@@ -42,7 +42,12 @@ class PricesFor:
     @property
     def params(self) -> list[Any]:
         """The parameters of PRICE and PRICES, in this order."""
-        return [self.now, self.currency, self.channel, self.customer_group, self.now]
+        return [self.now, self.currency, *self.lists_params]
+
+    @property
+    def lists_params(self) -> list[Any]:
+        """The parameters of LISTS."""
+        return [self.channel, self.customer_group, self.now]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,15 +101,17 @@ PRICE = """
         )
     ) END
 """
-PRICES = """
+# The lists that hold for the caller, now or later. Takes channel, customer_group and now.
+LISTS = """
+    SELECT l.id FROM products_pricelist l
+    WHERE l.active
+        AND (l.channel_id IS NULL OR l.channel_id = %s::text)
+        AND (l.customer_group = '' OR l.customer_group = %s::text)
+        AND (l.valid_until IS NULL OR l.valid_until > %s)
+"""
+PRICES = f"""
     LEFT JOIN products_price pr ON pr.variant_id = v.id AND pr.currency = %s
-        AND (pr.price_list_id IS NULL OR pr.price_list_id = ANY(ARRAY(
-            SELECT l.id FROM products_pricelist l
-            WHERE l.active
-                AND (l.channel_id IS NULL OR l.channel_id = %s::text)
-                AND (l.customer_group = '' OR l.customer_group = %s::text)
-                AND (l.valid_until IS NULL OR l.valid_until > %s)
-        )))
+        AND (pr.price_list_id IS NULL OR pr.price_list_id = ANY(ARRAY({LISTS})))
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
@@ -17,8 +17,7 @@ from domains.products.errors import MediaNotFound, ProductNotFound
 from domains.products.models import MediaFile, Product, ProductMedia
 from domains.products.models.media import MediaChanges
 from domains.products.rules import media as rules
-from domains.products.rules import tags
-from domains.products.services import shown
+from domains.products.services.listing import refresh_products
 from domains.products.services.writing import ATTEMPTS, expect, known_locales
 from infrastructure import public_files
 from infrastructure.aggregates import ConcurrentModification
@@ -61,7 +60,7 @@ def add_media(
         product.save(also=[] if idempotency is None else [idempotency.record(media.id, now)])
         MediaFile.objects.written(file_id, now=now)
         hint_after_commit("products", "products.make_sizes", file_id=str(file_id))
-        shown.hint(*tags.of_products([product_id]))
+        refresh_products([product_id])
     return media.id
 
 
@@ -79,7 +78,7 @@ def edit_media(
         expect(product.version, version, product)
         if product.edit_media(media_id, now=now, **changes):
             product.save()
-            shown.hint(*tags.of_products([product.id]))
+            refresh_products([product.id])
 
 
 def remove_media(*, media_id: UUID, version: int | None, now: datetime) -> None:
@@ -93,7 +92,7 @@ def remove_media(*, media_id: UUID, version: int | None, now: datetime) -> None:
         file_id = product.remove_media(media_id, now=now)
         product.save()
         MediaFile.objects.released(file_id, now=now)
-        shown.hint(*tags.of_products([product.id]))
+        refresh_products([product.id])
 
 
 def make_sizes(*, file_id: UUID | None = None, now: datetime) -> bool:
@@ -164,11 +163,17 @@ def _write(
     for attempt in range(ATTEMPTS):
         try:
             with atomic("products"):
-                products = [] if tell is None else list(_showing(file).locked())
+                products = list(_showing(file).locked())
                 change(file)
                 file.save()
+                ids = [product.id for product in products]
+                if _showing(file).exclude(pk__in=ids).exists():
+                    raise ConcurrentModification(f"Another product shows {file} as well.")
                 if tell is not None:
-                    _tell(products, file, now=tell)
+                    for product in products:
+                        product.tell_media_sized(now=tell)
+                    Product.objects.save_all(products)
+                refresh_products(ids)
             return
         except ConcurrentModification:
             if attempt == ATTEMPTS - 1:
@@ -179,16 +184,6 @@ def _write(
 def _showing(file: MediaFile) -> Any:
     showing = ProductMedia.objects.filter(file_id=file.id).values("product_id")
     return Product.objects.filter(pk__in=showing).exclude(status=Product.Status.ARCHIVED)
-
-
-def _tell(products: Sequence[Product], file: MediaFile, *, now: datetime) -> None:
-    """Raises ConcurrentModification where another product shows it by now."""
-    if _showing(file).exclude(pk__in=[product.id for product in products]).exists():
-        raise ConcurrentModification(f"Another product shows {file} as well.")
-    for product in products:
-        product.tell_media_sized(now=now)
-    Product.objects.save_all(products)
-    shown.hint(*tags.of_products([product.id for product in products]))
 
 
 def _locked(product_id: UUID) -> Product:

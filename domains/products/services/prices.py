@@ -201,19 +201,20 @@ def digest_of(changes: Sequence[PercentChange]) -> str:
     return hashlib.sha256(repr(changes).encode()).hexdigest()
 
 
-def save_prices(prices: Iterable[Price]) -> None:
+def save_prices(prices: Iterable[Price]) -> set[UUID]:
     """Write those of these locked or new prices that changed, in two statements at most, and let
-    lists and caches follow. Called in the transaction that locked them."""
+    lists and caches follow. Called in the transaction that locked them. Returns the variants whose
+    products are listed anew."""
     changed = [price for price in prices if price.has_changes and price.entries_recorded]
     new = [price for price in changed if price._state.adding]
     stored = [price for price in changed if not price._state.adding]
     Price.objects.add_all(new)
     Price.objects.save_all(stored)
-    turned = {p.variant_id for p in changed if p.turned and p.price_list_id is None}
-    if turned:
-        refresh_products(products_of_variants(sorted(turned)))
-    # Also what nobody pays yet: its time may come while the page before is being shown.
+    # Also where nobody pays it yet: its time may come while the page before is being shown.
+    listed = {price.variant_id for price in changed if price.price_list_id is None}
+    refresh_products(products_of_variants(sorted(listed)))
     shown.hint_of_variants([price.variant_id for price in changed], tags.PRICES)
+    return listed
 
 
 # Steps

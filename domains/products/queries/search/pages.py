@@ -11,12 +11,12 @@ that is fetched at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from domains.products.queries.media import IMAGE
-from domains.products.queries.prices import PRICES, PricesFor
+from domains.products.queries.prices import LISTS, PricesFor
 from domains.products.queries.search.conditions import Condition, Kind, params_of, where
 from domains.products.queries.search.facets import COUNTED
 from domains.products.queries.search.port import Sort
@@ -253,64 +253,48 @@ def _words_of(conditions: Sequence[Condition]) -> Any:
     return words
 
 
-@cache
-def shown_text(digits: int) -> str:
-    """What is shown of a page's products, one after the other: of how many there are on a page
-    Postgres knows nothing. digits: decimals of the currency. Takes `shown_params`."""
-    return f"""
-    SELECT g.n, s.*, g.a, g.b FROM page g CROSS JOIN LATERAL (
-        SELECT p.id, p.slug, ({IMAGE}) AS image, r.variants AS rendered,
-            CASE WHEN r.variants IS NULL THEN ({VARIANTS}) END AS variants,
-            coalesce(nullif((
+# The card `c` of a product, with whether something is left of each variant. Mostly that is so of
+# all of them, which is known sooner than of each.
+_LEFT = "s.on_hand + s.backorder_limit - s.held > 0"
+_CARD = f"""
+    CASE WHEN EXISTS (
+        SELECT FROM products_stockitem s WHERE s.variant_id = ANY(c.variant_ids) AND NOT {_LEFT}
+    ) THEN (
+        SELECT concat('[', string_agg(concat(
+            u.shown, CASE WHEN {_LEFT} THEN 'true}}' ELSE 'false}}' END
+        ), ',' ORDER BY u.n), ']')
+        FROM unnest(c.variant_ids, c.variants) WITH ORDINALITY u (id, shown, n)
+        JOIN products_stockitem s ON s.variant_id = u.id
+    ) ELSE concat('[', array_to_string(c.variants, 'true}},'), 'true}}]') END
+"""
+HOLDING = f"holding AS MATERIALIZED (SELECT ARRAY({LISTS}) AS ids)"
+# What is shown of a page's products, one after the other: of how many there are on a page Postgres
+# knows nothing. By their cards, or else from the aggregates. Goes behind HOLDING, takes
+# `shown_params`.
+SHOWN = f"""
+    SELECT g.n, g.product_id, coalesce(c.slug, p.slug), coalesce(c.image, p.image), c.variants,
+        p.variants, coalesce(c.name, p.name), g.a, g.b
+    FROM page g LEFT JOIN LATERAL (
+        SELECT c.slug, coalesce(c.names ->> %s::text, c.name) AS name,
+            CASE WHEN c.alts ->> %s::text <> '' THEN jsonb_set(c.image, '{{1}}', c.alts -> %s::text)
+            ELSE c.image END::text AS image, {_CARD} AS variants
+        FROM products_listingcard c
+        WHERE c.product_id = g.product_id AND c.currency = %s
+            AND ((SELECT ids = '{{}}' FROM holding) OR NOT EXISTS (
+                SELECT FROM products_price pr
+                WHERE pr.variant_id = ANY(c.variant_ids) AND pr.currency = c.currency
+                    AND pr.price_list_id = ANY((SELECT ids FROM holding)::uuid[])
+            ))
+        LIMIT 1
+    ) c ON true LEFT JOIN LATERAL (
+        SELECT p.slug, ({IMAGE}) AS image, ({VARIANTS}) AS variants, coalesce(nullif((
                 SELECT t.name FROM products_producttext t
                 WHERE t.product_id = p.id AND t.locale = %s
             ), ''), p.name) AS name
-        FROM products_product p CROSS JOIN LATERAL ({_rendered(digits)}) r
-        WHERE p.id = g.product_id LIMIT 1
-    ) s
-    """
+        FROM products_product p WHERE c.slug IS NULL AND p.id = g.product_id LIMIT 1
+    ) p ON true
+"""
 
 
 def shown_params(locale: str, prices: PricesFor) -> list[Any]:
-    whose = prices.params[1:]
-    return [locale, *prices.params, locale, *whose]
-
-
-def _rendered(digits: int) -> str:
-    """The variants of a product `p` as the API shows them, where all of their prices are plain:
-    no other list, no tiers, nothing that turns by itself. Most are. Null for others: those need
-    more than SQL should know. Takes the parameters of PRICES."""
-    unit = "1" if digits == 0 else f"0.{'1'.rjust(digits, '0')}"
-
-    def money(column: str) -> str:
-        return (
-            f"""concat('{{"amount":"', {column} * {unit}, '","currency":"', pr.currency, '"}}')"""
-        )
-
-    return f"""
-        SELECT CASE WHEN bool_and(v.plain)
-            THEN concat('[', string_agg(v.shown, ',' ORDER BY v.position, v.id), ']')
-        END AS variants
-        FROM (
-            SELECT v.position, v.id, pr.id IS NULL OR pr.price_list_id IS NULL
-                AND pr.changes_at IS NULL AND pr.tiers = '{{}}' AS plain,
-                concat(
-                    '{{"sku":', to_json(v.sku), ',"name":', to_json(v.name),
-                    ',"options":', v.options, ',"unit":', to_json(v.unit), ',"price":',
-                    CASE WHEN pr.amount_minor IS NULL THEN 'null'
-                    ELSE {money("pr.amount_minor")} END,
-                    ',"reduction":',
-                    CASE WHEN pr.amount_minor IS NULL OR pr.lowest_30d_minor IS NULL THEN 'null'
-                    ELSE concat(
-                        '{{"regular_price":', {money("pr.regular_minor")},
-                        ',"lowest_price_30_days":', {money("pr.lowest_30d_minor")}, '}}'
-                    ) END,
-                    ',"price_tiers":[],"available":',
-                    CASE WHEN s.on_hand + s.backorder_limit - s.held > 0 THEN 'true'
-                    ELSE 'false' END, '}}'
-                ) AS shown
-            FROM products_variant v JOIN products_stockitem s ON s.variant_id = v.id
-            {PRICES}
-            WHERE v.product_id = p.id AND v.retired_at IS NULL
-        ) v
-    """
+    return [locale, locale, locale, prices.currency, locale, *prices.params, locale]

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -79,8 +80,7 @@ class RenderedVariants(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListedProduct:
+class ListedProduct(msgspec.Struct, frozen=True, kw_only=True):
     """A product as a list shows it, in the locale and at the prices that were asked for.
 
     rank, popularity, sort_name, created_at, lowest_minor: what it was sorted by; only those that

@@ -16,12 +16,13 @@ from domains.products.queries.search.facets import (
     matched_text,
 )
 from domains.products.queries.search.pages import (
+    HOLDING,
+    SHOWN,
     page_params,
     page_text,
     ranked_params,
     ranked_text,
     shown_params,
-    shown_text,
 )
 from domains.products.queries.search.port import (
     ORDERS,
@@ -58,7 +59,9 @@ class PostgresSearch:
             return Found(products=(), facets=None if facets is None else _nothing(facets))
         conditions = conditions_of(criteria, meant)
         kinds = tuple(condition.kind for condition in conditions)
-        params: list[Any] = [criteria.category] if "within" in kinds else []
+        params: list[Any] = prices.lists_params
+        if "within" in kinds:
+            params.append(criteria.category)
         if facets is not None and sort == "relevance":
             params += ranked_params(conditions, after=after, limit=limit, typed=meant.typed)
         else:
@@ -88,7 +91,6 @@ class PostgresSearch:
             kinds,
             sort,
             after is not None,
-            digits,
             None if facets is None else facets_text(conditions, facets),
         )
         rows = connection_of("products").fetch(text, params)
@@ -100,19 +102,17 @@ class PostgresSearch:
 
 # Callers choose the filters, so there are more combinations than are worth keeping.
 @lru_cache(maxsize=256)
-def _text(
-    kinds: tuple[Kind, ...], sort: Sort, continued: bool, digits: int, facets: str | None
-) -> str:
-    ctes = [WITHIN] if "within" in kinds else []
+def _text(kinds: tuple[Kind, ...], sort: Sort, continued: bool, facets: str | None) -> str:
+    ctes = [HOLDING, WITHIN] if "within" in kinds else [HOLDING]
     if facets is not None and sort == "relevance":
         ctes.append(ranked_text(kinds))
     else:
         ctes.append(page_text(kinds=kinds, sort=sort, continued=continued))
         if facets is not None:
             ctes.append(matched_text(kinds))
-    start, shown = f"WITH RECURSIVE {', '.join(ctes)}", shown_text(digits)
+    start = f"WITH RECURSIVE {', '.join(ctes)}"
     if facets is None:
-        return f"{start} {shown} ORDER BY 1"
+        return f"{start} {SHOWN} ORDER BY 1"
     # The facets are the first row, in the place of a slug.
     return f"""
         {start}, facets AS MATERIALIZED ({facets})
@@ -121,7 +121,7 @@ def _text(
                 g.a, g.b
             FROM facets f LEFT JOIN page g ON false
             UNION ALL
-            {shown}
+            {SHOWN}
         ) shown ORDER BY 1
     """
 

@@ -384,9 +384,7 @@ def _save(plans: Sequence[_Plan]) -> None:
             for variant in plan.created
         ]
     )
-    save_prices(prices)
-    # Those whose prices have turned are listed by now.
-    listed = {price.variant_id for price in prices if price.turned}
+    listed = save_prices(prices)
     refresh_products(
         [
             product_id
