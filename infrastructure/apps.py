@@ -6,6 +6,8 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from django.apps import AppConfig
+from django.core.cache import close_caches
+from django.core.signals import request_finished
 
 
 class PlatformConfig(AppConfig):
@@ -15,6 +17,8 @@ class PlatformConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
+        # Nothing goes through Django's cache that would have to be closed after each request.
+        request_finished.disconnect(close_caches)
         # It cannot be imported before the models are.
         import_module("infrastructure.operations.metrics")
 

@@ -185,18 +185,11 @@ class RedisLimiter:
         return decision
 
     def _charge(self, identity: str, policies: Sequence[Policy]) -> Decision:
-        # Identities can be personal (an address), so keys carry a hash; the braces keep all keys
-        # of one identity in one slot of a Redis cluster.
-        hashed = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        keys = [f"rl:{{{hashed}}}:{policy.name}" for policy in policies]
-        arguments: list[Any] = []
-        for policy in policies:
-            arguments += [policy.interval_us, policy.limit]
-        told = self._run(len(keys), *keys, *arguments)
+        told = self._run(identity, tuple(policies))
         answers = [[int(number) for number in one.split()] for one in told.split(b",")]
         return _tightest(policies, answers)
 
-    def _run(self, *arguments: Any) -> Any:
+    def _run(self, identity: str, policies: tuple[Policy, ...]) -> Any:
         """The script, on this thread's own connection: every request of the API waits for this,
         and the client's pool and retries would double what it costs."""
         connection = getattr(self._thread, "connection", None)
@@ -204,9 +197,9 @@ class RedisLimiter:
             connection = self._thread.connection = self._pool.make_connection()
         try:
             try:
-                return _ask(connection, "EVALSHA", _SCRIPT_SHA, *arguments)
+                return _ask(connection, _question(identity, policies, "EVALSHA", _SCRIPT_SHA))
             except redis.exceptions.NoScriptError:
-                return _ask(connection, "EVAL", _SCRIPT, *arguments)
+                return _ask(connection, _question(identity, policies, "EVAL", _SCRIPT))
         except redis.RedisError:
             connection.disconnect()
             raise
@@ -242,9 +235,21 @@ class LocalLimiter:
         return _tightest(policies, answers)
 
 
-def _ask(connection: Any, *command: Any) -> Any:
-    connection.send_command(*command, check_health=False)
+def _ask(connection: Any, question: bytes) -> Any:
+    connection.send_packed_command([question], check_health=False)
     return connection.read_response()
+
+
+@lru_cache(maxsize=4096)
+def _question(identity: str, policies: tuple[Policy, ...], *script: str) -> bytes:
+    """The command in Redis's protocol: the same for all requests of one caller."""
+    # Identities can be personal (an address), so keys carry a hash; the braces keep all keys
+    # of one identity in one slot of a Redis cluster.
+    hashed = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    keys = [f"rl:{{{hashed}}}:{policy.name}" for policy in policies]
+    numbers = [str(n) for policy in policies for n in (policy.interval_us, policy.limit)]
+    words = [word.encode() for word in (*script, str(len(keys)), *keys, *numbers)]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
 
 
 def _tightest(policies: Sequence[Policy], answers: Sequence[Sequence[int]]) -> Decision:

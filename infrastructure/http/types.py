@@ -81,13 +81,13 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     @classmethod
     def of(cls, value: money.Money) -> Self:
-        return cls(amount=value.amount_text, currency=value.currency)
+        return cls.of_minor(value.amount_minor, value.currency)
 
     @classmethod
     @lru_cache(maxsize=4096)
     def of_minor(cls, amount_minor: int, currency: str) -> Self:
         # An answer has a score of amounts, and many of them are the same.
-        return cls.of(money.Money(amount_minor, currency))
+        return cls(amount=money.Money(amount_minor, currency).amount_text, currency=currency)
 
     def to_money(self) -> money.Money:
         return money.Money.parse(self.amount, self.currency)

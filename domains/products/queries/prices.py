@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.db.models import QuerySet
 
 from domains.products.errors import (
@@ -50,22 +51,19 @@ class PricesFor:
         return [self.channel, self.customer_group, self.now]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownReduction:
+class ShownReduction(msgspec.Struct, frozen=True, kw_only=True):
     """lowest_price_30_days: of the 30 days before the reduction began."""
 
     regular_price: Money
     lowest_price_30_days: Money
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownTier:
+class ShownTier(msgspec.Struct, frozen=True, kw_only=True):
     min_quantity: int
     price: Money
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownPrice:
+class ShownPrice(msgspec.Struct, frozen=True, kw_only=True):
     """price: of one piece, None where it has none. changes_at: when something of this may turn."""
 
     price: Money | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -20,8 +19,7 @@ from domains.products.rules.slugs import named_by
 from infrastructure.database.contexts import connection_of
 
 
-@dataclass(frozen=True, slots=True)
-class ShownVariant:
+class ShownVariant(msgspec.Struct, frozen=True):
     sku: str
     external_id: str | None
     name: str
@@ -59,8 +57,7 @@ class ShownProduct(msgspec.Struct, frozen=True, array_like=True):
     updated_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProductDetail:
+class ProductDetail(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     product: ShownProduct
     attributes: tuple[ShownAttribute, ...]

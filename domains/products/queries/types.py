@@ -21,14 +21,12 @@ _encode = msgspec.json.Encoder().encode
 MOST_KEPT = 512
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownChoice:
+class ShownChoice(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     name: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShownAttribute:
+class ShownAttribute(msgspec.Struct, frozen=True, kw_only=True):
     """value: as its kind says; choices: what is chosen, with its name in the locale."""
 
     code: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -15,8 +14,7 @@ from domains.products.models import Variant
 from domains.products.queries.prices import PRICE, PRICES, PricesFor, ShownPrice, price_shown
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListedVariant:
+class ListedVariant(msgspec.Struct, frozen=True, kw_only=True):
     sku: str
     name: str
     options: dict[str, str]

@@ -35,6 +35,8 @@ _COLUMNS: dict[Sort, tuple[str, str]] = {
     "newest": ("l.created_at", "DESC"),
     "popularity": ("l.popularity", "DESC"),
 }
+# Conditions that the one index of listings finds products by.
+_FOUND_BY_INDEX: frozenset[Kind] = frozenset({"words", "category", "within", "choice"})
 _IN_RANGE = "o.amount_minor >= %s::bigint AND o.amount_minor <= %s::bigint"
 # Ranks: what somebody typed is what a product is called, or its SKU or barcode; the name begins
 # with it; all the words are in its names; they are somewhere.
@@ -71,6 +73,13 @@ def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
             bounds.append(_IN_RANGE)
             kinds = [kind for kind in kinds if kind != "price"]
     bounded = " AND ".join(bounds)
+    fetched = f"{source} WHERE {bounded}"
+    if table == "o" and len(bounds) == 1 and not _FOUND_BY_INDEX.isdisjoint(kinds):
+        # The prices of those only: Postgres, which does not know how few they are, would read all.
+        fetched = f"""products_listing l CROSS JOIN LATERAL (
+            SELECT amount_minor FROM products_listingprice o
+            WHERE o.product_id = l.product_id AND {bounded} LIMIT 1
+        ) o WHERE true"""
     order = f"ORDER BY {column} {direction}, {table}.product_id {direction}"
     behind = _behind((column, f"{table}.product_id"), direction) if continued else "true"
     numbered = f"row_number() OVER (ORDER BY a {direction}, product_id {direction}) AS n"
@@ -95,8 +104,8 @@ def page_text(*, kinds: Sequence[Kind], sort: Sort, continued: bool) -> str:
         ), enough AS MATERIALIZED (
             SELECT count(*) >= %s AS enough FROM walk
         ), fits AS MATERIALIZED (
-            SELECT l.product_id, {column} AS a FROM {source}
-            WHERE NOT (SELECT enough FROM enough) AND {bounded} AND {where(kinds, by="index")}
+            SELECT l.product_id, {column} AS a FROM {fetched}
+                AND NOT (SELECT enough FROM enough) AND {where(kinds, by="index")}
         ), sorted AS MATERIALIZED (
             SELECT product_id, a FROM fits
             WHERE {_behind(("a", "product_id"), direction) if continued else "true"}
