@@ -10,9 +10,9 @@ from django.test import Client
 
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
-from tests.integration.orders.test_api import body, post
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, customer, staff
+from tests.support.placing_api import body, post
 
 pytestmark = pytest.mark.django_db
 

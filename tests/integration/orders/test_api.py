@@ -12,30 +12,9 @@ from domains.orders.models import Order
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, customer, staff
+from tests.support.placing_api import ADDRESS, body, post
 
 pytestmark = pytest.mark.django_db
-
-ADDRESS = {
-    "name": "Ann Smith",
-    "line1": "1 Mill Lane",
-    "city": "Leeds",
-    "postcode": "LS1 1AA",
-    "country": "GB",
-}
-
-
-def body(**changes: Any) -> dict[str, Any]:
-    return {
-        "lines": [{"sku": "85123A", "quantity": 2}],
-        "shipping_address": ADDRESS,
-        "payment": {"method": "card", "token": "tok_visa"},
-    } | changes
-
-
-def post(client: Client, content: Any, *, key: str | None = "k1", **headers: str) -> Any:
-    if key is not None:
-        headers["Idempotency-Key"] = key
-    return client.post("/api/v1/orders", content, content_type="application/json", headers=headers)
 
 
 @pytest.fixture

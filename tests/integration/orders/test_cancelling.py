@@ -17,9 +17,9 @@ from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.payments.services import capture, record_receipt
 from infrastructure.ids import new_id
-from tests.integration.orders.test_placement import events_of, payment_of, stock_of
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.placed_orders import events_of, payment_of, stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,6 @@ from domains.orders.errors import OrderNotCancellable, PaymentCaptured, TooManyU
 from domains.orders.models import Order
 from domains.orders.services import cancelling, fulfilling
 from domains.payments.public import PaymentStatus
-from tests.integration.orders.test_fulfilling import fulfil
 from tests.support.after_placement import (
     STAFF,
     assert_books_agree,
@@ -23,6 +22,7 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.order_steps import fulfil
 
 pytestmark = pytest.mark.django_db
 

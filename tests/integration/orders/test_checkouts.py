@@ -20,14 +20,13 @@ from domains.orders.services import checkouts, placement
 from domains.products import public as products
 from infrastructure import clock
 from infrastructure.ids import new_id
-from tests.support.carts import forget_all, guest_cart, put, quantities
+from tests.support.carts import forget_all, guest_cart, put
+from tests.support.checkouts import check_out, held, lines_of, open_cart, wish_for
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ADDRESS = {name: text for name, text in orders.ADDRESS.items() if text}
 
 
 @pytest.fixture(autouse=True)
@@ -45,39 +44,6 @@ def now() -> datetime:
 @pytest.fixture(autouse=True)
 def _lanterns(now: datetime) -> None:
     goods.product(name="Lantern", sku="A", price_minor=255, stock=5, now=now)
-
-
-def body(**changes: Any) -> dict[str, Any]:
-    return {
-        "email": "ann@example.com",
-        "shipping_address": ADDRESS,
-        "payment": {"method": "card", "token": "tok_visa"},
-    } | changes
-
-
-def check_out(client: Client, cart_id: UUID, *, key: str = "k", **changes: Any) -> Any:
-    headers = {"Idempotency-Key": key} | changes.pop("headers", {})
-    return client.post(
-        f"/api/v1/carts/{cart_id}/checkout",
-        body(**changes),
-        content_type="application/json",
-        headers=headers,
-    )
-
-
-def lines_of(order: dict[str, Any]) -> dict[str, int]:
-    return {line["sku"]: line["quantity"] for line in order["lines"]}
-
-
-def held(sku: str) -> int:
-    (row,) = [audit for audit in products.stock_audit() if audit.sku == sku]
-    return row.held
-
-
-def open_cart(cart_id: UUID) -> dict[str, int]:
-    """What lies in a cart that can be changed."""
-    change = store().change(cart_id=cart_id, owner=None, changes=[put("A", 2)], now=clock.now())
-    return quantities(change.cart)
 
 
 def test_a_guests_cart_becomes_an_order_that_they_read_with_its_token(now: datetime) -> None:
@@ -218,22 +184,6 @@ def test_twenty_checkouts_of_one_cart_at_once_make_one_order(keys: str, now: dat
     assert [row.state for row in Checkout.objects.all()] == ["PLACED"]
 
 
-def wish_for(**changes: Any) -> Callable[[carts.CartContents], placement.Wish]:
-    def wish(cart: carts.CartContents) -> placement.Wish:
-        wanted: dict[str, Any] = {
-            "customer_id": None,
-            "email": "ann@example.com",
-            "lines": [placement.WantedLine(sku=x.sku, quantity=x.quantity) for x in cart.lines],
-            "currency": cart.currency,
-            "shipping_address": orders.ADDRESS,
-            "payment": orders.VISA,
-            "cart_id": cart.id,
-        }
-        return placement.Wish(**wanted | changes)
-
-    return wish
-
-
 def at_once(acts: list[Callable[[], None]]) -> None:
     threads = [threading.Thread(target=act) for act in acts]
     for thread in threads:
@@ -329,108 +279,3 @@ def test_what_became_of_a_checkout_is_forgotten_when_nobody_can_ask_any_more(
 
     left = Checkout.objects.values_list("order_id", flat=True)
     assert [str(order_id) for order_id in left] == [waiting.json()["id"]]
-
-
-# What a process leaves behind that is killed
-
-
-def test_a_cart_whose_checkout_died_before_the_order_is_opened_again(now: datetime) -> None:
-    cart = guest_cart(now, put("A", 2))
-    order_id = new_id()
-    carts.freeze(cart_id=cart.id, order_id=order_id, owner=None, version=None, now=now)
-
-    assert checkouts.finish_checkouts(now=now) == 0, "the request may be at work still"
-    assert checkouts.finish_checkouts(now=now + timedelta(seconds=11)) == 1
-
-    assert open_cart(cart.id) == {"A": 2}
-    assert checkouts.finish_checkouts(now=now + timedelta(seconds=11)) == 0
-
-
-def test_who_was_asleep_while_its_checkout_was_given_up_makes_no_order_under_that_id(
-    now: datetime,
-) -> None:
-    cart = guest_cart(now, put("A", 2))
-    ids: list[UUID] = []
-
-    def wish(contents: carts.CartContents) -> placement.Wish:
-        """At its first call the recovery comes between."""
-        if not ids:
-            checkouts.finish_checkouts(now=clock.now() + timedelta(seconds=11))
-            ids.extend(Checkout.objects.values_list("order_id", flat=True))
-        return wish_for()(contents)
-
-    placed = checkouts.check_out(
-        cart_id=cart.id, owner=None, version=None, wish=wish, key=orders.key(), now=clock.now()
-    )
-
-    assert placed.order.status == "CONFIRMED"
-    assert placed.order.id not in ids
-    assert Order.objects.count() == 1
-    states = dict(Checkout.objects.values_list("order_id", "state"))
-    assert states == {ids[0]: "ABANDONED", placed.order.id: "PLACED"}
-
-
-@pytest.mark.parametrize(
-    ("token", "status", "is_open"),
-    [("tok_visa", "CONFIRMED", False), ("tok_declined", "REJECTED", True)],
-)
-def test_the_cart_of_an_order_whose_request_died_is_closed_or_opened_by_the_recovery(
-    token: str, status: str, is_open: bool, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cart = guest_cart(now, put("A", 2))
-    with monkeypatch.context() as patched:
-        # As if the process had died between the decision and the cart.
-        for end in ("close", "reopen"):
-            patched.setattr(carts, end, lambda **_: False)
-        payment = placement.PaymentChoice(method="card", token=token)
-        placed = checkouts.check_out(
-            cart_id=cart.id,
-            owner=None,
-            version=None,
-            wish=wish_for(payment=payment),
-            key=orders.key(),
-            now=now,
-        )
-    assert placed.order.status == status
-    with pytest.raises(carts.CartFrozen):
-        open_cart(cart.id)
-
-    assert checkouts.finish_checkouts(now=now + timedelta(seconds=11)) == 1
-
-    if is_open:
-        assert open_cart(cart.id) == {"A": 2}
-    else:
-        with pytest.raises(carts.CartCheckedOut):
-            open_cart(cart.id)
-
-
-def test_an_asynchronous_checkout_is_decided_later_and_closes_the_cart_then(now: datetime) -> None:
-    cart = guest_cart(now, put("A", 2))
-
-    answer = check_out(Client(), cart.id, headers={"Prefer": "respond-async"})
-    assert (answer.status_code, answer.json()["status"]) == (202, "PENDING")
-    with pytest.raises(carts.CartFrozen):
-        open_cart(cart.id)
-    placement.settling.settle(order_id=UUID(answer.json()["id"]), now=clock.now())
-
-    with pytest.raises(carts.CartCheckedOut):
-        open_cart(cart.id)
-
-
-def test_carts_that_wait_for_their_customers_keep_no_other_from_the_recovery(
-    now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(checkouts, "RECOVERY_BATCH", 2)
-    kept = {"method": "card", "token": "tok_declined", "keep_on_decline": True}
-    for key in ("k1", "k2"):
-        waits = guest_cart(now, put("A", 1))
-        assert check_out(Client(), waits.id, key=key, payment=kept).status_code == 402
-    died = guest_cart(now, put("A", 2))
-    carts.freeze(
-        cart_id=died.id, order_id=new_id(), owner=None, version=None, now=now + timedelta(minutes=1)
-    )
-    later = now + timedelta(minutes=2)
-
-    assert [checkouts.finish_checkouts(now=later) for _ in range(2)] == [0, 1]
-
-    assert open_cart(died.id) == {"A": 2}

@@ -21,14 +21,13 @@ from domains.orders.errors import (
 )
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.services import editing, fulfilling, settling
-from domains.orders.services.editing import Edit, LineEdit
+from domains.orders.services.editing import LineEdit
 from domains.payments import services as payment_services
 from domains.payments.gateways.port import Authorise
 from domains.payments.public import PaymentStatus, payment_states
 from domains.payments.rules.gateways import Reply
 from domains.products.services import price_lists, prices
 from infrastructure.money import Money
-from tests.integration.orders.test_fulfilling import fulfil
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,
@@ -42,23 +41,9 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.order_steps import edit, fulfil, more
 
 pytestmark = pytest.mark.django_db
-
-
-def edit(order: Order, now: datetime, **changes: object) -> editing.Begun:
-    return editing.edit(
-        order_id=order.id,
-        edit=Edit(**changes),  # type: ignore[arg-type]
-        reason="customer_request",
-        by=STAFF,
-        key=orders.key(),
-        now=now,
-    )
-
-
-def more(order: Order, sku: str, quantity: int) -> LineEdit:
-    return LineEdit(line_id=line_ids(order)[sku], quantity=quantity)
 
 
 def test_fewer_goods_cost_less_and_less_is_taken(now: datetime) -> None:

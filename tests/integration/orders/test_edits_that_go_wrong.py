@@ -16,8 +16,6 @@ from domains.payments.gateways.port import NoAnswer, Request, Void
 from domains.payments.public import PaymentStatus, payment_states
 from domains.payments.rules.gateways import Reply
 from infrastructure.money import Money
-from tests.integration.orders.test_editing import edit, more
-from tests.integration.orders.test_fulfilling import fulfil
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,
@@ -31,6 +29,7 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.order_steps import edit, fulfil, more
 
 pytestmark = pytest.mark.django_db
 

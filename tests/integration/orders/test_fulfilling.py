@@ -20,7 +20,7 @@ from domains.orders.errors import (
     TooManyUnits,
     UnknownLine,
 )
-from domains.orders.models import Order, PaymentChoice
+from domains.orders.models import PaymentChoice
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.services import fulfilling, placement, settling, steps
 from domains.payments.public import PaymentStatus
@@ -41,20 +41,9 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.order_steps import fulfil
 
 pytestmark = pytest.mark.django_db
-
-
-def fulfil(order: Order, now: datetime, **changes: object) -> fulfilling.Begun:
-    asked = {
-        "order_id": order.id,
-        "lines": None,
-        "warehouse": "main",
-        "by": STAFF,
-        "key": orders.key(),
-        "now": now,
-    } | changes
-    return fulfilling.fulfil(**asked)  # type: ignore[arg-type]
 
 
 def test_all_of_an_order_is_sent_and_paid_and_so_it_is_completed(now: datetime) -> None:

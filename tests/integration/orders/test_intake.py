@@ -19,11 +19,11 @@ from domains.payments.models import Payment
 from infrastructure import clock
 from infrastructure.database.contexts import aliases
 from infrastructure.observability.correlation import Correlation
-from tests.integration.orders.test_api import body, post
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, customer
 from tests.support.messaging import deliver_outbox
+from tests.support.placing_api import body, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

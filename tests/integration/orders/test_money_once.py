@@ -12,9 +12,6 @@ from domains.orders.services import cancelling, fulfilling
 from domains.orders.services.editing import LineEdit
 from domains.orders.services.invoicing import issue_due
 from infrastructure.database.contexts import connection_of
-from tests.integration.orders.test_editing import edit, more
-from tests.integration.orders.test_fulfilling import fulfil
-from tests.integration.orders.test_refunding import refund
 from tests.support.after_placement import (
     STAFF,
     assert_books_agree,
@@ -26,6 +23,7 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.order_steps import edit, fulfil, more, refund
 
 pytestmark = pytest.mark.django_db
 

@@ -19,11 +19,9 @@ from domains.orders.errors import (
     TooManyUnits,
 )
 from domains.orders.models import Order
-from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.models.commands.returning import Inspected
 from domains.orders.services import refunding, returning
 from domains.orders.services.beginning import Begun
-from tests.integration.orders.test_fulfilling import fulfil
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     ANOTHER,
@@ -39,20 +37,9 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.order_steps import fulfil, refund
 
 pytestmark = pytest.mark.django_db
-
-
-def refund(order: Order, now: datetime, **wish: Any) -> Begun:
-    key = wish.pop("key", None) or orders.key()
-    return refunding.refund(
-        order_id=order.id,
-        wish=RefundWish(**wish),
-        reason="goodwill",
-        by=STAFF,
-        key=key,
-        now=now,
-    )
 
 
 def sent(now: datetime, **quantities: int) -> Order:

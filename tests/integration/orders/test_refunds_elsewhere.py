@@ -19,7 +19,6 @@ from domains.payments.rules.operations import OperationKind
 from infrastructure import clock
 from infrastructure.ids import new_id
 from infrastructure.money import Money
-from tests.integration.orders.test_fulfilling import fulfil
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,
@@ -34,6 +33,7 @@ from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, staff
 from tests.support.messaging import deliver_outbox
+from tests.support.order_steps import fulfil
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,9 +14,9 @@ from django.test.utils import CaptureQueriesContext
 
 from infrastructure.database.contexts import connection_of
 from infrastructure.http.openapi.document import document
-from tests.integration.products.test_media import use_folder
 from tests.support.factories import pictures, users
 from tests.support.files import bring, take
+from tests.support.product_pictures import use_folder
 
 pytestmark = pytest.mark.django_db
 

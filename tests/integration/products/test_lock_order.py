@@ -31,10 +31,10 @@ from domains.products.services.variants import NewVariant
 from infrastructure.database.contexts import atomic
 from infrastructure.database.threads import in_threads
 from infrastructure.money import Money
-from tests.integration.products.test_media import add, told, use_folder
 from tests.support.factories import products as factory
 from tests.support.files import bring, counts
 from tests.support.meeting import LOCKS, PATIENCE_SECONDS, meet
+from tests.support.product_pictures import add, told, use_folder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,14 +24,11 @@ from domains.products.rules import media as rules
 from domains.products.services import media, products
 from infrastructure import public_files
 from infrastructure.database.contexts import alias_of
-from infrastructure.outbox.models import OutboxMessage
 from infrastructure.public_files import StorageUnavailable
-from tests.support.factories import pictures
 from tests.support.factories import products as factory
+from tests.support.product_pictures import GRACE, add, in_colour, stored, told, use_folder
 
 pytestmark = pytest.mark.django_db
-
-GRACE = timedelta(hours=73)
 
 
 @pytest.fixture(autouse=True)
@@ -41,39 +36,13 @@ def folder(settings: LazySettings, tmp_path: Path) -> Path:
     return use_folder(settings, tmp_path / "media")
 
 
-def use_folder(settings: LazySettings, folder: Path) -> Path:
-    local = "infrastructure.public_files.folder.FolderStorage"
-    media = {"BACKEND": local, "OPTIONS": {"location": str(folder)}}
-    settings.STORAGES = {**settings.STORAGES, "media": media}
-    return folder
-
-
 @pytest.fixture
 def lantern(now: datetime) -> UUID:
     return factory.product(now=now, sku="85123A")
 
 
-def add(product_id: UUID, now: datetime, content: bytes | None = None, **fields: Any) -> UUID:
-    file = io.BytesIO(pictures.picture() if content is None else content)
-    return media.add_media(product_id=product_id, file=file, now=now, **fields)
-
-
-def in_colour(number: int) -> bytes:
-    return pictures.picture(width=40, height=30, colour=(number * 5 % 256, 90, 200))
-
-
 def shown(product_id: UUID) -> list[queries.StaffMedia]:
     return queries.media_of_product(product_id)
-
-
-def stored(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
-
-
-def told(product_id: UUID) -> list[list[str]]:
-    messages = OutboxMessage.objects.using(alias_of("products"))
-    found = messages.filter(key=str(product_id), name="products.product_updated").order_by("id")
-    return [json.loads(message.payload)["changed"] for message in found]
 
 
 def test_an_uploaded_picture_is_shown_at_once_and_its_sizes_a_little_later(

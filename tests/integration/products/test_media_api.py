@@ -16,9 +16,9 @@ from domains.products.queries import media as queries
 from domains.products.services import media
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
-from tests.integration.products.test_media import use_folder
 from tests.support.factories import pictures
 from tests.support.factories import products as factory
+from tests.support.product_pictures import use_folder
 
 pytestmark = pytest.mark.django_db
 

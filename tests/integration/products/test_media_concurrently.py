@@ -29,9 +29,9 @@ from infrastructure import public_files
 from infrastructure.database.contexts import alias_of
 from infrastructure.database.threads import in_threads
 from infrastructure.http.errors import Unavailable
-from tests.integration.products.test_media import GRACE, add, in_colour, stored, told, use_folder
 from tests.support.factories import pictures
 from tests.support.factories import products as factory
+from tests.support.product_pictures import GRACE, add, in_colour, stored, told, use_folder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,7 @@ from infrastructure.cache.tiers import Cache
 from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.http import health
 from tests.integration.infrastructure.cache.conftest import MakeCache
-from tests.integration.infrastructure.cache.test_tiers import Source
+from tests.support.cached_source import Source
 from tests.support.caches import installed_cache, listening
 from tests.support.waiting import until
 

@@ -16,9 +16,9 @@ from django.urls import reverse
 from domains.products.models import ProductMedia
 from domains.products.queries.media import thumbnails
 from domains.products.services.products import edit_product
-from tests.integration.products.test_media import use_folder
 from tests.support.admin_pages import filled, text_of
 from tests.support.factories import pictures, products
+from tests.support.product_pictures import use_folder
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,145 @@
+"""Commands on the catalogue in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from random import Random
+from uuid import UUID
+
+from domains.products.errors import LastVariant, ProductArchived
+from domains.products.events import StockAvailabilityChanged
+from domains.products.handlers import refresh_availability_of_listings
+from domains.products.public import NewProduct, NewVariant, create_products
+from domains.products.rules.attributes import Kind, Level
+from domains.products.rules.types import AttributeTerms, ChoiceTerms
+from domains.products.services import categories, inventory, prices, types, variants
+from domains.products.services import products as services
+from domains.products.services.prices import NewPrice
+from infrastructure.money import Money
+from tests.support.factories import products
+
+COLOUR = AttributeTerms(
+    code="color",
+    name="Colour",
+    kind=Kind.CHOICE,
+    choices=(ChoiceTerms(code="red", name="Red"), ChoiceTerms(code="blue", name="Blue")),
+    filterable=True,
+    level=Level.VARIANT,
+)
+WEIGHT = AttributeTerms(code="weight", name="Weight", kind=Kind.NUMBER, filterable=True)
+RELEASED = AttributeTerms(code="released", name="Since", kind=Kind.DATE, filterable=True)
+
+
+class Walk:
+    """Commands of staff, one after the other, by chance."""
+
+    def __init__(self, random: Random, now: datetime) -> None:
+        self.random, self.now = random, now
+        self.products: list[UUID] = []
+        self.skus: list[str] = []
+        self.categories: dict[str, UUID] = {}
+        types.create_type(code="thing", name="Thing", attributes=(COLOUR, WEIGHT), now=now)
+        for name in ("Home", "Garden"):
+            self.categories[name.lower()] = categories.create_category(
+                name=name, parent=None, now=now
+            )
+        self.steps: list[Callable[[], None]] = [
+            *[self.create] * 3,
+            *[self.edit] * 3,
+            *[self.price] * 3,
+            *[self.stock] * 3,
+            self.archive,
+            self.retire,
+            self.rename_category,
+            self.edit_type,
+        ]
+        self.create()
+
+    def step(self) -> None:
+        self.now += timedelta(minutes=1)
+        with suppress(ProductArchived, LastVariant):
+            self.random.choice(self.steps)()
+
+    def create(self) -> None:
+        random, number = self.random, len(self.skus)
+        skus = [f"S{number + n}" for n in range(random.randint(1, 3))]
+        self.skus += skus
+        self.products += create_products(
+            products=[
+                NewProduct(
+                    name=f"{random.choice(['Red', 'Große', 'Old'])} lantern {number}",
+                    status=random.choice(["active", "active", "draft"]),
+                    product_type=random.choice(["thing", None]),
+                    categories=tuple(random.sample([*self.categories], random.randint(0, 2))),
+                    texts={"de": {"name": "Laterne"}} if random.random() < 0.5 else {},
+                    variants=tuple(
+                        NewVariant(
+                            sku=sku,
+                            prices=(Money(random.randint(1, 9) * 100, "GBP"),),
+                            options={"Size": f"{place}"},
+                        )
+                        for place, sku in enumerate(skus)
+                    ),
+                )
+            ],
+            now=self.now,
+        )
+
+    def edit(self) -> None:
+        changes = self.random.choice(
+            [
+                {"name": f"Lamp {self.random.randint(1, 9)}"},
+                {"status": "active"},
+                {"status": "draft"},
+                {"description": "Handmade of old windows."},
+                {"texts": {"de": {"name": "Lampe"}}},
+                {"texts": {"de": None}},
+                {"categories": ["garden"]},
+                {"product_type": "thing", "attributes": {"weight": self.random.randint(1, 500)}},
+            ]
+        )
+        services.edit_product(
+            product_id=self.random.choice(self.products), version=None, now=self.now, **changes
+        )
+
+    def price(self) -> None:
+        currency = self.random.choice(["GBP", "EUR"])
+        money = Money(self.random.randint(1, 999), currency)
+        prices.set_prices(
+            prices=[NewPrice(sku=self.random.choice(self.skus), money=money)],
+            actor_id=None,
+            now=self.now,
+        )
+
+    def stock(self) -> None:
+        sku = self.random.choice(self.skus)
+        inventory.set_stock(
+            levels={sku: self.random.choice([0, 0, 5])}, reason="count", now=self.now
+        )
+        turned = StockAvailabilityChanged(
+            variant_id=products.variant_id(sku), sku=sku, available=True, occurred_at=self.now
+        )
+        refresh_availability_of_listings([turned])
+
+    def archive(self) -> None:
+        services.archive_product(
+            product_id=self.random.choice(self.products), version=None, now=self.now
+        )
+
+    def retire(self) -> None:
+        variants.retire_variant(sku=self.random.choice(self.skus), version=None, now=self.now)
+
+    def rename_category(self) -> None:
+        categories.edit_category(
+            category_id=self.random.choice([*self.categories.values()]),
+            version=None,
+            name=f"Place {self.random.randint(1, 9)}",
+            now=self.now,
+        )
+
+    def edit_type(self) -> None:
+        attributes = self.random.choice([(COLOUR, WEIGHT), (COLOUR, WEIGHT, RELEASED)])
+        with suppress(types.ProductTypeInUse):
+            types.edit_type(code="thing", version=None, attributes=attributes, now=self.now)
