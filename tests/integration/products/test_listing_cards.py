@@ -23,10 +23,10 @@ from domains.products.services import inventory, listing, media, prices, product
 from domains.products.services.prices import NewPrice
 from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.money import Money
-from tests.integration.products.test_media import use_folder
 from tests.support.factories import pictures
 from tests.support.listing import contents, empty
 from tests.support.prices import list_of_prices
+from tests.support.product_pictures import use_folder
 
 pytestmark = pytest.mark.django_db
 
