@@ -35,7 +35,7 @@ class Together(Generic[Item]):
 
     @property
     def waiting(self) -> int:
-        """How many items wait for the work that is being done to end."""
+        """How many items wait for the work that is being done to end. Only tests ask."""
         return len(self._waiting)
 
     def do(self, item: Item) -> BaseException | None:

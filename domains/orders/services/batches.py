@@ -38,22 +38,44 @@ def settle_many(*, causes: Causes, now: datetime) -> None:
     # In the order of their causes: who came first is served first.
     cases = cases_of([found[each] for each in causes if each in found], now=now)
 
+    rest = _advance(cases, causes, now)
+
     def settle_one(case: Case) -> None:
         with correlation.entered(causes[case.order.id]):
-            carry_on(case, now=now)
+            rest.settle(case, now)
 
-    in_threads(settle_one, _advance(cases, causes, now), threads=THREADS)
+    in_threads(settle_one, filter(rest.concerns, cases), threads=THREADS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is not shared, so that each order has it done under its own correlation and nobody waits
+    for another's: the carts of the orders that were confirmed, and the steps of those that take
+    more."""
+
+    confirmed: Collection[UUID] = ()
+    left: Collection[UUID] = ()
+
+    def concerns(self, case: Case) -> bool:
+        order = case.order
+        return order.id in self.left or (order.id in self.confirmed and order.cart_id is not None)
+
+    def settle(self, case: Case, now: datetime) -> Case:
+        """Raises what `carry_on` does."""
+        if case.order.id in self.confirmed:
+            close_cart(case.order, now)
+        return carry_on(case, now=now) if case.order.id in self.left else case
 
 
 @dataclass(slots=True, eq=False)
 class _Fresh:
-    """An order that a request has just written. is_left: something is still to be done for it."""
+    """An order that a request has just written. rest: of its batch, once that is through."""
 
     case: Case
     cause: Correlation
     now: datetime
     noted: Noted | None = None
-    is_left: bool = True
+    rest: _Rest = _Rest()
 
 
 def settle_together(case: Case, *, now: datetime) -> Case:
@@ -67,33 +89,41 @@ def settle_together(case: Case, *, now: datetime) -> Case:
     if fresh.noted is not None:
         note_all(fresh.noted)
     if failure is not None:
-        logger.warning("Orders go their ways alone", exc_info=failure)
         return carry_on(case_of(Order.objects.whole(case.order.id), now=now), now=now)
-    return carry_on(case, now=now) if fresh.is_left else case
+    return fresh.rest.settle(case, now)
 
 
 def _advance_fresh(orders: Sequence[_Fresh]) -> None:
+    try:
+        _advance_all(orders)
+    except Exception:
+        # Said once for all of them.
+        logger.warning("Orders go their ways alone", exc_info=True)
+        raise
+
+
+def _advance_all(orders: Sequence[_Fresh]) -> None:
     with noting_writes() as noted:
         for each in orders:
             each.noted = noted
         causes = {each.case.order.id: each.cause for each in orders}
         now = max(each.now for each in orders)
-        left = {case.order.id for case in _advance([each.case for each in orders], causes, now)}
+        rest = _advance([each.case for each in orders], causes, now)
     for each in orders:
-        each.is_left = each.case.order.id in left
+        each.rest = rest
 
 
 together = Together(_advance_fresh)
 
 
-def _advance(cases: Collection[Case], causes: Causes, now: datetime) -> list[Case]:
+def _advance(cases: Collection[Case], causes: Causes, now: datetime) -> _Rest:
     """Take the steps that most orders take for all of them: what they want is held in one
     statement, first come first served; payments that nobody outside has to approve begin in one and
-    end in another; what may be confirmed then is confirmed in one. Returns those that take more."""
+    end in another; what may be confirmed then is confirmed in one."""
     _hold(_whose_next(cases, Step.HOLD), causes, now)
     asked = _authorise(_whose_next(cases, Step.AUTHORISE), causes, now)
-    _confirm(_whose_next(cases, Step.CONFIRM), causes, now)
-    return _left(cases, asked)
+    confirmed = _confirm(_whose_next(cases, Step.CONFIRM), causes, now)
+    return _Rest(confirmed=confirmed, left=_left(cases, asked))
 
 
 def _hold(cases: Collection[Case], causes: Causes, now: datetime) -> None:
@@ -137,7 +167,8 @@ def _authorise(cases: Collection[Case], causes: Causes, now: datetime) -> set[UU
     return asked
 
 
-def _confirm(cases: Collection[Case], causes: Causes, now: datetime) -> None:
+def _confirm(cases: Collection[Case], causes: Causes, now: datetime) -> set[UUID]:
+    """Returns the orders that are confirmed."""
     for case in cases:
         case.order.confirm(now=now)
         case.order.see_payment(_status_of(case))
@@ -147,9 +178,8 @@ def _confirm(cases: Collection[Case], causes: Causes, now: datetime) -> None:
         # One of them was called off meanwhile; they are looked at one by one.
         for case in cases:
             case.order = Order.objects.whole(case.order.id)
-        return
-    for case in cases:
-        close_cart(case.order, now)
+        return set()
+    return {case.order.id for case in cases}
 
 
 def _status_of(case: Case) -> str:
@@ -157,15 +187,15 @@ def _status_of(case: Case) -> str:
     return case.payment
 
 
-def _left(cases: Iterable[Case], asked: Collection[UUID]) -> list[Case]:
+def _left(cases: Iterable[Case], asked: Collection[UUID]) -> set[UUID]:
     """What is not settled, but for those whose gateway has just said nothing."""
     done = (Step.WAIT, Step.REST)
-    return [
-        case
+    return {
+        case.order.id
         for case in cases
         if rules.next_step(case.facts) not in done
         and not (case.order.id in asked and case.guarantee == Guarantee.UNKNOWN)
-    ]
+    }
 
 
 def _whose_next(cases: Iterable[Case], step: Step) -> list[Case]:

@@ -14,11 +14,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from domains.orders.models import Order, PaymentChoice
-from domains.orders.services import batches, intake
+from domains.orders.services import batches, checkouts, intake
 from domains.payments.models import Payment
 from infrastructure import clock
 from infrastructure.database.contexts import aliases
 from infrastructure.observability.correlation import Correlation
+from tests.support.carts import entries_of, guest_cart, put
+from tests.support.checkouts import wish_for
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, customer
@@ -103,6 +105,30 @@ def test_one_that_goes_another_way_does_not_hold_up_its_batch(now: datetime) -> 
     ]
 
 
+@pytest.mark.usefixtures("no_carts")
+def test_each_order_of_a_batch_closes_its_cart_under_its_own_cause(now: datetime) -> None:
+    goods.stocked({"A": 100}, now=now)
+    made = [guest_cart(now, put("A", 1)).id for _ in range(3)]
+    batch = [
+        checkouts.check_out(
+            cart_id=cart_id,
+            owner=None,
+            version=None,
+            wish=wish_for(asynchronous=True),
+            key=orders.key(),
+            now=now,
+        ).order.id
+        for cart_id in made
+    ]
+
+    settle(batch, now)
+
+    last = [entries_of(cart_id)[-1] for cart_id in made]
+    assert [(fact.name, fact.correlation_id) for fact in last] == [
+        ("carts.cart_checked_out", str(order_id)) for order_id in batch
+    ]
+
+
 def test_one_that_is_called_off_while_its_batch_is_confirmed_is_cancelled(
     now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,11 +136,11 @@ def test_one_that_is_called_off_while_its_batch_is_confirmed_is_cancelled(
     batch = accepted(3, now)
     confirm = batches._confirm
 
-    def late(cases: Any, causes: Any, now: datetime) -> None:
+    def late(cases: Any, causes: Any, now: datetime) -> set[UUID]:
         order = Order.objects.whole(batch[1])
         order.request_cancel(reason="changed_mind", now=now)
         order.save()
-        confirm(cases, causes, now)
+        return confirm(cases, causes, now)
 
     monkeypatch.setattr(batches, "_confirm", late)
     settle(batch, now)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 from infrastructure.together import Together
+from tests.support.waiting import until
 
 
 class Work:
@@ -13,12 +15,11 @@ class Work:
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
-        self.begun, self.may_end = threading.Event(), threading.Event()
+        self.may_end = threading.Event()
 
     def __call__(self, items: Sequence[str]) -> None:
         self.calls.append(list(items))
         if len(self.calls) == 1:
-            self.begun.set()
             self.may_end.wait()
         if "bad" in items:
             raise ValueError("bad")
@@ -32,14 +33,18 @@ def at_once(work: Work, first: str, others: Sequence[str]) -> dict[str, BaseExce
     def want(item: str) -> None:
         found[item] = together.do(item)
 
+    def is_waited_by(number: int) -> bool:
+        return together.waiting == number
+
     threads = [threading.Thread(target=want, args=(item,)) for item in (first, *others)]
-    threads[0].start()
-    work.begun.wait()
-    for number, thread in enumerate(threads[1:], start=1):
-        thread.start()
-        while together.waiting < number:
-            thread.join(0.001)
-    work.may_end.set()
+    try:
+        threads[0].start()
+        until(lambda: work.calls, "the first is at work")
+        for number, thread in enumerate(threads[1:], start=1):
+            thread.start()
+            until(partial(is_waited_by, number), f"{number} wait")
+    finally:
+        work.may_end.set()
     for thread in threads:
         thread.join()
     return found
