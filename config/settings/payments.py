@@ -17,15 +17,20 @@ PAYMENT_GATEWAY_URL = env.text("PAYMENT_GATEWAY_URL", _unless_stripe)
 PAYMENT_GATEWAY_SECRET = env.text("PAYMENT_GATEWAY_SECRET", _unless_stripe)
 PAYMENT_GATEWAY_CONNECT_TIMEOUT = env.number("PAYMENT_GATEWAY_CONNECT_TIMEOUT", 1.0)
 PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
-# Calls to the gateway at a time in one process. One thread of a web process is left for everything
+# Calls to the gateway at a time in one process, and how many more wait for a place among them, and
+# for how long, before they are left to a worker. One thread of a web process is left for everything
 # else, however slow the gateway is. `devstack.web` says how many it has; granian started by hand,
 # without a word of it, is believed to have two.
-_places = env.integer("WEB_THREADS", 2) - 1 if env.text("ROLE", "") == "web" else 8
-PAYMENT_GATEWAY_CONCURRENCY = env.integer("PAYMENT_GATEWAY_CONCURRENCY", max(_places, 1))
-# How long a call waits for its place among them, before it is left to a worker. It keeps the last
-# thread for as long.
+if env.text("ROLE", "") == "web":
+    _threads = env.integer("WEB_THREADS", 2)
+    _places, _waiting = max(_threads - 2, 1), int(_threads > 2)
+else:
+    _places, _waiting = 8, 8
+PAYMENT_GATEWAY_CONCURRENCY = env.integer("PAYMENT_GATEWAY_CONCURRENCY", _places)
+PAYMENT_GATEWAY_MAX_WAITING = env.integer("PAYMENT_GATEWAY_MAX_WAITING", _waiting)
 PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 0.25)
 env.require(PAYMENT_GATEWAY_CONCURRENCY >= 1, "PAYMENT_GATEWAY_CONCURRENCY must be 1 or more")
+env.require(PAYMENT_GATEWAY_MAX_WAITING >= 0, "PAYMENT_GATEWAY_MAX_WAITING must be 0 or more")
 # So many silences in a row, of all replicas, and the gateway is left alone for this long; then one
 # call at a time tries. Twice as long after each that fails.
 PAYMENT_CIRCUIT_FAILURES = env.integer("PAYMENT_CIRCUIT_FAILURES", 5)

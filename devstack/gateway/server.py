@@ -251,6 +251,8 @@ async def serve(gateway: Gateway, *, host: str, port: int) -> asyncio.Server:
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # the client went away, or does not speak HTTP
+        except asyncio.CancelledError:
+            pass  # the gateway is being stopped; Python 3.11 would log it for every connection
         finally:
             writer.close()
 

@@ -27,7 +27,8 @@ def customer_of(user_id: UUID) -> Customer | None:
 
 
 def display_names(user_ids: Iterable[UUID]) -> dict[UUID, str]:
-    """The names of these users, for people to read; unknown ids are left out. One statement."""
+    """What these users are called, for staff to read: by their name, or the address of who gave
+    none. Unknown ids are left out. One statement."""
     return queries.display_names(user_ids)
 
 

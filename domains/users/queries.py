@@ -49,8 +49,8 @@ def users(*, is_staff: bool | None = None, email: str | None = None) -> QuerySet
 
 
 def display_names(user_ids: Iterable[UUID]) -> dict[UUID, str]:
-    rows = User.objects.filter(pk__in=list(user_ids)).only("id", "name")
-    return {user.id: user.name for user in rows}
+    rows = User.objects.filter(pk__in=list(user_ids)).only("id", "name", "email")
+    return {user.id: user.name or user.email for user in rows}
 
 
 def event_counts() -> Iterator[tuple[UUID, int]]:

@@ -116,6 +116,7 @@ def _guarded(name: str, gateway: Gateway) -> GuardedGateway:
         bulkhead=Bulkhead(
             f"gateway_{name}",
             places=settings.PAYMENT_GATEWAY_CONCURRENCY,
+            waiting=settings.PAYMENT_GATEWAY_MAX_WAITING,
             wait_s=settings.PAYMENT_GATEWAY_MAX_WAIT_SECONDS,
         ),
     )

@@ -12,7 +12,7 @@ from infrastructure.resilience.retry import Retry
 
 
 def test_no_more_than_so_many_at_a_time_and_the_rest_is_refused_at_once() -> None:
-    bulkhead = Bulkhead("full", places=2, wait_s=0)
+    bulkhead = Bulkhead("full", places=2, waiting=1, wait_s=0)
     with bulkhead.entered(), bulkhead.entered():
         assert REGISTRY.get_sample_value("bulkhead_in_use", {"bulkhead": "full"}) == 2
         with pytest.raises(BulkheadFull), bulkhead.entered():
@@ -24,14 +24,14 @@ def test_no_more_than_so_many_at_a_time_and_the_rest_is_refused_at_once() -> Non
 
 
 def test_a_place_is_given_back_whatever_happens() -> None:
-    bulkhead = Bulkhead("raising", places=1, wait_s=0)
+    bulkhead = Bulkhead("raising", places=1, waiting=0, wait_s=0)
     for _ in range(3):
         with pytest.raises(ValueError, match="inside"), bulkhead.entered():
             raise ValueError("inside")
 
 
 def test_a_call_waits_a_moment_for_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    bulkhead = Bulkhead("waiting", places=1, wait_s=30)
+    bulkhead = Bulkhead("waiting", places=1, waiting=1, wait_s=30)
     inside, leave, came = threading.Event(), threading.Event(), threading.Event()
 
     def first() -> None:
@@ -48,12 +48,18 @@ def test_a_call_waits_a_moment_for_its_place(monkeypatch: pytest.MonkeyPatch) ->
     assert inside.wait(30)
     asking = threading.Event()
     acquire = bulkhead._places.acquire
-    monkeypatch.setattr(
-        bulkhead._places, "acquire", lambda **asked: asking.set() or acquire(**asked)
-    )
+
+    def ask(**asked: float) -> bool:
+        if "timeout" in asked:
+            asking.set()
+        return acquire(**asked)
+
+    monkeypatch.setattr(bulkhead._places, "acquire", ask)
     threads[1].start()
     assert asking.wait(30)
     assert not came.is_set()
+    with pytest.raises(BulkheadFull), bulkhead.entered():  # no more than one waits
+        pass
     leave.set()
     assert came.wait(30)
     for thread in threads:
