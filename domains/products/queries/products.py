@@ -12,7 +12,8 @@ import msgspec
 from domains.products.errors import ProductNotFound
 from domains.products.queries.categories import TRAIL, Moved, Step
 from domains.products.queries.media import MEDIA, ListedMedia, media_of
-from domains.products.queries.prices import PRICE, PRICES, PricesFor, ShownPrice
+from domains.products.queries.price_sql import PRICE, PRICES
+from domains.products.queries.prices import PricesFor, ShownPrice
 from domains.products.queries.types import ShownAttribute, attributes_shown, definitions_of
 from domains.products.queries.variants import priced
 from domains.products.rules.slugs import named_by

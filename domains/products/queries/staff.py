@@ -19,7 +19,8 @@ from domains.products.models import (
     StockItem,
     Variant,
 )
-from domains.products.queries.prices import PRICE, PricesFor, ShownPrice
+from domains.products.queries.price_sql import PRICE
+from domains.products.queries.prices import PricesFor, ShownPrice
 from domains.products.queries.variants import priced
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import Money

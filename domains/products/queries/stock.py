@@ -19,7 +19,8 @@ from domains.products.models import (
     StockMovement,
     Warehouse,
 )
-from domains.products.queries.prices import PRICE, PRICES, PricesFor, unit_price_of
+from domains.products.queries.price_sql import PRICE, PRICES
+from domains.products.queries.prices import PricesFor, unit_price_of
 from domains.products.rules.stock import Holder, HoldLine, HoldState, Shortage, summed
 from infrastructure.database.contexts import connection_of
 from infrastructure.money import Money

@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 
 from domains.products.models import Variant
-from domains.products.queries.prices import PRICE, PRICES, PricesFor, ShownPrice, price_shown
+from domains.products.queries.price_sql import PRICE, PRICES
+from domains.products.queries.prices import PricesFor, ShownPrice, price_shown
 
 
 class ListedVariant(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from typing import Any
 from uuid import UUID
 
 from domains.products.queries.media import IMAGE
-from domains.products.queries.prices import LISTS, PricesFor
+from domains.products.queries.price_sql import LISTS
+from domains.products.queries.prices import PricesFor
 from domains.products.queries.search.conditions import Condition, Kind, params_of, where
 from domains.products.queries.search.facets import COUNTED
 from domains.products.queries.search.port import Sort
