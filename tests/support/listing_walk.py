@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from domains.products.errors import LastVariant, ProductArchived
+from domains.products.errors import EntryEnded, InvalidProduct, LastVariant, ProductArchived
 from domains.products.events import StockAvailabilityChanged
 from domains.products.handlers import refresh_availability_of_listings
+from domains.products.models import PriceEntry
+from domains.products.models.variants import VariantChanges
 from domains.products.public import NewProduct, NewVariant, create_products
 from domains.products.rules.attributes import Kind, Level
 from domains.products.rules.types import AttributeTerms, ChoiceTerms
@@ -49,7 +51,12 @@ class Walk:
             *[self.create] * 3,
             *[self.edit] * 3,
             *[self.price] * 3,
+            *[self.schedule] * 3,
+            *[self.turn_prices] * 2,
+            self.end_price,
             *[self.stock] * 3,
+            *[self.edit_variant] * 2,
+            self.add_variant,
             self.archive,
             self.retire,
             self.rename_category,
@@ -113,6 +120,35 @@ class Walk:
             now=self.now,
         )
 
+    def schedule(self) -> None:
+        """A price that turns by itself, or depends on the quantity."""
+        random, minutes = self.random, timedelta(minutes=1)
+        start = random.choice([None, self.now + random.randint(1, 9) * minutes])
+        money = Money(random.randint(1, 999), random.choice(["GBP", "EUR"]))
+        new = NewPrice(
+            sku=random.choice(self.skus),
+            money=money,
+            kind=random.choice(["regular", "sale"]),
+            min_quantity=random.choice([1, 1, 1, 10]),
+            valid_from=start,
+            valid_until=(start or self.now) + random.randint(1, 9) * minutes,
+        )
+        prices.set_prices(prices=[new], actor_id=None, now=self.now)
+
+    def turn_prices(self) -> None:
+        prices.turn_due_prices(now=self.now)
+
+    def end_price(self) -> None:
+        entry = self.random.choice(list(PriceEntry.objects.order_by("id").select_related("price")))
+        sku, currency = entry.price.sku, entry.price.currency
+        with suppress(EntryEnded):
+            if self.random.random() < 0.5:
+                prices.cancel_price(sku=sku, entry_id=entry.id, actor_id=None, now=self.now)
+            else:
+                prices.withdraw_price(
+                    sku=sku, currency=currency, price_list=None, actor_id=None, now=self.now
+                )
+
     def stock(self) -> None:
         sku = self.random.choice(self.skus)
         inventory.set_stock(
@@ -122,6 +158,40 @@ class Walk:
             variant_id=products.variant_id(sku), sku=sku, available=True, occurred_at=self.now
         )
         refresh_availability_of_listings([turned])
+
+    def edit_variant(self) -> None:
+        random = self.random
+        changes: VariantChanges = random.choice(
+            [
+                VariantChanges(name=f"Number {random.randint(1, 9)}"),
+                VariantChanges(options={"Size": f"X{random.randint(1, 999)}"}),
+                VariantChanges(position=random.randint(0, 3)),
+                VariantChanges(unit=random.choice(["piece", "g"])),
+                VariantChanges(barcode=random.choice(["", "4006381333931"])),
+                VariantChanges(retired=False),
+            ]
+        )
+        with suppress(InvalidProduct):
+            variants.edit_variant(
+                sku=random.choice(self.skus), version=None, now=self.now, **changes
+            )
+
+    def add_variant(self) -> None:
+        number = len(self.skus)
+        new = NewVariant(
+            sku=f"S{number}",
+            name=f"Another {number}",
+            prices=(Money(self.random.randint(1, 9) * 100, "EUR"),),
+            options={"Size": f"N{number}"},
+        )
+        variants.add_variants(
+            product_id=self.random.choice(self.products),
+            version=None,
+            variants=[new],
+            actor_id=None,
+            now=self.now,
+        )
+        self.skus.append(new.sku)
 
     def archive(self) -> None:
         services.archive_product(

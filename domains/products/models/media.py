@@ -42,9 +42,10 @@ class MediaFileQuerySet(AggregateQuerySet):
         )
         return UUID(str(file_id))
 
-    def written(self, file_id: UUID, *, now: datetime) -> None:
-        """The original is in the store, so that its sizes can be made."""
-        self.command(_WRITTEN, [now, file_id])
+    def written(self, file_id: UUID, *, now: datetime) -> bool:
+        """The original is in the store, so that its sizes can be made. Whether they had failed, and
+        the products that show it did so to nobody."""
+        return self.command(_WRITTEN, [file_id, now]) == [("FAILED",)]
 
     def released(self, file_id: UUID, *, now: datetime) -> None:
         """A product shows it no more; the grace period begins."""
@@ -139,6 +140,11 @@ class MediaFile(AggregateRoot):
         self.due_at = now + STORAGE_RETRY
 
     # Questions
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether products show it to buyers: until its sizes have failed for good."""
+        return self.state != self.State.FAILED
 
     @property
     def is_given_up(self) -> bool:
@@ -295,10 +301,11 @@ RETURNING id
 """
 
 _WRITTEN = """
-UPDATE products_mediafile
-SET state = 'PROCESSING', due_at = %s, attempts = 0, failure = '', version = version + 1
-WHERE id = %s AND state IN ('UPLOADING', 'FAILED')
-RETURNING id
+WITH known AS (SELECT id, state FROM products_mediafile WHERE id = %s FOR NO KEY UPDATE)
+UPDATE products_mediafile f
+SET state = 'PROCESSING', due_at = %s, attempts = 0, failure = '', version = f.version + 1
+FROM known WHERE f.id = known.id AND known.state IN ('UPLOADING', 'FAILED')
+RETURNING known.state
 """
 
 _RELEASED = """

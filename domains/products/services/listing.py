@@ -18,12 +18,15 @@ from infrastructure.work import hint_after_commit
 
 def refresh_products(product_ids: Sequence[UUID]) -> None:
     """List these products anew, in the transaction of whoever changed something of them. What shows
-    them is not shown any more, and other lists only go where they may have become others."""
-    if not product_ids:
-        return
-    found = Listing.objects.refresh(product_ids)
-    some = [tag for tag, is_so in ((tags.LISTS, found.lists), (tags.PRICES, found.prices)) if is_so]
-    shown.hint(*some, *tags.of_products(product_ids))
+    them is not shown any more, and other lists only go where they may have become others. In the
+    order of their ids, in which they are locked, so many at a time as one statement should write.
+    """
+    ids = sorted(set(product_ids))
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        found = Listing.objects.refresh(batch)
+        turned = ((tags.LISTS, found.lists), (tags.PRICES, found.prices))
+        shown.hint(*(tag for tag, has in turned if has), *tags.of_products(batch))
 
 
 def rebuild_listing(

@@ -58,9 +58,11 @@ def add_media(
         product = _locked(product_id)
         media = product.add_media(file_id=file_id, now=now, **fields)
         product.save(also=[] if idempotency is None else [idempotency.record(media.id, now)])
-        MediaFile.objects.written(file_id, now=now)
+        had_failed = MediaFile.objects.written(file_id, now=now)
         hint_after_commit("products", "products.make_sizes", file_id=str(file_id))
         refresh_products([product_id])
+    if had_failed:
+        _list_all_showing(file_id)
     return media.id
 
 
@@ -105,19 +107,20 @@ def make_sizes(*, file_id: UUID | None = None, now: datetime) -> bool:
     if file is None:
         return False
     if file.is_given_up:
-        _write(file, lambda f: f.fail("Each attempt ended with the death of its worker.", now=now))
+        reason = "Each attempt ended with the death of its worker."
+        _write(file, lambda: file.fail(reason, now=now))
         return True
     try:
         sizes = _make_sizes(file)
     except StorageUnavailable as error:
         logger.warning("picture_postponed", extra={"file": file.sha256}, exc_info=error)
-        _write(file, lambda f: f.postpone(now=now))
+        _write(file, lambda: file.postpone(now=now), shown=False)
     except Exception as error:
         logger.exception("picture_failed", extra={"file": file.sha256}, exc_info=error)
         reason = "The original is missing." if isinstance(error, FileNotFoundError) else repr(error)
-        _write(file, lambda f: f.fail(reason, now=now))
+        _write(file, lambda: file.fail(reason, now=now))
     else:
-        _write(file, lambda f: f.finish(sizes), tell=now)
+        _write(file, lambda: file.finish(sizes), tell=now)
     return True
 
 
@@ -153,27 +156,34 @@ def _make_sizes(file: MediaFile) -> list[tuple[int, int]]:
 
 
 def _write(
-    file: MediaFile, change: Callable[[MediaFile], None], *, tell: datetime | None = None
+    file: MediaFile,
+    change: Callable[[], None],
+    *,
+    shown: bool = True,
+    tell: datetime | None = None,
 ) -> None:
-    """Save a change of a file, and tell the products that show it in the same transaction.
+    """Save a change of a file, and let the products that show it follow in the same transaction.
 
-    The products are locked before the file, as by everybody who changes their pictures. Whoever
-    claimed the file meanwhile has a new version of it; the change holds for that too.
+    They are locked before the file, as by everybody who changes their pictures. Whoever claimed the
+    file meanwhile has a new version of it; the change holds for that too.
+    shown: whether it may change what they show. tell: its sizes were made at this instant.
     """
     for attempt in range(ATTEMPTS):
         try:
             with atomic("products"):
-                products = list(_showing(file).locked())
-                change(file)
+                products = list(_showing(file.id).locked()) if shown else []
+                was_shown = file.is_shown
+                change()
                 file.save()
                 ids = [product.id for product in products]
-                if _showing(file).exclude(pk__in=ids).exists():
+                if shown and _showing(file.id).exclude(pk__in=ids).exists():
                     raise ConcurrentModification(f"Another product shows {file} as well.")
                 if tell is not None:
                     for product in products:
                         product.tell_media_sized(now=tell)
                     Product.objects.save_all(products)
-                refresh_products(ids)
+                if tell is not None or file.is_shown != was_shown:
+                    refresh_products(ids)
             return
         except ConcurrentModification:
             if attempt == ATTEMPTS - 1:
@@ -181,8 +191,17 @@ def _write(
             file.refresh_from_db()
 
 
-def _showing(file: MediaFile) -> Any:
-    showing = ProductMedia.objects.filter(file_id=file.id).values("product_id")
+def _list_all_showing(file_id: UUID) -> None:
+    """Apart from the command, whose own product is locked already and may not be the first.
+
+    Who dies before has left it to the worker, who lists them however the sizes turn out.
+    """
+    with atomic("products"):
+        refresh_products([product.id for product in _showing(file_id).locked()])
+
+
+def _showing(file_id: UUID) -> Any:
+    showing = ProductMedia.objects.filter(file_id=file_id).values("product_id")
     return Product.objects.filter(pk__in=showing).exclude(status=Product.Status.ARCHIVED)
 
 

@@ -34,7 +34,7 @@ from infrastructure.database.threads import in_threads
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 from tests.support.factories import products
-from tests.support.listing import contents, empty
+from tests.support.listing import by_aggregates, contents, empty, listed
 from tests.support.listing_walk import COLOUR, RELEASED, WEIGHT, Walk
 
 SECRET = AttributeTerms(code="secret", name="Secret", kind=Kind.TEXT)
@@ -49,10 +49,15 @@ def rebuilt(now: datetime) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_after_any_commands_the_listing_is_what_a_rebuild_makes(seed: int, now: datetime) -> None:
     walk = Walk(Random(seed), now)
-    for _ in range(60):
+    for _ in range(90):
         walk.step()
     kept = contents()
     assert kept["products"]
+    assert kept["cards"]
+    # Also of prices whose time has come, before anybody has turned them.
+    for at in (walk.now, walk.now + timedelta(minutes=5)):
+        for currency in ("GBP", "EUR"):
+            assert listed(at, currency=currency) == by_aggregates(at, currency=currency)
     rebuilt(walk.now)
     assert contents() == kept
 

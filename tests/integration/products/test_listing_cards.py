@@ -9,22 +9,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
 from django.conf import LazySettings
-from django.db import transaction
 
-from domains.products.api.serializers.listing import ListedProduct
-from domains.products.models import ListingCard, MediaFile, PriceEntry, Product
+from domains.products.models import ListingCard, MediaFile, PriceEntry
 from domains.products.public import NewProduct, NewVariant, create_products
-from domains.products.queries.prices import prices_for
-from domains.products.queries.search.port import Criteria, search_engine
-from domains.products.services import inventory, listing, media, prices, products, variants
+from domains.products.services import inventory, media, prices, products, variants
 from domains.products.services.prices import NewPrice
-from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.money import Money
 from tests.support.factories import pictures
-from tests.support.listing import contents, empty
+from tests.support.listing import by_aggregates, contents, listed, made_anew
 from tests.support.prices import list_of_prices
 from tests.support.product_pictures import use_folder
 
@@ -69,40 +63,11 @@ def lantern(now: datetime) -> UUID:
     return product_id
 
 
-def listed(
-    now: datetime, *, locale: str = "en", currency: str = "GBP", **who: Any
-) -> list[dict[str, Any]]:
-    caller = {"channel": None, "customer_group": None} | who
-    found = search_engine().search(
-        Criteria(locale=locale, currency=currency),
-        sort="name",
-        after=None,
-        limit=100,
-        prices=prices_for(currency=currency, now=now, **caller),
-        facets=None,
-    )
-    shown = [ListedProduct.of(product) for product in found.products]
-    items: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(shown))
-    return items
-
-
-def by_aggregates(now: datetime, **who: Any) -> list[dict[str, Any]]:
-    """The same without any card."""
-    with transaction.atomic(using=alias_of("products")):
-        ListingCard.objects.all().delete()
-        found = listed(now, **who)
-        transaction.set_rollback(True, using=alias_of("products"))
-    return found
-
-
 def is_told_rightly(now: datetime) -> None:
     for who in WHO:
         assert listed(now, **who) == by_aggregates(now, **who)
     kept = contents()["cards"]
-    empty()
-    with atomic("products"):
-        listing.refresh_products(list(Product.objects.values_list("pk", flat=True)))
-    assert contents()["cards"] == kept
+    assert made_anew()["cards"] == kept
 
 
 def carded() -> set[str]:
