@@ -12,9 +12,9 @@ from devstack.ports import free_port
 
 def test_it_is_stopped_without_a_word_while_connections_are_kept(tmp_path: Path) -> None:
     port = free_port()
+    journal = str(tmp_path / "journal.jsonl")
     process = subprocess.Popen(
-        [sys.executable, "-m", "devstack.gateway", "--port", str(port)]
-        + ["--state-file", str(tmp_path / "journal.jsonl")],
+        [sys.executable, "-m", "devstack.gateway", "--port", str(port), "--state-file", journal],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
