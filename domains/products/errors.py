@@ -221,6 +221,12 @@ class SameWarehouse(DomainError):
     code, status, title = "same_warehouse", 400, "A transfer needs two warehouses"
 
 
+class ChangeBarred(DomainError):
+    """What the goods should move for was refused before, and they never move for it any more."""
+
+    code, status, title = "change_barred", 409, "It was refused before"
+
+
 class NotHeld(DomainError):
     """More is taken out for an order than is held for it."""
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domains.products.errors import UnknownChannel
+from domains.products.errors import ChangeBarred, UnknownChannel
 from domains.products.queries import stock as stock_queries
 from domains.products.queries.audit import (
     ReservationAudit,
     StockAudit,
     active_reservations,
     event_counts,
+    moved_though_barred,
     overdue_cart_holds,
     stock_audit,
 )
@@ -39,6 +40,7 @@ from domains.products.services.prices import NewPrice, set_prices
 from domains.products.services.products import NewProduct, NewVariant, create_products
 
 __all__ = [
+    "ChangeBarred",
     "Held",
     "HoldChange",
     "HoldLine",
@@ -71,6 +73,7 @@ __all__ = [
     "hold_state",
     "is_held_for_cart",
     "lacking_in",
+    "moved_though_barred",
     "offers",
     "open_warehouses",
     "overdue_cart_holds",
@@ -173,7 +176,7 @@ def take_out(
     nothing is held any more the order's hold is FULFILLED. Repeatable under the fulfilment's id:
     True if this call took them out. Raises NotHeld where less is held for the order, NegativeStock
     where less lies in the warehouse, UnknownWarehouse, WarehouseInactive, InvalidQuantity, and
-    ConcurrentModification where it was barred: see `bar_change`.
+    ChangeBarred where it was barred: see `bar_change`.
     """
     return order_goods.take_out(
         order_id=order_id, fulfilment_id=fulfilment_id, lines=lines, warehouse=warehouse, now=now
@@ -188,7 +191,7 @@ def change_hold(
     Repeatable under `change_id`: a change that was made answers Held again. Refused leaves the hold
     as it was. Released: the order holds nothing any more, or never did. What carts hold beyond
     their time is freed before it makes a change fail. Raises NotHeld where more is given back than
-    is held, and ConcurrentModification where it was barred: see `bar_change`.
+    is held, and ChangeBarred where it was barred: see `bar_change`.
     """
     return order_goods.change_hold(order_id=order_id, change_id=change_id, changes=changes, now=now)
 
@@ -204,21 +207,22 @@ def restock(
     """Goods that had left for an order lie in a warehouse again: all these lines or none.
 
     Repeatable under `change_id`: True if this call put them there. Raises UnknownWarehouse,
-    WarehouseInactive, InvalidQuantity, and ConcurrentModification where it was barred: see
-    `bar_change`.
+    WarehouseInactive, InvalidQuantity, and ChangeBarred where it was barred: see `bar_change`.
     """
     return order_goods.restock(
         order_id=order_id, change_id=change_id, lines=lines, warehouse=warehouse, now=now
     )
 
 
-def bar_change(*, order_id: UUID, change_id: UUID, now: datetime) -> bool:
+def bar_change(*, order_id: UUID, change_id: UUID, refusal: str, now: datetime) -> str | None:
     """Keep goods of an order from ever moving under this id, of a fulfilment or of a change.
 
     For who gives up what they should move for, while somebody slower may be about to move them.
-    False where they have moved: then it is not given up. Repeatable.
+    refusal: what for, as a code. Returns what it was barred for the first time, since whoever did
+    that may have died before they said so; None where goods have moved: then it is not given up.
+    Repeatable.
     """
-    return order_goods.bar_change(order_id=order_id, change_id=change_id, now=now)
+    return order_goods.bar_change(order_id=order_id, change_id=change_id, refusal=refusal, now=now)
 
 
 def lacking_in(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
+from domains.orders.errors import NotInWarehouse, OrderError
 from domains.orders.models import Order
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.rules.history import By, Kind
 from domains.orders.services import cancelling, editing, fulfilling, refunding, returning
+from domains.products.services import inventory
 from infrastructure.ids import new_id
 
 BY = By(kind=Kind.STAFF, id=new_id())
@@ -57,6 +60,30 @@ def _receive(order: Order, now: datetime) -> None:
     )
 
 
+def _fulfil_lacking(order: Order, now: datetime) -> None:
+    with suppress(NotInWarehouse):
+        _fulfil(order, now)
+
+
+def _receive_nowhere(order: Order, now: datetime) -> None:
+    [announced] = order.returns
+    with suppress(OrderError):
+        returning.receive_return(
+            order_id=order.id,
+            return_id=announced.id,
+            inspected=None,
+            warehouse="nowhere",
+            by=BY,
+            key=None,
+            now=now,
+        )
+
+
+def goods_go(order: Order, now: datetime) -> None:
+    """None of what is held is there any more."""
+    inventory.set_stock(levels={"A": 0}, reason="count", now=now)
+
+
 def send_one(order: Order, now: datetime) -> None:
     lines = {order.lines[0].id: 1}
     fulfilling.fulfil(order_id=order.id, lines=lines, warehouse="main", by=BY, key=None, now=now)
@@ -82,4 +109,9 @@ COMMANDS: dict[str, Callable[[Order, datetime], None]] = {
     "edit": _edit,
     "refund": _refund,
     "receive": _receive,
+}
+# These are refused once they are begun.
+REFUSED: dict[str, Callable[[Order, datetime], None]] = {
+    "fulfil_lacking": _fulfil_lacking,
+    "receive_nowhere": _receive_nowhere,
 }

@@ -24,7 +24,7 @@ def main(order_id: UUID, command: str, point: KillPoint | None) -> None:
 
     from domains.orders.models import Order
     from infrastructure.database.contexts import aliases
-    from tests.support.order_commands import COMMANDS
+    from tests.support.order_commands import COMMANDS, REFUSED
 
     order = Order.objects.whole(order_id)
     changed: list[str] = []
@@ -38,7 +38,7 @@ def main(order_id: UUID, command: str, point: KillPoint | None) -> None:
 
     for alias in aliases():
         connections[alias].execute_wrappers.append(watch)
-    COMMANDS[command](order, NOW)
+    (COMMANDS | REFUSED)[command](order, NOW)
     sys.stdout.write(" ".join(changed))
 
 

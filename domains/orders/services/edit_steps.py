@@ -18,6 +18,7 @@ from domains.orders.models import Order, OrderStep
 from domains.orders.rules.history import SYSTEM
 from domains.orders.rules.steps import StepState
 from domains.orders.services.step_effects import (
+    STEP_FAILED,
     NotYet,
     Refused,
     bar_goods,
@@ -41,7 +42,7 @@ def edit(order: Order, step: OrderStep, now: datetime) -> Refused | None:
     if step.state == StepState.REQUESTED:
         refused = _authorise(order, step, now) or _rehold(order, step, now)
         if refused is not None:
-            bar_goods(order, step, now)
+            refused = bar_goods(order, step, refused, now)
             if step.params["pays_anew"]:
                 payments.void(payment_id=step.id, now=now)
             return refused
@@ -133,9 +134,12 @@ def _is_void_refused(payment_id: UUID) -> bool:
 
 
 def _rehold(order: Order, step: OrderStep, now: datetime) -> Refused | None:
-    answer = products.change_hold(
-        order_id=order.id, change_id=step.id, changes=_hold_changes(step), now=now
-    )
+    try:
+        answer = products.change_hold(
+            order_id=order.id, change_id=step.id, changes=_hold_changes(step), now=now
+        )
+    except products.ChangeBarred:
+        return Refused(STEP_FAILED)  # or rather what it was barred for: see `bar_goods`
     if isinstance(answer, products.Held):
         return None
     if isinstance(answer, products.Released):

@@ -18,6 +18,8 @@ from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
 
+# A step came to nothing for no reason that whoever asked could do anything about.
+STEP_FAILED = "step_failed"
 # Whoever asked gave back more meanwhile, at a door of payments, than one person does alone.
 NEEDS_SECOND_PERSON = SecondPersonRequired.code
 
@@ -79,12 +81,16 @@ def refusal_of(error: DomainError) -> Refused:
     return Refused(error.code, [{"pointer": "", "code": error.code, "detail": error.detail}])
 
 
-def bar_goods(order: Order, step: OrderStep, now: datetime) -> None:
+def bar_goods(order: Order, step: OrderStep, refused: Refused, now: datetime) -> Refused:
     """Before a step is refused: whoever read it before, and slept, moves no goods for it any more.
 
-    Raises ConcurrentModification where somebody has moved them: then it is carried on.
+    Returns why it is refused: what its goods were barred for the first time, also by somebody who
+    died, or was overtaken, before saying so. Raises ConcurrentModification where goods have been
+    moved: then it is carried on.
     """
-    if step.kind in _MOVES_GOODS and not products.bar_change(
-        order_id=order.id, change_id=step.id, now=now
-    ):
+    if step.kind not in _MOVES_GOODS:
+        return refused
+    first = products.bar_change(order_id=order.id, change_id=step.id, refusal=refused.code, now=now)
+    if first is None:
         raise ConcurrentModification(f"Goods of order {order.number} were moved meanwhile.")
+    return refused if first == refused.code else Refused(first)

@@ -21,6 +21,7 @@ from domains.orders.services import edit_steps
 from domains.orders.services.cases import Case, is_paid, money_of
 from domains.orders.services.step_effects import (
     NEEDS_SECOND_PERSON,
+    STEP_FAILED,
     NotYet,
     Refused,
     bar_goods,
@@ -35,8 +36,8 @@ from infrastructure.errors import DomainError
 
 logger = logging.getLogger(__name__)
 
-# Why a step came to nothing.
-STEP_FAILED = "step_failed"
+# How often whoever lost a compare-and-set counts a refund again.
+_RETRIES = 3
 # A step that meets one of these meets it again however often it is carried on.
 _CANNOT_PASS = (
     DataError,
@@ -65,7 +66,7 @@ def carry_on(case: Case, now: datetime) -> None:
         if refused is not None and refused.code == NEEDS_SECOND_PERSON:
             order.ask_approval(step, now=now)
         elif refused is not None:
-            bar_goods(order, step, now)
+            refused = bar_goods(order, step, refused, now)
             order.refuse_step(step, refusal=refused.code, faults=refused.faults, now=now)
         _save(case, now)
     except NotYet:
@@ -80,6 +81,8 @@ def carry_on(case: Case, now: datetime) -> None:
             extra={"order_id": str(order.id), "step_id": str(step.id), "kind": step.kind},
         )
         _end_failed(case, step.id, now)
+    if case.order.step(step.id).refusal:
+        _see_late_refund(case, step.id, now)
 
 
 def _end_failed(case: Case, step_id: UUID, now: datetime) -> None:
@@ -94,17 +97,39 @@ def _end_failed(case: Case, step_id: UUID, now: datetime) -> None:
     else:
         if step.kind == StepKind.EDIT:
             edit_steps.undo_edit(order, step, now)
-        if step.takes_minor and _has_moved(order, step):
+        if step.takes_minor and _money_moved(order, step):
             order.note_capture(step, now=now)
-        products.bar_change(order_id=order.id, change_id=step.id, now=now)
+        products.bar_change(order_id=order.id, change_id=step.id, refusal=STEP_FAILED, now=now)
         order.refuse_step(step, refusal=STEP_FAILED, now=now)
-    if step.gives_minor and _has_moved(order, step):
-        money = money_of(order)
-        order.see_refund(step.id, step.gives_minor, money=money, actor=step.actor, now=now)
+    _see_refund(order, step, now)
     _save(case, now)
 
 
-def _has_moved(order: Order, step: OrderStep) -> bool:
+def _see_refund(order: Order, step: OrderStep, now: datetime) -> bool:
+    """Count what went back for a refused step all the same. Whether there is more than before."""
+    if not step.gives_minor or not _money_moved(order, step):
+        return False
+    return order.see_refund(
+        step.id, step.gives_minor, money=money_of(order), actor=step.actor, now=now
+    )
+
+
+def _see_late_refund(case: Case, step_id: UUID, now: datetime) -> None:
+    """The same for money that a sleeper gave back before the refusal was saved: its event may have
+    come while the step was open, when it counted nothing. What goes back later has an event that
+    counts it."""
+    for retries_left in range(_RETRIES, -1, -1):
+        try:
+            if _see_refund(case.order, case.order.step(step_id), now):
+                _save(case, now)
+            return
+        except ConcurrentModification:
+            if not retries_left:
+                raise
+            case.order = Order.objects.whole(case.order.id)
+
+
+def _money_moved(order: Order, step: OrderStep) -> bool:
     """Whether the step's money was taken or given back."""
     payment = payments.payment_view(order.payment_id)
     return payment is not None and any(

@@ -92,7 +92,7 @@ class OrderHoldQuerySet(ReservationQuerySet):
 
         Repeatable under `change_id`: what was changed once answers Held. Released where the order
         holds nothing (any more). Raises NotHeld where less is held than is given back, and
-        ConcurrentModification where the change was barred.
+        ChangeBarred where the change was barred.
         """
         deltas = _summed(changes)
         skus = {change.variant_id: change.sku for change in changes}

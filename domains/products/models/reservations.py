@@ -79,9 +79,11 @@ class Reservation(AggregateRoot):
         if not self.lines:
             self.status = self.Status.FULFILLED
 
-    def bar(self, change_id: UUID, *, now: datetime) -> None:
+    def bar(self, change_id: UUID, *, refusal: str, now: datetime) -> None:
         """No goods of the order move under this id any more."""
-        self.write_along(BarredChange(id=change_id, order_id=self.id, barred_at=now))
+        self.write_along(
+            BarredChange(id=change_id, order_id=self.id, refusal=refusal, barred_at=now)
+        )
 
 
 class ReservationLine(OwnedModel):

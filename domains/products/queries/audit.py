@@ -116,6 +116,18 @@ def active_reservations() -> Iterator[ReservationAudit]:
         )
 
 
+def moved_though_barred() -> Iterator[tuple[UUID, UUID, str, datetime]]:
+    """Movements under the id of a change that was barred: the order, the id, what it was barred for
+    and when. Nothing writes such a one."""
+    yield from _stream("""
+        SELECT b.order_id, b.id, b.refusal, b.barred_at
+        FROM products_barredchange b
+        WHERE EXISTS (SELECT 1 FROM products_stockmovement m WHERE m.change_id = b.id)
+            OR EXISTS (SELECT 1 FROM products_stockmovement m WHERE m.fulfilment_id = b.id)
+        ORDER BY b.id
+    """)
+
+
 def overdue_cart_holds(*, due: datetime) -> Iterator[tuple[UUID, datetime]]:
     """Carts that hold something though their time was over before `due`, and since when."""
     yield from (

@@ -8,17 +8,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from domains.products.errors import (
-    InvalidQuantity,
-    StockChanged,
-    VariantNotFound,
-)
-from domains.products.models import (
-    MAIN_WAREHOUSE,
-    Reservation,
-    StockItem,
-    Warehouse,
-)
+from domains.products.errors import InvalidQuantity, StockChanged, VariantNotFound
+from domains.products.models import MAIN_WAREHOUSE, Reservation, StockItem, Warehouse
 from domains.products.models.freeing import EXPIRY_BATCH
 from domains.products.rules import tags
 from domains.products.rules.stock import Holder, HoldLine, HoldOutcome, HoldRequest

@@ -7,11 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.products.errors import NotHeld, UnknownWarehouse, WarehouseInactive
-from domains.products.models import (
-    Reservation,
-    StockItem,
-    Warehouse,
-)
+from domains.products.models import Reservation, StockItem, Warehouse
 from domains.products.models.barred_changes import fate_of, has_moved
 from domains.products.rules import stock as rules
 from domains.products.rules.stock import HoldChange, Holder, HoldLine, HoldOutcome
@@ -30,8 +26,7 @@ def take_out(
     """Goods held for an order leave the warehouse. True if this call took them out.
 
     Repeatable under the fulfilment's id. All lines or none. Raises NotHeld, NegativeStock,
-    InvalidQuantity, UnknownWarehouse, WarehouseInactive, and ConcurrentModification where it was
-    barred.
+    InvalidQuantity, UnknownWarehouse, WarehouseInactive, and ChangeBarred where it was barred.
     """
     lines = rules.summed(lines)
     with atomic("products"):
@@ -62,7 +57,7 @@ def change_hold(
     *, order_id: UUID, change_id: UUID, changes: Sequence[HoldChange], now: datetime
 ) -> HoldOutcome:
     """Hold more of this and less of that for an order: all of it or nothing. Raises NotHeld, and
-    ConcurrentModification where it was barred."""
+    ChangeBarred where it was barred."""
     with showing() as turned:
         return Reservation.objects.change(
             order_id, changes, change_id=change_id, now=now, turned=turned
@@ -80,7 +75,7 @@ def restock(
     """Goods of an order came back and can be sold again. True if this call put them there.
 
     Repeatable under `change_id`. Raises InvalidQuantity, UnknownWarehouse, WarehouseInactive, and
-    ConcurrentModification where it was barred.
+    ChangeBarred where it was barred.
     """
     lines = rules.summed(lines)
     with atomic("products"):
@@ -105,18 +100,21 @@ def restock(
     return True
 
 
-def bar_change(*, order_id: UUID, change_id: UUID, now: datetime) -> bool:
-    """See to it that no goods of an order move under this id any more. False where they have.
+def bar_change(*, order_id: UUID, change_id: UUID, refusal: str, now: datetime) -> str | None:
+    """See to it that no goods of an order move under this id any more. Returns what it was barred
+    for, the first time; None where they have moved.
 
     Repeatable. An order that never held anything has nothing to move.
     """
     with atomic("products"):
         reservation = _locked_hold(order_id)
-        moved, is_barred = fate_of(change_id)
-        if reservation is not None and not moved and not is_barred:
-            reservation.bar(change_id, now=now)
+        moved, earlier = fate_of(change_id)
+        if moved:
+            return None
+        if reservation is not None and earlier is None:
+            reservation.bar(change_id, refusal=refusal, now=now)
             reservation.save()
-    return not moved
+    return earlier or refusal
 
 
 def _is_open(warehouse: str, *, unless_moved_for: UUID) -> bool:

@@ -15,7 +15,10 @@ from domains.orders.services import cancelling, fulfilling, refunding, settling
 from domains.payments import public
 from domains.payments import services as payments
 from domains.products import public as products
+from infrastructure.database.contexts import alias_of
+from infrastructure.events.bus import Dispatcher
 from infrastructure.money import Money
+from infrastructure.outbox.models import OutboxMessage
 from tests.support.after_placement import (
     STAFF,
     assert_books_agree,
@@ -28,7 +31,7 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
-from tests.support.messaging import deliver_outbox
+from tests.support.messaging import deliver_outbox, message_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,5 +123,61 @@ def test_what_a_sleeper_gave_back_after_the_step_was_refused_is_counted(
     assert order.refunded_minor == money_of(order).refunded_minor == 1_400
     given = [step.gives_minor for step in order.steps if step.kind == "REFUND"]
     assert sorted(given) == [500, 900, 900], "one of them was refused"
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_what_a_sleeper_gave_back_before_the_refusal_was_saved_is_counted(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event comes while the step is open still, and counts nothing."""
+    goods.stocked({"A": 5}, now=now)
+    order = orders.placed({"A": 3}, now=now)
+    send(order, 1, now)
+    gives_back, refuses = public.refund, Order.refuse_step
+    asleep: list[dict[str, Any]] = []
+
+    def sleep(**asked: Any) -> Any:
+        if not asleep:
+            asleep.append(asked)
+            elsewhere = Money(500, "GBP")
+            payments.refund(payment_id=order.payment_id, amount=elsewhere, reason="", now=now)
+            deliver_outbox()
+            assert settling.settle(order_id=order.id, now=now).steps[-1].state == "REFUSED"
+        return gives_back(**asked)
+
+    def is_overtaken(found: Order, *given: Any, **asked: Any) -> None:
+        payments.capture(payment_id=order.payment_id, amount=Money(1_000, "GBP"), now=now)
+        assert gives_back(**asleep[0]).state == "SUCCEEDED"
+        dispatcher = Dispatcher("orders")
+        dispatcher.handle(
+            message_of(row)
+            for row in OutboxMessage.objects.using(alias_of("payments")).order_by("id")
+            if row.name == "payments.payment_refunded"
+        )
+        refuses(found, *given, **asked)
+
+    monkeypatch.setattr(public, "refund", sleep)
+    monkeypatch.setattr(Order, "refuse_step", is_overtaken)
+    with pytest.raises(OrderError):
+        refunding.refund(
+            order_id=order.id,
+            wish=RefundWish(amount_minor=900),
+            reason="",
+            by=STAFF,
+            key=None,
+            now=now,
+        )
+    for _ in range(2):
+        deliver_outbox()
+
+    order = reread(order)
+    assert order.refunded_minor == money_of(order).refunded_minor == 1_400
+    refused, *seen = [step for step in order.steps if step.gives_minor]
+    assert refused.state == "REFUSED"
+    assert sorted((step.kind, step.gives_minor) for step in seen) == [
+        ("REFUND", 500),
+        ("REFUND", 900),
+    ]
     assert_order_agrees(order.id)
     assert_books_agree(now)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from domains.products.errors import WarehouseInactive
+from domains.products.errors import ChangeBarred, WarehouseInactive
 from domains.products.models import BarredChange, StockItem, StockMovement, Warehouse
 from domains.products.public import (
     Held,
@@ -22,7 +22,6 @@ from domains.products.public import (
 )
 from domains.products.services import warehouses
 from domains.products.services.inventory import transfer_stock
-from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.threads import in_threads
 from infrastructure.ids import new_id
 from tests.support.factories import products
@@ -59,6 +58,10 @@ def put_back(order_id: UUID, change_id: UUID, now: datetime) -> object:
     )
 
 
+def bar(order_id: UUID, change_id: UUID, now: datetime) -> str | None:
+    return bar_change(order_id=order_id, change_id=change_id, refusal="refused", now=now)
+
+
 # What each makes of 5 on hand of which 2 are held.
 MOVES = pytest.mark.parametrize(
     ("move", "after"), [(send, (4, 1)), (hold_more, (5, 3)), (put_back, (6, 2))]
@@ -81,11 +84,12 @@ def test_what_is_barred_does_not_happen_and_everything_else_does(
     now: datetime, order_id: UUID, move: Move, after: tuple[int, int]
 ) -> None:
     given_up = new_id()
-    for _ in range(2):
-        assert bar_change(order_id=order_id, change_id=given_up, now=now) is True
+    for refusal in ("out_of_stock", "step_failed"):
+        told = bar_change(order_id=order_id, change_id=given_up, refusal=refusal, now=now)
+        assert told == "out_of_stock"
 
     for _ in range(2):
-        with pytest.raises(ConcurrentModification):
+        with pytest.raises(ChangeBarred):
             move(order_id, given_up, now)
 
     assert stock() == (5, 2)
@@ -102,7 +106,7 @@ def test_what_has_happened_is_not_barred(
     change_id = new_id()
     move(order_id, change_id, now)
 
-    assert bar_change(order_id=order_id, change_id=change_id, now=now) is False
+    assert bar(order_id, change_id, now) is None
 
     assert move(order_id, change_id, now) in (False, Held())
     assert stock() == after
@@ -122,16 +126,16 @@ def test_at_once_it_happens_or_is_barred(
     def do(work: str) -> None:
         barrier.wait()
         if work == "bar":
-            told[work] = bar_change(order_id=order_id, change_id=change_id, now=now)
+            told[work] = bar(order_id, change_id, now)
             return
         try:
             told[work] = move(order_id, change_id, now)
-        except ConcurrentModification:
+        except ChangeBarred:
             told[work] = None
 
     in_threads(do, ["move", "bar"], threads=2)
 
-    assert (told["move"] is None) is told["bar"]
+    assert told["bar"] == ("refused" if told["move"] is None else None)
     assert stock() == ((5, 2) if told["bar"] else after)
     assert StockMovement.objects.filter(change_id=change_id).count() + (
         StockMovement.objects.filter(fulfilment_id=change_id).count()
@@ -140,7 +144,7 @@ def test_at_once_it_happens_or_is_barred(
 
 
 def test_who_never_held_anything_has_nothing_to_bar(now: datetime) -> None:
-    assert bar_change(order_id=new_id(), change_id=new_id(), now=now) is True
+    assert bar(new_id(), new_id(), now) == "refused"
     assert BarredChange.objects.count() == 0
 
 

@@ -124,10 +124,10 @@ class Refunding(Returning):
         money: Money,
         actor: By = SYSTEM,
         now: datetime,
-    ) -> None:
+    ) -> bool:
         """Money went back that no step of the order asked for: by the doors of payments, or at the
         gateway; or one did, and came to nothing all the same. It counts as a refund of an amount,
-        once, and as the step that did not ask for it.
+        once, and as the step that did not ask for it. Whether it had not been counted before.
 
         money: as it stands, this refund included. actor: who gave it back, where that is known.
         """
@@ -135,10 +135,10 @@ class Refunding(Returning):
         asked = known.get(operation_id)
         if asked is not None:
             if not asked.refusal:
-                return
+                return False
             operation_id = uuid5(operation_id, "refused")
             if operation_id in known:
-                return
+                return False
         step = OrderStep(
             id=operation_id,
             kind=StepKind.REFUND,
@@ -163,6 +163,7 @@ class Refunding(Returning):
             self._close_returns(amount_minor)
         self._note_refund(step, now)
         self._tell(reason=step.reason, now=now)
+        return True
 
     def finish_refund(self, step: OrderStep, *, now: datetime) -> None:
         for line_id, share in step.params["lines"].items():
