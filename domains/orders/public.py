@@ -16,9 +16,11 @@ from domains.orders.services.auditing import (
     DocumentedOrder,
     DocumentNumber,
     DocumentSum,
+    OrderSum,
     document_numbers,
     document_sums,
     documented_orders,
+    order_sums,
 )
 
 __all__ = [
@@ -27,11 +29,13 @@ __all__ = [
     "DocumentSum",
     "DocumentedOrder",
     "OrderAudit",
+    "OrderSum",
     "Unsettled",
     "document_numbers",
     "document_sums",
     "documented_orders",
     "event_counts",
+    "order_sums",
     "orders_audit",
     "replaced_payments",
     "stray_steps",

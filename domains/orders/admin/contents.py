@@ -10,6 +10,7 @@ from domains.orders.admin import doings, showing
 from domains.orders.admin.documents import invoice_address
 from domains.orders.models import Document, Order
 from domains.orders.rules.invoices import address_lines
+from domains.orders.rules.steps import amounts_standing
 from domains.payments import public as payments
 from domains.products import public as products
 from domains.users import public as users
@@ -85,6 +86,8 @@ def contents_of(order: Order, *, user: Any) -> dict[str, Any]:
 
 
 def _line_shown(order: Order, line: Any) -> dict[str, Any]:
+    """Quantity and amounts are of what stands, so the lines add up to the totals below them."""
+    standing = amounts_standing(line)
     parts = [
         (line.fulfilled, "sent"),
         (line.cancelled, "cancelled"),
@@ -94,9 +97,11 @@ def _line_shown(order: Order, line: Any) -> dict[str, Any]:
     return {
         "line": line,
         "unit": Money(line.unit_price_minor, order.currency),
-        "amount": Money(line.amount_minor, order.currency),
-        "discount": Money(line.discount_minor, order.currency) if line.discount_minor else None,
-        "tax": f"{Money(line.tax_minor, order.currency).amount_text} ({line.tax_rate} %)",
+        "amount": Money(standing.amount_minor, order.currency),
+        "discount": Money(standing.discount_minor, order.currency)
+        if standing.discount_minor
+        else None,
+        "tax": f"{Money(standing.tax_minor, order.currency).amount_text} ({line.tax_rate} %)",
         "parts": ", ".join(f"{count:,} {name}" for count, name in parts if count),
         "refunded": Money(line.refunded_minor, order.currency) if line.refunded_minor else None,
     }

@@ -13,7 +13,8 @@ class OrderLine(OwnedModel):
 
     Amounts are of the whole line, in minor units. subtotal: quantity times unit price, as
     advertised; amount: what is paid for it, after discount, tax included.
-    quantity stays what was ordered; cancelled, fulfilled and returned count parts of it.
+    quantity stays what was ordered; cancelled, fulfilled and returned count parts of it. What is
+    shown of a line are the amounts of what stands of it: rules.steps.amounts_standing.
     """
 
     order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="line_rows")

@@ -99,15 +99,40 @@ def part(amount_minor: int, quantity: int, units: int) -> int:
     return rounded(Fraction(amount_minor * units, quantity))
 
 
-def worth_of(line: Line, units: int) -> int:
-    """What is paid for the first units of a line. Made of its parts, so that a part adds up in
-    itself as the whole line does, and as quotes count it."""
-    worth = part(line.subtotal_minor, line.quantity, units) - part(
-        line.discount_minor, line.quantity, units
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Amounts:
+    """What units of a line come to, in minor units, each as the line's own."""
+
+    subtotal_minor: int
+    discount_minor: int
+    tax_minor: int
+    amount_minor: int
+
+
+def amounts_of(line: Line, units: int) -> Amounts:
+    """Of the first units of a line. What is paid is made of the other parts, so that a part adds
+    up in itself as the whole line does, and as quotes count it."""
+    subtotal = part(line.subtotal_minor, line.quantity, units)
+    discount = part(line.discount_minor, line.quantity, units)
+    tax = part(line.tax_minor, line.quantity, units)
+    is_tax_added = line.amount_minor != line.subtotal_minor - line.discount_minor
+    return Amounts(
+        subtotal_minor=subtotal,
+        discount_minor=discount,
+        tax_minor=tax,
+        amount_minor=subtotal - discount + (tax if is_tax_added else 0),
     )
-    if line.amount_minor != line.subtotal_minor - line.discount_minor:
-        worth += part(line.tax_minor, line.quantity, units)  # tax was added to the price
-    return worth
+
+
+def amounts_standing(line: Line) -> Amounts:
+    """Of what was ordered of a line and not cancelled. An order's totals are always the sums of
+    these, and of its shipping."""
+    return amounts_of(line, line.quantity - line.cancelled)
+
+
+def worth_of(line: Line, units: int) -> int:
+    """What is paid for the first units of a line."""
+    return amounts_of(line, units).amount_minor
 
 
 def worth_of_units(line: Line, *, after: int, units: int) -> int:

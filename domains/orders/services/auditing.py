@@ -1,4 +1,5 @@
-"""What the audit of the books reads of invoices and credit notes, streamed; nothing is written."""
+"""What the audit of the books reads of totals, invoices and credit notes, streamed; nothing is
+written."""
 
 from __future__ import annotations
 
@@ -13,6 +14,17 @@ from django.conf import settings
 from domains.orders.queries import FOR_LESS_OF_A_STEP, STEPS_FOR_LESS
 from domains.orders.rules.invoices import Issued, is_invoiceable
 from infrastructure.database.contexts import connection_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderSum:
+    """What an order says of its goods, and what stands of its lines comes to, read at one moment:
+    subtotal, discount, tax and what is paid, in minor units, without shipping."""
+
+    order_id: UUID
+    number: str
+    said: tuple[int, int, int, int]
+    of_lines: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +66,28 @@ class DocumentedOrder:
     has_to_be: bool
     changed_at: datetime
 
+
+def _standing(column: str) -> str:
+    """As rules.steps.amounts_standing, in SQL: rounded half up, in whole numbers only."""
+    return f"div(2 * l.{column}::numeric * (l.quantity - l.cancelled) + l.quantity, 2 * l.quantity)"
+
+
+_TOTALS = f"""
+SELECT o.id, o.number,
+    o.subtotal_minor, o.discount_minor, o.tax_minor - o.shipping_tax_minor,
+    o.total_minor - o.shipping_minor,
+    coalesce(sum(l.subtotal), 0)::bigint, coalesce(sum(l.discount), 0)::bigint,
+    coalesce(sum(l.tax), 0)::bigint,
+    coalesce(sum(l.subtotal - l.discount + CASE WHEN l.is_tax_added THEN l.tax ELSE 0 END), 0)
+        ::bigint
+FROM orders_order o LEFT JOIN (
+    SELECT l.order_id, {_standing("subtotal_minor")} AS subtotal,
+        {_standing("discount_minor")} AS discount, {_standing("tax_minor")} AS tax,
+        l.amount_minor <> l.subtotal_minor - l.discount_minor AS is_tax_added
+    FROM orders_orderline l
+) l ON l.order_id = o.id
+GROUP BY o.id
+"""
 
 # A series without a counter, and a counter without documents, are looked at too.
 _NUMBERS = """
@@ -105,6 +139,18 @@ ORDER BY o.id
 
 # Of an order: its payment, as it was last seen, once money was taken.
 _TAKEN = ("PARTIALLY_CAPTURED", "CAPTURED", "PARTIALLY_REFUNDED")
+
+
+def order_sums() -> Iterator[OrderSum]:
+    """Every order's amounts beside those of its lines. They must be the same."""
+    for order_id, number, *amounts in _stream(_TOTALS):
+        subtotal, discount, tax, paid, *of_lines = amounts
+        yield OrderSum(
+            order_id=order_id,
+            number=number,
+            said=(subtotal, discount, tax, paid),
+            of_lines=(of_lines[0], of_lines[1], of_lines[2], of_lines[3]),
+        )
 
 
 def document_numbers() -> Iterator[DocumentNumber]:

@@ -103,6 +103,16 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
         )
         for row in payments.journal_differences()
     )
+    totals = Check(name="totals", about="orders: what stands of the lines, and shipping = totals")
+    totals.take_all(
+        Finding(
+            subject=f"order {row.number} {row.order_id}",
+            detail="says subtotal, discount, tax and paid of its goods"
+            f" {_listed(row.said)} (minor units), its lines {_listed(row.of_lines)}",
+        )
+        for row in totals.count(orders.order_sums())
+        if row.said != row.of_lines
+    )
     carts = Check(name="cart holds", about="carts: holds freed when their time is over")
     carts.take_all(
         goods.overdue_finding(row)
@@ -120,8 +130,11 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
             )
         )
     )
-    return [stock, holds, carts, paid, settling, journal, coupons]
+    return [stock, holds, totals, carts, paid, settling, journal, coupons]
 
+
+def _listed(amounts: tuple[int, ...]) -> str:
+    return ", ".join(str(amount) for amount in amounts)
 
 
 def _stock() -> Iterator[goods.Stock]:

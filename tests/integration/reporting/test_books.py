@@ -55,6 +55,7 @@ def test_a_shop_with_orders_of_all_kinds_has_no_differences(order: Order, now: d
     assert {check.name: (check.rows, check.in_flight) for check in checks} == {
         "stock": (2, 0),
         "holds": (1, 0),
+        "totals": (3, 0),
         "cart holds": (0, 0),
         "payments": (3, 0),
         "settling": (3, 0),
@@ -299,7 +300,11 @@ def test_another_amount_than_the_total(order: Order, sql: Sql, now: datetime) ->
         "payments": [
             f"order {order.number} {order.id}:"
             " total 2999 GBP (minor units), payment 3000 GBP (minor units)"
-        ]
+        ],
+        "totals": [
+            f"order {order.number} {order.id}: says subtotal, discount, tax and paid of its goods"
+            " 3000, 0, 0, 2999 (minor units), its lines 3000, 0, 0, 3000"
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from domains.orders import models
 from domains.orders.queries import HistoryEntry, PaymentOfOrder
+from domains.orders.rules.steps import amounts_standing
 from domains.payments import public as payments
 from domains.pricing.public import amounts
 from infrastructure.http.types import (
@@ -198,8 +199,9 @@ class OrderFilters(PageQuery, frozen=True, kw_only=True):
 
 
 class OrderLine(Out, frozen=True, kw_only=True):
-    """`quantity` is what was ordered; of it so many were cancelled, sent and returned. `total` is
-    what is paid for the line, `tax` the part of it that is tax, at `tax_rate` per cent."""
+    """`quantity` is what was ordered; of it so many were cancelled, sent and returned. The amounts
+    are of what stands, `quantity` − `cancelled`, and add up to the order's with its shipping, also
+    after returns and refunds. `total` is what is paid, `tax` the part of it at `tax_rate` %."""
 
     id: UUID
     product_id: UUID
@@ -219,6 +221,7 @@ class OrderLine(Out, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, line: models.OrderLine, currency: str) -> Self:
+        standing = amounts_standing(line)
         return cls(
             id=line.id,
             product_id=line.product_id,
@@ -230,11 +233,11 @@ class OrderLine(Out, frozen=True, kw_only=True):
             fulfilled=line.fulfilled,
             returned=line.returned,
             unit_price=Money.of_minor(line.unit_price_minor, currency),
-            subtotal=Money.of_minor(line.subtotal_minor, currency),
-            discount=Money.of_minor(line.discount_minor, currency),
-            tax=Money.of_minor(line.tax_minor, currency),
+            subtotal=Money.of_minor(standing.subtotal_minor, currency),
+            discount=Money.of_minor(standing.discount_minor, currency),
+            tax=Money.of_minor(standing.tax_minor, currency),
             tax_rate=line.tax_rate,
-            total=Money.of_minor(line.amount_minor, currency),
+            total=Money.of_minor(standing.amount_minor, currency),
         )
 
 
@@ -259,14 +262,18 @@ class OrderShipping(Out, frozen=True, kw_only=True):
 
 
 class OrderDiscount(Out, frozen=True, kw_only=True):
+    """`amount` is what it took off when the order was placed or last edited, also off shipping.
+    What is cancelled since lowers the order's `discount`, and not this."""
+
     name: str
     coupon: str | None
     amount: Money
 
 
 class Order(Out, frozen=True, kw_only=True):
-    """`reason` says in a code why an order was rejected or cancelled. `order_token`, in the answer
-    to a guest's order: what they read it with, in the header Order-Token."""
+    """`reason` says in a code why an order was rejected or cancelled. Its amounts are of what
+    stands, or stood until it was called off; refunds lower none of them. `order_token`, in the
+    answer to a guest's order: what they read it with, in the header Order-Token."""
 
     id: UUID
     number: str

@@ -127,15 +127,10 @@ class Cancelling(Stepping):
 
     def _cancel_units(self, line: OrderLine, count: int) -> None:
         """The last units of a line go, with their part of everything. Prices stay as they were."""
-        standing = line.standing
-
-        def gone(amount_minor: int) -> int:
-            return rules.part(amount_minor, line.quantity, standing) - rules.part(
-                amount_minor, line.quantity, standing - count
-            )
-
-        self.subtotal_minor -= gone(line.subtotal_minor)
-        self.discount_minor -= gone(line.discount_minor)
-        self.tax_minor -= gone(line.tax_minor)
-        self.total_minor -= rules.worth_of_cancelling(line, count)
+        before = rules.amounts_standing(line)
         line.cancelled += count
+        after = rules.amounts_standing(line)
+        self.subtotal_minor -= before.subtotal_minor - after.subtotal_minor
+        self.discount_minor -= before.discount_minor - after.discount_minor
+        self.tax_minor -= before.tax_minor - after.tax_minor
+        self.total_minor -= before.amount_minor - after.amount_minor
