@@ -25,7 +25,7 @@ if env.text("ROLE", "") == "web":
     _threads = env.integer("WEB_THREADS", 2)
     _places, _waiting = max(_threads - 2, 1), int(_threads > 2)
 else:
-    _places, _waiting = 8, 8
+    _places, _waiting = 8, 1_000  # nobody but who came for the gateway is kept waiting
 PAYMENT_GATEWAY_CONCURRENCY = env.integer("PAYMENT_GATEWAY_CONCURRENCY", _places)
 PAYMENT_GATEWAY_MAX_WAITING = env.integer("PAYMENT_GATEWAY_MAX_WAITING", _waiting)
 PAYMENT_GATEWAY_MAX_WAIT_SECONDS = env.number("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", 0.25)
