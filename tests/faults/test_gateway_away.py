@@ -57,7 +57,7 @@ class Reader:
             self._stopping.wait(0.25)
 
 
-@pytest.mark.usefixtures("normal_gateway")
+@pytest.mark.usefixtures("normal_gateway", "normal_web")
 @pytest.mark.parametrize(
     "ways",
     [["slow"], pytest.param(["failing", "slow", "killed"] * 3, marks=pytest.mark.long)],
@@ -90,6 +90,11 @@ def test_a_flapping_gateway_charges_nobody_for_nothing_and_keeps_no_reader_waiti
         back = time.monotonic()
         until(lambda: load.confirmed_since(back) > 5, "orders go on")
 
+    # As many wait for a place as in a shop.
+    shop.restart_role(
+        "web", PAYMENT_GATEWAY_MAX_WAITING="1", PAYMENT_GATEWAY_MAX_WAIT_SECONDS="0.25"
+    )
+    shop.wait_until_ready()
     with Load(buyer, skus=goods) as load:
         for how in ways:
             go_away_and_come_back(how)

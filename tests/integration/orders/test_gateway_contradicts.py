@@ -21,6 +21,7 @@ from tests.integration.payments.conftest import (
     GatewayProcess,
     gateway,
     gateway_process,
+    giving_up_soon,
     running_gateway,
     silent,
 )
@@ -78,7 +79,8 @@ def test_a_success_that_comes_after_the_time_out_confirms_once_and_charges_once(
     now: datetime, gateway_process: GatewayProcess
 ) -> None:
     slow = PaymentChoice(method="card", token="tok_timeout")
-    order = orders.placed({"A": 1}, payment=slow, now=now)
+    with giving_up_soon():
+        order = orders.placed({"A": 1}, payment=slow, now=now)
     assert (order.status, order.payment_status) == ("PENDING", "PENDING")
 
     later = now + timedelta(seconds=11)

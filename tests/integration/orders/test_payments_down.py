@@ -151,6 +151,7 @@ def test_an_order_that_finds_no_place_is_a_workers_at_once(
     """Whatever PAYMENTS_DOWN says: nobody says that the gateway is away."""
     goods.stocked({"A": 50}, now=now)
     settings.PAYMENT_GATEWAY_CONCURRENCY = 1
+    settings.PAYMENT_GATEWAY_MAX_WAIT_SECONDS = 0.05
     connect_anew("scripted")
     hints: list[tuple[str, dict[str, str]]] = []
     monkeypatch.setattr(work, "_send", lambda task, told: hints.append((task, told)))
@@ -186,6 +187,7 @@ def test_reads_go_on_while_orders_wait_for_a_slow_gateway(
     """One place at the gateway: one thread waits for it, the others serve everybody else."""
     goods.stocked({"A": 50}, now=now)
     settings.PAYMENT_GATEWAY_CONCURRENCY = 1
+    settings.PAYMENT_GATEWAY_MAX_WAIT_SECONDS = 0.05
     connect_anew("scripted")
     asked, answer = threading.Event(), threading.Event()
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Barrier
@@ -18,6 +19,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connections
+from django.test import override_settings
 
 from devstack.gateway.signatures import sign
 from devstack.ports import free_port
@@ -97,6 +99,15 @@ def connect_anew(name: str) -> GuardedGateway:
     with redis.Redis.from_url(settings.REDIS_CACHE_URL) as client:
         client.delete(f"{settings.CACHE_PREFIX}:circuit:gateway:{name}")
     return guarded(name)
+
+
+@contextmanager
+def giving_up_soon() -> Iterator[None]:
+    """For calls of the simulated gateway that get no answer within half a second."""
+    with override_settings(PAYMENT_GATEWAY_READ_TIMEOUT=0.5):
+        connect_anew("simulated").close()
+        yield
+    connect_anew("simulated").close()
 
 
 def guarded(name: str) -> GuardedGateway:
@@ -214,7 +225,8 @@ def gateway_process(settings: Any, running_gateway: GatewayProcess) -> Iterator[
     settings.PAYMENT_GATEWAY = "simulated"
     settings.PAYMENT_GATEWAY_URL = running_gateway.url
     settings.PAYMENT_GATEWAY_SECRET = SECRET
-    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.5
+    # Patient however slow the machine; see `giving_up_soon`.
+    settings.PAYMENT_GATEWAY_CONNECT_TIMEOUT = settings.PAYMENT_GATEWAY_READ_TIMEOUT = 30
     connect_anew("simulated").close()
     yield running_gateway
     guarded("simulated").close()
@@ -230,7 +242,7 @@ def in_threads() -> Callable[..., list[Any]]:
 
         def one(call: Callable[[], Any]) -> Any:
             try:
-                together.wait(10)
+                together.wait(60)
                 return call()
             except Exception as error:
                 return error

@@ -21,7 +21,7 @@ from domains.payments.gateways.simulated import SimulatedGateway
 from domains.payments.models import Payment
 from infrastructure.ids import new_id
 from infrastructure.money import Money
-from tests.integration.payments.conftest import GatewayProcess
+from tests.integration.payments.conftest import GatewayProcess, giving_up_soon
 from tests.support.factories import payments
 
 
@@ -48,12 +48,10 @@ def test_a_timeout_after_success_is_unknown_and_then_authorised_once(
 ) -> None:
     asked = payments.request(now, token="tok_timeout")
 
-    started = time.monotonic()
-    outcome = public.authorise(**asked)
-    waited = time.monotonic() - started
+    with giving_up_soon():
+        outcome = public.authorise(**asked)
 
     assert outcome.status == "UNKNOWN"
-    assert 0.5 <= waited < 5
     assert len(gateway_process.authorisations()) == 1
     assert services.resolve(payment_id=asked["payment_id"], now=now).status == "AUTHORISED"
     assert len(gateway_process.authorisations()) == 1
@@ -64,11 +62,13 @@ def test_any_share_of_requests_can_time_out_after_success(
     now: datetime, gateway_process: GatewayProcess
 ) -> None:
     gateway_process.change(timeout_after_success_rate=1)
-    payment = payments.authorised_payment(now)
+    with giving_up_soon():
+        payment = payments.authorised_payment(now)
     assert payment.status == "UNKNOWN"
 
     assert services.resolve(payment_id=payment.id, now=now).status == "AUTHORISED"
-    _, capture = services.capture(payment_id=payment.id, now=now)
+    with giving_up_soon():
+        _, capture = services.capture(payment_id=payment.id, now=now)
     assert capture.state == "UNKNOWN"
     assert services.resolve(payment_id=payment.id, now=now).status == "CAPTURED"
     assert [a["captured_minor"] for a in gateway_process.authorisations()] == [1_999]
@@ -78,13 +78,17 @@ def test_any_share_of_requests_can_time_out_after_success(
 def test_a_gateway_that_is_too_slow_does_not_hold_the_shop(
     now: datetime, gateway_process: GatewayProcess
 ) -> None:
-    gateway_process.change(latency_ms=5_000)
+    gateway_process.change(latency_ms=60_000)
 
     started = time.monotonic()
-    payment = payments.authorised_payment(now)
+    with giving_up_soon():
+        payment = payments.authorised_payment(now)
 
     assert payment.status == "UNKNOWN"
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 50
+    # Nor does it carry the request out in the middle of another test.
+    gateway_process.kill()
+    gateway_process.start()
 
 
 @pytest.mark.django_db
@@ -102,9 +106,7 @@ def test_twenty_at_once_are_one_authorisation_at_the_gateway(
     now: datetime,
     gateway_process: GatewayProcess,
     in_threads: Callable[..., list[Any]],
-    settings: Any,
 ) -> None:
-    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 20
     gateway_process.change(latency_ms=50)
     asked = payments.request(now)
 
@@ -135,13 +137,13 @@ def test_what_the_gateway_acknowledged_survives_its_death(
 
 @pytest.mark.django_db
 @pytest.mark.faults
-@pytest.mark.parametrize("moment", [0.03, 0.12])
+@pytest.mark.parametrize("moment", [0.3, 1.2])
 def test_a_gateway_killed_in_the_middle_of_a_call_is_asked_again(
     now: datetime, gateway_process: GatewayProcess, moment: float
 ) -> None:
-    """Before it has decided, at 75 ms, and after."""
+    """Before it has decided, at 750 ms, and after."""
     payments.authorised_payment(now)  # the connection is open
-    gateway_process.change(latency_ms=150)
+    gateway_process.change(latency_ms=1_500)
     killer = threading.Timer(moment, gateway_process.kill)
     killer.start()
 
@@ -265,7 +267,8 @@ def test_notifications_arrive_signed_twice_and_late(
     )
     # Nobody gets the answer, so that only a notification can have told.
     asked = payments.request(now, token="tok_timeout")
-    public.authorise(**asked)
+    with giving_up_soon():
+        public.authorise(**asked)
 
     states = public.payment_states
     gateway_process.until(
@@ -301,23 +304,23 @@ def answering(*chunks: bytes, pause: float = 0) -> str:
 
 
 @pytest.mark.parametrize(
-    ("chunks", "pause", "reason"),
+    ("chunks", "pause", "patience", "reason"),
     [
-        ([b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"], 0, "The gateway answered 500."),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"], 0, "cannot be read"),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"x" * 99_999], 0, "too long"),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", *[b"x"] * 50], 0.1, "too slow"),
-        ([b"nonsense\r\n\r\n"], 0, "BadStatusLine"),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"], 0, "cut short"),
-        ([b""], 0, "RemoteDisconnected"),
-        ([b"HTTP/1.1 200 OK\r\n"], 3, "TimeoutError"),
+        ([b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"], 0, 30, "The gateway answered 500."),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"], 0, 30, "cannot be read"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"x" * 99_999], 0, 30, "too long"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", *[b"x"] * 50], 0.1, 1.5, "too slow"),
+        ([b"nonsense\r\n\r\n"], 0, 30, "BadStatusLine"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"], 0, 30, "cut short"),
+        ([b""], 0, 30, "RemoteDisconnected"),
+        ([b"HTTP/1.1 200 OK\r\n"], 3, 0.4, "TimeoutError"),
     ],
 )
 def test_what_cannot_be_understood_is_no_answer(
-    settings: Any, chunks: list[bytes], pause: float, reason: str
+    settings: Any, chunks: list[bytes], pause: float, patience: float, reason: str
 ) -> None:
     settings.PAYMENT_GATEWAY_URL = answering(*chunks, pause=pause)
-    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.4
+    settings.PAYMENT_GATEWAY_READ_TIMEOUT = patience
     gateway = SimulatedGateway()
 
     with pytest.raises(NoAnswer, match=reason):

@@ -257,13 +257,13 @@ def test_a_gateway_that_comes_back_finishes_what_was_begun(
 ) -> None:
     """Killed, slower than our patience, or answering 500: then well again."""
     settings.PAYMENT_CIRCUIT_FAILURES = 3
-    settings.PAYMENT_CIRCUIT_REST_SECONDS = 0.2
-    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.2
     connect_anew("simulated")
     if how == "killed":
         gateway_process.kill()
     elif how == "silent":
         gateway_process.change(latency_ms=2_000)
+        settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.2
+        connect_anew("simulated")
     else:
         gateway_process.change(error_rate=1)
 
@@ -275,6 +275,7 @@ def test_a_gateway_that_comes_back_finishes_what_was_begun(
     if how == "killed":
         gateway_process.start()
     gateway_process.change(latency_ms=0, error_rate=0)
+    settings.PAYMENT_GATEWAY_READ_TIMEOUT = 30
     connect_anew("simulated")
     services.resolve_unfinished(now=now + timedelta(minutes=5))
     assert {public.authorise(**each).status for each in asked} == {"AUTHORISED"}

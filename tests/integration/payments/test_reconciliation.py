@@ -24,6 +24,7 @@ from tests.integration.payments.conftest import (
     GatewayProcess,
     ScriptedGateway,
     connect_anew,
+    giving_up_soon,
     guarded,
 )
 from tests.integration.payments.test_authorise import told
@@ -74,7 +75,8 @@ def test_an_outcome_that_was_not_heard_is_written_down(
     since: datetime, gateway_process: GatewayProcess, token: str
 ) -> None:
     gateway_process.change(timeout_after_success_rate=1)
-    payment = payments.authorised_payment(clock.now(), token=token)
+    with giving_up_soon():
+        payment = payments.authorised_payment(clock.now(), token=token)
     assert payment.status == "UNKNOWN"
 
     first, second = reconcile(since), reconcile(since)

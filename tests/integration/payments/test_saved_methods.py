@@ -14,7 +14,7 @@ from domains.payments.models import Payment, SavedMethod
 from domains.payments.rules.means import Means, holds_card_number
 from infrastructure.ids import new_id
 from infrastructure.money import Money
-from tests.integration.payments.conftest import GatewayProcess
+from tests.integration.payments.conftest import GatewayProcess, giving_up_soon
 from tests.support.factories import payments
 from tests.support.factories.users import client_of, customer
 
@@ -65,7 +65,8 @@ def test_an_answer_that_was_lost_keeps_it_once(
     ann = new_id()
     gateway_process.change(timeout_after_success_rate=1)
     token = public.token_for(token="tok_visa", keep=True)
-    payment = payments.authorised_payment(now, token=token, customer_id=ann)
+    with giving_up_soon():
+        payment = payments.authorised_payment(now, token=token, customer_id=ann)
     assert payment.status == "UNKNOWN"
     assert not SavedMethod.objects.exists()
 

@@ -65,8 +65,10 @@ class Shop:
                 options=options, urls=stack.urls, credentials=credentials, gateway_port=gateway_port
             ),
             "FILES_DIR": str(self.layout.local / "files"),
-            # The gateways of tests are slow. Else who finds the place taken waits for a worker.
-            "PAYMENT_GATEWAY_MAX_WAIT_SECONDS": "1.5",
+            # Whoever comes waits for its place at the gateway, however slow the machine: the tests
+            # of what happens to those who find none say so.
+            "PAYMENT_GATEWAY_MAX_WAITING": "1000",
+            "PAYMENT_GATEWAY_MAX_WAIT_SECONDS": "60",
             # Where a process that kills itself says so.
             "LAST_WORDS": str(self.layout.log(_LAST_WORDS)),
         }
