@@ -270,7 +270,8 @@ class Supervisor:
                 break
         for kept in roles:
             if kept.child.is_running:
-                self._console.say(f"{kept.name} did not stop in time and is killed.")
+                late = "" if self._hurry.is_set() else " did not stop in time and"
+                self._console.say(f"{kept.name}{late} is killed.")
                 kept.child.signal(signal.SIGKILL)
         end(members, grace=0.5)
         self._stack.stop()

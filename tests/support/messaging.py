@@ -110,9 +110,9 @@ def read_topic(topic: str) -> list[Message]:
 
 def delete_topics(prefix: str) -> None:
     admin = AdminClient(client_settings())
-    names = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    names = [name for name in admin.list_topics(timeout=60).topics if name.startswith(prefix)]
     if names:
-        for future in admin.delete_topics(names, request_timeout=10).values():
+        for future in admin.delete_topics(names, request_timeout=60).values():
             future.result()
 
 

@@ -41,7 +41,7 @@ def running() -> Iterator[str]:
         yield _address_told_by(process)
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def _built() -> Path:
@@ -72,4 +72,4 @@ def _address_told_by(process: subprocess.Popen[str]) -> str:
         told += line
         if found := _HTTP_ADDRESS.search(line):
             return f"http://{found[1]}"
-    raise AssertionError(f"stripe-mock ended with code {process.wait(10)}: {told}")
+    raise AssertionError(f"stripe-mock ended with code {process.wait(60)}: {told}")

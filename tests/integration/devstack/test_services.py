@@ -120,7 +120,7 @@ def test_kafka_keeps_what_it_acknowledged_over_kill_and_over_a_change_of_ports(
     producer = Producer({"bootstrap.servers": kafka.url, "enable.idempotence": True})
     for number in range(1000):
         producer.produce("facts", str(number).encode())
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
     del producer, topics
     kafka.kill()
 
@@ -130,7 +130,7 @@ def test_kafka_keeps_what_it_acknowledged_over_kill_and_over_a_change_of_ports(
     consumer.assign([TopicPartition("facts", 0, 0)])
     read: list[int] = []
     while len(read) < 1000:
-        messages = consumer.consume(1000, timeout=10)
+        messages = consumer.consume(1000, timeout=60)
         assert messages, f"only {len(read)} messages are left"
         read += [int(message.value()) for message in messages]
     consumer.close()

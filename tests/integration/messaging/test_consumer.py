@@ -58,7 +58,7 @@ def test_a_consumer_told_to_stop_exits_at_once_and_has_committed_its_place() -> 
     with thing_process("consume") as consumer:
         until(lambda: len(effects("record_outside")) == 2)
         consumer.terminate()
-        assert consumer.wait(8) == 0
+        assert consumer.wait(60) == 0
     InboxMark.objects.using(ALIAS).all().delete()
 
     send(happenings(new_id(), ["c"]))

@@ -175,7 +175,7 @@ def kept_for_ever(topic: str) -> tuple[int, str]:
     admin = AdminClient(client_settings())
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic_name(topic))
     (described,) = admin.describe_configs([resource]).values()
-    listed = admin.list_topics(timeout=5).topics.get(topic_name(topic))
+    listed = admin.list_topics(timeout=60).topics.get(topic_name(topic))
     return len(listed.partitions) if listed else 0, described.result()["retention.ms"].value
 
 

