@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.services import cancelling, fulfilling, refunding, settling
 from domains.payments import public
 from domains.payments import services as payments
+from domains.payments.public import MoveState
 from domains.products import public as products
 from infrastructure.database.contexts import alias_of
 from infrastructure.events.bus import Dispatcher
@@ -88,38 +90,64 @@ def test_what_was_given_back_before_a_step_failed_is_counted(
     assert_books_agree(now)
 
 
+class Sleeper:
+    """Whoever refunds 9.00 of an order, and is asleep before payments are asked for it, while
+    somebody else gives 5.00 of it back and settles the order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+        goods.stocked({"A": 5}, now=now)
+        self.now = now
+        self.order = orders.placed({"A": 3}, now=now)
+        send(self.order, 1, now)
+        self._gives_back, self._asked = public.refund, dict[str, Any]()
+        monkeypatch.setattr(public, "refund", self._sleep)
+
+    def refund(self, *, before: Callable[[], object], after: Callable[[], object]) -> None:
+        """before, after: what else happens meanwhile, before and after the settling."""
+        self._before, self._after = before, after
+        with pytest.raises(OrderError):
+            refunding.refund(
+                order_id=self.order.id,
+                wish=RefundWish(amount_minor=900),
+                reason="",
+                by=STAFF,
+                key=None,
+                now=self.now,
+            )
+        for _ in range(2):
+            deliver_outbox()
+
+    def gives_back(self) -> MoveState:
+        """What was slept on."""
+        return self._gives_back(**self._asked).state
+
+    def _sleep(self, **asked: Any) -> Any:
+        if not self._asked:
+            self._asked = asked
+            self._give_back_elsewhere()
+            self._before()
+            found = settling.settle(order_id=self.order.id, now=self.now)
+            assert found.steps[-1].state == "REFUSED"
+            self._after()
+        return self._gives_back(**asked)
+
+    def _give_back_elsewhere(self) -> None:
+        elsewhere = Money(500, "GBP")
+        payments.refund(payment_id=self.order.payment_id, amount=elsewhere, reason="", now=self.now)
+
+
 def test_what_a_sleeper_gave_back_after_the_step_was_refused_is_counted(
     now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    goods.stocked({"A": 5}, now=now)
-    order = orders.placed({"A": 3}, now=now)
-    send(order, 1, now)
-    gives_back, slept = public.refund, []
+    sleeper = Sleeper(monkeypatch, now)
 
-    def sleep(**asked: Any) -> Any:
-        if not slept:
-            slept.append(True)
-            elsewhere = Money(500, "GBP")
-            payments.refund(payment_id=order.payment_id, amount=elsewhere, reason="", now=now)
-            assert settling.settle(order_id=order.id, now=now).steps[-1].state == "REFUSED"
-            deliver_outbox()
-            send(order, 1, now)
-        return gives_back(**asked)
-
-    monkeypatch.setattr(public, "refund", sleep)
-    with pytest.raises(OrderError):
-        refunding.refund(
-            order_id=order.id,
-            wish=RefundWish(amount_minor=900),
-            reason="",
-            by=STAFF,
-            key=None,
-            now=now,
-        )
-    for _ in range(2):
+    def send_more() -> None:
         deliver_outbox()
+        send(sleeper.order, 1, now)
 
-    order = reread(order)
+    sleeper.refund(before=lambda: None, after=send_more)
+
+    order = reread(sleeper.order)
     assert order.refunded_minor == money_of(order).refunded_minor == 1_400
     given = [step.gives_minor for step in order.steps if step.kind == "REFUND"]
     assert sorted(given) == [500, 900, 900], "one of them was refused"
@@ -131,24 +159,11 @@ def test_what_a_sleeper_gave_back_before_the_refusal_was_saved_is_counted(
     now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its event comes while the step is open still, and counts nothing."""
-    goods.stocked({"A": 5}, now=now)
-    order = orders.placed({"A": 3}, now=now)
-    send(order, 1, now)
-    gives_back, refuses = public.refund, Order.refuse_step
-    asleep: list[dict[str, Any]] = []
-
-    def sleep(**asked: Any) -> Any:
-        if not asleep:
-            asleep.append(asked)
-            elsewhere = Money(500, "GBP")
-            payments.refund(payment_id=order.payment_id, amount=elsewhere, reason="", now=now)
-            deliver_outbox()
-            assert settling.settle(order_id=order.id, now=now).steps[-1].state == "REFUSED"
-        return gives_back(**asked)
+    sleeper, refuses = Sleeper(monkeypatch, now), Order.refuse_step
 
     def is_overtaken(found: Order, *given: Any, **asked: Any) -> None:
-        payments.capture(payment_id=order.payment_id, amount=Money(1_000, "GBP"), now=now)
-        assert gives_back(**asleep[0]).state == "SUCCEEDED"
+        payments.capture(payment_id=sleeper.order.payment_id, amount=Money(1_000, "GBP"), now=now)
+        assert sleeper.gives_back() == "SUCCEEDED"
         dispatcher = Dispatcher("orders")
         dispatcher.handle(
             message_of(row)
@@ -157,21 +172,10 @@ def test_what_a_sleeper_gave_back_before_the_refusal_was_saved_is_counted(
         )
         refuses(found, *given, **asked)
 
-    monkeypatch.setattr(public, "refund", sleep)
     monkeypatch.setattr(Order, "refuse_step", is_overtaken)
-    with pytest.raises(OrderError):
-        refunding.refund(
-            order_id=order.id,
-            wish=RefundWish(amount_minor=900),
-            reason="",
-            by=STAFF,
-            key=None,
-            now=now,
-        )
-    for _ in range(2):
-        deliver_outbox()
+    sleeper.refund(before=deliver_outbox, after=lambda: None)
 
-    order = reread(order)
+    order = reread(sleeper.order)
     assert order.refunded_minor == money_of(order).refunded_minor == 1_400
     refused, *seen = [step for step in order.steps if step.gives_minor]
     assert refused.state == "REFUSED"

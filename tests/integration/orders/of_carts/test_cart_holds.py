@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,23 +9,10 @@ import pytest
 from django.test import Client
 
 from infrastructure import clock
-from tests.support.carts import forget_all, guest_cart, put
+from tests.support.carts import guest_cart, put
 from tests.support.factories import orders
-from tests.support.factories import products as goods
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_carts() -> Iterator[None]:
-    forget_all()
-    yield
-    forget_all()
-
-
-@pytest.fixture
-def now() -> datetime:
-    return clock.now()
 
 
 def send(method: str, path: str, content: Any = None) -> Any:
@@ -41,7 +27,6 @@ def send(method: str, path: str, content: Any = None) -> Any:
 def test_after_a_declined_payment_the_cart_claims_nothing_that_others_may_take(
     now: datetime,
 ) -> None:
-    goods.product(name="Lantern", sku="A", price_minor=255, stock=5, now=now)
     cart = guest_cart(now, put("A", 5))
     assert send("post", f"{cart.id}/hold").json()["held_until"] is not None
 

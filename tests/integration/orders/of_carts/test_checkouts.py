@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,30 +20,13 @@ from domains.orders.services import checkouts, placement
 from domains.products import public as products
 from infrastructure import clock
 from infrastructure.ids import new_id
-from tests.support.carts import forget_all, guest_cart, put
+from tests.support.carts import guest_cart, put
 from tests.support.checkouts import check_out, held, lines_of, open_cart, wish_for
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _no_carts() -> Iterator[None]:
-    forget_all()
-    yield
-    forget_all()
-
-
-@pytest.fixture
-def now() -> datetime:
-    return clock.now()
-
-
-@pytest.fixture(autouse=True)
-def _lanterns(now: datetime) -> None:
-    goods.product(name="Lantern", sku="A", price_minor=255, stock=5, now=now)
 
 
 def test_a_guests_cart_becomes_an_order_that_they_read_with_its_token(now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,29 +13,11 @@ from domains.orders.models import Checkout, Order
 from domains.orders.services import checkouts, placement
 from infrastructure import clock
 from infrastructure.ids import new_id
-from tests.support.carts import forget_all, guest_cart, put
+from tests.support.carts import guest_cart, put
 from tests.support.checkouts import check_out, open_cart, wish_for
 from tests.support.factories import orders
-from tests.support.factories import products as goods
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _no_carts() -> Iterator[None]:
-    forget_all()
-    yield
-    forget_all()
-
-
-@pytest.fixture
-def now() -> datetime:
-    return clock.now()
-
-
-@pytest.fixture(autouse=True)
-def _lanterns(now: datetime) -> None:
-    goods.product(name="Lantern", sku="A", price_minor=255, stock=5, now=now)
 
 
 def test_a_cart_whose_checkout_died_before_the_order_is_opened_again(now: datetime) -> None:
