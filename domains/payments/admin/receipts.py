@@ -7,32 +7,26 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import ValidationError
 
 from domains.payments import services
 from domains.payments.models import Payment
 from infrastructure import clock
-from infrastructure.money import InvalidMoney, Money
+from infrastructure.form_fields import AmountField
+from infrastructure.money import Money
 from infrastructure.screens import ServiceForm
 
 
 class ReceiptForm(ServiceForm):
     """What the bank's statement says of one transfer."""
 
-    amount = forms.CharField(max_length=20, widget=forms.TextInput(attrs={"inputmode": "decimal"}))
     reference = forms.CharField(max_length=200, help_text="The bank's own for this transfer.")
     received_on = forms.DateField(label="Day", help_text="When the money came, such as 2026-03-02.")
 
     def __init__(self, *args: Any, payment: Payment, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._currency = payment.currency
-        self.fields["amount"].help_text = f"In {payment.currency}."
-
-    def clean_amount(self) -> Money:
-        try:
-            return Money.parse(self.cleaned_data["amount"], self._currency)
-        except InvalidMoney as error:
-            raise ValidationError(str(error), code=error.code) from error
+        currency = payment.currency
+        amount = AmountField(currency=currency, positive=True, help_text=f"In {currency}.")
+        self.fields = {"amount": amount, **self.fields}
 
     @property
     def fingerprint(self) -> str:

@@ -348,7 +348,8 @@ def test_a_receipt_is_looked_at_and_then_written_down_once(
     ("said", "why"),
     [
         ({"amount": "lots"}, "lots"),
-        ({"amount": "0"}, "The amount must be above 0."),
+        ({"amount": "0"}, "More than nothing."),
+        ({"amount": "-1.00"}, "More than nothing."),
         ({"received_on": "2999-01-01"}, "No money can have come in the future."),
         ({"reference": ""}, "This field is required."),
     ],
