@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from infrastructure.errors import DomainError
+from collections.abc import Iterable
+from typing import Self
+
+from infrastructure.errors import DomainError, FieldError
 
 
 class ProductNotFound(DomainError):
@@ -18,9 +21,21 @@ class CategoryNotFound(DomainError):
 
 
 class UnknownCategory(DomainError):
-    """The input names a category that does not exist."""
+    """The input names a category that does not exist. Categories are named by their slug, or by
+    `external:` and their external id, not by their id."""
 
     code, status, title = "unknown_category", 400, "Unknown category"
+
+    @classmethod
+    def at(cls, places: Iterable[tuple[str, str]]) -> Self:
+        """places: where the input names which."""
+        how = "It is named by its slug, or by `external:` and its external id."
+        return cls(
+            errors=[
+                FieldError(pointer, cls.code, f"There is no category {name}. {how}")
+                for pointer, name in places
+            ]
+        )
 
 
 class SkuTaken(DomainError):

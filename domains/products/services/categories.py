@@ -169,25 +169,21 @@ def remove_category(*, category_id: UUID, version: int | None) -> None:
         shown.hint(tags.CATEGORIES)
 
 
-def category_ids(names: Sequence[str], pointer: str = "/categories") -> dict[str, UUID]:
+def category_ids(names: Sequence[str], pointer: str | None = None) -> dict[str, UUID]:
     """Categories by slug, or by `external:` and their external id; they stay where the caller is
-    in a transaction. Raises UnknownCategory."""
+    in a transaction. pointer: to the one name; None where they are a product's `categories`.
+    Raises UnknownCategory."""
     if not names:
         return {}
     found = queries.ids_of(names)
-    missing = [name for name in dict.fromkeys(names) if name not in found]
+    missing = [
+        (pointer or f"/categories/{place}", name)
+        for place, name in enumerate(names)
+        if name not in found
+    ]
     if missing:
-        raise unknown_category(missing, pointer)
+        raise UnknownCategory.at(missing)
     return found
-
-
-def unknown_category(names: Sequence[str], pointer: str) -> UnknownCategory:
-    return UnknownCategory(
-        errors=[
-            FieldError(pointer, UnknownCategory.code, f"There is no category {name}.")
-            for name in names
-        ]
-    )
 
 
 _MOVES = {"parent", "before", "after"}

@@ -125,6 +125,31 @@ def test_bad_input_is_named_field_by_field(
     assert Product.objects.count() == 0
 
 
+@pytest.mark.parametrize("method", ["post", "patch"])
+def test_a_category_is_named_by_its_slug_and_whoever_names_another_is_told_which(
+    staff: Client, body: dict[str, Any], method: str
+) -> None:
+    made = post(staff, CATEGORIES, {"name": "Lights"}).json()
+    named = {"categories": ["lights", made["id"], "external:erp-1"]}
+
+    if method == "post":
+        refused = post(staff, PRODUCTS, body | named)
+    else:
+        product = post(staff, PRODUCTS, body)
+        refused = patch(staff, product["Location"], named, if_match=product["ETag"])
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown_category")
+    assert refused.json()["errors"] == [
+        {
+            "pointer": f"/categories/{place}",
+            "code": "unknown_category",
+            "detail": f"There is no category {name}. It is named by its slug, or by `external:`"
+            " and its external id.",
+        }
+        for place, name in ((1, made["id"]), (2, "external:erp-1"))
+    ]
+
+
 def test_a_negative_price_is_refused(staff: Client, body: dict[str, Any]) -> None:
     body["variants"][0]["price"]["amount"] = "-1.00"
     refused = post(staff, PRODUCTS, body)

@@ -9,13 +9,13 @@ from uuid import UUID
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.products.api.serializers.fields import (
+    CategoryName,
     ExternalId,
     Locale,
     NewSlug,
     Seo,
     SeoDescription,
     SeoTitle,
-    Slug,
     Texts,
     given,
 )
@@ -32,7 +32,7 @@ class CreateCategory(Body, frozen=True, kw_only=True):
     none. The category goes behind its siblings."""
 
     name: ShortText
-    parent: Slug | None = None
+    parent: CategoryName | None = None
     slug: NewSlug | None = None
     external_id: ExternalId | None = None
     description: LongText = ""
@@ -58,9 +58,9 @@ class EditCategory(Body, frozen=True, kw_only=True):
     sibling it goes next to; without one of them a new parent puts it behind the others."""
 
     name: ShortText | UnsetType = UNSET
-    parent: Slug | UnsetType | None = UNSET
-    before: Slug | UnsetType = UNSET
-    after: Slug | UnsetType = UNSET
+    parent: CategoryName | UnsetType | None = UNSET
+    before: CategoryName | UnsetType = UNSET
+    after: CategoryName | UnsetType = UNSET
     slug: NewSlug | UnsetType = UNSET
     external_id: ExternalId | UnsetType | None = UNSET
     description: LongText | UnsetType = UNSET

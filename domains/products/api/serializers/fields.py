@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domains.products.rules import names
-from domains.products.rules.slugs import MAX_SLUG_LENGTH
+from domains.products.rules.slugs import EXTERNAL, MAX_SLUG_LENGTH
 from domains.products.rules.stock import MAX_QUANTITY
 from infrastructure.http.types import Body, Currency, LongText, Out, Query
 
@@ -22,6 +22,15 @@ Sku = Annotated[
     ),
 ]
 Slug = Annotated[str, Meta(min_length=1, max_length=MAX_SLUG_LENGTH)]
+CategoryName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=len(EXTERNAL) + MAX_SLUG_LENGTH,
+        description="The slug of a category, or `external:` and its external id; not its id.",
+        examples=["lanterns"],
+    ),
+]
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 Locale = Annotated[
     str,

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from domains.products.api.serializers.categories import CategoryLink
 from domains.products.api.serializers.fields import (
+    CategoryName,
     Code,
     ExternalId,
     InCurrency,
@@ -20,7 +21,6 @@ from domains.products.api.serializers.fields import (
     SeoDescription,
     SeoTitle,
     Sku,
-    Slug,
     Texts,
     given,
 )
@@ -87,10 +87,11 @@ ChangedTexts = Annotated[
     Meta(max_length=MAX_LOCALES, description="Those that change; null takes a locale away."),
 ]
 CategoryNames = Annotated[
-    list[Slug],
+    list[CategoryName],
     Meta(
         max_length=MAX_CATEGORIES,
-        description="By slug, or `external:` and their external id. The first is the main one.",
+        description="By slug, or `external:` and their external id; not by id. The first is the"
+        " main one.",
     ),
 ]
 Position = Annotated[int, Meta(ge=0, le=30_000)]

@@ -306,14 +306,9 @@ def _categories_of(row: ProductRow, found: _Found) -> list[UUID] | None:
     if row.categories is UNSET:
         return None
     names = row.categories or []
-    unknown = [name for name in names if name not in found.categories]
+    unknown = [("/categories", name) for name in names if name not in found.categories]
     if unknown:
-        raise UnknownCategory(
-            errors=[
-                FieldError("/categories", UnknownCategory.code, f"There is no category {name}.")
-                for name in unknown
-            ]
-        )
+        raise UnknownCategory.at(unknown)
     return [found.categories[name] for name in names]
 
 
