@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+from django.conf import settings as django_settings
 
 from domains.products.models import Category, Price, Product, ProductType, StockItem
 from infrastructure.database.contexts import alias_of
@@ -13,6 +16,23 @@ from infrastructure.outbox.models import OutboxMessage
 from infrastructure.storage import exports, imports
 
 Fault = tuple[int, str, str]
+
+
+def keep_files_in(folder: Path, settings: Any) -> None:
+    """For the test whose `settings` these are; below it a folder each."""
+    own = {
+        name: {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(folder / name), "base_url": None},
+        }
+        for name in (imports.name, exports.name)
+    }
+    settings.STORAGES = {**django_settings.STORAGES, **own}
+
+
+def stored(folder: Path) -> int:
+    """How many files there are."""
+    return sum(path.is_file() for path in folder.rglob("*"))
 
 
 def bring(

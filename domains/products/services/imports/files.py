@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 from uuid import UUID
 
@@ -44,8 +45,7 @@ class Received:
     byte_size: int
 
     def discard(self) -> None:
-        with suppress(OSError):
-            imports.delete(self.key)
+        _discard(self.key)
 
 
 def receive(
@@ -97,9 +97,10 @@ def start(
 
 
 def confirm(tried: Operation, *, actor_id: UUID, now: datetime) -> Operation:
-    """Really import what a finished dry run has tried. Asked twice, it is done once.
+    """Really import what a finished dry run has tried, from a copy of its file: the trial may be
+    forgotten with its own while this one waits. Asked twice, it is done once.
 
-    Raises NotTried.
+    Raises NotTried, also where the trial and its file have just been forgotten.
     """
     is_over = tried.state == Operation.State.SUCCEEDED
     if tried.kind != KIND or not tried.dry_run or not is_over:
@@ -110,21 +111,39 @@ def confirm(tried: Operation, *, actor_id: UUID, now: datetime) -> Operation:
         key=str(tried.id),
         fingerprint=fingerprint_of(tried.params),
     )
+    started = _confirmed(key)
+    if started is not None:
+        return started
+    copied = _copied(tried.input_file, now)
     try:
         return operations.start(
             KIND,
             params=tried.params,
-            input_file=tried.input_file,
+            input_file=copied,
             actor_id=actor_id,
             now=now,
             idempotency=key,
         )
-    except Duplicate:
-        known = idempotency_records.find(alias_of("products"), key)
-        started = None if known is None else operations.find(known)
+    except BaseException as error:
+        _discard(copied)
+        started = _confirmed(key) if isinstance(error, Duplicate) else None
         if started is None:
             raise
         return started
+
+
+def _confirmed(key: IdempotencyKey) -> Operation | None:
+    known = idempotency_records.find(alias_of("products"), key)
+    return None if known is None else operations.find(known)
+
+
+def _copied(key: str, now: datetime) -> str:
+    """Raises NotTried."""
+    try:
+        with imports.open(key) as file:
+            return imports.save(file, suffix=PurePosixPath(key).suffix, now=now)
+    except FileNotFoundError as error:
+        raise NotTried("Its file is not kept any more. Bring it again.") from error
 
 
 def run_now(
@@ -154,6 +173,11 @@ def run_now(
 
 def _params(received: Received, mode: Mode) -> dict[str, Any]:
     return {"kind": received.kind, "format": received.file_format, "mode": mode}
+
+
+def _discard(key: str) -> None:
+    with suppress(OSError):
+        imports.delete(key)
 
 
 class _Digest:

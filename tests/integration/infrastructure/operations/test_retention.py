@@ -15,6 +15,7 @@ from infrastructure.operations import leases, services
 from infrastructure.operations.models import Operation, OperationFault
 from infrastructure.operations.work import Fault, Work
 from infrastructure.storage import exports, imports
+from tests.support.files import stored
 from tests.support.operations import CONTEXT, KIND
 
 pytestmark = pytest.mark.django_db
@@ -35,21 +36,17 @@ def finished(now: datetime) -> Operation:
     return Operation.objects.using(ALIAS).get(pk=operation.pk)
 
 
-def files(tmp_path: Path) -> int:
-    return sum(path.is_file() for path in tmp_path.rglob("*"))
-
-
 def test_a_finished_operation_is_forgotten_with_all_that_belongs_to_it(
     now: datetime, tmp_path: Path
 ) -> None:
     finished(now)
     recent = finished(now + timedelta(days=1))
     waiting = services.start(KIND, actor_id=None, now=now)
-    assert files(tmp_path) == 4
+    assert stored(tmp_path) == 4
     assert services.forget(ALIAS, now=now + timedelta(days=30, seconds=1)) == 1
     assert set(Operation.objects.using(ALIAS)) == {recent, waiting}
     assert [fault.operation_id for fault in OperationFault.objects.using(ALIAS)] == [recent.id]
-    assert files(tmp_path) == 2
+    assert stored(tmp_path) == 2
     with imports.open(recent.input_file) as file:
         assert file.read() == b"sku\n"
 
@@ -78,7 +75,7 @@ def test_the_hourly_task_goes_over_every_database(tmp_path: Path) -> None:
     long_ago = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
     finished(long_ago)
     tasks.forget_operations()
-    assert (Operation.objects.using(ALIAS).count(), files(tmp_path)) == (0, 0)
+    assert (Operation.objects.using(ALIAS).count(), stored(tmp_path)) == (0, 0)
 
 
 def test_a_file_is_found_under_a_key_that_nobody_guesses(now: datetime) -> None:
@@ -106,4 +103,4 @@ def test_nothing_is_stored_of_what_is_too_large_or_breaks_off(
 
     with pytest.raises(RuntimeError):
         break_off()
-    assert files(tmp_path) == 0
+    assert stored(tmp_path) == 0

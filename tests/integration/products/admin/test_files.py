@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,18 @@ from django.test import Client
 from django.urls import reverse
 
 from domains.products.models import Product
+from domains.products.services.imports import files
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
+from infrastructure.ids import new_id
 from infrastructure.operations import leases, running
+from infrastructure.operations import services as operations
 from infrastructure.operations.models import Operation
+from infrastructure.storage import imports
 from tests.support.admin_pages import text_of
 from tests.support.factories import products, users
+from tests.support.files import keep_files_in, stored
+from tests.support.meeting import meet
 
 pytestmark = pytest.mark.django_db
 
@@ -25,8 +32,9 @@ CSV = b"sku,name,status,price.GBP\nA,Lantern,active,3.50\nB,Candle,active,1.20\n
 
 
 @pytest.fixture(autouse=True)
-def by_a_worker(settings: Any) -> None:
+def by_a_worker(settings: Any, tmp_path: Path) -> None:
     settings.IMPORT_SYNC_BYTES = 0
+    keep_files_in(tmp_path, settings)
 
 
 def sent(client: Client, content: bytes, name: str = "goods.csv", **more: str) -> Any:
@@ -127,6 +135,48 @@ def test_only_a_finished_trial_is_confirmed(clerk: Client) -> None:
     clerk.post(page_of(latest()), {"cancel": "yes"})
     assert latest().state == "CANCELLED"
     assert "It was cancelled." in text_of(clerk.get(page_of(latest())))
+
+
+def test_what_was_confirmed_outlives_its_trial(clerk: Client, tmp_path: Path) -> None:
+    sent(clerk, CSV)
+    tried = worked()
+    clerk.post(page_of(tried))
+    clerk.post(page_of(tried))
+    assert stored(tmp_path) == 2
+    last_day = clock.now() + timedelta(days=30, seconds=1)
+    assert operations.forget(alias_of("products"), now=last_day) == 1
+    assert stored(tmp_path) == 1
+    done = worked()
+    assert (done.state, done.result["created"]) == ("SUCCEEDED", 2)
+
+
+def test_a_trial_whose_file_is_gone_is_refused(clerk: Client) -> None:
+    sent(clerk, CSV)
+    tried = worked()
+    imports.delete(tried.input_file)
+    answer = clerk.post(page_of(tried), follow=True)
+    assert [str(one) for one in answer.context["messages"]] == [
+        "Its file is not kept any more. Bring it again."
+    ]
+    assert latest() == tried
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_confirm_at_once_leave_one_import_and_its_file(
+    clerk: Client, tmp_path: Path
+) -> None:
+    sent(clerk, CSV)
+    tried = worked()
+    actor_id, started = new_id(), []
+
+    def confirm() -> None:
+        started.append(files.confirm(tried, actor_id=actor_id, now=clock.now()))
+
+    # Neither finds the other one's key.
+    meet(confirm, confirm, after="FROM .platform_idempotencyrecord")
+    assert [one.pk for one in started] == [latest().pk] * 2
+    assert latest() != tried
+    assert stored(tmp_path) == 2
 
 
 def test_an_export_is_made_with_its_filters_and_downloaded(clerk: Client, now: datetime) -> None:
