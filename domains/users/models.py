@@ -25,6 +25,7 @@ from infrastructure.pii.fields import BlindIndexField, PersonalEmailField, Perso
 
 IDLE_LIFETIME = timedelta(days=14)
 ABSOLUTE_LIFETIME = timedelta(days=60)
+EMAIL_CONSTRAINT = "users_user_email_unique"
 
 
 class UserQuerySet(AggregateQuerySet):
@@ -49,7 +50,7 @@ class User(AggregateRoot, AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     email = PersonalEmailField(max_length=rules.EMAIL_MAX_LENGTH)
-    email_index = BlindIndexField(of="email", kind="email", unique=True)
+    email_index = BlindIndexField(of="email", kind="email")
     name = PersonalTextField(max_length=rules.NAME_MAX_LENGTH, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
@@ -67,6 +68,7 @@ class User(AggregateRoot, AbstractBaseUser):
 
     class Meta:
         verbose_name = "user"
+        constraints = [models.UniqueConstraint(fields=["email_index"], name=EMAIL_CONSTRAINT)]
 
     def __str__(self) -> str:
         return self.name or str(self.id)

@@ -24,11 +24,12 @@ from domains.users.errors import (
     UserNotFound,
     WeakPassword,
 )
-from domains.users.models import EndReason, Session, User
+from domains.users.models import EMAIL_CONSTRAINT, EndReason, Session, User
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.auth import identities, passwords
 from infrastructure.auth.tokens import access_tokens
 from infrastructure.database.contexts import atomic
+from infrastructure.database.violations import constraint_of
 from infrastructure.http import idempotency, limits
 from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.pii.index import blind_index, normalise_email
@@ -294,8 +295,7 @@ def _save_new(user: User, *, also: Sequence[Model] = ()) -> None:
         with idempotency.duplicates():
             user.save(also=also)
     except IntegrityError as error:
-        diagnostics = getattr(error.__cause__, "diag", None)
-        if "email_index" in (getattr(diagnostics, "constraint_name", None) or ""):
+        if constraint_of(error) == EMAIL_CONSTRAINT:
             raise EmailTaken from None
         raise
 

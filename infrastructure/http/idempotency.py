@@ -19,6 +19,7 @@ import msgspec
 from django.db import IntegrityError, connections
 
 from infrastructure.database.contexts import note_repetition
+from infrastructure.database.violations import constraint_of
 from infrastructure.errors import DomainError
 from infrastructure.http.errors import IdempotencyKeyReused, InvalidHeader
 from infrastructure.http.models import IdempotencyRecord
@@ -137,8 +138,7 @@ def duplicates() -> Iterator[None]:
 
 
 def is_duplicate(error: IntegrityError) -> bool:
-    diagnostics = getattr(error.__cause__, "diag", None)
-    return getattr(diagnostics, "constraint_name", None) == _CONSTRAINT
+    return constraint_of(error) == _CONSTRAINT
 
 
 def purge(alias: str, now: datetime, *, at_most: int = 10_000) -> int:

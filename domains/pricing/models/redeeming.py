@@ -25,6 +25,7 @@ from domains.pricing.rules.redeeming import (
 from infrastructure.aggregates import AggregateQuerySet
 from infrastructure.database.contexts import atomic
 from infrastructure.database.statement import as_json_rows, insertable_fields
+from infrastructure.database.violations import constraint_of
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
@@ -73,7 +74,7 @@ class RedemptionQuerySet(AggregateQuerySet):
             except IntegrityError as error:
                 # This customer's first use of it is being counted elsewhere, by a row that did not
                 # exist when this statement began. The next one sees it.
-                if not patience or _constraint_of(error) != _FIRST_USE:
+                if not patience or constraint_of(error) != _FIRST_USE:
                     raise
                 continue
             if made:
@@ -127,11 +128,6 @@ class RedemptionQuerySet(AggregateQuerySet):
 
 def _outcome_of(status: str) -> RedemptionOutcome:
     return Redeemed() if status == RedemptionState.REDEEMED else Returned()
-
-
-def _constraint_of(error: IntegrityError) -> str | None:
-    diagnostics = getattr(error.__cause__, "diag", None)
-    return getattr(diagnostics, "constraint_name", None)
 
 
 # asked      what was decided on the order before

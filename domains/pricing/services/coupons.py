@@ -14,6 +14,7 @@ from domains.pricing.models.coupons import CouponChanges
 from domains.pricing.rules.codes import MAX_PREFIX_LENGTH, plain_code, random_code
 from domains.pricing.services import writing
 from infrastructure.database.contexts import atomic
+from infrastructure.database.violations import constraint_of
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 from infrastructure.ids import new_id
@@ -36,7 +37,7 @@ def create_coupon(
     try:
         writing.add(coupon, key=idempotency)
     except IntegrityError as error:
-        if writing.constraint_of(error) != "pricing_coupon_code_unique":
+        if constraint_of(error) != "pricing_coupon_code_unique":
             raise
         raise CouponTaken(f"There is or was a coupon {coupon.code}.") from error
     return coupon.id

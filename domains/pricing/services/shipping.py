@@ -12,6 +12,7 @@ from domains.pricing.errors import ShippingMethodNotFound, ShippingMethodTaken
 from domains.pricing.models import ShippingMethod
 from domains.pricing.models.shipping import ShippingChanges
 from domains.pricing.services import writing
+from infrastructure.database.violations import constraint_of
 from infrastructure.http.idempotency import IdempotencyKey
 
 
@@ -27,7 +28,7 @@ def create_shipping_method(
     try:
         writing.add(method, key=idempotency)
     except IntegrityError as error:
-        if writing.constraint_of(error) != "pricing_shippingmethod_code_unique":
+        if constraint_of(error) != "pricing_shippingmethod_code_unique":
             raise
         raise ShippingMethodTaken(f"There is or was a shipping method {code}.") from error
     return method.id

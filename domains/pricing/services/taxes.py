@@ -13,6 +13,7 @@ from domains.pricing.errors import TaxRateNotFound, TaxRateTaken
 from domains.pricing.models import TaxRate
 from domains.pricing.models.taxes import TaxChanges
 from domains.pricing.services import writing
+from infrastructure.database.violations import constraint_of
 from infrastructure.http.idempotency import IdempotencyKey
 
 
@@ -33,7 +34,7 @@ def create_tax_rate(
     try:
         writing.add(rate, key=idempotency)
     except IntegrityError as error:
-        if writing.constraint_of(error) != "pricing_taxrate_unique":
+        if constraint_of(error) != "pricing_taxrate_unique":
             raise
         place = " ".join(filter(None, (country, rate.region)))
         raise TaxRateTaken(f"{place} has a rate for {tax_class} already.") from error

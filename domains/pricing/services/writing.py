@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import IntegrityError, models
+from django.db import models
 
 from domains.pricing.models.archiving import Archivable
 from domains.pricing.queries import terms
@@ -16,11 +16,6 @@ from infrastructure.database.contexts import alias_of, atomic, on_commit
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 
 Kept = TypeVar("Kept", bound=Archivable)
-
-
-def constraint_of(error: IntegrityError) -> str | None:
-    diagnostics = getattr(error.__cause__, "diag", None)
-    return getattr(diagnostics, "constraint_name", None)
 
 
 def expect(found: Archivable, version: int | None) -> None:

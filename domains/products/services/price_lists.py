@@ -13,8 +13,9 @@ from domains.products.errors import InvalidCode, PriceListNotFound, PriceListTak
 from domains.products.models import Channel, PriceList
 from domains.products.rules import tags
 from domains.products.services import shown
-from domains.products.services.writing import constraint_of, expect
+from domains.products.services.writing import expect
 from infrastructure.database.contexts import alias_of, note_write
+from infrastructure.database.violations import constraint_of
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 
 CHANNEL_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)

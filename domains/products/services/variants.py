@@ -15,9 +15,10 @@ from domains.products.errors import ProductNotFound, SkuTaken, VariantNotFound
 from domains.products.models import Price, Product, ProductType, StockItem, Variant
 from domains.products.models.variants import VariantChanges
 from domains.products.services.listing import refresh_products
-from domains.products.services.writing import constraint_of, expect, refusals
+from domains.products.services.writing import expect, refusals
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
+from infrastructure.database.violations import constraint_of
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 from infrastructure.money import Money
 

@@ -12,6 +12,7 @@ from django.db import IntegrityError
 from domains.products.errors import ExternalIdTaken, ProductTypeTaken, SlugTaken, UnknownLocale
 from domains.products.rules.attributes import escaped
 from infrastructure.aggregates import ConcurrentModification
+from infrastructure.database.violations import constraint_of
 from infrastructure.errors import DomainError, FieldError
 
 T = TypeVar("T")
@@ -60,10 +61,6 @@ def refusals(*, but: Iterable[str] = ()) -> Iterator[None]:
             raise
         refused, detail = _REFUSALS[constraint]
         raise refused(detail) from error
-
-
-def constraint_of(error: IntegrityError) -> str | None:
-    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
 
 
 def known_locales(texts: Iterable[str], *, at: str = "texts") -> None:

@@ -75,7 +75,6 @@ def test_a_field_is_described_whole_in_migrations():
         {"max_length": 30, "blank": True},
     )
     assert INDEX.deconstruct()[3] == {
-        "unique": True,
         "null": True,
         "of": "email",
         "kind": "email",

@@ -10,9 +10,10 @@ from domains.products.rules.imports.reading import Item
 from domains.products.services.imports import prices, products, stock, types
 from domains.products.services.imports.categories import CategoryWriter
 from domains.products.services.imports.terms import Refused, Terms, refuse
-from domains.products.services.writing import constraint_of, refusals
+from domains.products.services.writing import refusals
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
+from infrastructure.database.violations import constraint_of
 from infrastructure.errors import DomainError
 
 Write = Callable[[Sequence[Item], Terms], None]
