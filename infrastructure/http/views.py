@@ -316,6 +316,11 @@ class APIView(RestFrameworkView):
             raise IfMatchRequired("Send the ETag of the version that the change is based on.")
         return None
 
+    def charge(self, *names: str) -> None:
+        """Charge the caller for what a body asks, besides the rate of the route: RateLimited."""
+        user: Actor | None = self.request.user  # type: ignore[assignment]
+        limits.charge(limits.identity_of(user, self.request.META), *names)
+
     def prefer(self, request: HttpRequest) -> Preference:
         return preference(request.META.get("HTTP_PREFER", ""))
 

@@ -169,7 +169,10 @@ class OneCart(CartView):
 
     @operation(
         summary="Change what holds for all of a cart",
-        description="What is left out stays. `coupons` replaces the list.",
+        description=(
+            "What is left out stays. `coupons` replaces the list; requests that name some have a "
+            "limit of their own."
+        ),
         body=serializers.EditCart,
         responses={200: serializers.Cart},
         errors=[*_REFUSALS, errors.CartTooLarge, StaleVersion],
@@ -179,6 +182,8 @@ class OneCart(CartView):
     )
     def patch(self, request: HttpRequest, cart_id: UUID) -> HttpResponse:
         body = self.body(serializers.EditCart)
+        if body.coupons:
+            self.charge("coupons")
         given = {
             name: value
             for name in body.__struct_fields__

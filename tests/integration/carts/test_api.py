@@ -127,6 +127,22 @@ class TestCart:
         cart = call(guest, "patch", path, {"coupons": [], "country": None}).json()
         assert (cart["coupons"], cart["country"], cart["problems"]) == ([], None, [])
 
+    def test_codes_cannot_be_guessed_by_way_of_a_cart(self, settings):
+        settings.RATE_LIMITS = settings.RATE_LIMITS | {"coupons": "2/h"}
+        guesser = Client(REMOTE_ADDR="192.0.2.78")
+        path = made(guesser, ("71053", 1))
+
+        guesses = [call(guesser, "patch", path, {"coupons": [f"G{n}"]}) for n in range(3)]
+
+        assert [answer.status_code for answer in guesses] == [200, 200, 429]
+        assert guesses[2].json()["code"] == "rate_limited"
+        # The cart is as it was, and may be looked at and changed in other ways.
+        assert call(guesser, "get", path).json()["coupons"] == ["G1"]
+        assert call(guesser, "patch", path, {"note": "ring", "coupons": []}).status_code == 200
+        quote = {"items": [{"sku": "71053", "quantity": 1}], "coupons": ["G3"]}
+        asked = guesser.post("/api/v1/quotes", quote, content_type="application/json")
+        assert asked.status_code == 429
+
     @pytest.mark.parametrize(
         ("content", "code"),
         [

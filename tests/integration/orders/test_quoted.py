@@ -90,6 +90,21 @@ def test_what_cannot_be_had_is_named_with_a_pointer_and_nothing_is_written(now: 
     assert Order.objects.count() == 0
 
 
+def test_codes_cannot_be_guessed_by_ordering(now: datetime, settings: Any) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"coupons": "2/h", "checkout": "9/h"}
+    goods.product(name="Lantern", sku="A", price_minor=1200, stock=10, now=now)
+    client = client_of(customer())
+
+    guesses = [post(client, key=f"g{n}", coupons=[f"G{n}"]) for n in range(3)]
+
+    assert [answer.json()["code"] for answer in guesses] == [
+        "quote_refused",
+        "quote_refused",
+        "rate_limited",
+    ]
+    assert post(client, key="without").status_code == 201
+
+
 def test_who_expects_another_total_orders_nothing_and_is_told_the_right_one(now: datetime) -> None:
     goods.product(name="Lantern", sku="A", price_minor=1200, stock=10, now=now)
     client = client_of(customer())

@@ -77,7 +77,8 @@ class Orders(placing.PlacingView):
             "with a `payment.action_url` once the customer has confirmed the payment there.\n\n"
             "Without a token it is a guest's order, which takes an `email`: `order_token` is what "
             "it is read with. Staff who may take orders for others name the `customer_id`, null "
-            "for a guest, whom they tell the `order_token`. Guests do not pay by `invoice`."
+            "for a guest, whom they tell the `order_token`. Guests do not pay by `invoice`.\n\n"
+            "Requests that name coupons have a limit of their own."
         ),
         body=serializers.PlaceOrder,
         responses={201: serializers.Order, 202: serializers.Order},
@@ -88,6 +89,8 @@ class Orders(placing.PlacingView):
     )
     def post(self, request: HttpRequest) -> HttpResponse:
         body = self.body(serializers.PlaceOrder)
+        if body.coupons:
+            self.charge("coupons")
         key = self.key_of(request, body, body.email or "")
         wish = Wish(
             **_whose_order(caller_of(request), body),

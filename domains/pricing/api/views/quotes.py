@@ -12,7 +12,6 @@ from domains.pricing.queries.storefront import Wanted, quote_of
 from domains.pricing.rules.quotes import QuoteRequest
 from infrastructure import clock
 from infrastructure.auth.permissions import PUBLIC
-from infrastructure.http import limits
 from infrastructure.http.views import APIView, operation
 
 
@@ -43,7 +42,7 @@ class Quotes(APIView):
         # Nobody, where there is no token.
         actor = self.actor if request.user else None
         if body.coupons:
-            limits.charge(limits.identity_of(actor, request.META), "coupons")
+            self.charge("coupons")
         currency = currency_of(
             None if body.currency is UNSET else body.currency, pointer="/currency"
         )
