@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -233,9 +233,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         title: str,
         question: str,
         wants_reason: bool = False,
+        reasons: Sequence[tuple[str, str]] = (),
     ) -> TemplateResponse | None:
-        """Ask once more, then run the command; for actions that cannot be taken back."""
-        if request.POST.get("confirmed") == "yes":
+        """Ask once more, then run the command; for actions that cannot be taken back.
+
+        wants_reason: in staff's own words. reasons: codes with their names, one of which it is.
+        """
+        is_said = not reasons or request.POST.get("reason") in dict(reasons)
+        if request.POST.get("confirmed") == "yes" and is_said:
             self.run(request, queryset, command)
             return None
         meta = self.model._meta
@@ -246,6 +251,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "selected": [(o.pk, self.describe(o)) for o in queryset[:MOST_AT_ONCE]],
             "action": request.POST["action"],
             "wants_reason": wants_reason,
+            "reasons": reasons,
             "back": reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist"),
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)

@@ -312,16 +312,18 @@ def _as_field_error(error: msgspec.ValidationError, pointer: str, wanted: Any = 
     if code in {"required", "unknown_field"} and (named := _FIELD.search(message)):
         pointer = _step(pointer, named.group(1))
     if code == "bad_format" and "regex" in message:
-        message = f"The text does not have the expected form{_such_as(wanted)}"
+        message = f"The text does not have the expected form{_form_of(wanted)}"
     return FieldError(pointer, code, message if message.endswith(".") else f"{message}.")
 
 
-def _such_as(wanted: Any) -> str:
-    """The first example of the type, if it has any: it says more than a pattern."""
+def _form_of(wanted: Any) -> str:
+    """What the type says of its pattern in words (`extra={"form": …}`), and its first example, as
+    far as it has them: they say more than a pattern."""
     for arm in _arms(wanted):
         for meta in getattr(arm, "__metadata__", ()):
-            if meta.pattern and meta.examples:
-                return f", such as {meta.examples[0]}"
+            if meta.pattern and (meta.examples or meta.extra):
+                words = f": {meta.extra['form']}" if meta.extra else ""
+                return words + (f", such as {meta.examples[0]}" if meta.examples else "")
     return ""
 
 

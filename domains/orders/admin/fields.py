@@ -20,6 +20,10 @@ _ADDRESS = {
 }
 
 
+# Why an order, or a part of it, is called off.
+CANCELLED_FOR = ("customer_request", "out_of_stock", "fraud", "duplicate")
+
+
 def units_field(most: int, **options: Any) -> forms.IntegerField:
     return forms.IntegerField(
         min_value=0,
@@ -38,10 +42,13 @@ def units_said(said: Mapping[str, Any]) -> dict[UUID, int]:
     }
 
 
-def choice_of_reasons(*codes: str) -> forms.ChoiceField:
+def choices_of_reasons(*codes: str) -> list[tuple[str, str]]:
     """Codes, since reasons are part of what is told to others."""
-    choices = [(code, code.replace("_", " ").capitalize()) for code in (*codes, "other")]
-    return forms.ChoiceField(choices=choices, label="Why")
+    return [(code, code.replace("_", " ").capitalize()) for code in (*codes, "other")]
+
+
+def choice_of_reasons(*codes: str) -> forms.ChoiceField:
+    return forms.ChoiceField(choices=choices_of_reasons(*codes), label="Why")
 
 
 def address_fields(address: Mapping[str, str]) -> dict[str, forms.Field]:

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 
 from domains.orders.admin import doings, showing, telephone
 from domains.orders.admin.contents import contents_of
+from domains.orders.admin.fields import CANCELLED_FOR, choices_of_reasons
 from domains.orders.admin.filters import (
     FulfilmentFilter,
     MethodFilter,
@@ -29,6 +30,7 @@ from domains.orders.admin.filters import (
     found_by,
 )
 from domains.orders.models import Order, OrderStep
+from domains.orders.rules.history import By, Kind
 from domains.orders.services import placement, settling
 from domains.users import public as users
 from infrastructure import clock
@@ -274,22 +276,26 @@ class OrderAdmin(ScreenAdmin):
 
     @admin.action(description="Cancel selected orders", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:
+        by = By(kind=Kind.STAFF, id=UUID(str(request.user.pk)))
+
+        def called_off(order: Order, reason: str) -> str:
+            ended = placement.cancel_order(
+                order_id=order.id, reason=reason, actor=by, now=clock.now()
+            )
+            return ended.status.lower()
+
         return self.confirmed(
             request,
             queryset,
-            _cancel,
+            called_off,
             title="Cancel orders",
             question="Release the goods of these orders and void their payments?",
-            wants_reason=True,
+            reasons=choices_of_reasons(*CANCELLED_FOR),
         )
 
     @admin.action(description="Settle selected orders now", permissions=["cancel"])
     def settle(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         self.run(request, queryset, _settle)
-
-
-def _cancel(order: Order, reason: str) -> str:
-    return placement.cancel_order(order_id=order.id, reason=reason, now=clock.now()).status.lower()
 
 
 def _settle(order: Order, reason: str) -> str:

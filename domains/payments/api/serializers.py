@@ -20,7 +20,8 @@ class Capture(Body, frozen=True, kw_only=True):
 
 
 class Refund(Body, frozen=True, kw_only=True):
-    """Without an amount, all that was captured and not given back yet."""
+    """Without an amount, all that was captured and not given back yet. reason: in staff's own
+    words, for other members of staff; an order's refund takes a code."""
 
     amount: Money | None = None
     reason: ShortText

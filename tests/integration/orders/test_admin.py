@@ -39,12 +39,20 @@ def test_cancelling_asks_for_a_reason_and_then_cancels(order: Order) -> None:
     form = {"action": "cancel", "_selected_action": [str(order.id)]}
 
     asked = client.post(url, form)
-    assert "Reason" in asked.content.decode()
+    assert '<option value="fraud">Fraud</option>' in asked.content.decode()
+    words = {"reason": "Ada Lovelace rang and did not want it any more, nor anything else."}
+    again = client.post(url, form | {"confirmed": "yes"} | words)
+    assert '<option value="fraud">Fraud</option>' in again.content.decode()
     assert orders.status_of(order.id) == "CONFIRMED"
 
     client.post(url, form | {"confirmed": "yes", "reason": "fraud"})
     cancelled = Order.objects.get(pk=order.id)
     assert (cancelled.status, cancelled.reason) == ("CANCELLED", "fraud")
+    [change] = cancelled.change_rows.all()
+    assert (change.code, str(change.actor_id)) == (
+        "cancel_requested",
+        client.session["_auth_user_id"],
+    )
 
 
 def test_a_refusal_is_shown_as_the_api_says_it(order: Order, now: datetime) -> None:
@@ -52,7 +60,7 @@ def test_a_refusal_is_shown_as_the_api_says_it(order: Order, now: datetime) -> N
     client = admin_client_of(staff("support"))
     form = {"action": "cancel", "_selected_action": [str(order.id)], "confirmed": "yes"}
     answer = client.post(
-        reverse("admin:orders_order_changelist"), form | {"reason": "late"}, follow=True
+        reverse("admin:orders_order_changelist"), form | {"reason": "other"}, follow=True
     )
     assert f"The payment of order {order.number} has been captured." in answer.content.decode()
 

@@ -237,6 +237,33 @@ def test_what_is_given_back_has_to_be_clear(order: dict[str, Any], clerk: Client
     assert (refused.status_code, refused.json()["code"]) == (422, "ambiguous_refund")
 
 
+@pytest.mark.parametrize("reason", ["It broke on the way.", "Too_small", "zu-groß", "broken\n"])
+def test_a_reason_is_a_code_wherever_one_is_given(
+    order: dict[str, Any], clerk: Client, reason: str
+) -> None:
+    some_id = new_id()
+    for path, content in {
+        "cancel": {},
+        "edits": {},
+        "refunds": {"all": True},
+        f"steps/{some_id}/refuse": {},
+        "returns": {"lines": [line(order, 1)]},
+        f"returns/{some_id}/refuse": {},
+    }.items():
+        refused = send(clerk, order, path, content | {"reason": reason})
+
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_body"), path
+        assert refused.json()["errors"] == [
+            {
+                "pointer": "/reason",
+                "code": "bad_format",
+                "detail": "The text does not have the expected form: a code of small letters,"
+                " digits and _, such as damaged.",
+            }
+        ], path
+    assert read(clerk, order)["status"] == "CONFIRMED"
+
+
 @pytest.mark.parametrize(
     "wish",
     [

@@ -9,6 +9,7 @@ from django import forms
 from domains.orders.admin.doings.base import Comes, Doing, approval, ended, may, units_of
 from domains.orders.admin.doings.money import Refund
 from domains.orders.admin.fields import (
+    CANCELLED_FOR,
     address_fields,
     address_said,
     choice_of_reasons,
@@ -26,7 +27,7 @@ class Cancel(Doing):
     def fields(self) -> dict[str, forms.Field]:
         return {
             **units_of(self.order.lines, {line.id: line.open for line in self.order.lines}),
-            "reason": choice_of_reasons("customer_request", "out_of_stock", "fraud", "duplicate"),
+            "reason": choice_of_reasons(*CANCELLED_FOR),
             "refund": forms.BooleanField(
                 required=False,
                 disabled=not may(self.user, Refund),

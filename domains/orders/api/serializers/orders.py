@@ -161,32 +161,6 @@ class PayAgain(Body, frozen=True, kw_only=True):
     payment: PaymentChoice
 
 
-class CancelledLine(Body, frozen=True, kw_only=True):
-    """So many of one of the order's lines, of those that were not sent."""
-
-    line_id: UUID
-    quantity: Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
-
-
-class CancelOrder(Body, frozen=True, kw_only=True):
-    """Without `lines` the whole order. `refund`: whether money that was taken may be given back;
-    it takes the scope payments.refund."""
-
-    reason: Annotated[str, Meta(max_length=60, pattern="^[a-z0-9_]*$")] = "customer_request"
-    lines: Annotated[list[CancelledLine], Meta(min_length=1, max_length=MAX_LINES)] | UnsetType = (
-        UNSET
-    )
-    refund: bool = False
-
-    def units(self) -> dict[UUID, int] | None:
-        if self.lines is UNSET:
-            return None
-        units: dict[UUID, int] = {}
-        for line in self.lines:
-            units[line.line_id] = units.get(line.line_id, 0) + line.quantity
-        return units
-
-
 class OrderFilters(PageQuery, frozen=True, kw_only=True):
     """`email` and `sku` are for staff who may read every order."""
 

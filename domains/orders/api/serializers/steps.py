@@ -30,7 +30,18 @@ from infrastructure.http.types import ONE_LINE, Body, Money, Out
 
 Units = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 AnyUnits = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
-Reason = Annotated[str, Meta(max_length=60, pattern=r"^[a-z0-9_]*$(?![\s\S])")]
+# Not words, since events tell of it, which hold nothing personal.
+Reason = Annotated[
+    str,
+    Meta(
+        max_length=60,
+        pattern=r"^[a-z0-9_]*$(?![\s\S])",
+        description="Why, as a code of your own of small letters, digits and `_`. It is told to the"
+        " customer and in events; words for other members of staff go into a note.",
+        examples=["damaged"],
+        extra={"form": "a code of small letters, digits and _"},
+    ),
+]
 Warehouse = Annotated[str, Meta(min_length=1, max_length=40, examples=["main"])]
 Url = Annotated[str, Meta(max_length=500, pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$(?![\s\S])")]
 
@@ -50,6 +61,18 @@ def units_of(lines: Sequence[LineUnits]) -> dict[UUID, int]:
 
 
 Lines = Annotated[list[LineUnits], Meta(min_length=1, max_length=MAX_LINES)]
+
+
+class CancelOrder(Body, frozen=True, kw_only=True):
+    """Without `lines` the whole order; of a line so many of those that were not sent. `refund`:
+    whether money that was taken may be given back; it takes the scope payments.refund."""
+
+    reason: Reason = "customer_request"
+    lines: Lines | UnsetType = UNSET
+    refund: bool = False
+
+    def units(self) -> dict[UUID, int] | None:
+        return None if self.lines is UNSET else units_of(self.lines)
 
 
 class TrackFulfilment(Body, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from domains.orders import errors, queries
 from domains.orders.api.access import acting_on, caller_of, order_for
 from domains.orders.api.serializers import orders as serializers
-from domains.orders.api.serializers.steps import NoteOrder
+from domains.orders.api.serializers.steps import CancelOrder, NoteOrder
 from domains.orders.api.views import placing
 from domains.orders.services import cancelling, noting, placement
 from domains.orders.services.wishes import WantedLine, Wish
@@ -175,7 +175,7 @@ class OrderCancellation(placing.OrderView):
             "says that it may be. 202 while the gateway has not answered, and for an amount that "
             "takes a second person."
         ),
-        body=serializers.CancelOrder,
+        body=CancelOrder,
         responses={200: serializers.Order, 202: serializers.Order},
         errors=[
             errors.OrderNotFound,
@@ -189,7 +189,7 @@ class OrderCancellation(placing.OrderView):
         idempotency="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
-        body = self.body(serializers.CancelOrder)
+        body = self.body(CancelOrder)
         key = self.idempotency(request, body)
         seen, by = acting_on(request, order_id, everybody="orders.cancel")
         actor = caller_of(request)
