@@ -128,6 +128,10 @@ def run(work: Work) -> None:
         work.progress(done=rows, total=rows)
     key = _whole(parts, suffix, now)
     work.finish(result={"rows": rows}, result_file=key)
+    # Not before: until then another run may have to begin with them.
+    for part in parts:
+        if part != key:
+            exports.delete(part)
 
 
 def columns_of(kind: str) -> list[str]:
@@ -171,8 +175,6 @@ def _whole(parts: list[str], suffix: str, now: datetime) -> str:
         for part in parts:
             with exports.open(part) as file:
                 copyfileobj(file, new.file)
-    for part in parts:
-        exports.delete(part)
     return new.key
 
 

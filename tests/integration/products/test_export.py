@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ from infrastructure.operations import leases
 from infrastructure.operations import services as operations
 from infrastructure.operations.models import Operation
 from infrastructure.operations.running import carry_out
+from infrastructure.operations.work import Work
 from infrastructure.storage import exports
-from tests.support.files import bring, counts, faults, take, written
+from tests.support.files import bring, counts, faults, keep_files_in, stored, take, written
 
 pytestmark = pytest.mark.django_db
 
@@ -181,18 +183,114 @@ def test_an_export_that_is_handed_back_goes_on_where_it_was(now: datetime) -> No
     )
     runs = 0
     while True:
-        taken = leases.take(alias_of("products"), operation.id, now=now)
-        assert taken is not None
         runs += 1
         # Each run may say once how far it has come.
         signs = iter([False, False, True])
-        if not carry_out(taken, now=lambda: now, must_rest=lambda s=signs: next(s, True)):
+        mine = taken(operation, now)
+        if not carry_out(mine, now=lambda: now, must_rest=lambda s=signs: next(s, True)):
             break
     done = operations.find(operation.id)
     assert done is not None
     assert (done.state, done.result, runs > 2) == (Operation.State.SUCCEEDED, {"rows": 1200}, True)
     with exports.open(done.result_file) as file:
         assert file.read() == whole
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_over", [False, True])
+def test_an_export_killed_at_its_end_loses_nothing(
+    now: datetime, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, is_over: bool
+) -> None:
+    """Before or after the word that it is over, while what it was made of is still there."""
+    keep_files_in(tmp_path, settings)
+    operation = in_parts(now)
+    finish, delete = Work.finish, exports.delete
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    if is_over:
+        monkeypatch.setattr(exports, "delete", killed)
+    else:
+        monkeypatch.setattr(Work, "finish", killed)
+    with pytest.raises(Killed):
+        carry_out(taken(operation, now), now=lambda: now)
+    monkeypatch.setattr(Work, "finish", finish)
+    monkeypatch.setattr(exports, "delete", delete)
+
+    later = now + timedelta(minutes=1)
+    if not is_over:
+        carry_out(taken(operation, later), now=lambda: later)
+    done = operations.find(operation.pk)
+    assert done is not None
+    assert (done.state, done.result) == (Operation.State.SUCCEEDED, {"rows": 1200})
+    with exports.open(done.result_file) as file:
+        assert file.read() == take("products", now=now)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_has_lost_an_export_takes_none_of_it_away(
+    now: datetime, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_files_in(tmp_path, settings)
+    operation = in_parts(now)
+    late = taken(operation, now)
+    finish = Work.finish
+
+    def finish_late(work: Work, **said: Any) -> None:
+        """Meanwhile somebody else has taken the operation over."""
+        monkeypatch.setattr(Work, "finish", finish)
+        later = now + timedelta(minutes=1)
+        others.append(taken(operation, later))
+        finish(work, **said)
+
+    others: list[Operation] = []
+    monkeypatch.setattr(Work, "finish", finish_late)
+    carry_out(late, now=lambda: now)
+    carry_out(others[0], now=lambda: now + timedelta(minutes=1))
+    done = operations.find(operation.pk)
+    assert done is not None
+    assert (done.state, done.result) == (Operation.State.SUCCEEDED, {"rows": 1200})
+    with exports.open(done.result_file) as file:
+        assert file.read() == take("products", now=now)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_an_export_in_parts_only_the_whole_is_kept(
+    now: datetime, tmp_path: Path, settings: Any
+) -> None:
+    keep_files_in(tmp_path, settings)
+    operation = in_parts(now)
+    assert stored(tmp_path / exports.name) == len(operation.checkpoint["parts"])
+    carry_out(taken(operation, now), now=lambda: now)
+    assert stored(tmp_path / exports.name) == 1
+
+
+def in_parts(now: datetime) -> Operation:
+    """An export of 1200 products that was handed back several times."""
+    rows = "".join(f"{n:04},Pot\n" for n in range(1_200))
+    bring("products", "sku,name\n" + rows, now=now)
+    operation = services.start(
+        kind="products", file_format="csv", filters={}, actor_id=None, now=now
+    )
+    for _ in range(2):
+        # Each run may say once how far it has come.
+        signs = iter([False, False, True])
+        carry_out(taken(operation, now), now=lambda: now, must_rest=lambda s=signs: next(s, True))
+    found = operations.find(operation.pk)
+    assert found is not None
+    assert len(found.checkpoint["parts"]) == 2
+    return found
+
+
+def taken(operation: Operation, now: datetime) -> Operation:
+    found = leases.take(alias_of("products"), operation.pk, now=now)
+    assert found is not None
+    return found
+
+
+class Killed(BaseException):
+    pass
 
 
 def test_a_kind_has_only_its_own_filters(now: datetime) -> None:
