@@ -29,7 +29,8 @@ CELERY_WORKER_REDIRECT_STDOUTS = False
 # A worker that is told to stop gives its tasks so many seconds; what is left is delivered again.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
-# A queue per context, so that one context's backlog keeps no other waiting.
+# A queue per context. A worker takes from all of them in turn, so the long tasks of one context can
+# still occupy it; a worker for some of them alone is started with -Q, see docs/operations.md.
 CELERY_TASK_DEFAULT_QUEUE = "platform"
 CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name) for name in ("platform", *CONTEXTS)

@@ -51,8 +51,10 @@ def free_expired_holds() -> None:
 @shared_task(name="products.turn_due_prices")
 def turn_due_prices() -> None:
     """Every few seconds: tell of prices that have turned by themselves, and of reductions."""
-    while prices.turn_due_prices(now=clock.now()) == prices.BATCH:
-        pass
+    until = time.monotonic() + _LONGEST_SECONDS
+    while time.monotonic() < until:
+        if prices.turn_due_prices(now=clock.now()) < prices.BATCH:
+            return
 
 
 @shared_task(name="products.refresh_popularity")

@@ -40,8 +40,14 @@ class PriceQuerySet(AggregateQuerySet):
 
     def due(self, *, now: datetime, at_most: int) -> dict[PriceKey, Price]:
         """Prices whose time has come, the longest overdue first, locked with their products; not
-        those that another worker or a command has in hand. It waits for nobody, so it need not
-        keep to the order."""
+        those that a command has in hand. It waits for nobody, so it need not keep to the order.
+
+        None while another transaction takes those that are due: one such job at a time is enough,
+        and leaves workers to others.
+        """
+        [(is_alone,)] = connection_of("products").fetch(_TRY_DUE, [])
+        if not is_alone:
+            return {}
         return self._with_entries(self._run(_LOCK_DUE, [now, at_most]), now)
 
     def _run(self, sql: str, params: Sequence[Any]) -> list[Price]:
@@ -78,6 +84,7 @@ _LOCK_IDS = """
     SELECT pr.* FROM products_price pr WHERE pr.id = ANY(%s::uuid[])
     ORDER BY pr.id FOR NO KEY UPDATE
 """
+_TRY_DUE = "SELECT pg_try_advisory_xact_lock(hashtext('products_price'))"
 _LOCK_DUE = """
     SELECT pr.* FROM products_price pr
     JOIN products_variant v ON v.id = pr.variant_id JOIN products_product p ON p.id = v.product_id

@@ -141,8 +141,8 @@ def withdraw_price(
 def turn_due_prices(*, now: datetime, at_most: int = BATCH) -> int:
     """Bring prices up to date whose time has come, and tell of it; returns how many there were.
 
-    Readers do not wait for it: they see for themselves. Several may do this at once: each takes
-    prices that nobody else has in hand. Whoever dies leaves them due.
+    Readers do not wait for it: they see for themselves. While another does this there are none.
+    Prices that a command has in hand are left for the next time; whoever dies leaves them due.
     """
     with atomic("products"):
         due = Price.objects.due(now=now, at_most=at_most)

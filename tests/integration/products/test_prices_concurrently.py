@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import msgspec
 import pytest
 from django.db import connections
 
+from domains.products import tasks
 from domains.products.models import Price, PriceEntry
 from domains.products.models.listing import Listing
 from domains.products.services import prices as services
@@ -119,6 +122,44 @@ def test_two_workers_tell_of_every_turn_once_while_prices_are_set(now: datetime)
         assert turns == [(1000, None), (800, 1000), *again]
         assert (price.amount_minor, price.changes_at) == (800, now + 2 * DAY)
         require_one_story(price)
+
+
+def test_only_one_turns_due_prices_at_a_time(now: datetime) -> None:
+    for sku in ("A", "B"):
+        products.product(now=now - DAY, sku=sku, name=f"Bell {sku}", price_minor=1000)
+        services.set_price(
+            sku=sku, money=Money(800, "GBP"), valid_from=now + DAY, actor_id=None, now=now
+        )
+    held, done = threading.Event(), threading.Event()
+
+    def turn_one() -> None:
+        try:
+            with atomic("products"):
+                services.turn_due_prices(now=now + DAY, at_most=1)
+                held.set()
+                done.wait(30)
+        finally:
+            connections.close_all()
+
+    first = threading.Thread(target=turn_one)
+    first.start()
+    assert held.wait(30)
+    assert services.turn_due_prices(now=now + DAY) == 0
+    done.set()
+    first.join()
+    assert services.turn_due_prices(now=now + DAY) == 1
+    assert services.turn_due_prices(now=now + DAY) == 0
+
+
+def test_the_job_of_due_prices_leaves_its_worker_to_others_after_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = iter([0.0, 0.0, 59.0, 60.0])
+    monkeypatch.setattr(tasks, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    batches = Mock(return_value=services.BATCH)
+    monkeypatch.setattr(services, "turn_due_prices", batches)
+    tasks.turn_due_prices()
+    assert batches.call_count == 2
 
 
 def test_a_worker_passes_by_what_somebody_has_in_hand(now: datetime) -> None:
