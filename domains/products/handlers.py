@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from domains.products.events import (
@@ -20,7 +20,7 @@ from domains.products.events import (
 from domains.products.services import listing, shown
 from infrastructure import clock
 from infrastructure.events.event import Event
-from infrastructure.events.subscriptions import clears, subscribe
+from infrastructure.events.subscriptions import clears_days, subscribe
 
 
 @subscribe(StockAvailabilityChanged, batch=True, ordered=False)
@@ -40,11 +40,9 @@ def add_demand_for_products(events: Sequence[StockReserved]) -> None:
     listing.add_demand(units=units)
 
 
-@clears(add_demand_for_products)
-def forget_demand_for_products(since: datetime | None, until: datetime | None) -> None:
-    """Whole days: a replay begins and ends at midnight (UTC), or its first and last day are
-    counted in part."""
-    listing.forget_demand(since=since and since.date(), until=until and until.date())
+@clears_days(add_demand_for_products)
+def forget_demand_for_products(since: date | None, until: date | None) -> None:
+    listing.forget_demand(since=since, until=until)
 
 
 @subscribe(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 
 from domains.orders.events import OrderStatusUpdated
 from domains.reporting import services
 from domains.reporting.rules.sales import Change
-from infrastructure.events.subscriptions import clears, subscribe
+from infrastructure.events.subscriptions import clears_days, subscribe
 
 
 @subscribe(OrderStatusUpdated, batch=True, rebuildable=True, ordered=False)
@@ -29,6 +29,6 @@ def add_to_sales(events: Sequence[OrderStatusUpdated]) -> None:
     )
 
 
-@clears(add_to_sales)
-def forget_sales(since: datetime | None, until: datetime | None) -> None:
+@clears_days(add_to_sales)
+def forget_sales(since: date | None, until: date | None) -> None:
     services.forget_sales(since=since, until=until)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time
+from datetime import date
 
-from domains.reporting.errors import NotWholeDays
 from domains.reporting.models import SalesDay
 from domains.reporting.rules.sales import Change, sales_of
 from infrastructure.database.contexts import connection_of
@@ -47,21 +46,11 @@ def add_sales(*, changes: Iterable[Change]) -> None:
             cursor.execute(_ADD, [list(column) for column in zip(*rows, strict=True)])
 
 
-def forget_sales(*, since: datetime | None, until: datetime | None) -> None:
-    """Delete the figures of the days from `since` to before `until`; None is an open end.
-
-    Raises NotWholeDays where one of them is not midnight in UTC.
-    """
+def forget_sales(*, since: date | None, until: date | None) -> None:
+    """Delete the figures of the days from `since` to before `until`; None is an open end."""
     days = SalesDay.objects.all()
     if since is not None:
-        days = days.filter(day__gte=_midnight(since))
+        days = days.filter(day__gte=since)
     if until is not None:
-        days = days.filter(day__lt=_midnight(until))
+        days = days.filter(day__lt=until)
     days.delete()
-
-
-def _midnight(instant: datetime) -> datetime:
-    instant = instant.astimezone(UTC)
-    if instant.timetz() != time(tzinfo=UTC):
-        raise NotWholeDays(f"{instant.isoformat()} is within a day.")
-    return instant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from infrastructure.events.event import Event
@@ -94,6 +94,37 @@ def clears(*handlers: Handler) -> Callable[[Clear], Clear]:
         return function
 
     return register
+
+
+class NotWholeDays(Exception):
+    """What is counted by day can be built anew by whole days (UTC) only: of a day that is cleared
+    as a whole and replayed in part, or the other way about, the count would be wrong."""
+
+
+ClearDays = Callable[[date | None, date | None], None]
+
+
+def clears_days(*handlers: Handler) -> Callable[[ClearDays], ClearDays]:
+    """The same for rows that are kept by day: the decorated function gets days of UTC, from
+    (inclusive) to (exclusive). A replay of any other range raises NotWholeDays before it."""
+
+    def register(function: ClearDays) -> ClearDays:
+        def clear(since: datetime | None, until: datetime | None) -> None:
+            function(since and _day_begun_at(since), until and _day_begun_at(until))
+
+        clears(*handlers)(clear)
+        return function
+
+    return register
+
+
+def _day_begun_at(instant: datetime) -> date:
+    instant = instant.astimezone(UTC)
+    if instant.time() != time():
+        raise NotWholeDays(
+            f"{instant.isoformat()} is within a day: the range must begin and end at midnight UTC."
+        )
+    return instant.date()
 
 
 def subscriptions_of(context: str) -> list[Subscription]:

@@ -69,7 +69,8 @@ def replay(rebuild: Rebuild, *, since: datetime | None, until: datetime | None) 
     ended when it began.
 
     The context's consumers must be stopped, or new events would overtake the old ones. Beginning
-    again after an interruption is safe: the rows are cleared first. Raises CannotReplay.
+    again after an interruption is safe: the rows are cleared first. Raises CannotReplay, and
+    NotWholeDays where rows are kept by day and the range is not.
     """
     if members_of(rebuild.context):
         raise CannotReplay(

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from infrastructure.events.subscriptions import NotWholeDays
 from infrastructure.kafka.errors import KafkaUnavailable
 from infrastructure.kafka.replay import CannotReplay, rebuild_of, replay
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
             self.stdout.write(f"replaying {', '.join(rebuild.handlers)}")
             for handled in replay(rebuild, since=options["since"], until=options["until"]):
                 self.stdout.write(f"\r{handled} events", ending="")
-        except (CannotReplay, KafkaUnavailable) as error:
+        except (CannotReplay, NotWholeDays, KafkaUnavailable) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"\r{handled} events handled")
 

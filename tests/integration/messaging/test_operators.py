@@ -72,6 +72,13 @@ def test_only_a_handler_whose_rows_can_be_cleared_is_replayed() -> None:
         run("replay_events", "tests.record")
 
 
+@pytest.mark.kafka
+@pytest.mark.parametrize("label", ["products.add_demand_for_products", "reporting.add_to_sales"])
+def test_what_is_counted_by_day_is_not_replayed_from_within_one(label: str) -> None:
+    with pytest.raises(CommandError, match="within a day"):
+        run("replay_events", label, until=NOW.replace(hour=12))
+
+
 def test_dead_letters_can_be_listed_shown_dropped_and_redriven() -> None:
     thing_id = set_poison_aside(["a", "poison", "c", "d"])
     failed = DeadLetter.objects.using(ALIAS).order_by("id")[0]
