@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from infrastructure.apps import ContextConfig
 from infrastructure.auth import identities
+
+if TYPE_CHECKING:
+    from domains.users.models import User
 
 
 class UsersConfig(ContextConfig):
@@ -25,7 +29,7 @@ class _People:
 
         return queries.identity_of(user_id)
 
-    def staff_with_password(self, *, email: str, password: str, now: datetime) -> UUID | None:
+    def staff_with_password(self, *, email: str, password: str, now: datetime) -> User | None:
         from domains.users import services
 
         return services.staff_with_password(email=email, password=password, now=now)

@@ -225,24 +225,35 @@ class EndReason(models.TextChoices):
 
 
 class SessionQuerySet(models.QuerySet):
-    def open(self, *, user_id: UUID, token: str, now: datetime) -> UUID:
-        """Start a session with its first refresh token, in one statement. Returns its id."""
-        session_id = new_id()
-        self._run(
+    def open(self, *, user_id: UUID, generation: int, token: str, now: datetime) -> Session | None:
+        """Start a session with its first refresh token, in one statement.
+
+        generation: the user's when it was found out who this is. None where it is another one by
+        now, or the account inactive. What raises it locks the row of the user, as this does, and
+        ends sessions only afterwards: so it either refuses a session here or ends it there.
+        """
+        rows = self._run(
             """
-            WITH session AS (
-                INSERT INTO users_session (id, user_id, created_at, expires_at, end_reason)
-                VALUES (%(session)s, %(user)s, %(now)s, %(expires)s, '')
-                RETURNING id
+            WITH holder AS (
+                SELECT id, auth_generation FROM users_user
+                WHERE id = %(user)s AND is_active AND auth_generation = %(generation)s
+                FOR SHARE
+            ), session AS (
+                INSERT INTO users_session
+                    (id, user_id, auth_generation, created_at, expires_at, end_reason)
+                SELECT %(session)s, holder.id, holder.auth_generation, %(now)s, %(expires)s, ''
+                FROM holder
+                RETURNING *
             ), token AS (
                 INSERT INTO users_refreshtoken (id, session_id, token_hash, created_at, expires_at)
                 SELECT %(token)s, session.id, %(hash)s, %(now)s, %(idle)s FROM session
             )
-            SELECT id FROM session
+            SELECT * FROM session
             """,
             {
-                "session": session_id,
+                "session": new_id(),
                 "user": user_id,
+                "generation": generation,
                 "now": now,
                 "expires": now + ABSOLUTE_LIFETIME,
                 "token": new_id(),
@@ -250,23 +261,34 @@ class SessionQuerySet(models.QuerySet):
                 "idle": now + IDLE_LIFETIME,
             },
         )
-        return session_id
+        return rows[0] if rows else None
 
     def rotate(self, *, token: str, successor: str, now: datetime) -> Session | None:
         """Spend a refresh token and issue its successor, in one statement.
 
         Of many callers with the same token exactly one gets the session; the others, and everybody
-        with a token that is unknown, used or too old, get None.
+        with a token that is unknown, used or too old, or whose user is inactive or of another
+        generation than the session, get None.
         """
+        # A session may have been ended after this statement began. What ends it together with
+        # raising the generation is waited for and seen at the user's row, which is locked.
         rows = self._run(
             """
-            WITH spent AS (
-                UPDATE users_refreshtoken AS token SET used_at = %(now)s
-                FROM users_session AS session
+            WITH live AS (
+                SELECT session.*, token.id AS token_id
+                FROM users_refreshtoken AS token
+                JOIN users_session AS session ON session.id = token.session_id
+                JOIN users_user AS holder ON holder.id = session.user_id
                 WHERE token.token_hash = %(hash)s AND token.used_at IS NULL
-                  AND token.expires_at > %(now)s AND session.id = token.session_id
+                  AND token.expires_at > %(now)s
                   AND session.ended_at IS NULL AND session.expires_at > %(now)s
-                RETURNING session.*
+                  AND holder.is_active AND holder.auth_generation = session.auth_generation
+                FOR SHARE OF holder
+            ), spent AS (
+                UPDATE users_refreshtoken AS token SET used_at = %(now)s
+                FROM live
+                WHERE token.id = live.token_id AND token.used_at IS NULL
+                RETURNING live.*
             ), issued AS (
                 INSERT INTO users_refreshtoken (id, session_id, token_hash, created_at, expires_at)
                 SELECT %(id)s, spent.id, %(successor)s, %(now)s,
@@ -322,10 +344,13 @@ class Session(models.Model):
     """One sign-in and everything refreshed from it: the family of its refresh tokens.
 
     It ends 60 days after the sign-in, after 14 days without a refresh, or when somebody ends it.
+
+    auth_generation: the user's at the sign-in; of another one it is worth nothing.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="session_rows")
+    auth_generation = models.PositiveIntegerField()
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

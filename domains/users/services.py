@@ -178,9 +178,14 @@ def sign_in(*, email: str, password: str, now: datetime) -> SignedIn:
     if user is None:
         raise InvalidCredentials
     token = _new_refresh_token()
-    session_id = Session.objects.open(user_id=user.id, token=token, now=now)
-    logger.info("authn_login_success", user_id=str(user.id), session_id=str(session_id))
-    return _signed_in(user, session_id=session_id, refresh_token=token, now=now)
+    session = Session.objects.open(
+        user_id=user.id, generation=user.auth_generation, token=token, now=now
+    )
+    if session is None:
+        logger.warning("authn_login_fail", user_id=str(user.id))
+        raise InvalidCredentials
+    logger.info("authn_login_success", user_id=str(user.id), session_id=str(session.id))
+    return _signed_in(session, scopes=user.scopes, refresh_token=token, now=now)
 
 
 def refresh(*, refresh_token: str, now: datetime) -> SignedIn:
@@ -198,10 +203,10 @@ def refresh(*, refresh_token: str, now: datetime) -> SignedIn:
                 "authn_token_reuse", user_id=str(ended.user_id), session_id=str(ended.id)
             )
         raise InvalidRefreshToken
-    user = queries.user_of(session.user_id)
-    if user is None or not user.is_active:
+    user = _user(session.user_id)
+    if user.auth_generation != session.auth_generation:
         raise InvalidRefreshToken
-    return _signed_in(user, session_id=session.id, refresh_token=successor, now=now)
+    return _signed_in(session, scopes=user.scopes, refresh_token=successor, now=now)
 
 
 def sign_out(*, refresh_token: str, now: datetime) -> None:
@@ -223,14 +228,21 @@ def purge_sessions(*, now: datetime, at_most: int = 10_000) -> int:
     return Session.objects.forget(expired_before=now - EXPIRED_SESSIONS_KEPT, at_most=at_most)
 
 
-def staff_with_password(*, email: str, password: str, now: datetime) -> UUID | None:
+def staff_with_password(*, email: str, password: str, now: datetime) -> User | None:
     """The active member of staff whose credentials these are, for the admin's sign-in.
-    Raises RateLimited, HashingBusy."""
-    user = _with_password(email=email, password=password)
-    if user is None or not user.is_staff:
+
+    What is returned has the generation that the password was checked for, and a session of the
+    admin is bound to it. Raises RateLimited, HashingBusy.
+    """
+    checked = _with_password(email=email, password=password)
+    if checked is None or not checked.is_staff:
+        return None
+    user = _user(checked.id)
+    if not user.is_active or user.auth_generation != checked.auth_generation:
+        logger.warning("authn_login_fail", user_id=str(user.id))
         return None
     logger.info("authn_login_success", user_id=str(user.id))
-    return user.id
+    return user
 
 
 # Steps
@@ -260,19 +272,21 @@ def _with_password(*, email: str, password: str) -> User | None:
     return user
 
 
-def _signed_in(user: User, *, session_id: UUID, refresh_token: str, now: datetime) -> SignedIn:
+def _signed_in(
+    session: Session, *, scopes: frozenset[str], refresh_token: str, now: datetime
+) -> SignedIn:
     lifetime = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
     access_token = access_tokens().issue(
-        user_id=user.id,
-        session_id=session_id,
-        generation=user.auth_generation,
-        scopes=user.scopes,
+        user_id=session.user_id,
+        session_id=session.id,
+        generation=session.auth_generation,
+        scopes=scopes,
         now=now,
         lifetime=lifetime,
     )
     return SignedIn(
-        user_id=user.id,
-        session_id=session_id,
+        user_id=session.user_id,
+        session_id=session.id,
         access_token=access_token,
         refresh_token=refresh_token,
         expires_in=settings.ACCESS_TOKEN_SECONDS,

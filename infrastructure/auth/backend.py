@@ -25,10 +25,9 @@ class StaffBackend(BaseBackend):
     ) -> AbstractBaseUser | None:
         if not username or not password:
             return None
-        user_id = identities.people().staff_with_password(
+        return identities.people().staff_with_password(
             email=username, password=password, now=clock.now()
         )
-        return None if user_id is None else self.get_user(user_id)
 
     def get_user(self, user_id: Any) -> Any:
         return get_user_model()._default_manager.filter(pk=user_id, is_active=True).first()

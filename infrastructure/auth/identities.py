@@ -13,8 +13,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 SECONDS_KEPT = 5.0
 REMEMBERED_PEOPLE = 10_000
@@ -35,7 +38,11 @@ class People(Protocol):
 
     def identity_of(self, user_id: UUID) -> Identity | None: ...
 
-    def staff_with_password(self, *, email: str, password: str, now: datetime) -> UUID | None: ...
+    def staff_with_password(
+        self, *, email: str, password: str, now: datetime
+    ) -> AbstractBaseUser | None:
+        """Somebody that Django may sign a session for: not older than the check."""
+        ...
 
 
 class IdentityCache:
