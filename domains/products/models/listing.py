@@ -56,12 +56,18 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         Product.objects.lock_of_variants(ids)
         return bool(connection_of("products").fetch(listing_sql.AVAILABILITY, [ids]))
 
-    def refresh_popularity(self, *, today: date) -> int:
-        """Sum up the demand of the last days, for a batch of the products of which it makes a
-        difference. Returns of how many it did. What others have in hand is left for the next time.
-        """
-        params = [today - timedelta(days=listing_demand_sql.POPULAR_DAYS), listing_sql.BATCH]
-        return len(connection_of("products").fetch(listing_demand_sql.POPULARITY, params))
+    def popularity_due(self, *, today: date) -> list[tuple[UUID, int]]:
+        """The products whose popularity is not what the demand of the last days sums up to, and
+        what that is."""
+        params = [today - timedelta(days=listing_demand_sql.POPULAR_DAYS)]
+        return connection_of("products").fetch(listing_demand_sql.POPULARITY, params)
+
+    def set_popularity(self, popularity: Sequence[tuple[UUID, int]]) -> int:
+        """By product. What others have in hand is left for the next time. Returns how many were
+        set."""
+        ids, units = zip(*popularity, strict=True)
+        params = [list(ids), list(units)]
+        return len(connection_of("products").fetch(listing_demand_sql.SET_POPULARITY, params))
 
     def add_demand(self, units: Mapping[tuple[UUID, date], int]) -> None:
         """units: by variant and day."""
@@ -73,6 +79,12 @@ class ListingQuerySet(models.QuerySet["Listing"]):
 
     def forget_demand(self, *, since: date | None, until: date | None) -> None:
         connection_of("products").fetch(listing_demand_sql.FORGET_DEMAND, [since, until])
+
+    def forget_old_demand(self, *, today: date) -> bool:
+        """Delete a batch of what popularity no longer counts. Whether there may be more."""
+        sql, at_most = listing_demand_sql.FORGET_OLD_DEMAND, listing_demand_sql.FORGOTTEN_AT_ONCE
+        before = today - timedelta(days=listing_demand_sql.POPULAR_DAYS)
+        return len(connection_of("products").fetch(sql, [before, at_most])) == at_most
 
     def forget_words(self) -> None:
         """Drop the words and options that no product on sale has any more.
@@ -220,7 +232,8 @@ class ListingNumber(models.Model):
 
 
 class ListingDemand(models.Model):
-    """How many units of a product orders asked for on a day (UTC). Popularity sums them up."""
+    """How many units of a product orders asked for on a day (UTC). Popularity sums them up; it is
+    deleted once that counts it no more."""
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
     day = models.DateField()
@@ -232,6 +245,7 @@ class ListingDemand(models.Model):
                 fields=["product", "day"], name="products_listingdemand_unique"
             ),
         ]
+        indexes = [models.Index(fields=["day"], name="products_listingdemand_day")]
 
     def __str__(self) -> str:
         return f"{self.product_id}: {self.units} on {self.day}"

@@ -9,15 +9,21 @@ POPULARITY = """
     WITH wanted AS (
         SELECT product_id, sum(units)::bigint AS units FROM products_listingdemand
         WHERE day > %s GROUP BY product_id
-    ), changed AS MATERIALIZED (
-        SELECT l.product_id, coalesce(w.units, 0) AS units
-        FROM products_listing l LEFT JOIN wanted w ON w.product_id = l.product_id
-        WHERE l.popularity <> coalesce(w.units, 0)
-        ORDER BY l.product_id LIMIT %s
+    )
+    SELECT l.product_id, coalesce(w.units, 0)
+    FROM products_listing l LEFT JOIN wanted w ON w.product_id = l.product_id
+    WHERE l.popularity <> coalesce(w.units, 0)
+    ORDER BY l.product_id
+"""
+
+SET_POPULARITY = """
+    WITH free AS MATERIALIZED (
+        SELECT l.product_id, w.units FROM unnest(%s::uuid[], %s::bigint[]) w (product_id, units)
+        JOIN products_listing l ON l.product_id = w.product_id
         FOR NO KEY UPDATE OF l SKIP LOCKED
     )
-    UPDATE products_listing l SET popularity = c.units FROM changed c
-    WHERE l.product_id = c.product_id RETURNING 1
+    UPDATE products_listing l SET popularity = f.units FROM free f
+    WHERE l.product_id = f.product_id RETURNING 1
 """
 
 DEMAND = """
@@ -35,6 +41,17 @@ FORGET_DEMAND = """
         SELECT id FROM products_listingdemand
         WHERE day >= coalesce(%s::date, '-infinity') AND day < coalesce(%s::date, 'infinity')
         ORDER BY product_id, day FOR UPDATE
+    ))
+    RETURNING 1
+"""
+
+# Rows per statement. Whoever has one in hand keeps it until the next time.
+FORGOTTEN_AT_ONCE = 10_000
+
+FORGET_OLD_DEMAND = """
+    DELETE FROM products_listingdemand WHERE id = ANY(ARRAY(
+        SELECT id FROM products_listingdemand WHERE day <= %s
+        ORDER BY day LIMIT %s FOR UPDATE SKIP LOCKED
     ))
     RETURNING 1
 """

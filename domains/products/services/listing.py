@@ -75,14 +75,22 @@ def count_words() -> int:
 
 
 def refresh_popularity(*, now: datetime) -> int:
-    """Bring popularity up to date with the demand of the last days, in batches of one transaction
-    each. Returns how many changed."""
-    total, changed = 0, BATCH
-    while changed == BATCH:
+    """Bring popularity up to date with the demand of the last days, and delete what is older, in
+    batches of one transaction each. Returns how many changed."""
+    today = now.date()
+    while _forget_old_demand(today):
+        pass
+    due = Listing.objects.popularity_due(today=today)
+    changed = 0
+    for start in range(0, len(due), BATCH):
         with atomic("products"):
-            changed = Listing.objects.refresh_popularity(today=now.date())
-        total += changed
-    return total
+            changed += Listing.objects.set_popularity(due[start : start + BATCH])
+    return changed
+
+
+def _forget_old_demand(today: date) -> bool:
+    with atomic("products"):
+        return Listing.objects.forget_old_demand(today=today)
 
 
 def refresh_in_categories(*, category_ids: Sequence[UUID]) -> None:

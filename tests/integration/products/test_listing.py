@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 from django.core.management import call_command
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from domains.products.events import ReservedLine, StockAvailabilityChanged, StockReserved
 from domains.products.handlers import (
@@ -17,19 +19,21 @@ from domains.products.handlers import (
 )
 from domains.products.models import (
     Listing,
+    ListingDemand,
     ListingOption,
     ListingPrice,
     ListingWord,
     Product,
     StockItem,
     Variant,
+    listing_demand_sql,
 )
 from domains.products.public import NewProduct, NewVariant, create_products
 from domains.products.rules.attributes import Kind
 from domains.products.rules.types import AttributeTerms
 from domains.products.services import categories, listing, prices, types
 from domains.products.services import products as services
-from infrastructure.database.contexts import atomic
+from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.database.threads import in_threads
 from infrastructure.ids import new_id
 from infrastructure.money import Money
@@ -206,13 +210,43 @@ def test_popularity_is_what_orders_asked_for_in_ninety_days(now: datetime) -> No
     assert listing.refresh_popularity(now=now) == 2
     assert popularity() == {"thing a": 6, "thing b": 4}
     assert listing.refresh_popularity(now=now) == 0
-    assert listing.refresh_popularity(now=now + timedelta(days=80)) == 2
-    assert popularity() == {"thing a": 5, "thing b": 0}
-    forget_demand_for_products(now - timedelta(days=1), None)
+    forget_demand_for_products(now.date() - timedelta(days=1), None)
     listing.refresh_popularity(now=now)
     assert popularity() == {"thing a": 1, "thing b": 4}
     rebuilt(now)
     assert popularity() == {"thing a": 1, "thing b": 4}
+    add_demand_for_products([reserved("A", 5, 0)])
+    assert listing.refresh_popularity(now=now + timedelta(days=80)) == 2
+    assert popularity() == {"thing a": 5, "thing b": 0}
+
+
+@pytest.mark.django_db
+def test_demand_that_no_longer_counts_is_deleted(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing_demand_sql, "FORGOTTEN_AT_ONCE", 2)
+    ids = products.stocked({"A": 9, "B": 9}, now=now)
+    days = [now.date() - timedelta(days=ago) for ago in (0, 89, 90, 91, 1000)]
+    listing.add_demand(units={(variant, day): 1 for variant in ids.values() for day in days})
+    listing.refresh_popularity(now=now)
+    kept = ListingDemand.objects.order_by("day").values_list("day", "units")
+    assert list(kept) == [(days[1], 1)] * 2 + [(days[0], 1)] * 2
+    assert set(Listing.objects.values_list("popularity", flat=True)) == {2}
+
+
+@pytest.mark.django_db
+def test_demand_is_summed_up_once_however_many_products_it_changes(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "BATCH", 2)
+    ids = products.stocked({f"S{n}": 9 for n in range(5)}, now=now)
+    listing.add_demand(units={(variant, now.date()): 3 for variant in ids.values()})
+    with CaptureQueriesContext(connections[alias_of("products")]) as queries:
+        assert listing.refresh_popularity(now=now) == 5
+    statements = [query["sql"] for query in queries]
+    assert sum("sum(units)" in sql for sql in statements) == 1
+    assert sum("UPDATE products_listing " in sql for sql in statements) == 3
+    assert set(Listing.objects.values_list("popularity", flat=True)) == {3}
 
 
 @pytest.mark.django_db(transaction=True)
