@@ -18,6 +18,7 @@ from domains.products.public import (
     create_price_list,
     create_products,
     offers,
+    products_with_pictures,
     set_prices,
     set_stock,
 )
@@ -35,11 +36,11 @@ def load(*, products: Sequence[Product], now: datetime, progress: Progress) -> i
     """Create those that the shop does not have yet, each with its price and its stock.
 
     A batch is one transaction, so a load that was interrupted goes on where it stopped, and stock
-    that was sold since is never filled up again. Returns how many were created.
+    that was sold since is never filled up again. Pictures come last, to whatever has none yet.
+    Returns how many were created.
     """
     known = _known(products, now)
     missing = [product for product in products if product.sku not in known]
-    pictured = _pictured(products)
     created = 0
     for batch in _batches(missing):
         with atomic("products"):
@@ -55,7 +56,7 @@ def load(*, products: Sequence[Product], now: datetime, progress: Progress) -> i
                 for name in dict.fromkeys(product.category for product in products):
                     create_category(name=name, parent=None, now=now)
                 known |= {product.sku for product in batch}
-            ids = create_products(products=[_new(product) for product in batch], now=now)
+            create_products(products=[_new(product) for product in batch], now=now)
             special = [price for product in batch for price in _special_prices(product, now)]
             set_prices(prices=special, actor_id=None, now=now)
             set_stock(
@@ -63,12 +64,9 @@ def load(*, products: Sequence[Product], now: datetime, progress: Progress) -> i
                 reason="demo stock",
                 now=now,
             )
-        for product, product_id in zip(batch, ids, strict=True):
-            if product.sku in pictured:
-                file = io.BytesIO(picture_of(product.name))
-                add_media(product_id=product_id, file=file, alt=product.name, now=now)
         created += len(batch)
         progress(created, len(missing))
+    _add_pictures(products, now)
     return created
 
 
@@ -85,10 +83,18 @@ def _known(products: Sequence[Product], now: datetime) -> set[str]:
     }
 
 
-def _pictured(products: Sequence[Product]) -> set[str]:
-    """The SKUs that get a picture: a few here and there, among them the one of the README."""
-    fitting = [product.sku for product in products if has_motif(product.name)]
-    return set(sorted(fitting, key=lambda sku: (sku != "85123A", crc32(sku.encode())))[:PICTURES])
+def _add_pictures(products: Sequence[Product], now: datetime) -> None:
+    """A few here and there get one, among them the good of the README."""
+    fitting = {product.sku: product.name for product in products if has_motif(product.name)}
+    in_order = sorted(fitting, key=lambda sku: (sku != "85123A", crc32(sku.encode())))
+    wanted = dict.fromkeys(in_order[:PICTURES], 1)
+    found = offers(wanted, currency=CURRENCY, now=now).values()
+    pictured = products_with_pictures([offer.product_id for offer in found])
+    for offer in found:
+        if offer.active and offer.product_id not in pictured:
+            name = fitting[offer.sku]
+            file = io.BytesIO(picture_of(name))
+            add_media(product_id=offer.product_id, file=file, alt=name, now=now)
 
 
 def _new(product: Product) -> NewProduct:

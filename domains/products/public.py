@@ -17,6 +17,7 @@ from domains.products.queries.audit import (
     overdue_cart_holds,
     stock_audit,
 )
+from domains.products.queries.media import products_with_pictures
 from domains.products.queries.prices import prices_for
 from domains.products.queries.stock import Offer
 from domains.products.queries.trees import categories_of
@@ -77,6 +78,7 @@ __all__ = [
     "offers",
     "open_warehouses",
     "overdue_cart_holds",
+    "products_with_pictures",
     "release",
     "release_cart_hold",
     "restock",

@@ -110,6 +110,12 @@ def media_of_product(product_id: UUID) -> list[StaffMedia]:
     return found
 
 
+def products_with_pictures(product_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these products that have a picture, if only one whose sizes could not be made."""
+    rows = ProductMedia.objects.filter(product_id__in=product_ids)
+    return set(rows.values_list("product_id", flat=True))
+
+
 def media_shown(media_id: UUID) -> StaffMedia:
     """Raises MediaNotFound."""
     rows = ProductMedia.objects.select_related("file", "variant", "product")

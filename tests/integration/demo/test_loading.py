@@ -3,9 +3,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
+from django.db.models import Count
 
 from demo import loading
 from demo.catalogue import Product
@@ -13,8 +16,10 @@ from demo.loading import load, slug_of
 from demo.online_retail import COLUMNS
 from demo.pictures import picture_of
 from domains.products.models import Category, Variant
+from domains.products.models.media import ProductMedia
 from domains.products.public import Offer, offers, stock_audit
 from domains.products.queries.media import media_of_product
+from domains.products.services.products import archive_product
 from infrastructure.money import Money
 from tests.support.factories import orders
 from tests.unit.demo.test_online_retail import row
@@ -132,6 +137,47 @@ def test_a_load_that_was_interrupted_goes_on(
         "10003": (4, 1),
         "10004": (5, 0),
     }
+
+
+def test_pictures_that_a_load_did_not_come_to_are_added_by_the_next(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PICTURES", 3)
+    add_media = loading.add_media
+
+    def pictures() -> list[tuple[str, int]]:
+        """Of each product that has some, how many."""
+        shown = ProductMedia.objects.values_list("product__variant_rows__sku")
+        return sorted(shown.annotate(count=Count("id")))
+
+    def add_one(**media: Any) -> UUID:
+        if pictures():
+            raise KeyboardInterrupt
+        return add_media(**media)
+
+    monkeypatch.setattr(loading, "add_media", add_one)
+    with pytest.raises(KeyboardInterrupt):
+        loaded(now)
+    assert [count for _, count in pictures()] == [1]
+    monkeypatch.setattr(loading, "add_media", add_media)
+
+    assert loaded(now) == 0
+    assert pictures() == [("10000", 1), ("10001", 1), ("10004", 1)]
+    assert loaded(now) == 0
+    assert pictures() == [("10000", 1), ("10001", 1), ("10004", 1)]
+
+
+def test_a_good_that_was_archived_gets_no_picture_any_more(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PICTURES", 0)
+    loaded(now)
+    product_id = Variant.objects.get(sku="10001").product_id
+    archive_product(product_id=product_id, version=None, now=now)
+    monkeypatch.setattr(loading, "PICTURES", 2)
+    assert loaded(now) == 0
+    shown = ProductMedia.objects.values_list("product__variant_rows__sku", flat=True)
+    assert list(shown) == ["10004"]
 
 
 def test_the_command_says_what_it_did_with_the_dirt(tmp_path: Path) -> None:
