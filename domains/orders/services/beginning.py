@@ -12,13 +12,14 @@ from django.conf import settings
 
 from domains.orders import errors
 from domains.orders.models import Order, OrderStep
+from domains.orders.queries import confirmation_of
 from domains.orders.rules.steps import NOT_APPROVED, GivenAlone, Limits, Money, StepState
 from domains.orders.services import settling
 from domains.orders.services.cases import Case, money_of
 from domains.payments import public as payments
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
-from infrastructure.errors import FieldError
+from infrastructure.errors import DomainError, FieldError
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey
 
@@ -67,8 +68,8 @@ def begin(
 
     make: gets the order as it is, and what was taken and given back for it. version: what the
     caller has seen; another one is refused. Once per key, however often it is sent.
-    Raises what `make` raises, OrderNotFound, ConcurrentModification, and why the step came to
-    nothing: see OrderStep.refusal.
+    Raises what `make` raises, OrderNotFound, ConcurrentModification, Duplicate while the first with
+    the key is at work, and why the step came to nothing: see OrderStep.refusal.
     """
     if key is not None and (earlier := idempotency.find(alias_of("orders"), key)) is not None:
         return _again(order_id, earlier)
@@ -85,10 +86,10 @@ def begin(
             version=version,
             now=now,
         )
-    except idempotency.Duplicate:
-        assert key is not None
-        if (earlier := idempotency.find(alias_of("orders"), key)) is None:
-            raise  # the record was purged between the two statements
+    except DomainError:
+        # The twin that was faster may show in any refusal: it is under way, or nothing is left.
+        if key is None or (earlier := idempotency.find(alias_of("orders"), key)) is None:
+            raise
         return _again(order_id, earlier)
     return _carried_on(order, step.id, now=now)
 
@@ -154,8 +155,13 @@ def _carried_on(order: Order, step_id: UUID, *, now: datetime) -> Begun:
 
 
 def _again(order_id: UUID, step_id: UUID) -> Begun:
+    """Raises Duplicate while it is being carried out and nobody is waited for."""
     order = Order.objects.whole(order_id)
-    return _answered(Begun(order=order, step=order.step(step_id), replayed=True))
+    step = order.step(step_id)
+    is_at_work = step.is_open and step.state != StepState.AWAITING_APPROVAL
+    if is_at_work and confirmation_of(step) is None:
+        raise idempotency.Duplicate(f"This change of order {order.number} is being carried out.")
+    return _answered(Begun(order=order, step=step, replayed=True))
 
 
 def _answered(begun: Begun) -> Begun:

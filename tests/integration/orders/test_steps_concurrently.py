@@ -16,9 +16,10 @@ from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.services import cancelling, editing, fulfilling, refunding, returning, settling
 from domains.orders.services.editing import Edit, LineEdit
 from domains.payments import services as payment_services
-from domains.payments.errors import PaymentError
 from domains.payments.public import payment_states
 from infrastructure.aggregates import ConcurrentModification
+from infrastructure.errors import DomainError
+from infrastructure.http.idempotency import Duplicate
 from tests.support.after_placement import (
     STAFF,
     assert_order_agrees,
@@ -45,7 +46,7 @@ def at_once(*works: Callable[[], object]) -> list[object]:
         barrier.wait()
         try:
             answers[place] = works[place]()
-        except (OrderError, PaymentError, ConcurrentModification) as refusal:
+        except DomainError as refusal:
             answers[place] = refusal
         except BaseException as error:
             answers[place] = error
@@ -236,6 +237,7 @@ def test_one_key_at_once_is_one_parcel(now: datetime) -> None:
 
     answers = at_once(*[send] * 4)
     assert len({a for a in answers if not isinstance(a, Exception)}) == 1
+    assert {type(a) for a in answers if isinstance(a, Exception)} <= {Duplicate}
     assert stock("A") == (4, 4)
     assert_order_agrees(order.id)
 
