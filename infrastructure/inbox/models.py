@@ -23,6 +23,27 @@ class InboxMark(models.Model):
         return f"{self.handler} {self.event_id}"
 
 
+class HeardRange(models.Model):
+    """A handler hears an event from this offset of a partition on, to before the end (None: still).
+
+    Written by its group when it begins with the partition; see `hearing`.
+    """
+
+    pk = models.CompositePrimaryKey("handler", "event", "topic", "partition", "first_offset")
+    handler = models.TextField()
+    event = models.TextField()
+    topic = models.TextField()
+    partition = models.IntegerField()
+    first_offset = models.BigIntegerField()
+    end_offset = models.BigIntegerField(null=True)
+
+    class Meta:
+        app_label = "platform"
+
+    def __str__(self) -> str:
+        return f"{self.handler}: {self.event} from {self.partition}/{self.first_offset}"
+
+
 class BlockedKey(models.Model):
     """The events of one aggregate wait for this handler, behind one that failed."""
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from infrastructure.events.bus import Dispatcher
+from infrastructure.events.failures import Failure, classify
 from infrastructure.inbox.dead_letters import DeadLetters
 from infrastructure.kafka.client import client_settings
 from infrastructure.kafka.errors import KafkaUnavailable
@@ -55,11 +56,16 @@ class GroupConsumer:
             try:
                 self._run_client()
             except Exception as error:  # whatever it is, the group has to go on
+                # The next use opens a new connection instead of finding the broken one again.
+                connections.close_all()
                 if isinstance(error, ProtocolRefused) and self._protocol == "auto":
                     log.info("%s: the broker has no KIP-848 groups", self.group)
                     self._protocol = "classic"
                     continue
-                if isinstance(error, KafkaException | KafkaUnavailable | ProtocolRefused):
+                if (
+                    isinstance(error, KafkaException | KafkaUnavailable | ProtocolRefused)
+                    or classify(error) is Failure.OUTAGE
+                ):
                     log.warning("%s: %s; trying again", self.group, error)
                 else:
                     log.exception("%s: the consumer broke; trying again", self.group)

@@ -24,11 +24,12 @@ from infrastructure.events import metrics
 from infrastructure.events.bus import Broken, Dispatcher
 from infrastructure.events.envelope import Message
 from infrastructure.events.failures import Failure, classify
+from infrastructure.inbox import hearing
 from infrastructure.kafka.client import topic_name, topic_of
 from infrastructure.kafka.errors import reason
 from infrastructure.kafka.messages import message_from
 from infrastructure.kafka.sequences import SequenceWatch
-from infrastructure.kafka.starting import starting_points
+from infrastructure.kafka.starting import places_of, starting_points
 
 log = logging.getLogger("kafka.consumer")
 
@@ -268,15 +269,22 @@ class GroupClient:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("%s: assigned %s", self._group, _listed(partitions))
         if partitions:
-            consumer.incremental_assign(
-                starting_points(
-                    consumer,
-                    partitions,
-                    alias=alias_of(self._dispatcher.context),
-                    handlers=sorted({s.label for s in self._dispatcher.subscriptions}),
-                    now=clock.now(),
-                )
+            context = self._dispatcher.context
+            begin = starting_points(
+                consumer,
+                partitions,
+                alias=alias_of(context),
+                handlers=sorted({s.label for s in self._dispatcher.subscriptions}),
+                now=clock.now(),
             )
+            # Before the first message: a handler must not have what nobody says it hears.
+            hearing.begin(
+                alias_of(context),
+                context,
+                heard=hearing.heard_by(context),
+                places=places_of(consumer, begin),
+            )
+            consumer.incremental_assign(begin)
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("%s: revoked %s", self._group, _listed(partitions))

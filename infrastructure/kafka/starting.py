@@ -1,4 +1,4 @@
-"""Where a group begins that has no committed place.
+"""Where a group begins with its partitions, also those that it has no committed place in.
 
 A broker forgets the offsets of a group that nobody ran for a while, and the topics go back to the
 first event. The inbox remembers for 30 days only; what it has forgotten must not be handled again.
@@ -10,9 +10,11 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
+from confluent_kafka import OFFSET_END, OFFSET_INVALID, Consumer, TopicPartition
 
 from infrastructure.inbox import marks
+from infrastructure.inbox.hearing import Place
+from infrastructure.kafka.client import topic_of
 
 log = logging.getLogger("kafka.consumer")
 
@@ -29,7 +31,8 @@ def starting_points(
     handlers: Sequence[str],
     now: datetime,
 ) -> list[TopicPartition]:
-    """The partitions of a new assignment, each with an offset where the committed one is lost.
+    """The partitions of a new assignment, each with the offset to begin at: the committed one, or
+    another where that is lost.
 
     While the inbox still knows everything that was handled, the beginning of the topic does, and
     what was handled is passed over. Otherwise it is what was published since the oldest mark.
@@ -37,10 +40,10 @@ def starting_points(
     committed = consumer.committed(list(partitions), timeout=ANSWER_SECONDS)
     lost = [partition for partition in committed if partition.offset == OFFSET_INVALID]
     if not lost:
-        return list(partitions)
+        return committed
     oldest = marks.oldest(alias, handlers)
     if oldest is None or oldest > now - marks.RETENTION + MARGIN:
-        return list(partitions)
+        return committed
     log.warning("the group's place was lost: beginning at what was published since %s", oldest)
     at = int(oldest.timestamp() * 1000)
     found = consumer.offsets_for_times(
@@ -50,3 +53,20 @@ def starting_points(
         *(partition for partition in committed if partition.offset != OFFSET_INVALID),
         *found,
     ]
+
+
+def places_of(consumer: Consumer, partitions: Sequence[TopicPartition]) -> list[Place]:
+    """The first message that comes of each of these starting points."""
+    return [
+        Place(topic_of(one.topic), one.partition, _first_offset(consumer, one))
+        for one in partitions
+    ]
+
+
+def _first_offset(consumer: Consumer, partition: TopicPartition) -> int:
+    if partition.offset == OFFSET_INVALID:
+        return 0  # at the beginning, whatever that is by now
+    if partition.offset == OFFSET_END:
+        _, end = consumer.get_watermark_offsets(partition, timeout=ANSWER_SECONDS)
+        return int(end)
+    return int(partition.offset)

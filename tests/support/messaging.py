@@ -17,14 +17,16 @@ from confluent_kafka.admin import AdminClient
 from django.conf import settings
 from django.db import connections
 
-from infrastructure.database.contexts import aliases
+from infrastructure.database.contexts import alias_of, aliases
 from infrastructure.events.bus import Dispatcher
 from infrastructure.events.envelope import Message, event_headers
 from infrastructure.events.event import Event
 from infrastructure.events.subscriptions import SUBSCRIPTIONS
+from infrastructure.inbox.hearing import Place, begin, heard_by
 from infrastructure.kafka.client import client_settings
 from infrastructure.kafka.errors import KafkaUnavailable
 from infrastructure.kafka.reader import TopicReader
+from infrastructure.kafka.topics import PARTITIONS
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
@@ -152,3 +154,11 @@ def thing_process(role: str, **environment: str) -> Iterator[subprocess.Popen[by
     finally:
         process.kill()
         process.wait()
+
+
+def begin_with_every_topic() -> None:
+    """What the consumers of all contexts write down when they begin with empty topics."""
+    for context in settings.CONTEXTS:
+        heard = heard_by(context)
+        places = [Place(one.topic, number, 0) for one in heard for number in range(PARTITIONS)]
+        begin(alias_of(context), context, heard=heard, places=dict.fromkeys(places))

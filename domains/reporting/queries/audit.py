@@ -13,7 +13,8 @@ from django.db import connections
 from domains.orders import public as orders
 from domains.reporting.queries.books import compare_books
 from domains.reporting.queries.documents import compare_documents
-from domains.reporting.queries.events import EventBooks, not_compared, open_letters, outbox_size
+from domains.reporting.queries.events import EventBooks, not_compared, outbox_size
+from domains.reporting.queries.handlers import open_letters
 from domains.reporting.rules.findings import Check, confirmed
 from infrastructure.database.contexts import aliases
 from infrastructure.kafka.errors import KafkaUnavailable
@@ -35,20 +36,23 @@ Clock = Callable[[], datetime]
 @dataclass(frozen=True, slots=True)
 class Unrest:
     """What still moves. `numbers`: of the longest unsettled orders; those that wait for their
-    customer are none of them. `lag`: handler -> events that it has not handled."""
+    customer are none of them. `lag`: handler -> events that it has not handled. not_begun: how
+    many kinds of events handlers should hear, and no consumer has begun to hear for them."""
 
     outbox: int
     unsettled: int
     numbers: list[str]
     lag: Mapping[str, int]
+    not_begun: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.outbox or self.unsettled or self.lag)
+        return bool(self.outbox or self.unsettled or self.lag or self.not_begun)
 
     def __str__(self) -> str:
-        behind = ", ".join(
-            f"{handler} {count} events behind" for handler, count in self.lag.items()
-        )
+        waiting = [f"{handler} {count} events behind" for handler, count in self.lag.items()]
+        if self.not_begun:
+            waiting.append(f"{self.not_begun} subscriptions that no consumer has begun with")
+        behind = ", ".join(waiting)
         more = ["…"] if self.unsettled > len(self.numbers) else []
         named = f" ({', '.join([*self.numbers, *more])})" if self.numbers else ""
         return (
@@ -140,6 +144,7 @@ def _wait_for_rest(
             unsettled=open_orders.moving,
             numbers=open_orders.numbers,
             lag=events.lag(),
+            not_begun=events.not_begun(),
         )
         if not unrest:
             return None

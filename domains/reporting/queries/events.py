@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,16 +17,13 @@ from domains.orders import public as orders
 from domains.payments import public as payments
 from domains.pricing import public as pricing
 from domains.products import public as products
+from domains.reporting.queries.handlers import HandlerBooks
 from domains.reporting.rules.events import Sequences
 from domains.reporting.rules.findings import Check, Finding
 from domains.users import public as users
-from infrastructure.database.contexts import alias_of, aliases
-from infrastructure.events.codec import can_read, is_known
+from infrastructure.database.contexts import aliases
 from infrastructure.events.envelope import Envelope, Message, NotAnEvent, read_envelope
-from infrastructure.events.subscriptions import SUBSCRIPTIONS, Subscription
-from infrastructure.inbox import marks
-from infrastructure.inbox.marks import RETENTION, Claim
-from infrastructure.inbox.models import DeadLetter
+from infrastructure.inbox.marks import RETENTION
 from infrastructure.kafka.reader import TopicReader
 from infrastructure.kafka.topics import published_topics
 from infrastructure.outbox import stream_parking, streams
@@ -54,37 +50,22 @@ FORGOTTEN_COUNTS: tuple[EventCounts, ...] = (carts.event_counts,)
 FORGOTTEN_TOPICS = frozenset({carts.TOPIC})
 
 
-@dataclass(frozen=True, slots=True)
-class Unhandled:
-    """An event on its topic that a handler has no mark for."""
-
-    claim: Claim
-    sequence: int
-    name: str
-    occurred_at: datetime
-
-
 class EventBooks:
     """All topics, read once from the first message and then on, while the audit looks twice.
 
-    Keeps about 150 bytes per aggregate, and 300 for every event that waits for a handler; marks
+    Keeps about 150 bytes per aggregate, and 600 for every event that waits for a handler; marks
     are asked for batch by batch and not kept.
     """
 
     def __init__(self, reader: TopicReader) -> None:
         self._reader = reader
         self._topics: dict[str, Sequences] = {topic: Sequences() for topic in published_topics()}
-        self._subscriptions: dict[str, list[Subscription]] = defaultdict(list)
-        for subscriptions in SUBSCRIPTIONS.values():
-            for subscription in subscriptions:
-                if subscription.context in settings.CONTEXTS:
-                    self._subscriptions[subscription.event_class.name].append(subscription)
+        self._handlers = HandlerBooks()
         self._strangers: list[Finding] = []
-        self._unhandled: dict[tuple[str, UUID], Unhandled] = {}
-        self._expected = 0
 
     def read_on(self, *, now: datetime) -> None:
         """Read what is new on the topics, and look for its marks. Raises KafkaUnavailable."""
+        self._handlers.look_again()
         for batch in self._reader.read_on():
             self._take(batch, kept_since=now - RETENTION)
 
@@ -93,26 +74,21 @@ class EventBooks:
 
         An event with a dead letter waits for people, or for nobody any more: it is none of them.
         """
-        behind: Counter[str] = Counter()
-        for chunk in _chunks(list(self._unhandled.values()), _CHUNK):
-            left = self._drop_handled(chunk)
-            letters = _letters_of([one.claim.event_id for one in left])
-            behind.update(
-                one.claim.handler
-                for one in left
-                if (one.claim.handler, one.claim.event_id) not in letters
-            )
-        return dict(sorted(behind.items()))
+        return self._handlers.lag()
+
+    def not_begun(self) -> int:
+        """How many handlers' events nobody has begun to hear, as of the last `read_on`."""
+        return len(self._handlers.not_begun())
 
     def compare(self, *, now: datetime, due: datetime) -> list[Check]:
         """Topics against aggregates, and marks against topics.
 
         May be called again to look twice. What occurred after `due` is in flight.
         """
-        return [self._compare_topics(now=now, due=due), self._compare_marks(due=due)]
+        return [self._compare_topics(now=now, due=due), self._handlers.compare(due=due)]
 
     def _take(self, messages: list[Message], *, kept_since: datetime) -> None:
-        waiting: dict[str, list[Unhandled]] = defaultdict(list)
+        kept: list[tuple[Message, Envelope]] = []
         for message in messages:
             try:
                 envelope = read_envelope(message)
@@ -121,45 +97,9 @@ class EventBooks:
                 place = f"{message.topic} {message.partition}/{message.offset}"
                 self._strangers.append(Finding(subject=place, detail=f"no event of ours: {error}"))
                 continue
-            if envelope.occurred_at < kept_since:
-                continue  # its marks may have been purged
-            for subscription in self._listening_to(envelope):
-                self._expected += 1
-                claim = Claim(subscription.label, message.topic, envelope.key, envelope.event_id)
-                waiting[subscription.context].append(
-                    Unhandled(claim, envelope.sequence, envelope.name, envelope.occurred_at)
-                )
-        for context, found in waiting.items():
-            fresh = marks.look(alias_of(context), [one.claim for one in found]).fresh
-            for one in found:
-                identity = (one.claim.handler, one.claim.event_id)
-                if identity in fresh:
-                    self._unhandled[identity] = one
-
-    def _listening_to(self, envelope: Envelope) -> Iterator[Subscription]:
-        for subscription in self._subscriptions.get(envelope.name, ()):
-            # A version published beside the one that is listened to is not for this handler.
-            if can_read(subscription.event_class, envelope.version) or not is_known(
-                envelope.name, envelope.version
-            ):
-                yield subscription
-
-    def _drop_handled(self, chunk: list[Unhandled]) -> list[Unhandled]:
-        """Forget those that have their mark by now. Returns the others."""
-        claims: dict[str, list[Claim]] = defaultdict(list)
-        for one in chunk:
-            claims[alias_of(one.claim.handler.partition(".")[0])].append(one.claim)
-        fresh: set[tuple[str, UUID]] = set()
-        for alias, some in claims.items():
-            fresh |= marks.look(alias, some).fresh
-        left = []
-        for one in chunk:
-            identity = (one.claim.handler, one.claim.event_id)
-            if identity in fresh:
-                left.append(one)
-            else:
-                del self._unhandled[identity]
-        return left
+            if envelope.occurred_at >= kept_since:  # older marks may have been purged
+                kept.append((message, envelope))
+        self._handlers.take(kept)
 
     def _compare_topics(self, *, now: datetime, due: datetime) -> Check:
         check = not_compared("")
@@ -212,32 +152,6 @@ class EventBooks:
         check.take_all(self._strangers)
         if again := sum(sequences.duplicates for sequences in self._topics.values()):
             check.note = f"{again} messages came twice"
-        return check
-
-    def _compare_marks(self, *, due: datetime) -> Check:
-        check = Check(name="handled", about="events: one mark of every subscriber")
-        check.rows = self._expected
-        given_up = 0
-        for chunk in _chunks(list(self._unhandled.values()), _CHUNK):
-            left = self._drop_handled(chunk)
-            letters = _letters_of([one.claim.event_id for one in left])
-            for one in left:
-                resolution = letters.get((one.claim.handler, one.claim.event_id))
-                if resolution == DeadLetter.Resolution.DROPPED:
-                    given_up += 1
-                elif resolution != OPEN:  # open ones are differences of their own
-                    detail = f"no mark for {one.name} {one.sequence} of {one.claim.key}"
-                    if resolution is not None:
-                        detail += f", though its dead letter is {resolution}"
-                    check.take(
-                        Finding(
-                            subject=f"{one.claim.handler} {one.claim.event_id}",
-                            detail=detail,
-                            in_flight=one.occurred_at > due,
-                        )
-                    )
-        if given_up:
-            check.note = f"{given_up} were given up by an operator"
         return check
 
 
@@ -303,37 +217,6 @@ def _parked_entries_of(
     for _, (_, entry, reason) in stream_parking.all_parked(settings.STREAM_OUTBOXES):
         if (entry.topic, entry.key) in wanted:
             yield (entry.topic, entry.key, entry.sequence), reason
-
-
-def open_letters() -> Check:
-    """The dead letters that nobody has resolved; each is a difference."""
-    check = Check(name="dead letters", about="events that a handler could not handle")
-    for alias in aliases():
-        letters = DeadLetter.objects.using(alias)
-        check.rows += letters.count()
-        for letter in letters.filter(resolution=OPEN).order_by("id").iterator(chunk_size=_CHUNK):
-            reason = (
-                f"{letter.error_class}: {letter.error}"
-                if letter.error_class
-                else ("waits behind an earlier one of its key")
-            )
-            check.take(
-                Finding(
-                    subject=f"{letter.handler} {letter.event_id}",
-                    detail=f"{letter.topic} {letter.key}: {reason}",
-                )
-            )
-    return check
-
-
-def _letters_of(event_ids: list[UUID]) -> dict[tuple[str, UUID], str]:
-    return {
-        (handler, event_id): resolution
-        for alias in aliases()
-        for handler, event_id, resolution in DeadLetter.objects.using(alias)
-        .filter(event_id__in=event_ids)
-        .values_list("handler", "event_id", "resolution")
-    }
 
 
 def _event(topic: str, key: str, sequence: int, detail: str, *, in_flight: bool = False) -> Finding:

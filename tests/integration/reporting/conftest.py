@@ -16,7 +16,7 @@ from infrastructure.kafka.topics import ensure_topics, published_topics
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.relay import Relay
 from tests.support import carts
-from tests.support.messaging import delete_topics
+from tests.support.messaging import begin_with_every_topic, delete_topics
 from tests.support.waiting import until
 
 Sql = Callable[..., None]
@@ -44,9 +44,10 @@ def sql() -> Sql:
 
 @pytest.fixture
 def broker(settings: Any) -> Iterator[None]:
-    """Topics of this test alone."""
+    """Topics of this test alone, which consumers have begun with."""
     settings.KAFKA_TOPIC_PREFIX = prefix = f"t{uuid4().hex[:10]}."
     ensure_topics(published_topics())
+    begin_with_every_topic()
     yield
     delete_topics(prefix)
 

@@ -14,7 +14,8 @@ import pytest
 from django.conf import settings
 
 from domains.orders.models import Order
-from domains.reporting.queries.events import EventBooks, open_letters
+from domains.reporting.queries.events import EventBooks
+from domains.reporting.queries.handlers import open_letters
 from domains.reporting.rules.findings import Check
 from infrastructure.database.contexts import alias_of, aliases
 from infrastructure.events.bus import Dispatcher
@@ -25,7 +26,7 @@ from infrastructure.outbox.models import OutboxMessage, ParkedMessage
 from tests.integration.reporting.conftest import Sql
 from tests.support.factories import orders
 from tests.support.factories import products as goods
-from tests.support.messaging import message_of
+from tests.support.messaging import begin_with_every_topic, message_of
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,11 @@ class Topics:
     def read_on(self) -> Iterator[list[Message]]:
         batch, self._read = self._messages[self._read :], len(self._messages)
         yield batch
+
+    @property
+    def end(self) -> int:
+        """The offset of the next message; all are in one partition."""
+        return len(self._messages)
 
     def send(self, row: OutboxMessage) -> None:
         self._messages.append(message_of(row, offset=len(self._messages)))
@@ -69,6 +75,8 @@ class Topics:
 
 @pytest.fixture
 def topics() -> Topics:
+    """Topics that all consumers have begun with."""
+    begin_with_every_topic()
     return Topics()
 
 
