@@ -30,7 +30,7 @@ class OrderAudit:
     is_cheaper: it was edited, or parts of it called off, so more may be authorised than it costs.
     pay_until: until when it waits for its customer to pay. for_less_minor: what of what was given
     back lowered no price; see Order.given_back_for_less. sent_minor: what was sent costs, with the
-    shipping, rounded down.
+    shipping, rounded down. is_using: it has to redeem coupons or promotions.
     """
 
     order_id: UUID
@@ -46,6 +46,7 @@ class OrderAudit:
     pay_until: datetime | None
     for_less_minor: int = 0
     sent_minor: int = 0
+    is_using: bool = False
 
 
 # As Order.given_back_for_less, in SQL: what one step adds to it, and which steps add to it.
@@ -287,6 +288,7 @@ def orders_audit() -> Iterator[OrderAudit]:
         is_cheaper=Exists(changes),
         for_less=RawSQL(_FOR_LESS, []),  # noqa: S611 - a constant
         sent=RawSQL(_SENT, []),  # noqa: S611 - a constant
+        is_using=~Q(uses=[]),
     ).order_by("id")
     rows = orders.values_list(
         "id",
@@ -302,6 +304,7 @@ def orders_audit() -> Iterator[OrderAudit]:
         "pay_until",
         "for_less",
         "sent",
+        "is_using",
     )
     for row in rows.iterator(chunk_size=2000):
         while order_id is not None and order_id < row[0]:
@@ -320,6 +323,7 @@ def orders_audit() -> Iterator[OrderAudit]:
             pay_until=row[10],
             for_less_minor=row[11],
             sent_minor=row[12],
+            is_using=row[13],
         )
 
 

@@ -49,7 +49,7 @@ GUARANTEES = {
 
 
 def compare_books(*, now: datetime, due: datetime) -> list[Check]:
-    """Stock, holds, payments, settling and journal. What is younger than `due` is in flight.
+    """Stock, holds, payments, settling, journal, coupons. What is younger than `due` is in flight.
 
     Each context's rows are streams of their own moments; what moves between them has to be
     compared again before it is called a difference. Raises UnknownStatus.
@@ -66,17 +66,20 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     journal = Check(name="journal", about="payments: counters = journal = captures and refunds")
     holds = Check(name="holds", about="orders: lines = what is held for them")
     paid = Check(name="payments", about="orders: total = guarantee of the payment method")
+    coupons = Check(name="coupons", about="coupons, limited promotions: counted = kept = of orders")
     settling = Check(name="settling", about="orders: decided and finished in their time")
     earlier: list[books.Payment] = []
     for placement in books.joined(
         settling.count(_orders()),
         holds.count(_holds()),
         paid.count(journal.count(_payments(earlier))),
+        coupons.count(_redemptions()),
     ):
         for check, find in (
             (holds, goods.hold_finding),
             (paid, guarantees.payment_finding),
             (settling, settling_finding),
+            (coupons, uses.redemption_finding),
         ):
             if (finding := find(placement, due=due)) is not None:
                 check.take(finding)
@@ -121,7 +124,6 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
             for cart_id, expired_at in products.overdue_cart_holds(due=now - goods.EXPIRY_ALLOWED)
         )
     )
-    coupons = Check(name="coupons", about="coupons, limited promotions: uses counted = kept")
     coupons.take_all(
         uses.use_findings(
             coupons.count(
@@ -169,6 +171,7 @@ def _orders() -> Iterator[books.Order]:
             sent_minor=row.sent_minor,
             is_completed=row.status == "COMPLETED",
             is_cheaper=row.is_cheaper,
+            is_using=row.is_using,
             waits_until=row.pay_until,
         )
 
@@ -176,6 +179,11 @@ def _orders() -> Iterator[books.Order]:
 def _holds() -> Iterator[books.Hold]:
     for row in products.active_reservations():
         yield books.Hold(order_id=row.order_id, lines=row.lines, created_at=row.created_at)
+
+
+def _redemptions() -> Iterator[books.Redemption]:
+    for order_id, redeemed_at in pricing.active_redemptions():
+        yield books.Redemption(order_id=order_id, redeemed_at=redeemed_at)
 
 
 def _payments(earlier: list[books.Payment]) -> Iterator[books.Payment]:

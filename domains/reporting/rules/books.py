@@ -52,7 +52,8 @@ class Order:
     customer, to try another payment.
 
     guarantee: None for a method that payments does not know, or no more. for_less_minor: what of
-    what was given back lowered no price. sent_minor: what was sent costs, at least.
+    what was given back lowered no price. sent_minor: what was sent costs, at least. is_using:
+    coupons, or promotions, that have a limit.
     """
 
     order_id: UUID
@@ -70,6 +71,7 @@ class Order:
     sent_minor: int = 0
     is_completed: bool = False
     is_cheaper: bool = False
+    is_using: bool = False
     waits_until: datetime | None = None
 
 
@@ -114,13 +116,22 @@ class Payment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Redemption:
+    """What an order used of coupons and limited promotions, and has not given back."""
+
+    order_id: UUID
+    redeemed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """What the three books say under one id."""
+    """What the four books say under one id."""
 
     order_id: UUID
     order: Order | None
     hold: Hold | None
     payment: Payment | None
+    redemption: Redemption | None = None
 
     @property
     def subject(self) -> str:
@@ -128,13 +139,17 @@ class Placement:
 
 
 def joined(
-    orders: Iterable[Order], holds: Iterable[Hold], payments: Iterable[Payment]
+    orders: Iterable[Order],
+    holds: Iterable[Hold],
+    payments: Iterable[Payment],
+    redemptions: Iterable[Redemption] = (),
 ) -> Iterator[Placement]:
-    """The three books side by side; each of them is in the order of its ids."""
+    """The four books side by side; each of them is in the order of its ids."""
     rows = heapq.merge(
         ((order.order_id, "order", order) for order in orders),
         ((hold.order_id, "hold", hold) for hold in holds),
         ((payment.payment_id, "payment", payment) for payment in payments),
+        ((one.order_id, "redemption", one) for one in redemptions),
         key=itemgetter(0),
     )
     for order_id, found in groupby(rows, key=itemgetter(0)):

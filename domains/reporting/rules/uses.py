@@ -1,10 +1,12 @@
-"""Compares the counters of what has a limit with the redemptions in them."""
+"""Compares the counters of what has a limit with redemptions, and these with their orders."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
+from domains.reporting.rules.books import Placement, Stage, finding_about, is_young
 from domains.reporting.rules.findings import Finding
 
 
@@ -24,3 +26,30 @@ def use_findings(uses: Iterable[Uses]) -> Iterator[Finding]:
                 subject=one.subject,
                 detail=f"counted {one.counted} uses, of which redemptions keep {one.kept}",
             )
+
+
+def redemption_finding(placement: Placement, *, due: datetime) -> Finding | None:
+    """Whether an order keeps what it uses, and nobody else anything. While it is undecided it may.
+
+    What is younger than `due` is in flight.
+    """
+    order, redemption = placement.order, placement.redemption
+    if redemption is None:
+        if order is None or not order.is_using or order.stage != Stage.CONFIRMED:
+            return None
+        detail = "uses what has a limit, and keeps no redemption"
+        return finding_about(placement, detail, is_young(order.unsettled_since, due))
+    if order is None:
+        wrong, in_flight = "no order", redemption.redeemed_at > due
+    elif order.stage == Stage.ENDED:
+        in_flight = is_young(order.unsettled_since, due)
+        wrong = f"order {order.number} has ended"
+    elif not order.is_using:
+        wrong, in_flight = f"order {order.number} uses nothing that has a limit", False
+    else:
+        return None
+    return Finding(
+        subject=f"redemption {redemption.order_id}",
+        detail=f"kept since {redemption.redeemed_at:%Y-%m-%d %H:%M:%S}, {wrong}",
+        in_flight=in_flight,
+    )

@@ -17,12 +17,16 @@ class TestTheBooksSideBySide:
             [order(order_id=first), order(order_id=third)],
             [hold(order_id=second), hold(order_id=third)],
             [payment(payment_id=third)],
+            [books.Redemption(order_id=second, redeemed_at=DUE)],
         )
 
-        assert [(p.order_id, bool(p.order), bool(p.hold), bool(p.payment)) for p in found] == [
-            (first, True, False, False),
-            (second, False, True, False),
-            (third, True, True, True),
+        assert [
+            (p.order_id, bool(p.order), bool(p.hold), bool(p.payment), bool(p.redemption))
+            for p in found
+        ] == [
+            (first, True, False, False, False),
+            (second, False, True, False, True),
+            (third, True, True, True, False),
         ]
 
     def test_memory_stays_flat_over_fifty_thousand_orders(self) -> None:
