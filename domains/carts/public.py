@@ -20,9 +20,11 @@ from domains.carts.errors import (
 )
 from domains.carts.events import TOPIC
 from domains.carts.models import Cart
+from domains.carts.rules.limits import NOTE_LENGTH
 from domains.carts.services import checkout
 
 __all__ = [
+    "NOTE_LENGTH",
     "TOPIC",
     "CartChanged",
     "CartCheckedOut",
@@ -150,7 +152,8 @@ def look_again(frozen: Sequence[tuple[UUID, UUID]], *, now: datetime) -> None:
 
 def event_counts() -> Iterator[tuple[UUID, str, int]]:
     """(cart id, topic, events it has recorded), in no order, streaming; of carts that exist, and of
-    those that are gone for as long as it is known what became of them.
+    those that are gone for as long as it is known what became of them. One may come twice, where
+    the server grows meanwhile.
 
     Raises CartsUnavailable.
     """

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from domains.carts import public as carts
 from domains.orders import models
 from domains.orders.queries import HistoryEntry, PaymentOfOrder
 from domains.orders.rules.steps import amounts_standing
@@ -36,6 +37,7 @@ OrderNumber = Annotated[str, Meta(min_length=9, max_length=9, examples=["7Q4M2XW
 
 
 Note = Annotated[str, Meta(max_length=500)]
+OrderNote = Annotated[str, Meta(max_length=carts.NOTE_LENGTH)]
 Email = Annotated[
     str,
     Meta(
@@ -131,7 +133,7 @@ class Checkout(Body, frozen=True, kw_only=True):
     email: Email | UnsetType = UNSET
     shipping_method: Code | UnsetType = UNSET
     expected_total: Money | UnsetType = UNSET
-    note: Note = ""
+    note: OrderNote | UnsetType = UNSET
 
     def terms(self) -> dict[str, Any]:
         """What the body says of a `Wish`."""
@@ -142,7 +144,6 @@ class Checkout(Body, frozen=True, kw_only=True):
             "billing_address": None if billing is UNSET else msgspec.structs.asdict(billing),
             "payment": self.payment.to_choice(),
             "expected_total": None if expected is UNSET else expected.to_money(),
-            "note": self.note,
         }
 
 

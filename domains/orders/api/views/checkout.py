@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from msgspec import UNSET
 
 from domains.carts import public as carts
 from domains.orders.api.access import caller_of
@@ -33,8 +34,8 @@ class CartCheckout(placing.PlacingView):
         description=(
             "Once, however often and from wherever it is sent. Nobody can change the cart until "
             "the order is decided; a refused order leaves it as it was. With If-Match it is only "
-            "ordered as it was seen. Whoever else sends it again, under another account or e-mail "
-            "address, gets 409 `cart_checked_out`."
+            "ordered as it was seen. Without a `note`, the order has the cart's. Whoever else "
+            "sends it again, under another account or e-mail address, gets 409 `cart_checked_out`."
         ),
         body=serializers.Checkout,
         responses={201: serializers.Order, 202: serializers.Order},
@@ -61,6 +62,7 @@ class CartCheckout(placing.PlacingView):
         def wish(cart: carts.CartContents) -> Wish:
             return Wish(
                 **body.terms(),
+                note=cart.note if body.note is UNSET else body.note,
                 customer_id=None if actor is None else actor.id,
                 customer_group=None if actor is None else actor.customer_group,
                 lines=[

@@ -95,6 +95,7 @@ class Orders(placing.PlacingView):
         wish = Wish(
             **_whose_order(caller_of(request), body),
             **body.terms(),
+            note=body.note or "",
             lines=[
                 WantedLine(sku=line.sku, quantity=line.quantity, note=line.note)
                 for line in body.lines

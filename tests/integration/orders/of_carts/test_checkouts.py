@@ -63,6 +63,36 @@ def test_the_same_checkout_again_is_answered_with_the_same_order_and_token(now: 
     assert Order.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [({}, "ring"), ({"note": "knock"}, "knock"), ({"note": ""}, "")],
+    ids=["none", "another", "none on purpose"],
+)
+def test_an_order_has_the_note_of_its_cart_unless_the_checkout_brings_one(
+    sent: dict[str, str], expected: str, now: datetime
+) -> None:
+    cart = guest_cart(now, put("A", 2))
+    store().change(cart_id=cart.id, owner=None, fields={"note": "ring"}, now=now)
+
+    first, again = (check_out(Client(), cart.id, **sent) for _ in range(2))
+
+    assert (first.status_code, first.json()["note"]) == (201, expected)
+    assert (again.json(), again.headers["Idempotency-Replayed"]) == (first.json(), "true")
+
+
+def test_the_longest_note_of_a_cart_is_one_of_an_order_whichever_way_it_comes(
+    now: datetime,
+) -> None:
+    longest = "n" * 1000
+    for sent in ({}, {"note": longest}):
+        cart = guest_cart(now, put("A", 1))
+        path = f"/api/v1/carts/{cart.id}"
+        patched = Client().patch(path, {"note": longest}, content_type="application/json")
+        assert patched.status_code == 200
+        answer = check_out(Client(), cart.id, key=str(cart.id), **sent)
+        assert (answer.status_code, answer.json()["note"]) == (201, longest)
+
+
 @pytest.mark.parametrize("by", ["guest", "customer"])
 @pytest.mark.parametrize("again_by", ["another guest", "another customer"])
 def test_who_knows_the_id_of_a_cart_has_not_seen_its_order_by_that(
