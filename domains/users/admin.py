@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
@@ -79,21 +79,26 @@ class UserAdmin(ReadOnlyAdmin):
             return queryset.none(), False
 
     def has_write_permission(self, request: HttpRequest) -> bool:
+        """For customers; of staff the services demand another scope."""
         return self.may(request, "users.write")
+
+    def has_group_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "users.set_group")
 
     @admin.action(description="Deactivate selected users", permissions=["write"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self.run(request, queryset, _command(services.deactivate, "deactivated"))
+        self.run(request, queryset, _command(request, services.deactivate, "deactivated"))
 
     @admin.action(description="Reactivate selected users", permissions=["write"])
     def reactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self.run(request, queryset, _command(services.reactivate, "reactivated"))
+        self.run(request, queryset, _command(request, services.reactivate, "reactivated"))
 
     @admin.action(description="End all sessions of selected users", permissions=["write"])
     def end_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self.run(request, queryset, _command(services.end_sessions, "signed out everywhere"))
+        command = _command(request, services.end_sessions, "signed out everywhere")
+        self.run(request, queryset, command)
 
-    @admin.action(description="Set the customer group of selected users", permissions=["write"])
+    @admin.action(description="Set the customer group of selected users", permissions=["group"])
     def set_customer_group(
         self, request: HttpRequest, queryset: QuerySet[User]
     ) -> TemplateResponse | None:
@@ -103,7 +108,12 @@ class UserAdmin(ReadOnlyAdmin):
             group = form.cleaned_data["customer_group"]
 
             def join(user: User, reason: str) -> str:
-                services.set_customer_group(user_id=user.id, customer_group=group, now=clock.now())
+                services.set_customer_group(
+                    user_id=user.id,
+                    customer_group=group,
+                    scopes=_scopes_of(request),
+                    now=clock.now(),
+                )
                 return f"in group {group}" if group else "in no group"
 
             self.run(request, queryset, join)
@@ -118,9 +128,13 @@ class UserAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "users/set_customer_group.html", context)
 
 
-def _command(service: Callable[..., object], done: str) -> Command:
+def _scopes_of(request: HttpRequest) -> frozenset[str]:
+    return cast(User, request.user).scopes
+
+
+def _command(request: HttpRequest, service: Callable[..., object], done: str) -> Command:
     def run(user: User, reason: str) -> str:
-        service(user_id=user.id, now=clock.now())
+        service(user_id=user.id, scopes=_scopes_of(request), now=clock.now())
         return done
 
     return run

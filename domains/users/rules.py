@@ -39,7 +39,9 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "inventory.read": "Read stock levels, holds and movements.",
         "inventory.write": "Adjust and count stock.",
         "users.read": "Read customers and staff.",
-        "users.write": "Deactivate accounts and end sessions.",
+        "users.write": "Deactivate and reactivate customers, and end their sessions.",
+        "users.manage_staff": "Deactivate and reactivate staff, and end their sessions.",
+        "users.set_group": "Put customers into groups, which decides what they pay.",
         "operations.read": "See the outbox, dead letters and other machinery.",
         "operations.write": "Redrive and replay messages.",
         "reports.read": "Read sales figures and reports.",
@@ -113,6 +115,11 @@ def scopes_of(*, roles: Iterable[str], is_staff: bool, is_superuser: bool) -> fr
     if is_superuser:
         return frozenset(SCOPES)
     return CUSTOMER_SCOPES.union(*(ROLES.get(role, frozenset()) for role in roles))
+
+
+def scope_to_manage(*, is_staff: bool) -> str:
+    """What one needs to close or open somebody's account, and to end their sessions."""
+    return "users.manage_staff" if is_staff else "users.write"
 
 
 def may_in_admin(permission: str, *, scopes: Iterable[str]) -> bool:

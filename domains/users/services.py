@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import Model
 
-from domains.users import queries
+from domains.users import queries, rules
 from domains.users.errors import (
     EmailTaken,
     InvalidCredentials,
@@ -27,6 +27,7 @@ from domains.users.errors import (
 from domains.users.models import EMAIL_CONSTRAINT, EndReason, Session, User
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.auth import identities, passwords
+from infrastructure.auth.errors import MissingScope
 from infrastructure.auth.tokens import access_tokens
 from infrastructure.database.contexts import atomic
 from infrastructure.database.violations import constraint_of
@@ -138,10 +139,18 @@ def rename(*, user_id: UUID, name: str, now: datetime, version: int | None = Non
     return user
 
 
-def set_customer_group(*, user_id: UUID, customer_group: str, now: datetime) -> User:
+def set_customer_group(
+    *, user_id: UUID, customer_group: str, scopes: Container[str], now: datetime
+) -> User:
     """Put somebody into a group of customers, or with an empty code into none.
-    Raises UserNotFound, InvalidCustomerGroup."""
+
+    scopes: of who does it; for a member of staff it takes the right to manage them as well.
+    Raises MissingScope, UserNotFound, InvalidCustomerGroup.
+    """
+    _require("users.set_group", scopes)
     user = _user(user_id)
+    if user.is_staff:
+        _require(rules.scope_to_manage(is_staff=True), scopes)
     if user.join_group(customer_group, now=now):
         _save_and_forget(user)
     return user
@@ -155,16 +164,16 @@ def set_password(*, user_id: UUID, password: str, now: datetime) -> None:
     _save_and_end_sessions(user, reason=EndReason.PASSWORD_CHANGED, now=now)
 
 
-def deactivate(*, user_id: UUID, now: datetime) -> None:
-    """Raises UserNotFound, AlreadyInactive."""
-    user = _user(user_id)
+def deactivate(*, user_id: UUID, scopes: Container[str], now: datetime) -> None:
+    """scopes: of who does it. Raises UserNotFound, MissingScope, AlreadyInactive."""
+    user = _managed(user_id, scopes)
     user.deactivate(now=now)
     _save_and_end_sessions(user, reason=EndReason.DEACTIVATED, now=now)
 
 
-def reactivate(*, user_id: UUID, now: datetime) -> None:
-    """Raises UserNotFound, AlreadyActive."""
-    user = _user(user_id)
+def reactivate(*, user_id: UUID, scopes: Container[str], now: datetime) -> None:
+    """scopes: of who does it. Raises UserNotFound, MissingScope, AlreadyActive."""
+    user = _managed(user_id, scopes)
     user.reactivate(now=now)
     _save_and_forget(user)
 
@@ -214,10 +223,10 @@ def sign_out(*, refresh_token: str, now: datetime) -> None:
     Session.objects.of_token(refresh_token).end(reason=EndReason.SIGNED_OUT, now=now)
 
 
-def end_sessions(*, user_id: UUID, now: datetime) -> int:
+def end_sessions(*, user_id: UUID, scopes: Container[str], now: datetime) -> int:
     """End all sessions of a user, access tokens and the admin's included. Returns how many could
-    still have been refreshed. Raises UserNotFound."""
-    user = _user(user_id)
+    still have been refreshed. scopes: of who does it. Raises UserNotFound, MissingScope."""
+    user = _managed(user_id, scopes)
     user.end_sessions()
     return _save_and_end_sessions(user, reason=EndReason.ENDED_BY_STAFF, now=now)
 
@@ -253,6 +262,19 @@ def _user(user_id: UUID) -> User:
     if user is None:
         raise UserNotFound
     return user
+
+
+def _managed(user_id: UUID, scopes: Container[str]) -> User:
+    """Somebody whom a holder of these scopes may manage. Should they be hired or dismissed before
+    they are saved, the version tells. Raises UserNotFound, MissingScope."""
+    user = _user(user_id)
+    _require(rules.scope_to_manage(is_staff=user.is_staff), scopes)
+    return user
+
+
+def _require(scope: str, scopes: Container[str]) -> None:
+    if scope not in scopes:
+        raise MissingScope(scope)
 
 
 def _with_password(*, email: str, password: str) -> User | None:

@@ -122,7 +122,9 @@ def test_a_customer_of_a_group_pays_its_prices_without_asking(now: datetime) -> 
     ann = users.customer()
     client = users.client_of(ann)
     assert send(client).json()["total"]["amount"] == "10.00"
-    accounts.set_customer_group(user_id=ann.id, customer_group="trade", now=now)
+    accounts.set_customer_group(
+        user_id=ann.id, customer_group="trade", scopes=users.EVERY_SCOPE, now=now
+    )
     assert send(client, currency="GBP").json()["total"]["amount"] == "7.00"
     assert send(client, customer_group="trade").status_code == 400
 

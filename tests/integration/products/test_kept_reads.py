@@ -65,7 +65,9 @@ def anybody() -> Client:
 @pytest.fixture
 def trader() -> Client:
     ann = users.customer()
-    accounts.set_customer_group(user_id=ann.id, customer_group="trade", now=users.NOW)
+    accounts.set_customer_group(
+        user_id=ann.id, customer_group="trade", scopes=users.EVERY_SCOPE, now=users.NOW
+    )
     return users.client_of(ann)
 
 

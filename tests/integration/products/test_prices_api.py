@@ -28,7 +28,9 @@ def lantern(now: datetime) -> None:
 @pytest.fixture
 def trader() -> Client:
     ann = users.customer()
-    accounts.set_customer_group(user_id=ann.id, customer_group="trade", now=users.NOW)
+    accounts.set_customer_group(
+        user_id=ann.id, customer_group="trade", scopes=users.EVERY_SCOPE, now=users.NOW
+    )
     return users.client_of(ann)
 
 

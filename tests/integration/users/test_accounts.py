@@ -95,19 +95,19 @@ def test_a_deactivated_user_is_out_at_once_and_cannot_come_back(now):
     user = users.customer()
     services.sign_in(email=user.email, password=users.PASSWORD, now=now)
     assert identities.identity_of(user.id).is_active is True
-    services.deactivate(user_id=user.id, now=now)
+    services.deactivate(user_id=user.id, scopes=users.EVERY_SCOPE, now=now)
     assert identities.identity_of(user.id).is_active is False
     assert Session.objects.get(user=user).end_reason == "DEACTIVATED"
     with pytest.raises(InvalidCredentials):
         services.sign_in(email=user.email, password=users.PASSWORD, now=now)
     with pytest.raises(AlreadyInactive):
-        services.deactivate(user_id=user.id, now=now)
+        services.deactivate(user_id=user.id, scopes=users.EVERY_SCOPE, now=now)
 
 
 def test_a_reactivated_user_can_sign_in_again(now):
     user = users.customer()
-    services.deactivate(user_id=user.id, now=now)
-    services.reactivate(user_id=user.id, now=now)
+    services.deactivate(user_id=user.id, scopes=users.EVERY_SCOPE, now=now)
+    services.reactivate(user_id=user.id, scopes=users.EVERY_SCOPE, now=now)
     assert services.sign_in(email=user.email, password=users.PASSWORD, now=now).user_id == user.id
     assert published(user.id)[-1] == ("users.user_updated", 3)
 
@@ -146,7 +146,7 @@ def test_ensuring_staff_writes_once(now):
 
 def test_ensuring_staff_mends_what_differs(now):
     user = users.staff("support", email="s@example.com")
-    services.deactivate(user_id=user.id, now=now)
+    services.deactivate(user_id=user.id, scopes=users.EVERY_SCOPE, now=now)
     details = {"email": "S@example.com", "password": "another lantern", "name": "Sam"}
     assert services.ensure_staff(**details, roles=["finance"], now=now) is True
     stored = User.objects.get(pk=user.id)

@@ -41,7 +41,7 @@ def test_nobody_else_gets_in(client, who, now):
     elif who == "unknown":
         email = "nobody@example.com"
     elif who == "inactive":
-        services.deactivate(user_id=clerk.id, now=now)
+        services.deactivate(user_id=clerk.id, scopes=users.EVERY_SCOPE, now=now)
     else:
         password = "wrong"
     answer = sign_in(client, email, password)
@@ -63,7 +63,7 @@ def test_tries_are_limited_and_the_form_says_so(client, settings):
 def test_an_admin_session_ends_with_the_generation(client, now):
     clerk = users.staff("support")
     sign_in(client, clerk.email)
-    services.end_sessions(user_id=clerk.id, now=now)
+    services.end_sessions(user_id=clerk.id, scopes=users.EVERY_SCOPE, now=now)
     assert client.get(reverse("admin:index")).status_code == 302
 
 
@@ -107,7 +107,7 @@ def test_users_are_found_by_the_whole_address_in_any_spelling():
 
 def test_actions_call_the_services_and_show_their_refusals(now):
     user, inactive = users.customer(name="Ann"), users.customer(name="Ben")
-    services.deactivate(user_id=inactive.id, now=now)
+    services.deactivate(user_id=inactive.id, scopes=users.EVERY_SCOPE, now=now)
     client = users.admin_client_of(users.staff("support"))
     assert run(client, "deactivate", user, inactive) == [
         ("error", "Ben: The account is inactive already"),

@@ -126,7 +126,7 @@ def test_wrong_credentials_get_one_answer(client, customer, email):
 
 
 def test_an_inactive_user_gets_the_answer_of_wrong_credentials(client, customer, now):
-    services.deactivate(user_id=customer.id, now=now)
+    services.deactivate(user_id=customer.id, scopes=users.EVERY_SCOPE, now=now)
     body = {"email": "ann@example.com", "password": users.PASSWORD}
     assert post(client, "/auth/token", body).json()["code"] == "invalid_credentials"
 
@@ -208,7 +208,7 @@ def test_an_expired_token_and_one_of_an_ended_session_are_refused(client, custom
     expired = users.access_token(customer, now=clock.now() - timedelta(minutes=11))
     me = users.client_of(customer)
     assert me.get("/api/v1/users/me").status_code == 200
-    services.end_sessions(user_id=customer.id, now=now)
+    services.end_sessions(user_id=customer.id, scopes=users.EVERY_SCOPE, now=now)
     assert me.get("/api/v1/users/me").json()["code"] == "invalid_token"
     headers = {"Authorization": f"Bearer {expired}"}
     assert client.get("/api/v1/users/me", headers=headers).json()["code"] == "invalid_token"

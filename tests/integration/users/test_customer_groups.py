@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from io import StringIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -16,6 +17,7 @@ from domains.users.errors import InvalidCustomerGroup, UserNotFound
 from domains.users.models import User
 from infrastructure import clock
 from infrastructure.auth import authentication
+from infrastructure.auth.errors import MissingScope
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
@@ -23,10 +25,16 @@ from tests.support.factories import users
 
 pytestmark = pytest.mark.django_db
 
+LIST = "admin:users_user_changelist"
+
 
 def group_seen(user: User) -> str | None:
     token = users.access_token(user)
     return authentication.actor_of(token, now=clock.now()).customer_group
+
+
+def join(user_id: UUID, group: str, now: datetime, *, scopes: Any = users.EVERY_SCOPE) -> None:
+    services.set_customer_group(user_id=user_id, customer_group=group, scopes=scopes, now=now)
 
 
 def last_fact(user: User) -> tuple[str, str]:
@@ -39,16 +47,16 @@ def last_fact(user: User) -> tuple[str, str]:
 def test_the_next_request_knows_the_group(now: datetime) -> None:
     ann = users.customer()
     assert group_seen(ann) is None
-    services.set_customer_group(user_id=ann.id, customer_group="trade", now=now)
+    join(ann.id, "trade", now)
     assert group_seen(ann) == "trade"
-    services.set_customer_group(user_id=ann.id, customer_group="", now=now)
+    join(ann.id, "", now)
     assert group_seen(ann) is None
 
 
 def test_joining_is_a_fact_once(now: datetime) -> None:
     ann = users.customer()
     for _ in range(2):
-        services.set_customer_group(user_id=ann.id, customer_group="trade", now=now)
+        join(ann.id, "trade", now)
     name, payload = last_fact(ann)
     assert name == "users.user_updated"
     assert '"changed":["customer_group"]' in payload
@@ -59,13 +67,13 @@ def test_joining_is_a_fact_once(now: datetime) -> None:
 def test_what_is_no_code_is_refused(code: str, now: datetime) -> None:
     ann = users.customer()
     with pytest.raises(InvalidCustomerGroup):
-        services.set_customer_group(user_id=ann.id, customer_group=code, now=now)
+        join(ann.id, code, now)
     assert User.objects.get(pk=ann.id).customer_group == ""
 
 
 def test_nobody_joins_who_does_not_exist(now: datetime) -> None:
     with pytest.raises(UserNotFound):
-        services.set_customer_group(user_id=new_id(), customer_group="trade", now=now)
+        join(new_id(), "trade", now)
 
 
 def test_a_customer_does_not_choose_the_group() -> None:
@@ -97,13 +105,13 @@ def test_the_command_sets_it_and_says_so() -> None:
 
 def send(client: Client, *people: User, **form: str) -> Any:
     selected = {"_selected_action": [str(user.id) for user in people]}
-    path = reverse("admin:users_user_changelist")
+    path = reverse(LIST)
     return client.post(path, {"action": "set_customer_group", **selected, **form}, follow=True)
 
 
 def test_staff_set_it_for_several_people_at_once() -> None:
     ann, bob = users.customer(), users.customer()
-    client = users.admin_client_of(users.staff("support"))
+    client = users.admin_client_of(users.staff("admin"))
     asked = send(client, ann, bob)
     assert asked.status_code == 200
     assert f'value="{ann.id}"' in asked.content.decode()
@@ -118,8 +126,21 @@ def test_staff_set_it_for_several_people_at_once() -> None:
     assert [message.level_tag for message in refused.context["messages"]] == ["error"]
 
 
-def test_staff_without_the_scope_do_not() -> None:
+@pytest.mark.parametrize("role", ["support", "catalogue", "finance", "fulfilment"])
+def test_staff_without_the_scope_do_not(role: str) -> None:
     ann = users.customer()
-    client = users.admin_client_of(users.staff("catalogue"))
+    client = users.admin_client_of(users.staff(role))
+    assert "set_customer_group" not in client.get(reverse(LIST)).content.decode()
     send(client, ann, confirmed="yes", customer_group="trade")
     assert User.objects.get(pk=ann.id).customer_group == ""
+
+
+@pytest.mark.parametrize("missing", ["users.set_group", "users.manage_staff"])
+def test_prices_of_staff_are_set_by_who_manages_staff(missing: str, now: datetime) -> None:
+    clerk = users.staff("support")
+    with pytest.raises(MissingScope) as refusal:
+        join(clerk.id, "trade", now, scopes=users.EVERY_SCOPE - {missing})
+    assert refusal.value.detail == f"This needs the scope {missing}."
+    assert User.objects.get(pk=clerk.id).customer_group == ""
+    join(clerk.id, "trade", now)
+    assert User.objects.get(pk=clerk.id).customer_group == "trade"

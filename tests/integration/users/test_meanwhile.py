@@ -32,11 +32,11 @@ def change_password(user: User, now: datetime) -> None:
 
 
 def deactivate(user: User, now: datetime) -> None:
-    services.deactivate(user_id=user.id, now=now)
+    services.deactivate(user_id=user.id, scopes=users.EVERY_SCOPE, now=now)
 
 
 def end_sessions(user: User, now: datetime) -> None:
-    services.end_sessions(user_id=user.id, now=now)
+    services.end_sessions(user_id=user.id, scopes=users.EVERY_SCOPE, now=now)
 
 
 CHANGES = [change_password, deactivate, end_sessions]

@@ -157,7 +157,7 @@ def test_signing_out_ends_the_session_and_can_be_repeated(signed_in, now):
 def test_ending_all_sessions_ends_access_tokens_too(customer, signed_in, now):
     services.sign_in(email=customer.email, password=users.PASSWORD, now=now)
     actor_of(signed_in.access_token, now=now)
-    assert services.end_sessions(user_id=customer.id, now=now) == 2
+    assert services.end_sessions(user_id=customer.id, scopes=users.EVERY_SCOPE, now=now) == 2
     with pytest.raises(InvalidToken):
         actor_of(signed_in.access_token, now=now)
     with pytest.raises(InvalidRefreshToken):

@@ -9,13 +9,14 @@ from typing import Any
 from django.conf import settings
 from django.test import Client
 
-from domains.users import services
+from domains.users import rules, services
 from domains.users.models import User
 from infrastructure import clock
 from infrastructure.auth.tokens import access_tokens
 from infrastructure.ids import new_id
 
 PASSWORD = "a lantern on the water"
+EVERY_SCOPE = frozenset(rules.SCOPES)
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 _numbers = count(1)

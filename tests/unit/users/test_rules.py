@@ -44,6 +44,13 @@ def test_who_may_send_unpaid_goods_may_send_goods():
     assert "orders.fulfil" in rules.ROLES["admin"]
 
 
+def test_only_admins_manage_staff_and_decide_whose_prices_hold():
+    for scope in ("users.manage_staff", "users.set_group"):
+        assert {role for role, scopes in rules.ROLES.items() if scope in scopes} == {"admin"}
+    assert rules.scope_to_manage(is_staff=True) == "users.manage_staff"
+    assert rules.scope_to_manage(is_staff=False) == "users.write"
+
+
 def test_roles_name_known_scopes_only():
     assert frozenset().union(*rules.ROLES.values()) <= frozenset(rules.SCOPES)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from domains.users import queries, services
+from domains.users import queries, rules, services
 from infrastructure import clock
 from infrastructure.errors import DomainError
 
@@ -23,7 +23,10 @@ class Command(BaseCommand):
             raise CommandError("Nobody has this address.")
         try:
             user = services.set_customer_group(
-                user_id=user.id, customer_group=options["group"], now=clock.now()
+                user_id=user.id,
+                customer_group=options["group"],
+                scopes=rules.SCOPES,  # Operators may do everything.
+                now=clock.now(),
             )
         except DomainError as refusal:
             raise CommandError(refusal.detail) from None

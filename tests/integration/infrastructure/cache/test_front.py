@@ -317,7 +317,7 @@ def test_a_real_token_is_answered_in_front_until_it_is_revoked(front: Caller) ->
     assert answered_in_front() == before + 1
     assert front(LAMP, **token).status == "200 OK"
     assert answered_in_front() == before + 2
-    accounts.end_sessions(user_id=ann.id, now=users.NOW)
+    accounts.end_sessions(user_id=ann.id, scopes=users.EVERY_SCOPE, now=users.NOW)
     assert front(LAMP, **token).status == "401 Unauthorized"
     assert answered_in_front() == before + 2
 
