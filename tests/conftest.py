@@ -34,10 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class OneShop(LoadScopeScheduling):
-    """Tests of a running shop share one, so they run in one process, one after the other."""
+    """Tests of a running shop share one, so they run in one process, one after the other; so do
+    those of the API's description, which takes seconds to make."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "shop" if nodeid.startswith(("tests/e2e/", "tests/faults/")) else nodeid
+        if nodeid.startswith(("tests/e2e/", "tests/faults/")):
+            return "shop"
+        path = nodeid.partition("::")[0]
+        return path if path == "tests/contracts/test_openapi.py" else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -72,7 +72,7 @@ def test_the_tree_of_best_buy_loads_whole_and_once(now: datetime) -> None:
     assert (counts(again), written()) == ((0, 0, 4584, 0), before)
 
 
-@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+@pytest.mark.parametrize("file_format", ["csv", pytest.param("jsonl", marks=pytest.mark.long)])
 def test_an_export_of_luma_is_read_back_without_a_change(now: datetime, file_format: str) -> None:
     bring("categories", luma_categories(), now=now)
     bring("products", luma_products(), now=now)
