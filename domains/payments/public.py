@@ -89,7 +89,8 @@ class Outcome:
     until action_deadline. due_at: until when a prepaid one that is PENDING has to be paid.
     has_begun: nothing was written where not, since the gateway is not to be called for now.
     is_busy: only by this process, which has enough calls under way; another one may well.
-    holds_rest: a part was taken, and the gateway holds more: see `release_rest`.
+    holds_rest: a part was taken, and the gateway holds more: see `release_rest`. captured_minor:
+    what was taken, also what came by bank.
     """
 
     payment_id: UUID
@@ -101,6 +102,7 @@ class Outcome:
     has_begun: bool = True
     is_busy: bool = False
     holds_rest: bool = False
+    captured_minor: int = 0
 
     @property
     def is_released(self) -> bool:
@@ -362,6 +364,7 @@ def _told(state: PaymentState) -> Outcome:
         action_deadline=state.action_deadline,
         due_at=state.due_at,
         holds_rest=state.holds_rest,
+        captured_minor=state.captured_minor,
     )
 
 

@@ -34,6 +34,8 @@ class PaymentFacts(Protocol):
     def due_at(self) -> datetime | None: ...
     @property
     def holds_rest(self) -> bool: ...
+    @property
+    def captured_minor(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class Case:
     pay_until: datetime | None = None
     is_prepaid: bool = False
     holds_rest: bool = False
+    captured_minor: int = 0
     is_paid: bool = False
     is_overdue: bool = False
     is_unpayable: bool = False
@@ -88,6 +91,7 @@ class Case:
         self.pay_until = None if told is None else told.action_deadline or told.due_at
         self.is_prepaid = told is not None and told.due_at is not None
         self.holds_rest = told is not None and told.holds_rest
+        self.captured_minor = 0 if told is None else told.captured_minor
 
     @property
     def guarantee(self) -> Guarantee:

@@ -149,7 +149,7 @@ def answer_of(case: Case) -> Placed:
     """
     if case.is_busy:
         hint_after_commit("orders", "orders.settle_order", order_id=str(case.order.id))
-    payment = PaymentOfOrder.of(case.payment, case.action_url)
+    payment = PaymentOfOrder.of(case.payment, case.action_url, case.captured_minor)
     return Placed(order=case.order, payment=payment)
 
 

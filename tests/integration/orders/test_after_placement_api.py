@@ -101,6 +101,30 @@ def test_the_whole_way_from_a_part_to_its_refund(
     assert (after["refunded"], after["return_status"]) == (money("2.55"), "PARTIALLY_RETURNED")
 
 
+def test_an_order_tells_what_was_taken_so_far_also_by_payments_own_doors(
+    order: dict[str, Any], person: Client, clerk: Client
+) -> None:
+    assert (order["captured"], order["refunded"]) == (money("0.00"), money("0.00"))
+    send(clerk, order, "capture", {"amount": money("2.55")})
+    path = f"/api/v1/orders/{order['id']}"
+    seen = person.get(path)
+    assert seen.json()["captured"] == money("2.55")
+
+    more = {"amount": {"amount": "1.00", "currency": "GBP"}}
+    taken = clerk.post(
+        f"/api/v1/payments/{order['payment']['id']}/capture",
+        more,
+        content_type="application/json",
+        headers={"Idempotency-Key": "k"},
+    )
+    assert taken.status_code == 200, taken.content
+    again = person.get(path, headers={"If-None-Match": seen["ETag"]})
+    assert (again.status_code, again.json()["captured"]) == (200, money("3.55"))
+    send(clerk, order, "refunds", {"amount": money("1.00")})
+    [listed] = person.get("/api/v1/orders").json()["items"]
+    assert (listed["captured"], listed["refunded"]) == (money("3.55"), money("1.00"))
+
+
 def test_customers_see_what_happened_but_not_what_staff_tell_each_other(
     order: dict[str, Any], person: Client, clerk: Client
 ) -> None:

@@ -290,4 +290,5 @@ def test_what_a_void_cannot_let_go_is_told_with_the_rest_that_is_held(now: datet
         action_deadline=told_of.action_deadline,
         due_at=told_of.due_at,
         holds_rest=True,
+        captured_minor=told_of.captured_minor,
     )

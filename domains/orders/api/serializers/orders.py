@@ -268,7 +268,11 @@ class Order(Out, frozen=True, kw_only=True):
     shipping: OrderShipping | None
     tax: Annotated[Money, Meta(description=amounts.TAX)]
     total: Annotated[Money, Meta(description=amounts.total("amount"))]
-    refunded: Money
+    captured: Annotated[
+        Money,
+        Meta(description="What its payment took so far, or came by bank, refunded or not."),
+    ]
+    refunded: Annotated[Money, Meta(description="What of it was given back.")]
     lines: list[OrderLine]
     shipping_address: Address
     billing_address: BillingAddress | None
@@ -315,6 +319,7 @@ class Order(Out, frozen=True, kw_only=True):
             shipping=_shipping_of(order),
             tax=money(order.tax_minor),
             total=money(order.total_minor),
+            captured=money(payment.captured_minor),
             refunded=money(order.refunded_minor),
             lines=[OrderLine.of(line, order.currency) for line in order.lines],
             shipping_address=Address(**order.shipping_address),

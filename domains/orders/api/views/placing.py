@@ -70,8 +70,8 @@ class OrderView(APIView):
         return self.answer(
             serializers.Order.of(order, payment, order_token=order_token),
             status=status,
-            # The payment is another aggregate, and its status is part of the answer.
-            etag=f"{order.version}-{payment.status.lower()}",
+            # The payment is another aggregate, and how it stands is part of the answer.
+            etag=f"{order.version}-{payment.status.lower()}-{payment.captured_minor}",
             headers=headers,
         )
 
