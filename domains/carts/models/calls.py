@@ -44,6 +44,7 @@ class CartCalls:
             "most_quantity": limits.MAX_QUANTITY,
             "most_size": limits.MAX_BYTES,
             "most_coupons": limits.MAX_COUPONS,
+            "most_merged": limits.MAX_MERGED,
         }
 
     def _read(

@@ -61,13 +61,10 @@ class Scripts:
             raise CartsUnavailable(type(error).__name__) from error
 
     def keys_like(self, pattern: str) -> Iterator[str]:
-        """Keys, each once, while others may come and go. Raises CartsUnavailable."""
+        """Keys, while others may come and go; none is remembered, so one may come twice while the
+        server makes room for more. Raises CartsUnavailable."""
         try:
-            known: set[str] = set()
-            for key in self.client.scan_iter(match=pattern, count=1000):
-                if key not in known:
-                    known.add(key)
-                    yield key
+            yield from self.client.scan_iter(match=pattern, count=1000)
         except redis.RedisError as error:
             raise CartsUnavailable(type(error).__name__) from error
 

@@ -27,18 +27,34 @@ return answer('ok')
 )
 
 # The target of a merge. `merged:<source>` is the attempt that was carried out or, with a minus,
-# the last one that never may be.
+# the last one that never may be, with its place among all such marks. The latest are kept: a source
+# asks again within seconds, until it is told, and each read of the cart brings them along.
 APPLY_MERGE = (
     PRELUDE
     + APPLY
     + """
 local mark = 'merged:' .. given.source
-local known = tonumber(redis.call('HGET', KEYS[1], mark)) or 0
+local function remember_merge(attempt)
+    local place = redis.call('HINCRBY', KEYS[1], 'merges', 1)
+    redis.call('HSET', KEYS[1], mark, attempt .. ' ' .. place)
+    if place <= given.most_merged then return end
+    local places, texts = {}, redis.call('HGETALL', KEYS[1])
+    for i = 1, #texts, 2 do
+        if string.sub(texts[i], 1, 7) == 'merged:' then
+            places[#places + 1] = {texts[i], tonumber(string.match(texts[i + 1], '%d+$'))}
+        end
+    end
+    table.sort(places, function(one, other) return one[2] > other[2] end)
+    for i = given.most_merged + 1, #places do redis.call('HDEL', KEYS[1], places[i][1]) end
+end
+
+local text = redis.call('HGET', KEYS[1], mark)
+local known = text and tonumber(string.match(text, '^-?%d+')) or 0
 if known > 0 then return {'ok'} end
 if invisible() or cart.state == 'CHECKED_OUT' or cart.state == 'MERGED' then return {'gone'} end
 if -known >= given.attempt then return {'frozen'} end
 if cart.state ~= 'OPEN' then
-    redis.call('HSET', KEYS[1], mark, -given.attempt)
+    remember_merge(-given.attempt)
     return {'frozen'}
 end
 local fields = {}
@@ -60,7 +76,7 @@ if given.coupons then
     if #coupons > 0 then fields.coupons = cjson.encode(coupons) end
 end
 local came = apply(given.changes, fields, true)
-redis.call('HSET', KEYS[1], mark, given.attempt)
+remember_merge(given.attempt)
 keep()
 if came == 'changed' then emit({status = 'OPEN'}) end
 return {'ok'}

@@ -14,6 +14,7 @@ import pytest
 
 from domains.carts import errors
 from domains.carts.models import CartStatus, CartStore
+from domains.carts.models.carts import Keys
 from domains.carts.rules import limits
 from domains.carts.services import merging
 from tests.support.carts import add, cart_of, events_of, guest_cart, quantities
@@ -118,6 +119,27 @@ def test_merged_at_once_by_many_is_merged_once(carts, now):
         assert found == [{"A": 2, "B": 1}] * 8
         own = carts.current(owner=customer_id, now=now)
         assert len(events_of(own.id)) == 2
+
+
+def test_a_cart_remembers_so_many_merges_and_no_more(carts, now, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_MERGED", 3)
+    customer_id = uuid4()
+    own = cart_of(customer_id, now, add("A"))
+    sources = []
+    for _ in range(5):
+        guests = guest_cart(now, add("A"))
+        on_its_way = carts.begin_merge(source_id=guests.id, into=own.id, by=customer_id, now=now)
+        sources.append(on_its_way)
+        merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+
+    fields = carts._scripts.all_of(Keys.of(own.id).cart)
+    marks = {name for name in fields if name.startswith("merged:")}
+    assert marks == {f"merged:{source.id}" for source in sources[2:]}
+    # Who was asleep meanwhile adds nothing.
+    assert [carts.apply_merge(source=source, now=now) for source in sources[2:]] == ["ok"] * 3
+    for source in sources:
+        assert merging.merge(source_id=source.id, customer_id=customer_id, now=now).id == own.id
+    assert quantities(carts.read(cart_id=own.id, owner=customer_id, now=now)) == {"A": 6}
 
 
 def test_two_guests_carts_go_into_one(carts, now):
