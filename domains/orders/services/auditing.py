@@ -19,12 +19,14 @@ from infrastructure.database.contexts import connection_of
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderSum:
     """What an order says of its goods, and what stands of its lines comes to, read at one moment:
-    subtotal, discount, tax and what is paid, in minor units, without shipping."""
+    subtotal, discount, tax and what is paid, in minor units, without shipping. odd_lines: SKUs of
+    those lines that are not their unit price times their quantity, less discount, with tax."""
 
     order_id: UUID
     number: str
     said: tuple[int, int, int, int]
     of_lines: tuple[int, int, int, int]
+    odd_lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +81,17 @@ SELECT o.id, o.number,
     coalesce(sum(l.subtotal), 0)::bigint, coalesce(sum(l.discount), 0)::bigint,
     coalesce(sum(l.tax), 0)::bigint,
     coalesce(sum(l.subtotal - l.discount + CASE WHEN l.is_tax_added THEN l.tax ELSE 0 END), 0)
-        ::bigint
+        ::bigint,
+    coalesce(array_agg(l.sku ORDER BY l.position) FILTER (WHERE l.is_odd), '{{}}')
 FROM orders_order o LEFT JOIN (
-    SELECT l.order_id, {_standing("subtotal_minor")} AS subtotal,
+    SELECT l.order_id, l.sku, l.position, {_standing("subtotal_minor")} AS subtotal,
         {_standing("discount_minor")} AS discount, {_standing("tax_minor")} AS tax,
-        l.amount_minor <> l.subtotal_minor - l.discount_minor AS is_tax_added
+        l.amount_minor <> l.subtotal_minor - l.discount_minor AS is_tax_added,
+        l.unit_price_minor * l.quantity <> l.subtotal_minor
+            OR l.amount_minor NOT IN (
+                l.subtotal_minor - l.discount_minor,
+                l.subtotal_minor - l.discount_minor + l.tax_minor
+            ) AS is_odd
     FROM orders_orderline l
 ) l ON l.order_id = o.id
 GROUP BY o.id
@@ -144,12 +152,14 @@ _TAKEN = ("PARTIALLY_CAPTURED", "CAPTURED", "PARTIALLY_REFUNDED")
 def order_sums() -> Iterator[OrderSum]:
     """Every order's amounts beside those of its lines. They must be the same."""
     for order_id, number, *amounts in _stream(_TOTALS):
+        *amounts, odd_lines = amounts
         subtotal, discount, tax, paid, *of_lines = amounts
         yield OrderSum(
             order_id=order_id,
             number=number,
             said=(subtotal, discount, tax, paid),
             of_lines=(of_lines[0], of_lines[1], of_lines[2], of_lines[3]),
+            odd_lines=tuple(odd_lines),
         )
 
 

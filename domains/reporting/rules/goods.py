@@ -79,6 +79,8 @@ def hold_finding(placement: Placement, *, due: datetime) -> Finding | None:
             f"{_goods(hold.lines)} held for an order that has ended",
             is_young(order.unsettled_since, due),
         )
+    if order.is_completed and order.lines:
+        return finding_about(placement, f"completed, and {_goods(order.lines)} not sent", False)
     if hold is None:
         if order.stage == Stage.UNDECIDED:
             return None

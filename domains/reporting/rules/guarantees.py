@@ -16,6 +16,9 @@ from domains.reporting.rules.books import (
 )
 from domains.reporting.rules.findings import Finding
 
+_TAKEN = frozenset({"PARTIALLY_CAPTURED", "CAPTURED"})
+_RETURNED = frozenset({"PARTIALLY_REFUNDED", "REFUNDED"})
+
 
 def payment_finding(placement: Placement, *, due: datetime) -> Finding | None:
     """Whether exactly the guarantee of the payment method is there.
@@ -59,6 +62,23 @@ def _payment_fault(placement: Placement, due: datetime) -> tuple[list[str], bool
             is_young(order.unsettled_since, due),
         )
     return _shortcomings(order, payment), False
+
+
+def status_against_counters(payment: Payment) -> str:
+    """What a payment's status says that its counters deny; empty if they agree.
+
+    A payment of nothing has nothing to take. What came by bank may be less than was asked, and
+    then the status does not tell of it.
+    """
+    captured = _money(payment.captured_minor, payment.currency)
+    is_taken = payment.status in _TAKEN | _RETURNED
+    if payment.amount_minor and is_taken and not payment.captured_minor:
+        return f"is {payment.status}, and nothing was captured"
+    if payment.gateway and payment.captured_minor and not is_taken:
+        return f"is {payment.status}, and {captured} was captured"
+    if payment.status in _RETURNED and not payment.refunded_minor:
+        return f"is {payment.status}, and nothing was refunded"
+    return ""
 
 
 def _shortcomings(order: Order, payment: Payment) -> list[str]:

@@ -11,7 +11,7 @@ from domains.orders.models import Order, PaymentChoice
 from domains.orders.rules.placement import Status
 from domains.orders.services.placement import cancel_order
 from domains.payments.public import Guarantee, PaymentStatus
-from domains.products.public import HoldLine, bar_change, hold, hold_for_cart, stock_audit
+from domains.products.public import HoldLine, hold, hold_for_cart, stock_audit
 from domains.products.services.inventory import configure_stock
 from domains.reporting.errors import UnknownStatus
 from domains.reporting.queries.books import GUARANTEES, MONEY, STAGES, compare_books
@@ -369,25 +369,3 @@ def test_a_lower_backorder_limit_makes_no_oversold_hold_of_an_old_one(
     )
     [stock] = [row for row in stock_audit() if row.sku == "A"]
     assert stock.oversold_holds == 1
-
-
-def test_goods_that_moved_though_it_was_barred_are_a_difference(
-    order: Order, now: datetime, sql: Sql
-) -> None:
-    change_id = new_id()
-    bar_change(order_id=order.id, change_id=change_id, refusal="out_of_stock", now=now)
-    assert differences(now) == {}
-
-    sql(
-        "products",
-        "UPDATE products_stockmovement SET change_id = %s"
-        " WHERE id = (SELECT min(id) FROM products_stockmovement)",
-        change_id,
-    )
-
-    assert differences(now) == {
-        "stock": [
-            f"change {change_id} of order {order.id}: moved goods, though barred at"
-            f" {now:%Y-%m-%d %H:%M:%S} UTC: out_of_stock"
-        ]
-    }

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from domains.reporting.rules import guarantees
+from domains.reporting.rules.books import Payment
 from tests.support.book_rows import (
     DUE,
     OLD,
@@ -205,3 +206,22 @@ class TestPayments:
 
         assert finding is not None
         assert (finding.detail, finding.in_flight) == (detail, in_flight)
+
+
+@pytest.mark.parametrize(
+    ("what", "detail"),
+    [
+        (payment(), ""),
+        (payment(status="CAPTURED", captured_minor=1017), ""),
+        (payment(status="CAPTURED", amount_minor=0), ""),
+        (payment(status="PENDING", gateway="", captured_minor=5), ""),
+        (payment(status="CAPTURED"), "is CAPTURED, and nothing was captured"),
+        (payment(captured_minor=5), "is AUTHORISED, and 5 GBP (minor units) was captured"),
+        (
+            payment(status="REFUNDED", captured_minor=1017),
+            "is REFUNDED, and nothing was refunded",
+        ),
+    ],
+)
+def test_a_status_and_its_counters_agree(what: Payment, detail: str) -> None:
+    assert guarantees.status_against_counters(what) == detail
