@@ -240,7 +240,7 @@ RATE_LIMITS: dict[str, str | None] = {
     "checkout": "10/min",
     # Per e-mail address that a guest gives.
     "guest_order": "10/h",
-    # Requests that name coupons, which might be guesses.
+    # Requests whose body names coupons, which might be guesses: quotes, carts and orders.
     "coupons": "30/min",
     "search": "120/min",
     "carts": "300/min",

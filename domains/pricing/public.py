@@ -16,9 +16,10 @@ from domains.pricing.queries.audit import (
 )
 from domains.pricing.queries.staff import is_set_up, open_shipping_methods
 from domains.pricing.rules import amounts
-from domains.pricing.rules.parts import LineAmounts, refund_of
+from domains.pricing.rules.keeping import kept, to_keep
 from domains.pricing.rules.quotes import (
     AppliedDiscount,
+    Kept,
     Quote,
     QuotedLine,
     QuotedShipping,
@@ -46,7 +47,7 @@ from domains.pricing.services.taxes import create_tax_rate
 __all__ = [
     "AppliedDiscount",
     "Conditions",
-    "LineAmounts",
+    "Kept",
     "Quote",
     "QuoteLine",
     "QuoteProblem",
@@ -72,12 +73,13 @@ __all__ = [
     "event_counts",
     "give_back",
     "is_set_up",
+    "kept",
     "open_shipping_methods",
     "quote",
     "redeem",
     "redemption_states",
-    "refund_of",
     "shipping_options",
+    "to_keep",
     "use_audit",
 ]
 

@@ -47,7 +47,7 @@ class Terms:
     """What an order costs besides its lines, in minor units, as it was quoted.
 
     shipping_minor: with its tax. coupons: as they were entered; uses: what of promotions and
-    coupons has to be redeemed; discounts: what was taken off, and why.
+    coupons has to be redeemed; discounts: what was taken off, and by which terms.
     """
 
     prices_include_tax: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,10 +19,11 @@ from domains.orders.errors import (
     UnknownSku,
 )
 from domains.orders.models import Order, OrderLine, OrderStep
-from domains.orders.models.commands.editing import EditPlan
+from domains.orders.models.commands.editing import ORDER_FIELDS, EditPlan
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.services.beginning import Begun, approval_limits, begin
+from domains.orders.services.quoting import discounts_of
 from domains.payments import public as payments
 from domains.pricing import public as pricing
 from domains.products import public as products
@@ -81,9 +82,10 @@ def edit(
     """Change quantities, lines, the address or the shipping, and re-quote the order.
 
     Lines that stay keep their price of a piece; new ones are priced now, as for the group of
-    customers that the order was placed in. More goods are held, or
-    nothing changes. A total beyond what is authorised is authorised anew, then the earlier payment
-    is let go; what was taken beyond a lower total is given back.
+    customers that the order was placed in. What the order has of promotions it keeps, by their
+    terms of then. Where neither goods, place nor shipping change, no amount does. More goods are
+    held, or nothing changes. A total beyond what is authorised is authorised anew, then the earlier
+    payment is let go; what was taken beyond a lower total is given back.
     Raises OrderNotFound, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku, OutOfStock,
     QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured, UnknownPaymentMethod,
     PaymentTokenRequired, PaymentDeclined, LineRefunded, ConcurrentModification.
@@ -121,35 +123,70 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
     )
     _refuse_what_cannot_be_had(order, wanted, offers)
     priced = [_priced(line, offers) for line in wanted]
-    quote = pricing.quote(_request(order, edit, priced, offers), now=now)
-    if quote.problems:
-        raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
-    _refuse_total(order, edit, quote)
+    if _costs_the_same(order, edit, wanted):
+        amounts, terms = _standing(wanted), {name: getattr(order, name) for name in ORDER_FIELDS}
+    else:
+        amounts, terms = _quoted(order, _request(order, edit, priced, offers), now=now)
+    total = Money(terms["total_minor"], order.currency)
+    _refuse_total(edit, total)
     method = edit.method or order.payment_method
     plan = EditPlan(
         lines=[
-            (
-                None if line.line is None else line.line.id,
-                fields
-                | {
-                    "subtotal_minor": quoted.subtotal_minor,
-                    "discount_minor": quoted.discount_minor,
-                    "tax_rate": quoted.tax_rate,
-                    "tax_minor": quoted.tax_minor,
-                    "amount_minor": quoted.total_minor,
-                },
-            )
-            for line, fields, quoted in zip(wanted, priced, quote.lines, strict=True)
+            (None if line.line is None else line.line.id, fields | costs)
+            for line, fields, costs in zip(wanted, priced, amounts, strict=True)
         ],
-        order=_terms(quote),
+        order=terms,
         shipping_address=edit.shipping_address,
         method=method,
         token=edit.token,
         return_url=edit.return_url,
     )
     if order.pays_anew(plan, money) and not money.captured:
-        _refuse_payment(method, Money(quote.total_minor, order.currency), edit.token)
+        _refuse_payment(method, total, edit.token)
     return plan
+
+
+def _costs_the_same(order: Order, edit: Edit, wanted: Sequence[_Wanted]) -> bool:
+    """Whether nothing is different that a quote depends on: goods, place and shipping."""
+    before, after = order.shipping_address, edit.shipping_address or order.shipping_address
+    return (
+        all(before.get(part) == after.get(part) for part in ("country", "region", "postcode"))
+        and (edit.shipping_method or order.shipping_method) == order.shipping_method
+        and {line.id: line.standing for line in order.lines if line.standing}
+        == {None if one.line is None else one.line.id: one.quantity for one in wanted}
+    )
+
+
+def _standing(wanted: Sequence[_Wanted]) -> list[dict[str, Any]]:
+    """What lines come to of which all that stands is wanted."""
+    return [
+        asdict(rules.amounts_standing(one.line)) | {"tax_rate": one.line.tax_rate}
+        for one in wanted
+        if one.line is not None
+    ]
+
+
+def _quoted(
+    order: Order, request: pricing.QuoteRequest, *, now: datetime
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What the lines come to, and the order besides. Raises QuoteRefused, OrderNotEditable."""
+    quote = pricing.quote(request, now=now)
+    if quote.problems:
+        raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
+    redeemed = {(use["promotion_id"], use["coupon"]) for use in order.uses}
+    if {(str(use.promotion_id), use.coupon) for use in quote.uses} - redeemed:
+        raise OrderNotEditable("A promotion with a limit would count; that takes a new order.")
+    amounts = [
+        {
+            "subtotal_minor": line.subtotal_minor,
+            "discount_minor": line.discount_minor,
+            "tax_rate": line.tax_rate,
+            "tax_minor": line.tax_minor,
+            "amount_minor": line.total_minor,
+        }
+        for line in quote.lines
+    ]
+    return amounts, _terms(quote)
 
 
 def _wanted(order: Order, edit: Edit) -> list[_Wanted]:
@@ -264,22 +301,18 @@ def _request(
         region=address.get("region", ""),
         postcode=address.get("postcode", ""),
         shipping_method=edit.shipping_method or order.shipping_method or None,
-        coupons=tuple(order.coupons),
+        coupons=tuple(one["coupon"] for one in order.discounts if one["coupon"]),
         customer_id=order.customer_id,
         customer_key=order.customer_key if order.customer_id is None else None,
         customer_group=order.customer_group or None,
         channel=order.channel or None,
-        redeemed=tuple(
-            pricing.Use(promotion_id=UUID(use["promotion_id"]), coupon=use["coupon"])
-            for use in order.uses
-        ),
+        kept=tuple(pricing.kept(one["terms"], coupon=one["coupon"]) for one in order.discounts),
     )
 
 
-def _refuse_total(order: Order, edit: Edit, quote: pricing.Quote) -> None:
-    total = Money(quote.total_minor, order.currency)
-    if quote.total_minor > MAX_AMOUNT_MINOR:
-        raise TotalTooLarge(f"An order may be worth {Money(MAX_AMOUNT_MINOR, order.currency)}.")
+def _refuse_total(edit: Edit, total: Money) -> None:
+    if total.amount_minor > MAX_AMOUNT_MINOR:
+        raise TotalTooLarge(f"An order may be worth {Money(MAX_AMOUNT_MINOR, total.currency)}.")
     if edit.expected_total is not None and edit.expected_total != total:
         fault = FieldError(
             "/expected_total",
@@ -288,9 +321,6 @@ def _refuse_total(order: Order, edit: Edit, quote: pricing.Quote) -> None:
             current=total.amount_text,
         )
         raise PriceChanged(errors=[fault])
-    redeemed = {(use["promotion_id"], use["coupon"]) for use in order.uses}
-    if {(str(use.promotion_id), use.coupon) for use in quote.uses} - redeemed:
-        raise OrderNotEditable("A promotion with a limit would count; that takes a new order.")
 
 
 def _refuse_payment(method: str, total: Money, token: str) -> None:
@@ -317,13 +347,5 @@ def _terms(quote: pricing.Quote) -> dict[str, Any]:
         "tax_minor": quote.tax_minor,
         "total_minor": quote.total_minor,
         "prices_include_tax": quote.prices_include_tax,
-        "discounts": [
-            {
-                "promotion_id": str(discount.promotion_id),
-                "name": discount.name,
-                "coupon": discount.coupon,
-                "amount_minor": discount.amount_minor,
-            }
-            for discount in quote.discounts
-        ],
+        "discounts": discounts_of(quote),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from domains.orders.errors import (
     OutOfStock,
@@ -171,13 +172,19 @@ def _terms(wish: Wish, quote: pricing.Quote) -> Terms:
         total_minor=quote.total_minor,
         coupons=list(wish.coupons),
         uses=[{"promotion_id": str(use.promotion_id), "coupon": use.coupon} for use in quote.uses],
-        discounts=[
-            {
-                "promotion_id": str(discount.promotion_id),
-                "name": discount.name,
-                "coupon": discount.coupon,
-                "amount_minor": discount.amount_minor,
-            }
-            for discount in quote.discounts
-        ],
+        discounts=discounts_of(quote),
     )
+
+
+def discounts_of(quote: pricing.Quote) -> list[dict[str, Any]]:
+    """What was taken off, as an order keeps it: with the terms by which it was."""
+    return [
+        {
+            "promotion_id": str(discount.promotion_id),
+            "name": discount.name,
+            "coupon": discount.coupon,
+            "amount_minor": discount.amount_minor,
+            "terms": pricing.to_keep(discount),
+        }
+        for discount in quote.discounts
+    ]

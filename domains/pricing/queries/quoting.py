@@ -44,14 +44,16 @@ def _quoting(
     limited = terms.limited_per_customer if request.used_by is not None else []
     coupons: dict[str, CouponTerms] = {}
     used: dict[UUID, int] = {}
-    if request.coupons or limited:
+    kept = {one.coupon for one in request.kept}
+    codes = [code for code in map(plain_code, request.coupons) if code not in kept]
+    if codes or limited:
         coupons, used = terms_queries.asked_of(
-            codes=[plain_code(code) for code in request.coupons],
+            codes=codes,
             customer_key=request.used_by,
             promotions=limited,
         )
     categories: dict[UUID, frozenset[str]] = {}
-    if totals.asks_for_categories(terms, coupons.values()):
+    if totals.asks_for_categories(terms, coupons.values(), request.kept):
         categories = products.categories_of({line.product_id for line in request.lines})
 
     def quoted(asked: QuoteRequest) -> Quote:

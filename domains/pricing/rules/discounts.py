@@ -3,9 +3,10 @@
 Those of the highest priority come first, of equals those with a coupon. The first that takes
 anything off decides: if it cannot be combined it stays alone, else further ones that can be
 combined follow, each on what the ones before have left. None is applied twice, however many of its
-coupons there are. What goes off several lines is divided by
-largest remainders, lines in the order of their SKUs and keys, so it does not matter in which order
-they came. No line ever costs less than nothing.
+coupons there are. What an order keeps comes before all that it does not have yet.
+
+What goes off several lines is divided by largest remainders, lines in the order of their SKUs and
+keys, so it does not matter in which order they came. No line ever costs less than nothing.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ Categories = Mapping[UUID, frozenset[str]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A promotion that may hold; coupon: the code that asked for it."""
+    """A promotion that may hold; coupon: the code that asked for it. kept: the order has it, so
+    none that came later goes before it."""
 
     promotion: PromotionTerms
     coupon: str | None = None
+    kept: bool = False
 
     @property
-    def rank(self) -> tuple[int, bool, UUID, str]:
-        coupon = self.coupon
-        return -self.promotion.priority, coupon is None, self.promotion.id, coupon or ""
+    def rank(self) -> tuple[bool, int, bool, UUID, str]:
+        coupon, promotion = self.coupon, self.promotion
+        return not self.kept, -promotion.priority, coupon is None, promotion.id, coupon or ""
 
 
 @dataclass(slots=True)
@@ -78,7 +81,7 @@ def discounts_of(
             continue
         parts = _parts(promotion, request.currency, eligible, left)
         amount = sum(parts.values())
-        if not amount:
+        if not amount and not candidate.kept:
             _refuse(found, candidate, "coupon_not_applicable")
             continue
         for key, part in parts.items():
@@ -96,8 +99,8 @@ def discounts_of(
             continue  # it will be free, as soon as anybody knows what it would cost
         elif alone is not None and (alone or not promotion.combinable):
             _refuse(found, candidate, "coupon_not_combinable")
-        elif not (price := priced[1] - found.off_shipping) or not _about(
-            promotion.conditions, priced[0]
+        elif not _about(promotion.conditions, priced[0]) or not (
+            (price := priced[1] - found.off_shipping) or candidate.kept
         ):
             _refuse(found, candidate, "coupon_not_applicable")
         else:
@@ -178,8 +181,7 @@ def _about(asks: Conditions, method: str) -> bool:
 
 def _applied(candidate: Candidate, amount_minor: int) -> AppliedDiscount:
     return AppliedDiscount(
-        promotion_id=candidate.promotion.id,
-        name=candidate.promotion.name,
+        terms=candidate.promotion,
         coupon=candidate.coupon,
         amount_minor=amount_minor,
     )

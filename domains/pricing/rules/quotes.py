@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from domains.pricing.rules.terms import PromotionTerms
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuoteLine:
@@ -25,8 +27,8 @@ class QuoteLine:
 class QuoteRequest:
     """country: where it goes to, None while nobody said. shipping_method: None for the default.
     customer_key: who uses limited promotions; the customer's id where it is None.
-    redeemed: what the order that is changed has redeemed already, and so may use whatever others
-    have used since."""
+    kept: what the order that is changed has of promotions already. They are not looked up, and hold
+    whatever became of them since, as long as what they ask of goods, place and customer is met."""
 
     lines: tuple[QuoteLine, ...]
     currency: str
@@ -39,7 +41,7 @@ class QuoteRequest:
     customer_key: str | None = None
     customer_group: str | None = None
     channel: str | None = None
-    redeemed: tuple[Use, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
     @property
     def used_by(self) -> str | None:
@@ -89,12 +91,28 @@ class ShippingOption:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AppliedDiscount:
-    """coupon: the code that brought it; None for one that everybody gets."""
+    """terms: by which it was taken off. coupon: the code that brought it; None for one that
+    everybody gets."""
 
-    promotion_id: UUID
-    name: str
+    terms: PromotionTerms
     coupon: str | None
     amount_minor: int
+
+    @property
+    def promotion_id(self) -> UUID:
+        return self.terms.id
+
+    @property
+    def name(self) -> str:
+        return self.terms.name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A promotion that an order has, by the terms as they were when it got it."""
+
+    terms: PromotionTerms
+    coupon: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +11,7 @@ from domains.pricing.rules import shipping
 from domains.pricing.rules.codes import plain_code
 from domains.pricing.rules.discounts import Candidate, Categories, Discounts, discounts_of
 from domains.pricing.rules.quotes import (
+    Kept,
     Quote,
     QuotedLine,
     QuotedShipping,
@@ -21,7 +22,7 @@ from domains.pricing.rules.quotes import (
     Use,
 )
 from domains.pricing.rules.taxes import percent_for, rate_text, tax_of
-from domains.pricing.rules.terms import CouponTerms, ShippingTerms, Terms
+from domains.pricing.rules.terms import CouponTerms, PromotionTerms, ShippingTerms, Terms
 
 _SAID = {
     "coupon_not_applicable": "{code} does not hold for this order.",
@@ -45,14 +46,16 @@ def quoted(
     used promotions that are limited for each. categories: of the products, those above included;
     only needed where `asks_for_categories`.
     """
-    promotions = {one.id: one for one in terms.promotions}
-    redeemed = {(use.promotion_id, use.coupon) for use in request.redeemed}
     candidates = [
+        Candidate(promotion=one.terms, kept=True) for one in request.kept if one.coupon is None
+    ]
+    candidates += [
         Candidate(promotion=one)
         for one in terms.promotions
-        if (one.id, None) in redeemed
-        or not one.is_used_up(by_customer=used_by_customer.get(one.id, 0))
+        if _joins(one, request.kept)
+        and not one.is_used_up(by_customer=used_by_customer.get(one.id, 0))
     ]
+    kept = {one.coupon: one.terms for one in request.kept if one.coupon is not None}
     problems: list[QuoteProblem] = []
     asked: dict[str, int] = {}  # code -> its place in the request
     for place, text in enumerate(request.coupons):
@@ -60,13 +63,15 @@ def quoted(
         if code in asked:
             continue
         asked[code] = place
+        if code in kept:
+            candidates.append(Candidate(promotion=kept[code], coupon=code, kept=True))
+            continue
         coupon = coupons.get(code)
         if coupon is None or not coupon.active:
             problems.append(_problem("unknown_coupon", place, f"There is no coupon {code}."))
-        elif coupon.is_used_up and (coupon.promotion.id, code) not in redeemed:
+        elif coupon.is_used_up:
             problems.append(_problem("coupon_used_up", place, f"{code} has been used up."))
         else:
-            promotions[coupon.promotion.id] = coupon.promotion
             candidates.append(Candidate(promotion=coupon.promotion, coupon=code))
 
     method = _method(request, terms, problems)
@@ -119,14 +124,18 @@ def quoted(
         uses=tuple(
             Use(promotion_id=one.promotion_id, coupon=one.coupon)
             for one in found.applied
-            if one.coupon is not None or promotions[one.promotion_id].is_limited
+            if one.coupon is not None or one.terms.is_limited
         ),
         problems=tuple(sorted(problems, key=lambda one: (one.pointer, one.code))),
     )
 
 
-def asks_for_categories(terms: Terms, coupons: Iterable[CouponTerms]) -> bool:
-    promotions = (*terms.promotions, *(coupon.promotion for coupon in coupons))
+def asks_for_categories(terms: Terms, coupons: Iterable[CouponTerms], kept: Iterable[Kept]) -> bool:
+    promotions = (
+        *terms.promotions,
+        *(coupon.promotion for coupon in coupons),
+        *(one.terms for one in kept),
+    )
     return any(one.conditions.categories for one in promotions)
 
 
@@ -140,6 +149,14 @@ def options(
         assert price is not None
         found.append(ShippingOption(code=method.code, name=method.name, price=price))
     return tuple(found)
+
+
+def _joins(promotion: PromotionTerms, kept: Sequence[Kept]) -> bool:
+    """Whether a promotion may come to those that an order keeps."""
+    return not kept or (
+        promotion.combinable
+        and all(one.terms.combinable and one.terms.id != promotion.id for one in kept)
+    )
 
 
 def _method(

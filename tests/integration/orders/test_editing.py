@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,17 +18,24 @@ from domains.orders.errors import (
     PaymentDeclined,
     PaymentTokenRequired,
     PriceChanged,
+    QuoteRefused,
     StepInProgress,
     UnknownSku,
 )
 from domains.orders.models import Order, PaymentChoice
-from domains.orders.services import editing, fulfilling, settling
+from domains.orders.models.commands.editing import ORDER_FIELDS
+from domains.orders.rules import steps as rules
+from domains.orders.services import cancelling, editing, fulfilling, settling
 from domains.orders.services.editing import LineEdit
 from domains.payments import services as payment_services
 from domains.payments.gateways.port import Authorise
 from domains.payments.public import PaymentStatus, payment_states
 from domains.payments.rules.gateways import Reply
-from domains.products.services import price_lists, prices
+from domains.pricing.public import Conditions, create_coupon
+from domains.pricing.queries import staff
+from domains.pricing.services import coupons, promotions, shipping, taxes
+from domains.products.services import price_lists
+from domains.products.services import prices as product_prices
 from infrastructure.money import Money
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
@@ -38,8 +47,10 @@ from tests.support.after_placement import (
     money_of,
     reread,
     stock,
+    units,
 )
 from tests.support.factories import orders
+from tests.support.factories import pricing as prices
 from tests.support.factories import products as goods
 from tests.support.order_steps import edit, fulfil, more
 
@@ -260,10 +271,117 @@ def test_what_is_added_costs_what_it_costs_the_customers_group(now: datetime) ->
         code="trade", name="Trade", currency="GBP", customer_group="trade", now=before
     )
     trade = Money(700, "GBP")
-    prices.set_price(sku="B", money=trade, actor_id=None, now=before, price_list="trade")
+    product_prices.set_price(sku="B", money=trade, actor_id=None, now=before, price_list="trade")
     order = orders.placed({"A": 1}, customer_group="trade", now=now)
     other = orders.placed({"A": 1}, now=now)
     assert (order.customer_group, other.customer_group) == ("trade", "")
     for each, total in ((order, 1700), (other, 2000)):
         edit(each, now, lines=[LineEdit(sku="B", quantity=1)], token="tok_visa")
         assert reread(each).total_minor == total
+
+
+SINCE: dict[str, dict[str, Any] | None] = {
+    "archived": None,
+    "paused": {"active": False},
+    "ended": {"valid_until": datetime(2020, 1, 1, tzinfo=UTC)},
+    "for less": {"percent": Decimal(5)},
+    "for larger orders": {"conditions": Conditions(minimum_quantity=50)},
+    "limited": {"usage_limit": 1},
+}
+
+
+@pytest.mark.parametrize("code", ["TEN", None])
+@pytest.mark.parametrize("became", SINCE.values(), ids=SINCE)
+def test_an_order_that_is_edited_keeps_its_promotion(
+    now: datetime, became: dict[str, Any] | None, code: str | None
+) -> None:
+    goods.stocked({"A": 9}, now=now)
+    promotion_id = prices.promotion(now=now, automatic=code is None)
+    if code is not None:
+        create_coupon(code=code, promotion_id=promotion_id, now=now)
+    order = orders.placed({"A": 3}, coupons=[code] if code else [], now=now)
+    assert order.total_minor == 2700
+    if became is None and code is not None:
+        coupons.archive_coupon(code=code, version=None, now=now)
+    if became is None:
+        promotions.archive_promotion(promotion_id=promotion_id, version=None, now=now)
+    else:
+        promotions.edit_promotion(promotion_id=promotion_id, version=None, now=now, **became)
+
+    assert edit(order, now, lines=[more(order, "A", 2)]).is_done
+    order = reread(order)
+    assert (order.discount_minor, order.total_minor) == (200, 1800)
+    assert edit(order, now, lines=[more(order, "A", 3)]).is_done
+    order = reread(order)
+    assert (order.discount_minor, order.total_minor) == (300, 2700)
+    [discount] = order.discounts
+    assert (discount["coupon"], discount["amount_minor"]) == (code, 300)
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_what_began_since_does_not_take_the_place_of_what_an_order_has(now: datetime) -> None:
+    goods.stocked({"A": 9}, now=now)
+    prices.coupon("TEN", now=now)
+    order = orders.placed({"A": 3}, coupons=["TEN"], now=now)
+    prices.promotion(now=now, name="Half", percent=Decimal(50), priority=9, combinable=False)
+    prices.promotion(now=now, name="All", percent=Decimal(20), priority=9)
+
+    assert edit(order, now, lines=[more(order, "A", 2)]).is_done
+
+    order = reread(order)
+    assert [(one["name"], one["amount_minor"]) for one in order.discounts] == [
+        ("Ten off", 200),
+        ("All", 360),
+    ]
+
+
+def test_what_a_promotion_asks_of_goods_is_asked_of_the_edited_lines(now: datetime) -> None:
+    goods.stocked({"A": 9}, now=now)
+    prices.coupon("TEN", now=now, promotion={"conditions": Conditions(minimum_quantity=3)})
+    order = orders.placed({"A": 3}, coupons=["TEN"], now=now)
+    with pytest.raises(QuoteRefused) as refused:
+        edit(order, now, lines=[more(order, "A", 2)])
+    assert [(f.pointer, f.code) for f in refused.value.errors] == [
+        ("/coupons/0", "coupon_not_applicable")
+    ]
+
+
+def test_where_nothing_changes_that_has_a_price_no_amount_does(now: datetime) -> None:
+    goods.stocked({"A": 9}, now=now)
+    prices.tax_rate("20", now=now)
+    prices.shipping_method(now=now, price_minor=500)
+    promotion_id = prices.promotion(
+        now=now, conditions=Conditions(minimum_quantity=3), percent=Decimal("3.33")
+    )
+    order = orders.placed({"A": 3}, now=now)
+    cancelling.cancel(
+        order_id=order.id,
+        reason="changed_mind",
+        lines=units(order, {"A": 1}),
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    before = reread(order)
+    # Of two there is nothing off by now, and shipping and tax are others.
+    [rate], [method] = staff.tax_rates(), staff.shipping_methods()
+    taxes.edit_tax_rate(rate_id=rate.id, version=None, now=now, percent=Decimal(7))
+    shipping.archive_shipping_method(code=method.code, version=None, now=now)
+    promotions.archive_promotion(promotion_id=promotion_id, version=None, now=now)
+    prices.promotion(now=now, percent=Decimal(50))
+
+    begun = edit(order, now, shipping_address={**order.shipping_address, "line1": "2 High Road"})
+
+    assert begun.is_done
+    after = reread(order)
+    assert after.shipping_address["line1"] == "2 High Road"
+    assert {n: getattr(after, n) for n in ORDER_FIELDS} == {
+        n: getattr(before, n) for n in ORDER_FIELDS
+    }
+    [line] = after.lines
+    assert (line.quantity, line.cancelled) == (2, 0)
+    assert rules.amounts_standing(line) == rules.amounts_standing(before.lines[0])
+    assert money_of(after).authorised_minor == money_of(before).authorised_minor
+    assert_order_agrees(order.id)
+    assert_books_agree(now)

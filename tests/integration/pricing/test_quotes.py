@@ -16,7 +16,6 @@ from domains.pricing import public
 from domains.pricing.queries import terms
 from domains.pricing.rules.terms import Conditions, ShippingRate
 from domains.pricing.services import coupons, promotions, shipping
-from domains.products.public import create_category
 from infrastructure.cache.local import LocalCache
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
@@ -231,8 +230,8 @@ def test_a_promotion_is_for_the_goods_that_it_names(now: datetime) -> None:
 
 
 def test_categories_are_asked_for_where_a_condition_names_them(now: datetime) -> None:
-    create_category(name="Light", parent=None, now=now)
-    create_category(name="Lanterns", parent="light", now=now)
+    products.category(name="Light", now=now)
+    products.category(name="Lanterns", parent="light", now=now)
     product_id = products.product(now=now, sku="LAMP", categories=("lanterns",))
     pricing.promotion(now=now, conditions=Conditions(categories=frozenset({"light"})))
     one = pricing.line("a", product_id=product_id)
@@ -282,12 +281,35 @@ def test_changed_terms_are_quoted_at_once(
     terms.forget()
 
 
+def test_what_is_looked_up_when_it_is_asked_for_is_no_change_of_the_terms(
+    now: datetime, django_capture_on_commit_callbacks: Any
+) -> None:
+    with override_settings(PRICING_TERMS_SECONDS=60.0):
+        terms.forget()
+        quote(now)
+        with django_capture_on_commit_callbacks(using=alias_of("pricing"), execute=True):
+            promotion_id = pricing.coupon("ONE", now=now).promotion_id
+            coupons.edit_coupon(code="ONE", version=None, now=now, usage_limit=5)
+            promotions.edit_promotion(
+                promotion_id=promotion_id, version=None, now=now, percent=Decimal(25)
+            )
+            found = quote(now, coupons=("ONE",))
+            coupons.archive_coupon(code="ONE", version=None, now=now)
+        with CaptureQueriesContext(connections[alias_of("pricing")]) as captured:
+            quote(now)
+    terms.forget()
+    assert (found.discount_minor, len(captured)) == (500, 0)
+
+
 def test_an_order_that_is_changed_may_use_what_it_has_used(now: datetime) -> None:
     last = pricing.coupon("LAST", now=now, usage_limit=1)
+    (first,) = quote(now, coupons=("LAST",)).discounts
     public.redeem(order_id=new_id(), uses=[last], customer_key="ann", now=now)
     assert problems(quote(now, coupons=("LAST",))) == [("coupon_used_up", "/coupons/0")]
-    again = quote(now, coupons=("LAST",), redeemed=(last,))
-    assert (again.discount_minor, again.uses) == (200, (last,))
+    coupons.archive_coupon(code="LAST", version=None, now=now)
+    kept = public.kept(public.to_keep(first), coupon="LAST")
+    again = quote(now, coupons=("LAST",), kept=(kept,))
+    assert (again.discount_minor, again.uses, again.problems) == (200, (last,), ())
 
 
 def test_terms_are_read_anew_when_another_process_says_that_they_changed(

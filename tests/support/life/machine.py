@@ -106,7 +106,12 @@ class Machine(RuleBasedStateMachine):
         return {line.id: n for line, n in chosen}, {line.position: n for line, n in chosen}
 
     def quoted(
-        self, wanted: list[tuple[str, int]], customer: UUID, coupon: bool, ships: bool, used: bool
+        self,
+        wanted: list[tuple[str, int]],
+        customer: UUID,
+        coupon: bool,
+        ships: bool,
+        order: Order | None = None,
     ) -> pricing.Quote:
         """What goods come to is asked of pricing, which has tests of its own."""
         offers = {item.sku: item for item in StockItem.objects.filter(sku__in=self.code.values())}
@@ -129,7 +134,10 @@ class Machine(RuleBasedStateMachine):
                 shipping_method="express" if ships else None,
                 coupons=(f"TEN-{self.mark}",) if coupon else (),
                 customer_id=customer,
-                redeemed=(self.use,) if used else (),
+                kept=tuple(
+                    pricing.kept(one["terms"], coupon=one["coupon"])
+                    for one in (order.discounts if order else ())
+                ),
             ),
             now=self.now,
         )

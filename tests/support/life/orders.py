@@ -130,11 +130,17 @@ class LifeOfOrders(Placing):
             used = life.coupon is not None
             ships = bool(order.shipping_method)
             goods_wanted = list(lines.values())
-            quote = self.quoted(goods_wanted, life.customer, used, ships, used)
+            quote = self.quoted(goods_wanted, life.customer, used, ships, order)
             assert not quote.problems
             quoted = self.lines_of(quote, goods_wanted)
             plan.lines = dict(zip(lines, quoted, strict=True))
             plan.total, plan.shipping = quote.total_minor, quote.shipping_minor
+            before = {p: line.first(line.standing) for p, line in life.lines.items()}
+            if lines == {
+                p: (line.sku, line.quantity) for p, line in before.items() if line.quantity
+            }:
+                plan.lines = {p: before[p] for p in lines}
+                plan.total, plan.shipping = life.total, life.shipping
         changes = [
             editing.LineEdit(line_id=line.id, quantity=named[line.position])
             for line in order.lines

@@ -54,13 +54,18 @@ class Line:
         return self.standing - self.sent
 
     def worth(self, units: int) -> int:
+        return self.first(units).amount
+
+    def first(self, units: int) -> Line:
         """Of the first units, each part of the price rounded once, half up."""
 
         def cut(amount: int) -> int:
             return (2 * amount * units + self.quantity) // (2 * self.quantity)
 
+        subtotal, discount, tax = cut(self.subtotal), cut(self.discount), cut(self.tax)
         on_top = self.amount != self.subtotal - self.discount
-        return cut(self.subtotal) - cut(self.discount) + (cut(self.tax) if on_top else 0)
+        amount = subtotal - discount + (tax if on_top else 0)
+        return Line(self.sku, units, subtotal, discount, tax, amount)
 
     @property
     def refundable(self) -> int:

@@ -116,7 +116,7 @@ class Placing(Machine):
         self, wanted: list[tuple[str, int]], customer: UUID, coupon: bool, ships: bool
     ) -> Life | None:
         """An order that nothing has happened to yet; None for what cannot be quoted."""
-        quote = self.quoted(wanted, customer, coupon, ships, used=False)
+        quote = self.quoted(wanted, customer, coupon, ships)
         if quote.problems:
             assert coupon
             assert self.shop.coupon.is_used_up_for(customer)

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domains.pricing.rules.parts import LineAmounts, refund_of
-from domains.pricing.rules.quotes import Quote, QuoteLine, QuoteRequest
+from domains.pricing.rules.keeping import kept, to_keep
+from domains.pricing.rules.quotes import AppliedDiscount, Kept, Quote, QuoteLine, QuoteRequest
 from domains.pricing.rules.taxes import rate_text, tax_of
 from domains.pricing.rules.terms import (
     Conditions,
@@ -175,6 +175,58 @@ def test_the_order_of_lines_and_coupons_does_not_matter(
     assert replace(other, lines=found.lines, problems=()) == replace(found, problems=())
 
 
+@given(cases(), st.data())
+def test_an_order_keeps_what_it_has_whatever_became_of_promotions(
+    case: dict[str, Any], data: st.DataObject
+) -> None:
+    """Its promotions are gone or have other terms, its coupons are unknown; others came."""
+    first = quote(case)
+    has = {one.promotion_id for one in first.discounts}
+    came = [
+        replace(data.draw(promotions(number)), automatic=True, valid_from=NOW)
+        for number in range(data.draw(st.integers(0, 6)) if has else 0)
+    ]
+    now_there = tuple(one for one in came if one.id in has or not one.combinable)
+
+    again = quote(
+        case
+        | {
+            "request": replace(
+                case["request"],
+                coupons=tuple(one.coupon for one in first.discounts if one.coupon),
+                kept=tuple(kept(to_keep(one), coupon=one.coupon) for one in first.discounts),
+            ),
+            "terms": replace(case["terms"], promotions=now_there),
+            "coupons": {},
+        }
+    )
+
+    assert again == replace(first, problems=())
+
+
+def test_what_an_order_keeps_is_written_down_without_what_let_it_in() -> None:
+    terms = PromotionTerms(
+        id=UUID(int=1), name="Spring", kind=PromotionKind.PERCENTAGE, automatic=False,
+        percent=Decimal("7.5"), combinable=False, conditions=Conditions(skus=frozenset("BA")),
+        valid_from=NOW, valid_until=NOW, usage_limit=5, used=4,
+    )  # fmt: skip
+    fields = to_keep(AppliedDiscount(terms=terms, coupon="SPRING", amount_minor=1))
+    assert fields == {
+        "id": str(UUID(int=1)),
+        "name": "Spring",
+        "kind": "percentage",
+        "automatic": False,
+        "percent": "7.5",
+        "priority": 0,
+        "combinable": False,
+        "conditions": {"skus": ["A", "B"]},
+        "usage_limit": 5,
+        "used": 0,
+    }
+    let_in = replace(terms, valid_from=None, valid_until=None, used=0)
+    assert kept(fields, coupon="SPRING") == Kept(terms=let_in, coupon="SPRING")
+
+
 @given(cases())
 def test_one_that_cannot_be_combined_is_the_only_one(case: dict[str, Any]) -> None:
     found = quote(case)
@@ -249,40 +301,6 @@ def test_tax_is_rounded_half_up(amount: int, percent: str, included: bool, tax: 
 )
 def test_a_rate_is_written_without_zeros_behind(percent: str, text: str) -> None:
     assert rate_text(Decimal(percent)) == text
-
-
-@given(cases(), st.data())
-def test_the_parts_of_a_line_add_up_to_it(case: dict[str, Any], data: st.DataObject) -> None:
-    line = data.draw(st.sampled_from(quote(case).lines))
-    whole = LineAmounts(
-        quantity=line.quantity,
-        subtotal_minor=line.subtotal_minor,
-        discount_minor=line.discount_minor,
-        tax_minor=line.tax_minor,
-        total_minor=line.total_minor,
-    )
-    already, sums = 0, [0, 0, 0, 0]
-    while already < whole.quantity:
-        quantity = data.draw(st.integers(1, whole.quantity - already))
-        part = refund_of(whole, quantity=quantity, already=already)
-        assert part.total_minor >= 0
-        assert part.discount_minor >= 0
-        assert part.tax_minor >= 0
-        assert part.subtotal_minor == line.unit_price_minor * quantity
-        already += quantity
-        parts = (part.subtotal_minor, part.discount_minor, part.tax_minor, part.total_minor)
-        sums = [sum(pair) for pair in zip(sums, parts, strict=True)]
-        assert sums[3] <= whole.total_minor
-    assert sums == [
-        whole.subtotal_minor, whole.discount_minor, whole.tax_minor, whole.total_minor,
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("quantity", "already"), [(3, 0), (1, 2), (-1, 0), (1, -1)])
-def test_no_more_pieces_are_refunded_than_there_were(quantity: int, already: int) -> None:
-    line = LineAmounts(quantity=2, subtotal_minor=5, discount_minor=0, tax_minor=0, total_minor=5)
-    with pytest.raises(ValueError, match="of 2 pieces"):
-        refund_of(line, quantity=quantity, already=already)
 
 
 def test_a_fixed_amount_is_never_more_than_the_goods() -> None:

@@ -22,10 +22,12 @@ class OrderEdits(StepView):
     @operation(
         summary="Change an order before it is sent",
         description=(
-            "Quantities, lines, the address and the shipping; the order is priced anew. More than "
-            "was authorised is authorised by another payment before the earlier one is let go; "
-            "what was taken beyond a lower total is given back. 202 while the customer has to "
-            "confirm that payment at `action_url` (3-D Secure): until then nothing is changed."
+            "Quantities, lines, the address and the shipping; the order is priced anew, and keeps "
+            "its promotions by the terms of then. Where neither goods, place nor shipping change, "
+            "no amount does. More than was authorised is authorised by another payment before the "
+            "earlier one is let go; what was taken beyond a lower total is given back. 202 while "
+            "the customer has to confirm that payment at `action_url` (3-D Secure): until then "
+            "nothing is changed."
         ),
         body=serializers.EditOrder,
         responses={200: serializers.Step, 202: serializers.Step},
