@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ class Line:
 @st.composite
 def lines(draw: st.DrawFn) -> Line:
     quantity = draw(st.integers(1, 50))
-    subtotal = draw(st.integers(0, 10**6))
+    subtotal = draw(st.integers(0, 10**5)) * quantity
     discount = draw(st.integers(0, subtotal))
     tax = draw(st.integers(0, 10**5))
     on_top = draw(st.booleans())
@@ -50,6 +51,22 @@ def test_the_pieces_of_a_line_add_up_to_it(line: Line, cuts: list[int]) -> None:
         worth += rules.worth_of_units(line, after=done, units=units)
         done += units
     assert worth == line.amount_minor
+
+
+@given(line=lines())
+def test_every_further_piece_adds_to_each_part_of_a_line(line: Line) -> None:
+    pieces = [rules.amounts_of(line, units) for units in range(line.quantity + 1)]
+    price = line.subtotal_minor // line.quantity
+    assert [piece.subtotal_minor for piece in pieces] == [n * price for n in range(len(pieces))]
+    for fewer, more in pairwise(map(astuple, pieces)):
+        assert all(less <= further for less, further in zip(fewer, more, strict=True))
+    assert astuple(pieces[0]) == (0, 0, 0, 0)
+    assert astuple(pieces[-1]) == (
+        line.subtotal_minor,
+        line.discount_minor,
+        line.tax_minor,
+        line.amount_minor,
+    )
 
 
 @given(line=lines(), cancelled=st.integers(0, 50))
