@@ -86,6 +86,11 @@ def run_shop(layout: Layout, console: Console) -> int:
             "database_url": stack.urls["DATABASE_URL"],
             "redis_url": stack.urls["REDIS_URL"],
             "kafka": stack.urls["KAFKA_BOOTSTRAP_SERVERS"],
+            "metrics": {
+                "web": f"{options.base_url}/metrics",
+                "relay": f"http://127.0.0.1:{ports['relay_metrics']}/metrics",
+                "consumer": f"http://127.0.0.1:{ports['consumer_metrics']}/metrics",
+            },
         }
         # The caller's own settings have their way, except over the addresses just chosen.
         environment = {
@@ -200,6 +205,7 @@ def _greeting(options: Options, access: Mapping[str, Any], layout: Layout) -> st
             f"  PostgreSQL  {access['database_url']}",
             f"  Valkey      {access['redis_url']}",
             f"  Kafka       {access['kafka']}",
+            f"  metrics     {'    '.join(access['metrics'].values())}",
             f"  logs        {layout.log('*')}    all of this: {layout.access}",
             "Ctrl-C stops everything and keeps the data; `make reset` throws it away.",
             "",

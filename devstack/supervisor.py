@@ -22,7 +22,8 @@ from devstack.stack import Stack
 
 _PAUSES = (1.0, 2.0, 4.0, 5.0)
 _STEADY_SECONDS = 30.0
-_GRACE_SECONDS = 6.0
+# More than what the worker gives its tasks (CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT).
+_GRACE_SECONDS = 9.0
 _READY_SECONDS = 180.0
 _LOOK_SECONDS = 2.0
 _TICK_SECONDS = 0.1

