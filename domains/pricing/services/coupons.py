@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
-from domains.pricing.errors import CouponNotFound, CouponTaken, InvalidCoupon, PromotionNotFound
-from domains.pricing.models import Coupon, Promotion
+from domains.pricing.errors import CouponTaken, InvalidCoupon
+from domains.pricing.models import Coupon
 from domains.pricing.models.coupons import CouponChanges
+from domains.pricing.queries import staff
 from domains.pricing.rules.codes import MAX_PREFIX_LENGTH, plain_code, random_code
 from domains.pricing.services import writing
 from infrastructure.database.contexts import atomic
@@ -33,7 +34,7 @@ def create_coupon(
 ) -> UUID:
     """Raises PromotionNotFound, CouponTaken, InvalidCoupon, Archived; Duplicate for a key that was
     used before."""
-    coupon = Coupon.create(code=code, promotion=_promotion(promotion_id), now=now, **limits)
+    coupon = Coupon.create(code=code, promotion=staff.promotion_of(promotion_id), now=now, **limits)
     try:
         writing.add(coupon, key=idempotency)
     except IntegrityError as error:
@@ -67,7 +68,7 @@ def create_coupons(
         faults.append(FieldError("/prefix", "too_long", f"{MAX_PREFIX_LENGTH} characters at most."))
     if faults:
         raise InvalidCoupon(errors=faults)
-    promotion, batch_id = _promotion(promotion_id), new_id()
+    promotion, batch_id = staff.promotion_of(promotion_id), new_id()
     codes: dict[str, None] = {}
     while len(codes) < count:
         codes[random_code(prefix)] = None
@@ -95,7 +96,7 @@ def edit_coupon(
     *, code: str, version: int | None, now: datetime, **limits: Unpack[CouponChanges]
 ) -> Coupon:
     """Raises CouponNotFound, InvalidCoupon, Archived, ConcurrentModification."""
-    coupon = _found(code, version)
+    coupon = writing.at(staff.coupon_of(code), version)
     coupon.edit(now=now, **limits)
     return writing.save(coupon)
 
@@ -103,21 +104,6 @@ def edit_coupon(
 def archive_coupon(*, code: str, version: int | None, now: datetime) -> Coupon:
     """Nobody may use it any more; who used it keeps what it brought. Raises CouponNotFound,
     Archived, ConcurrentModification."""
-    coupon = _found(code, version)
+    coupon = writing.at(staff.coupon_of(code), version)
     coupon.archive(now=now)
     return writing.save(coupon)
-
-
-def _promotion(promotion_id: UUID) -> Promotion:
-    promotion: Promotion | None = Promotion.objects.filter(pk=promotion_id).first()
-    if promotion is None:
-        raise PromotionNotFound(f"There is no promotion {promotion_id}.")
-    return promotion
-
-
-def _found(code: str, version: int | None) -> Coupon:
-    coupon: Coupon | None = Coupon.objects.filter(code=plain_code(code)).first()
-    if coupon is None:
-        raise CouponNotFound(f"There is no coupon {code}.")
-    writing.expect(coupon, version)
-    return coupon

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Unpack
 from uuid import UUID
 
-from domains.pricing.errors import PromotionNotFound
 from domains.pricing.models import Promotion
 from domains.pricing.models.promotions import PromotionChanges
+from domains.pricing.queries import staff
 from domains.pricing.services import writing
 from infrastructure.http.idempotency import IdempotencyKey
 
@@ -34,21 +34,13 @@ def edit_promotion(
 
     Raises PromotionNotFound, InvalidPromotion, Archived, ConcurrentModification.
     """
-    promotion = _found(promotion_id, version)
+    promotion = writing.at(staff.promotion_of(promotion_id), version)
     promotion.edit(now=now, **changes)
     return writing.save(promotion)
 
 
 def archive_promotion(*, promotion_id: UUID, version: int | None, now: datetime) -> Promotion:
     """Raises PromotionNotFound, Archived, ConcurrentModification."""
-    promotion = _found(promotion_id, version)
+    promotion = writing.at(staff.promotion_of(promotion_id), version)
     promotion.archive(now=now)
     return writing.save(promotion)
-
-
-def _found(promotion_id: UUID, version: int | None) -> Promotion:
-    promotion: Promotion | None = Promotion.objects.filter(pk=promotion_id).first()
-    if promotion is None:
-        raise PromotionNotFound(f"There is no promotion {promotion_id}.")
-    writing.expect(promotion, version)
-    return promotion

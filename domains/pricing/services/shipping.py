@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
-from domains.pricing.errors import ShippingMethodNotFound, ShippingMethodTaken
+from domains.pricing.errors import ShippingMethodTaken
 from domains.pricing.models import ShippingMethod
 from domains.pricing.models.shipping import ShippingChanges
+from domains.pricing.queries import staff
 from domains.pricing.services import writing
 from infrastructure.database.violations import constraint_of
 from infrastructure.http.idempotency import IdempotencyKey
@@ -41,7 +42,7 @@ def edit_shipping_method(
 
     Raises ShippingMethodNotFound, InvalidShippingMethod, Archived, ConcurrentModification.
     """
-    method = _found(code, version)
+    method = writing.at(staff.shipping_method_of(code), version)
     method.edit(now=now, **changes)
     return writing.save(method)
 
@@ -49,14 +50,6 @@ def edit_shipping_method(
 def archive_shipping_method(*, code: str, version: int | None, now: datetime) -> ShippingMethod:
     """Offer it no more, for good. Raises ShippingMethodNotFound, Archived,
     ConcurrentModification."""
-    method = _found(code, version)
+    method = writing.at(staff.shipping_method_of(code), version)
     method.archive(now=now)
     return writing.save(method)
-
-
-def _found(code: str, version: int | None) -> ShippingMethod:
-    method: ShippingMethod | None = ShippingMethod.objects.filter(code=code).first()
-    if method is None:
-        raise ShippingMethodNotFound(f"There is no shipping method {code}.")
-    writing.expect(method, version)
-    return method

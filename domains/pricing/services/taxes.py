@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.db import IntegrityError
 
-from domains.pricing.errors import TaxRateNotFound, TaxRateTaken
+from domains.pricing.errors import TaxRateTaken
 from domains.pricing.models import TaxRate
 from domains.pricing.models.taxes import TaxChanges
+from domains.pricing.queries import staff
 from domains.pricing.services import writing
 from infrastructure.database.violations import constraint_of
 from infrastructure.http.idempotency import IdempotencyKey
@@ -45,21 +46,13 @@ def edit_tax_rate(
     *, rate_id: UUID, version: int | None, now: datetime, **changes: Unpack[TaxChanges]
 ) -> TaxRate:
     """Raises TaxRateNotFound, InvalidTaxRate, Archived, ConcurrentModification."""
-    rate = _found(rate_id, version)
+    rate = writing.at(staff.tax_rate_of(rate_id), version)
     rate.edit(now=now, **changes)
     return writing.save(rate)
 
 
 def archive_tax_rate(*, rate_id: UUID, version: int | None, now: datetime) -> TaxRate:
     """The place may get another rate. Raises TaxRateNotFound, Archived, ConcurrentModification."""
-    rate = _found(rate_id, version)
+    rate = writing.at(staff.tax_rate_of(rate_id), version)
     rate.archive(now=now)
     return writing.save(rate)
-
-
-def _found(rate_id: UUID, version: int | None) -> TaxRate:
-    rate: TaxRate | None = TaxRate.objects.filter(pk=rate_id).first()
-    if rate is None:
-        raise TaxRateNotFound(f"There is no tax rate {rate_id}.")
-    writing.expect(rate, version)
-    return rate

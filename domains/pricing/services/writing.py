@@ -8,6 +8,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import models
 
+from domains.pricing.models import Coupon, Promotion
 from domains.pricing.models.archiving import Archivable
 from domains.pricing.queries import terms
 from infrastructure.aggregates import ConcurrentModification
@@ -18,10 +19,12 @@ from infrastructure.http.idempotency import IdempotencyKey, duplicates
 Kept = TypeVar("Kept", bound=Archivable)
 
 
-def expect(found: Archivable, version: int | None) -> None:
-    """Raises ConcurrentModification where the change is based on another version."""
+def at(found: Kept, version: int | None) -> Kept:
+    """The same, at the version that a change is based on; None for whichever. Raises
+    ConcurrentModification."""
     if version is not None and found.version != version:
         raise ConcurrentModification(f"{found} is at version {found.version}.")
+    return found
 
 
 def add(new: Archivable, *, key: IdempotencyKey | None) -> None:
@@ -29,19 +32,22 @@ def add(new: Archivable, *, key: IdempotencyKey | None) -> None:
     also: Sequence[models.Model] = [] if key is None else [key.record(new.pk, new.created_at)]
     with atomic("pricing"), duplicates():
         new.save(also=also)
-    tell()
+    tell(new)
 
 
 def save(found: Kept) -> Kept:
     """Save what was changed, if it was."""
     if found.has_changes:
         found.save()
-        tell()
+        tell(found)
     return found
 
 
-def tell() -> None:
-    """Terms have changed: let quotes be made from them at once, here and elsewhere."""
+def tell(changed: Archivable) -> None:
+    """Let quotes be made from what has changed at once, here and elsewhere. Coupons, and promotions
+    that need one, are no part of the terms that are known: each quote looks them up."""
+    if isinstance(changed, Coupon) or (isinstance(changed, Promotion) and not changed.automatic):
+        return
     on_commit("pricing", terms.forget)
     if settings.CACHE_ENABLED:
         invalidation.after_commit(alias_of("pricing"), [terms.TAG], shown=False)
