@@ -143,15 +143,24 @@ def release(*, order_id: UUID, now: datetime) -> bool:
 
 
 def hold_for_cart(
-    *, cart_id: UUID, lines: Sequence[HoldLine], now: datetime, ttl: timedelta
+    *,
+    cart_id: UUID,
+    lines: Sequence[HoldLine],
+    now: datetime,
+    ttl: timedelta,
+    instead_of: UUID | None = None,
 ) -> HoldOutcome:
     """Hold these lines for a cart until now + ttl, in place of whatever it held: all or nothing.
 
-    Held or Refused; refused, the cart keeps what it held before, for as long as that lasts.
-    Repeatable: the same lines again only last longer. Locks nothing of the cart but its own row.
-    Raises InvalidQuantity for a quantity below one, for no lines at all and for no time.
+    instead_of: another cart that goes into this one. What it holds counts as free for this one
+    alone, and its hold ends in the moment in which this one's begins.
+    Held or Refused; refused, each keeps what it held before, for as long as that lasts.
+    Repeatable: the same lines again only last longer. Locks nothing of the carts but their own
+    rows. Raises InvalidQuantity for a quantity below one, for no lines at all and for no time.
     """
-    return inventory.hold_stock_for_cart(cart_id=cart_id, lines=lines, now=now, ttl=ttl)
+    return inventory.hold_stock_for_cart(
+        cart_id=cart_id, lines=lines, now=now, ttl=ttl, instead_of=instead_of
+    )
 
 
 def extend_cart_hold(*, cart_id: UUID, now: datetime, ttl: timedelta) -> bool:

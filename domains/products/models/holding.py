@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ import msgspec
 
 from domains.products.errors import NotHeld
 from domains.products.events import StockReserved
-from domains.products.models import holding_sql
+from domains.products.models import cart_holds_sql, holding_sql
 from domains.products.models.freeing import FreeingQuerySet
 from domains.products.models.promises import Promise, as_array, refusal_of, released, told
 from domains.products.rules import stock as rules
@@ -166,28 +167,36 @@ class ReservationQuerySet(FreeingQuerySet):
         now: datetime,
         expires_at: datetime,
         turned: set[UUID],
+        instead_of: UUID | None = None,
     ) -> HoldOutcome:
-        """Hold these lines for a cart until then, in place of whatever it held; or leave that.
+        """Hold these lines for a cart until then, in place of whatever it held, and of what the
+        cart `instead_of` holds; or leave both.
 
-        What the cart holds already counts as free for it. Repeatable: the same lines again only
-        last longer.
+        What they hold already counts as free for it. Repeatable: the same lines again only last
+        longer.
         """
         lines = rules.summed(lines)
         wanted = {line.variant_id: line.quantity for line in lines}
         idle = 0
         while True:
-            found = next(iter(self._read([cart_id])), None)
-            if found is not None and found.holder != Holder.CART:
+            found = {promise.id: promise for promise in self._read({cart_id, instead_of} - {None})}
+            own = found.pop(cart_id, None)
+            if own is not None and own.holder != Holder.CART:
                 raise NotHeld(f"{cart_id} is an order's.")
-            before = found.quantities if found is not None and found.is_held else {}
+            source = next(
+                (f for f in found.values() if f.is_held and f.holder == Holder.CART), None
+            )
+            before = Counter(own.quantities if own is not None and own.is_held else {})
+            if source is not None:
+                before.update(source.quantities)
             deltas = rules.changes(before, wanted)
-            if not deltas:
+            if not deltas and source is None:
                 if self.extend(cart_id, expires_at=expires_at):
                     return Held()
                 continue
             skus = {line.variant_id: line.sku for line in lines}
-            if found is not None:
-                skus |= found.skus
+            for promise in (own, source):
+                skus |= promise.skus if promise is not None else {}
             reserved = StockReserved(
                 order_id=cart_id,
                 lines=told(lines),
@@ -195,27 +204,36 @@ class ReservationQuerySet(FreeingQuerySet):
                 expires_at=expires_at,
                 occurred_at=now,
             )
+            facts = outbox_rows([reserved], key=cart_id, first_sequence=0)
+            if source is not None:
+                facts += outbox_rows([released(source, now=now)], key=source.id, first_sequence=0)
             [(made, short, expired, turned_here)] = self.command(
-                holding_sql.hold_for_cart_text(),
+                cart_holds_sql.hold_for_cart_text(with_source=source is not None),
                 [
                     as_array(deltas),
                     as_array(deltas.values()),
-                    as_array(deltas),
+                    as_array(sorted(deltas.keys() | (source.quantities.keys() if source else ()))),
+                    *(
+                        (as_array([cart_id, source.id]), source.id, source.version)
+                        if source
+                        else ()
+                    ),
                     cart_id,
                     now,
                     expires_at,
-                    str(found.version if found is not None else 0),
+                    str(own.version if own is not None else 0),
                     as_array(wanted),
                     as_array(new_id() for _ in wanted),
                     as_array(wanted),
                     as_array(wanted.values()),
                     now,
+                    *((now, as_array(source.quantities), now) if source else ()),
                     self._carriers(
                         {variant_id: skus[variant_id] for variant_id in deltas},
                         directions=(False, True),
                         now=now,
                     ),
-                    self._as_rows(outbox_rows([reserved], key=cart_id, first_sequence=0)),
+                    self._as_rows(facts),
                     now,
                 ],
             )
@@ -223,7 +241,7 @@ class ReservationQuerySet(FreeingQuerySet):
             if made:
                 return Held()
             if short is None:
-                continue  # somebody changed the cart's hold since it was read
+                continue  # somebody changed one of the holds since it was read
             refused = refusal_of(short, skus=skus, requested=wanted, already=before)
             if not expired or idle == PATIENCE:
                 return refused
@@ -234,7 +252,7 @@ class ReservationQuerySet(FreeingQuerySet):
 
     def extend(self, cart_id: UUID, *, expires_at: datetime) -> bool:
         """Let what a cart holds last until then at least. Whether it holds anything."""
-        return bool(self.command(holding_sql.EXTEND, [expires_at, cart_id]))
+        return bool(self.command(cart_holds_sql.EXTEND, [expires_at, cart_id]))
 
 
 def _outcome_of(status: str) -> HoldOutcome:

@@ -37,7 +37,7 @@ locked AS MATERIALIZED (
     FOR NO KEY UPDATE
 )"""
 
-_MOVEMENT = """
+MOVEMENT = """
     INSERT INTO products_stockmovement
         (stock_item_id, warehouse_id, kind, on_hand_delta, held_delta, backorder_delta, order_id,
          cart_id, fulfilment_id, transfer_id, reason, actor_id, created_at)"""
@@ -158,7 +158,7 @@ _TAKEN = f"""
 taken AS MATERIALIZED (
     SELECT variant_id, sum(quantity)::int AS quantity FROM good GROUP BY variant_id
 ), ledger AS (
-    {_MOVEMENT}
+    {MOVEMENT}
     SELECT variant_id, NULL, 'HOLD', 0, quantity, 0, order_id, NULL::uuid, NULL::uuid, NULL::uuid,
         '', NULL::uuid, %s::timestamptz
     FROM good
@@ -224,7 +224,7 @@ gone_over AS MATERIALIZED (
 ), taken AS MATERIALIZED (
     SELECT variant_id, sum(quantity)::int AS quantity FROM both_sides GROUP BY variant_id
 ), ledger AS (
-    {_MOVEMENT}
+    {MOVEMENT}
     SELECT b.variant_id, NULL, CASE WHEN g.cart_id IS NULL THEN 'HOLD' ELSE 'TAKE_OVER' END, 0,
         b.quantity, 0, b.order_id, g.cart_id, NULL::uuid, NULL::uuid, '', NULL::uuid,
         %s::timestamptz
@@ -234,57 +234,6 @@ gone_over AS MATERIALIZED (
     UNION ALL
     SELECT id, events_recorded FROM ended
 )"""
-
-# Holds for a cart in place of what it held before.
-#
-# deltas     by how much each line rises or falls; only these rows are locked
-# fit        one row, where every line that rises can have what it lacks
-# made       the cart's hold, unless it is not any more what was read
-_HOLD_FOR_CART = """
-WITH deltas AS MATERIALIZED (
-    SELECT * FROM unnest(%s::uuid[], %s::int[]) AS d (variant_id, quantity)
-), {locked}, fit AS MATERIALIZED (
-    SELECT bool_and(deltas.quantity < 0 OR coalesce(deltas.quantity <= locked.remaining, false))
-        AS fits
-    FROM deltas LEFT JOIN locked ON locked.variant_id = deltas.variant_id
-), made AS (
-    INSERT INTO products_reservation AS r
-        (id, holder, status, created_at, expires_at, released_at, version, events_recorded)
-    SELECT %s::uuid, 'cart', 'HELD', %s::timestamptz, %s::timestamptz, NULL, 1, 1
-    FROM fit WHERE fits
-    ON CONFLICT (id) DO UPDATE
-    SET status = 'HELD', expires_at = excluded.expires_at, released_at = NULL,
-        version = r.version + 1, events_recorded = r.events_recorded + 1
-    WHERE r.version = %s::int AND r.holder = 'cart'
-    RETURNING r.id, r.events_recorded
-), gone AS (
-    DELETE FROM products_reservationline l USING made
-    WHERE l.reservation_id = made.id AND NOT l.stock_item_id = ANY(%s::uuid[])
-), lines AS (
-    INSERT INTO products_reservationline AS l (id, reservation_id, stock_item_id, quantity)
-    SELECT w.line_id, made.id, w.variant_id, w.quantity
-    FROM made, unnest(%s::uuid[], %s::uuid[], %s::int[]) AS w (line_id, variant_id, quantity)
-    ON CONFLICT (reservation_id, stock_item_id) DO UPDATE SET quantity = excluded.quantity
-), taken AS MATERIALIZED (
-    SELECT deltas.* FROM deltas, made
-), ledger AS (
-    {movement}
-    SELECT taken.variant_id, NULL, CASE WHEN taken.quantity > 0 THEN 'HOLD' ELSE 'RELEASE' END, 0,
-        taken.quantity, 0, NULL::uuid, made.id, NULL::uuid, NULL::uuid, '', NULL::uuid,
-        %s::timestamptz
-    FROM taken, made
-), told AS (
-    SELECT id, events_recorded FROM made
-), {outcome}
-SELECT (SELECT count(*) FROM made) > 0, (
-    SELECT json_agg(json_build_array(deltas.variant_id, coalesce(locked.remaining, 0)))::text
-    FROM deltas LEFT JOIN locked ON locked.variant_id = deltas.variant_id
-    WHERE deltas.quantity > 0 AND deltas.quantity > coalesce(locked.remaining, 0)
-), EXISTS (
-    SELECT 1 FROM products_reservation r
-    WHERE r.status = 'HELD' AND r.expires_at <= %s::timestamptz
-), {turned}
-"""
 
 # lines      what the reservations hold
 # due        those that still are what was read, locked; others are left to whoever changed them
@@ -330,13 +279,6 @@ ON CONFLICT (id) DO NOTHING
 RETURNING id
 """
 
-EXTEND = """
-UPDATE products_reservation
-SET expires_at = greatest(expires_at, %s::timestamptz), version = version + 1
-WHERE id = %s AND holder = 'cart' AND status = 'HELD'
-RETURNING id
-"""
-
 
 @cache
 def hold_text(*, with_carts: bool) -> str:
@@ -353,15 +295,6 @@ def hold_text(*, with_carts: bool) -> str:
 
 
 @cache
-def hold_for_cart_text() -> str:
-    """Takes: deltas (variant, quantity); variants to lock; cart; now; expiry; version; variants of
-    the lines; lines (new id, variant, quantity); now; carriers; facts; now."""
-    return _HOLD_FOR_CART.format(
-        locked=LOCKED.format(only=""), movement=_MOVEMENT, outcome=outcome(), turned=TURNED
-    )
-
-
-@cache
 def free_text(*, waiting: bool) -> str:
     """Takes: lines (reservation, variant, quantity); variants to lock; reservations; their versions
     and the reservations again; now; reason; now; carriers; facts.
@@ -371,7 +304,7 @@ def free_text(*, waiting: bool) -> str:
     return _FREE.format(
         locked=LOCKED.format(only=""),
         waiting="" if waiting else "SKIP LOCKED",
-        movement=_MOVEMENT,
+        movement=MOVEMENT,
         outcome=outcome(),
         turned=TURNED,
     )

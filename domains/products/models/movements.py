@@ -15,8 +15,9 @@ class StockMovement(models.Model):
 
     The sums of its deltas are the item's counters. Drawn under the item's row lock, ids of one item
     rise in the order of its changes. Its cause is an order, a cart, both where a cart's hold went
-    over to its order, a fulfilment, a transfer, or somebody with a reason. An order that changes
-    what it holds, and goods that come back from it, are told apart by `change_id`.
+    over to its order, a fulfilment, a transfer, or somebody with a reason. A hold that goes over
+    from a cart to another one changes no counter. An order that changes what it holds, and goods
+    that come back from it, are told apart by `change_id`.
     """
 
     class Kind(models.TextChoices):

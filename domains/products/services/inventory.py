@@ -208,14 +208,20 @@ def release_stock(*, order_id: UUID, now: datetime) -> bool:
 
 
 def hold_stock_for_cart(
-    *, cart_id: UUID, lines: Sequence[HoldLine], now: datetime, ttl: timedelta
+    *,
+    cart_id: UUID,
+    lines: Sequence[HoldLine],
+    now: datetime,
+    ttl: timedelta,
+    instead_of: UUID | None = None,
 ) -> HoldOutcome:
-    """Hold all lines for a cart in place of what it held, or leave that. Raises InvalidQuantity."""
+    """Hold all lines for a cart in place of what it held, and of what the cart `instead_of` holds;
+    or leave that. Raises InvalidQuantity."""
     if ttl <= timedelta(0):
         raise InvalidQuantity("A cart's hold has to last for some time.")
     with showing() as turned:
         return Reservation.objects.hold_for_cart(
-            cart_id, lines, now=now, expires_at=now + ttl, turned=turned
+            cart_id, lines, now=now, expires_at=now + ttl, turned=turned, instead_of=instead_of
         )
 
 

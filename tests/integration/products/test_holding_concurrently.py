@@ -229,6 +229,40 @@ def test_one_carts_hold_goes_to_one_of_many_orders_and_nobody_slips_between(
     assert_books_are_right()
 
 
+def test_one_carts_hold_goes_to_one_of_many_carts_and_nobody_slips_between(now: datetime) -> None:
+    for _ in range(5):
+        sku = f"A-{new_id()}"
+        products.stocked({sku: 2}, now=now)
+        cart_id, lines = new_id(), products.lines({sku: 2})
+        ttl = timedelta(hours=1)
+        assert hold_for_cart(cart_id=cart_id, lines=lines, now=now, ttl=ttl) == Held()
+        together, outcomes, source, wanted = Barrier(8), {}, cart_id, lines
+
+        def take(
+            number: int,
+            together: Barrier = together,
+            outcomes: dict[int, object] = outcomes,
+            source: UUID = source,
+            wanted: list[HoldLine] = wanted,
+        ) -> None:
+            target = new_id()
+            together.wait()
+            outcomes[number] = hold_for_cart(
+                cart_id=target,
+                lines=wanted,
+                now=now,
+                ttl=timedelta(hours=1),
+                instead_of=source if number % 2 else None,
+            )
+
+        in_threads(take, range(8), threads=8)
+        winners = [number for number, outcome in outcomes.items() if outcome == Held()]
+        assert len(winners) == 1
+        assert winners[0] % 2 == 1  # never one without the hold
+        assert StockItem.objects.get(sku=sku).held == 2
+    assert_books_are_right()
+
+
 def test_one_cart_written_from_many_threads_holds_one_of_the_wishes(now: datetime) -> None:
     ids = products.stocked({"A": 30, "B": 30, "C": 30}, now=now)
     cart_id = new_id()

@@ -32,6 +32,7 @@ from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.cart_holds import TTL, cart_holding, facts, held, ledger, lines_of
 from tests.support.factories import products
+from tests.support.stock import assert_books_are_right
 
 pytestmark = pytest.mark.django_db
 
@@ -121,6 +122,54 @@ def test_a_hold_is_extended_and_never_shortened(now: datetime) -> None:
     assert extend_cart_hold(cart_id=cart_id, now=now, ttl=TTL * 2) is True
     assert Reservation.objects.get(pk=cart_id).expires_at == now + TTL * 2
     assert extend_cart_hold(cart_id=new_id(), now=now, ttl=TTL) is False
+
+
+def test_a_cart_takes_over_what_another_holds_and_nothing_is_free_in_between(
+    now: datetime, django_assert_num_queries: Any
+) -> None:
+    products.stocked({"A": 4, "B": 1, "C": 5}, now=now)
+    source = cart_holding({"A": 3, "B": 1}, now=now)
+    target = cart_holding({"A": 1, "C": 2}, now=now)
+    lines, before = products.lines({"A": 4, "B": 1}), facts(products.variant_id("B"))
+    with django_assert_num_queries(2, using=alias_of("products")):
+        outcome = hold_for_cart(
+            cart_id=target, lines=lines, now=now, ttl=TTL * 2, instead_of=source
+        )
+    assert outcome == Held()
+    assert (held("A", "B", "C"), lines_of(target)) == ([4, 1, 0], {"A": 4, "B": 1})
+    ended = Reservation.objects.get(pk=source)
+    assert (ended.status, ended.expires_at) == ("RELEASED", None)
+    assert Reservation.objects.get(pk=target).expires_at == now + TTL * 2
+    assert sorted(ledger(cart_id=source)[2:]) == [("TAKE_OVER", "A", 0), ("TAKE_OVER", "B", 0)]
+    assert ledger(cart_id=target)[2:] == [("RELEASE", "C", -2)]
+    assert facts(source) == [("reserved", 1), ("released", 2)]
+    assert facts(target) == [("reserved", 1), ("reserved", 2)]
+    assert facts(products.variant_id("B")) == before  # nobody was told that there is one again
+    assert_books_are_right()
+
+
+def test_a_cart_that_holds_nothing_takes_over_a_hold_as_it_is(now: datetime) -> None:
+    products.stocked({"A": 2}, now=now)
+    source, target = cart_holding({"A": 2}, now=now), new_id()
+    for _ in range(2):
+        outcome = hold_for_cart(
+            cart_id=target, lines=products.lines({"A": 2}), now=now, ttl=TTL, instead_of=source
+        )
+        assert (outcome, held("A"), lines_of(target)) == (Held(), [2], {"A": 2})
+    assert facts(target) == [("reserved", 1)]
+    assert release_cart_hold(cart_id=source, now=now) is False
+    assert_books_are_right()
+
+
+def test_where_not_all_fits_both_carts_keep_what_they_hold(now: datetime) -> None:
+    ids = products.stocked({"A": 4, "B": 1}, now=now)
+    source, target = cart_holding({"A": 2}, now=now), cart_holding({"A": 1}, now=now)
+    wish = products.lines({"A": 5, "B": 1})
+    assert hold_for_cart(
+        cart_id=target, lines=wish, now=now, ttl=TTL, instead_of=source
+    ) == Refused((Shortage(variant_id=ids["A"], sku="A", requested=5, available=4),))
+    assert (lines_of(source), lines_of(target), held("A", "B")) == ({"A": 2}, {"A": 1}, [3, 0])
+    assert facts(source) == facts(target) == [("reserved", 1)]
 
 
 def test_a_released_cart_may_hold_again(now: datetime) -> None:

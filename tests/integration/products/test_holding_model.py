@@ -3,6 +3,7 @@ say the same."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,11 +106,14 @@ class Shop(RuleBasedStateMachine):
             and promise.expires_at <= self.now
         )
 
-    def fits(self, wanted: Lines, cart: UUID | None) -> bool:
-        """Whether it can be held; what is over and stands in the way is freed."""
+    def fits(self, wanted: Lines, *carts: UUID | None) -> bool:
+        """Whether it can be held, in place of what these hold; what is over and stands in the way
+        is freed."""
         while True:
-            credit = self.credit_of(cart)
-            more = {name: quantity - credit.get(name, 0) for name, quantity in wanted.items()}
+            credit: Counter[str] = Counter()
+            for cart in carts:
+                credit.update(self.credit_of(cart))
+            more = {name: quantity - credit[name] for name, quantity in wanted.items()}
             lacking = {name for name in more if more[name] > 0 and more[name] > self.left(name)}
             in_the_way = [
                 promise
@@ -220,6 +224,20 @@ class Shop(RuleBasedStateMachine):
         if self.fits(wanted, cart):
             assert outcome == Held()
             self.promises[cart] = Promise(dict(wanted), expires_at=self.now + TTL)
+        else:
+            assert isinstance(outcome, Refused)
+
+    @rule(numbers=st.permutations(carts), wanted=wishes)
+    def take_over_anothers(self, numbers: list[int], wanted: Lines) -> None:
+        cart, other = (self.carts[number] for number in numbers[:2])
+        outcome = hold_for_cart(
+            cart_id=cart, lines=self.lines(wanted), now=self.now, ttl=TTL, instead_of=other
+        )
+        if self.fits(wanted, cart, other):
+            assert outcome == Held()
+            self.promises[cart] = Promise(dict(wanted), expires_at=self.now + TTL)
+            if self.credit_of(other):
+                self.promises[other] = Promise(self.promises[other].lines, "RELEASED")
         else:
             assert isinstance(outcome, Refused)
 
