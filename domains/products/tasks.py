@@ -10,7 +10,7 @@ from celery import shared_task
 
 from domains.products.rules.imports.reading import Item
 from domains.products.rules.imports.rows import ProductRow
-from domains.products.services import exports, inventory, listing, media, prices
+from domains.products.services import exports, inventory, listing, media, price_lists, prices
 from domains.products.services.imports import running
 from domains.products.services.imports.bulk import upsert_products as upsert_products_of
 from infrastructure import clock
@@ -52,6 +52,7 @@ def free_expired_holds() -> None:
 def turn_due_prices() -> None:
     """Every few seconds: tell of prices that have turned by themselves, and of reductions."""
     until = time.monotonic() + _LONGEST_SECONDS
+    price_lists.turn_due_lists(now=clock.now())
     while time.monotonic() < until:
         if prices.turn_due_prices(now=clock.now()) < prices.BATCH:
             return
@@ -72,7 +73,7 @@ def count_words() -> None:
 @shared_task(name="products.refresh_due_listings")
 def refresh_due_listings() -> None:
     """Every few seconds, and when it is said that there is something: refresh what a change of a
-    type or a category left due, or a worker that died."""
+    type, a category or a price list left due, or a worker that died."""
     until = time.monotonic() + _LONGEST_SECONDS
     while time.monotonic() < until and listing.refresh_next():
         pass

@@ -11,7 +11,13 @@ from django.db import transaction
 from domains.products.api.serializers.listing import ListedProduct
 from domains.products.models import Listing, ListingCard, ListingNumber, ListingPrice, Product
 from domains.products.queries.prices import prices_for
-from domains.products.queries.search.port import Criteria, search_engine
+from domains.products.queries.search.port import (
+    Criteria,
+    FacetsWanted,
+    Found,
+    Sort,
+    search_engine,
+)
 from domains.products.services import listing
 from infrastructure.database.contexts import alias_of, atomic, connection_of
 
@@ -51,6 +57,16 @@ def made_anew() -> dict[str, list[tuple[Any, ...]]]:
     with atomic("products"):
         listing.refresh_products(list(Product.objects.values_list("pk", flat=True)))
     return contents()
+
+
+def found_by(
+    criteria: Criteria, now: datetime, *, sort: Sort = "name", facets: FacetsWanted | None = None
+) -> Found:
+    """What an anonymous reader finds."""
+    prices = prices_for(currency=criteria.currency, channel=None, customer_group=None, now=now)
+    return search_engine().search(
+        criteria, sort=sort, after=None, limit=100, prices=prices, facets=facets
+    )
 
 
 def listed(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from domains.products.errors import EntryEnded, InvalidProduct, LastVariant, ProductArchived
@@ -16,7 +17,15 @@ from domains.products.models.variants import VariantChanges
 from domains.products.public import NewProduct, NewVariant, create_products
 from domains.products.rules.attributes import Kind, Level
 from domains.products.rules.types import AttributeTerms, ChoiceTerms
-from domains.products.services import categories, inventory, prices, types, variants
+from domains.products.services import (
+    categories,
+    inventory,
+    listing,
+    price_lists,
+    prices,
+    types,
+    variants,
+)
 from domains.products.services import products as services
 from domains.products.services.prices import NewPrice
 from infrastructure.money import Money
@@ -42,6 +51,7 @@ class Walk:
         self.products: list[UUID] = []
         self.skus: list[str] = []
         self.categories: dict[str, UUID] = {}
+        self.lists: list[tuple[str, str]] = []
         types.create_type(code="thing", name="Thing", attributes=(COLOUR, WEIGHT), now=now)
         for name in ("Home", "Garden"):
             self.categories[name.lower()] = categories.create_category(
@@ -54,6 +64,8 @@ class Walk:
             *[self.schedule] * 3,
             *[self.turn_prices] * 2,
             self.end_price,
+            *[self.price_in_list] * 3,
+            *[self.edit_list] * 2,
             *[self.stock] * 3,
             *[self.edit_variant] * 2,
             self.add_variant,
@@ -135,8 +147,48 @@ class Walk:
         )
         prices.set_prices(prices=[new], actor_id=None, now=self.now)
 
+    def price_in_list(self) -> None:
+        """Of a list that there is, or of a new one."""
+        random = self.random
+        if len(self.lists) < 3 and random.random() < 0.5:
+            currency = random.choice(["GBP", "EUR"])
+            self.lists.append((f"list{len(self.lists)}", currency))
+            code, currency = self.lists[-1]
+            price_lists.create_price_list(
+                code=code, name=code, currency=currency, now=self.now, **self._list_terms()
+            )
+        if self.lists:
+            code, currency = random.choice(self.lists)
+            money = Money(random.randint(1, 999), currency)
+            new = NewPrice(sku=random.choice(self.skus), money=money, price_list=code)
+            prices.set_prices(prices=[new], actor_id=None, now=self.now)
+
+    def edit_list(self) -> None:
+        if self.lists:
+            code, _ = self.random.choice(self.lists)
+            price_lists.edit_price_list(code=code, version=None, now=self.now, **self._list_terms())
+            self._refresh_due()
+
     def turn_prices(self) -> None:
+        price_lists.turn_due_lists(now=self.now)
         prices.turn_due_prices(now=self.now)
+        self._refresh_due()
+
+    def _list_terms(self) -> dict[str, Any]:
+        random, minutes = self.random, timedelta(minutes=1)
+        start = random.choice([None, self.now + random.randint(1, 9) * minutes])
+        end = random.choice([None, (start or self.now) + random.randint(1, 9) * minutes])
+        return {
+            "priority": random.randint(0, 2),
+            "customer_group": random.choice(["", "", "trade"]),
+            "active": random.random() < 0.8,
+            "valid_from": start,
+            "valid_until": end,
+        }
+
+    def _refresh_due(self) -> None:
+        while listing.refresh_next():
+            pass
 
     def end_price(self) -> None:
         entry = self.random.choice(list(PriceEntry.objects.order_by("id").select_related("price")))

@@ -16,7 +16,12 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
-from domains.products.models import listing_demand_sql, listing_sql, listing_words_sql
+from domains.products.models import (
+    listing_demand_sql,
+    listing_price_sql,
+    listing_sql,
+    listing_words_sql,
+)
 from domains.products.models.products import Product
 from infrastructure.database.contexts import connection_of
 
@@ -47,6 +52,13 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         connection_of("products").fetch(listing_sql.LOCK, [ids])
         [(lists, prices)] = connection_of("products").fetch(listing_sql.refresh_text(), [ids])
         return Refreshed(lists=lists, prices=prices)
+
+    def refresh_prices(self, product_ids: Sequence[UUID]) -> bool:
+        """The same for nothing but what they cost everybody. Whether that turned."""
+        ids = list(product_ids)
+        connection_of("products").fetch(listing_sql.LOCK, [ids])
+        [(turned,)] = connection_of("products").fetch(listing_price_sql.REFRESH_PRICES, [ids])
+        return bool(turned)
 
     def refresh_availability(self, variant_ids: Sequence[UUID]) -> bool:
         """The same for nothing but whether there is anything left of them. Whether it turned."""
@@ -155,7 +167,8 @@ class Listing(models.Model):
 
 
 class ListingPrice(models.Model):
-    """What the cheapest variant of a product on sale costs everybody, per currency."""
+    """What the cheapest variant of a product on sale costs everybody, per currency: by the price
+    lists that hold for everybody, and the base, as they were when they were turned last."""
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
     currency = models.CharField(max_length=3)

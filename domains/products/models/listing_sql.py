@@ -9,6 +9,7 @@ from django.conf import settings
 from domains.products.models.category_counts import MOVES
 from domains.products.models.listing_card_sql import card_ctes
 from domains.products.models.listing_demand_sql import POPULAR_DAYS
+from domains.products.models.listing_price_sql import PRICE_CTES
 from domains.products.models.listing_words_sql import WORDS_LOCK
 from domains.products.rules.search import SHORTEST_CORRECTED, TWO_SLIPS_FROM, configuration_of
 
@@ -227,24 +228,7 @@ def refresh_text() -> str:
         WHERE ({", ".join(f"l.{column}" for column in columns.split(", "))}) IS DISTINCT FROM
             ({", ".join(f"excluded.{column}" for column in columns.split(", "))})
         RETURNING 1
-    ), prices AS MATERIALIZED (
-        SELECT v.product_id, pr.currency, min(pr.amount_minor) AS amount_minor
-        FROM sold v JOIN products_price pr ON pr.variant_id = v.id
-        WHERE pr.price_list_id IS NULL AND pr.amount_minor IS NOT NULL
-        GROUP BY v.product_id, pr.currency
-    ), prices_gone AS (
-        DELETE FROM products_listingprice l
-        WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked)) AND NOT EXISTS (
-            SELECT FROM prices p WHERE p.product_id = l.product_id AND p.currency = l.currency
-        )
-        RETURNING 1
-    ), priced AS (
-        INSERT INTO products_listingprice AS l (product_id, currency, amount_minor)
-        SELECT product_id, currency, amount_minor FROM prices ORDER BY product_id, currency
-        ON CONFLICT (product_id, currency) DO UPDATE SET amount_minor = excluded.amount_minor
-        WHERE l.amount_minor <> excluded.amount_minor
-        RETURNING 1
-    ), {card_ctes()}, numbers AS MATERIALIZED (
+    ), {PRICE_CTES}, {card_ctes()}, numbers AS MATERIALIZED (
         SELECT DISTINCT product_id, code, CASE
             WHEN kind = 'date' AND value ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'
                 THEN value::date - date '1970-01-01'

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
+from uuid import UUID
 
 from django.db import models
 
@@ -12,7 +14,23 @@ from domains.products.events import PriceListChanged
 from domains.products.models.channels import Channel
 from domains.products.rules.price_lists import ListTerms
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
+from infrastructure.database.contexts import connection_of
 from infrastructure.ids import new_id
+
+
+class PriceListQuerySet(AggregateQuerySet):
+    def turn_due(self, *, now: datetime) -> list[UUID]:
+        """Note of which lists for everybody the window has begun or ended; the ids of these. Their
+        terms stay, and so does the version. What a command has in hand is left for the next time.
+        """
+        params = {"now": now}
+        return [list_id for (list_id,) in self.command(_TURN_DUE, params)]
+
+    def held_for_everybody(self, ids: Iterable[UUID]) -> set[UUID]:
+        """Those of these lists that hold for everybody; none of these lists is changed until the
+        transaction is over. Locked behind prices, and whoever changes a list locks nothing else."""
+        rows = connection_of("products").fetch(_SHARE, [sorted(ids)])
+        return {list_id for list_id, for_everybody in rows if for_everybody}
 
 
 class PriceList(AggregateRoot):
@@ -22,6 +40,8 @@ class PriceList(AggregateRoot):
     priority: of the lists that hold for somebody the highest is asked first. What it has no price
     for costs what the next one says, and at last what the base says.
     code, currency: never change, since prices are kept in its currency.
+    for_everybody: whether it held for everybody when that was looked at last; the listing goes by
+    it. turns_at: when it has to be looked at again.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -34,14 +54,23 @@ class PriceList(AggregateRoot):
     valid_from = models.DateTimeField(null=True)
     valid_until = models.DateTimeField(null=True)
     active = models.BooleanField(default=True)
+    for_everybody = models.BooleanField()
+    turns_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
-    objects = AggregateQuerySet.as_manager()
+    objects = PriceListQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["code"], name="products_pricelist_code_unique"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["turns_at"],
+                condition=models.Q(turns_at__isnull=False),
+                name="products_pricelist_due",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -92,6 +121,8 @@ class PriceList(AggregateRoot):
         for name, value in values.items():
             setattr(self, name, value)
         refuse_empty_window(self.valid_from, self.valid_until)
+        self.for_everybody = self.terms.holds(channel=None, customer_group=None, now=now)
+        self.turns_at = self.terms.turns_for_everybody_at(now)
         self.updated_at = now
         self.record(
             PriceListChanged(
@@ -121,9 +152,34 @@ class PriceList(AggregateRoot):
             customer_group=self.customer_group or None,
             valid_from=self.valid_from,
             valid_until=self.valid_until,
+            active=self.active,
         )
+
+    @property
+    def rank_for_everybody(self) -> int | None:
+        """Its priority, None where it does not hold for everybody."""
+        return self.priority if self.for_everybody else None
 
 
 def refuse_empty_window(begin: datetime | None, end: datetime | None) -> None:
     if begin is not None and end is not None and end <= begin:
         raise InvalidValidity("It would end before it begins.")
+
+
+# As ListTerms say it; only lists for everybody have an instant at which they turn.
+_TURN_DUE = """
+    UPDATE products_pricelist SET
+        for_everybody = (valid_from IS NULL OR valid_from <= %(now)s)
+            AND (valid_until IS NULL OR valid_until > %(now)s),
+        turns_at = CASE WHEN valid_from > %(now)s THEN valid_from
+            WHEN valid_until > %(now)s THEN valid_until END
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM products_pricelist WHERE turns_at <= %(now)s
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    ))
+    RETURNING id
+"""
+_SHARE = """
+    SELECT id, for_everybody FROM products_pricelist WHERE id = ANY(%s::uuid[])
+    ORDER BY id FOR SHARE
+"""

@@ -287,9 +287,8 @@ def price_explained(sku: str, *, quantity: int, prices: PricesFor) -> Explanatio
 def _in_turn(lists: Iterable[PriceList], prices: PricesFor) -> list[tuple[str, str]]:
     """The code of each list and why it is asked or is not; first those that are, in turn."""
     by_code = {one.code: one for one in lists}
-    terms = [one.terms for one in by_code.values() if one.active]
     asked = lists_for(
-        terms,
+        [one.terms for one in by_code.values()],
         currency=prices.currency,
         channel=prices.channel,
         customer_group=prices.customer_group,

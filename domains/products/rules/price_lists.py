@@ -22,14 +22,23 @@ class ListTerms:
     customer_group: str | None = None
     valid_from: datetime | None = None
     valid_until: datetime | None = None
+    active: bool = True
 
     def holds(self, *, channel: str | None, customer_group: str | None, now: datetime) -> bool:
         return (
-            self.channel in (None, channel)
+            self.active
+            and self.channel in (None, channel)
             and self.customer_group in (None, customer_group)
             and (self.valid_from is None or self.valid_from <= now)
             and (self.valid_until is None or now < self.valid_until)
         )
+
+    def turns_for_everybody_at(self, now: datetime) -> datetime | None:
+        """When it begins or ends next to hold for everybody."""
+        if not self.active or self.channel is not None or self.customer_group is not None:
+            return None
+        bounds = (self.valid_from, self.valid_until)
+        return min((at for at in bounds if at is not None and at > now), default=None)
 
 
 def lists_for(

@@ -29,6 +29,14 @@ def refresh_products(product_ids: Sequence[UUID]) -> None:
         shown.hint(*(tag for tag, has in turned if has), *tags.of_products(batch))
 
 
+def refresh_prices(product_ids: Sequence[UUID]) -> None:
+    """The same for nothing but what they cost everybody."""
+    ids = sorted(set(product_ids))
+    for start in range(0, len(ids), BATCH):
+        if Listing.objects.refresh_prices(ids[start : start + BATCH]):
+            shown.hint(tags.PRICES)
+
+
 def rebuild_listing(
     *, now: datetime, threads: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> int:
@@ -106,11 +114,19 @@ def refresh_of_type(*, product_type_id: UUID) -> None:
         hint_after_commit("products", "products.refresh_due_listings")
 
 
+def refresh_in_price_lists(*, list_ids: Sequence[UUID]) -> None:
+    """These lists hold for others now, or rank otherwise. Lists filter and sort by that a little
+    later. The caller is in a transaction."""
+    if list_ids:
+        ListingDue.objects.note_price_lists(list_ids)
+        hint_after_commit("products", "products.refresh_due_listings")
+
+
 def refresh_next() -> bool:
     """Refresh a batch of the listings that are due, in a transaction of its own. Returns whether
     there was any."""
     with atomic("products"):
-        return ListingDue.objects.refresh_next(refresh_products)
+        return ListingDue.objects.refresh_next(refresh_products, refresh_prices)
 
 
 def count_categories() -> None:

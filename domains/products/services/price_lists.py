@@ -12,9 +12,9 @@ from django.db import IntegrityError
 from domains.products.errors import InvalidCode, PriceListNotFound, PriceListTaken, UnknownChannel
 from domains.products.models import Channel, PriceList
 from domains.products.rules import tags
-from domains.products.services import shown
+from domains.products.services import listing, shown
 from domains.products.services.writing import expect
-from infrastructure.database.contexts import alias_of, note_write
+from infrastructure.database.contexts import alias_of, atomic, note_write
 from infrastructure.database.violations import constraint_of
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 
@@ -45,16 +45,28 @@ def edit_price_list(*, code: str, version: int | None, now: datetime, **terms: A
 
     Raises PriceListNotFound, UnknownChannel, InvalidValidity, ConcurrentModification.
     """
-    price_list: PriceList | None = PriceList.objects.filter(code=code).first()
-    if price_list is None:
-        raise PriceListNotFound(f"There is no price list {code}.")
-    expect(price_list.version, version, price_list)
-    _refuse_unknown_channel(terms.get("channel"))
-    price_list.edit(now=now, **terms)
-    if price_list.has_changes:
-        price_list.save()
-        shown.hint(tags.PRICE_LISTS)
+    with atomic("products"):
+        lists = PriceList.objects.using(alias_of("products")).select_for_update(no_key=True)
+        price_list: PriceList | None = lists.filter(code=code).first()
+        if price_list is None:
+            raise PriceListNotFound(f"There is no price list {code}.")
+        expect(price_list.version, version, price_list)
+        _refuse_unknown_channel(terms.get("channel"))
+        rank = price_list.rank_for_everybody
+        price_list.edit(now=now, **terms)
+        if price_list.has_changes:
+            price_list.save()
+            shown.hint(tags.PRICE_LISTS)
+        if price_list.rank_for_everybody != rank:
+            listing.refresh_in_price_lists(list_ids=[price_list.id])
     return price_list
+
+
+def turn_due_lists(*, now: datetime) -> None:
+    """Let lists of products follow those price lists for everybody whose window has begun or ended.
+    What is shown does not wait for it."""
+    with atomic("products"):
+        listing.refresh_in_price_lists(list_ids=PriceList.objects.turn_due(now=now))
 
 
 def name_channel(*, code: str, name: str) -> Channel:

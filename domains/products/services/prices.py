@@ -2,7 +2,7 @@
 
 Each locks the products and then the prices that it changes, in the order of their ids, brings the
 prices up to date, changes them and writes them in one statement. Lists follow in the same
-transaction where a base price turned.
+transaction where a price turned that everybody is asked.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from domains.products.queries.variants import products_of_variants
 from domains.products.rules import prices as rules
 from domains.products.rules import tags
 from domains.products.services import shown
-from domains.products.services.listing import refresh_products
+from domains.products.services.listing import refresh_prices, refresh_products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
 from infrastructure.money import Money, changed_by_percent
@@ -204,7 +204,7 @@ def digest_of(changes: Sequence[PercentChange]) -> str:
 def save_prices(prices: Iterable[Price]) -> set[UUID]:
     """Write those of these locked or new prices that changed, in two statements at most, and let
     lists and caches follow. Called in the transaction that locked them. Returns the variants whose
-    products are listed anew."""
+    products are listed anew as a whole."""
     changed = [price for price in prices if price.has_changes and price.entries_recorded]
     new = [price for price in changed if price._state.adding]
     stored = [price for price in changed if not price._state.adding]
@@ -213,6 +213,11 @@ def save_prices(prices: Iterable[Price]) -> set[UUID]:
     # Also where nobody pays it yet: its time may come while the page before is being shown.
     listed = {price.variant_id for price in changed if price.price_list_id is None}
     refresh_products(products_of_variants(sorted(listed)))
+    in_lists = {price.price_list_id for price in changed} - {None}
+    if in_lists:
+        asked = PriceList.objects.held_for_everybody(in_lists)
+        variants = {price.variant_id for price in changed if price.price_list_id in asked}
+        refresh_prices(products_of_variants(sorted(variants)))
     shown.hint_of_variants([price.variant_id for price in changed], tags.PRICES)
     return listed
 

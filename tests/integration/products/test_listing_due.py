@@ -130,7 +130,7 @@ def test_imports_do_the_same(now: datetime) -> None:
 def test_what_is_renamed_while_it_is_due_ends_with_its_last_name(now: datetime) -> None:
     lanterns(8, now=now)
     rename("Lamps", now=now)
-    assert ListingDue.objects.refresh_next(listing.refresh_products)
+    assert listing.refresh_next()
     assert found("lamp") == 3
     rename("Torches", now=now)
     refresh_due_listings()
