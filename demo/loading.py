@@ -10,11 +10,12 @@ from zlib import crc32
 from demo.catalogue import Product
 from demo.pictures import has_motif, picture_of
 from domains.products.public import (
+    NewCategory,
     NewPrice,
     NewProduct,
     NewVariant,
+    add_category,
     add_media,
-    create_category,
     create_price_list,
     create_products,
     offers,
@@ -54,7 +55,7 @@ def load(*, products: Sequence[Product], now: datetime, progress: Progress) -> i
                     now=now,
                 )
                 for name in dict.fromkeys(product.category for product in products):
-                    create_category(name=name, parent=None, now=now)
+                    add_category(category=NewCategory(name=name), now=now)
                 known |= {product.sku for product in batch}
             create_products(products=[_new(product) for product in batch], now=now)
             special = [price for product in batch for price in _special_prices(product, now)]

@@ -33,7 +33,7 @@ from domains.products.rules.stock import (
     Shortage,
 )
 from domains.products.services import inventory, order_goods
-from domains.products.services.categories import create_category
+from domains.products.services.categories import NewCategory, add_category
 from domains.products.services.inventory import set_stock
 from domains.products.services.media import add_media
 from domains.products.services.price_lists import create_price_list
@@ -48,6 +48,7 @@ __all__ = [
     "HoldOutcome",
     "HoldRequest",
     "HoldState",
+    "NewCategory",
     "NewPrice",
     "NewProduct",
     "NewVariant",
@@ -59,15 +60,14 @@ __all__ = [
     "StockAudit",
     "UnknownChannel",
     "active_reservations",
+    "add_category",
     "add_media",
     "bar_change",
     "categories_of",
     "change_hold",
-    "create_category",
     "create_price_list",
     "create_products",
     "event_counts",
-    "extend_cart_hold",
     "hold",
     "hold_for_cart",
     "hold_many",
@@ -161,11 +161,6 @@ def hold_for_cart(
     return inventory.hold_stock_for_cart(
         cart_id=cart_id, lines=lines, now=now, ttl=ttl, instead_of=instead_of
     )
-
-
-def extend_cart_hold(*, cart_id: UUID, now: datetime, ttl: timedelta) -> bool:
-    """Let what a cart holds last until now + ttl at least. False where it holds nothing (more)."""
-    return inventory.extend_cart_hold(cart_id=cart_id, now=now, ttl=ttl)
 
 
 def release_cart_hold(*, cart_id: UUID, now: datetime) -> bool:

@@ -54,9 +54,7 @@ class Walk:
         self.lists: list[tuple[str, str]] = []
         types.create_type(code="thing", name="Thing", attributes=(COLOUR, WEIGHT), now=now)
         for name in ("Home", "Garden"):
-            self.categories[name.lower()] = categories.create_category(
-                name=name, parent=None, now=now
-            )
+            self.categories[name.lower()] = products.category(name=name, now=now)
         self.steps: list[Callable[[], None]] = [
             *[self.create] * 3,
             *[self.edit] * 3,

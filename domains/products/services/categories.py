@@ -64,19 +64,6 @@ class CategoryEdit(TypedDict, total=False):
     after: str
 
 
-def create_category(
-    *,
-    name: str,
-    parent: str | None,
-    now: datetime,
-    idempotency: IdempotencyKey | None = None,
-) -> UUID:
-    """Add a category behind the others below `parent`. Raises as `add_category`."""
-    return add_category(
-        category=NewCategory(name=name, parent=parent), now=now, idempotency=idempotency
-    )
-
-
 def add_category(
     *, category: NewCategory, now: datetime, idempotency: IdempotencyKey | None = None
 ) -> UUID:

@@ -225,11 +225,6 @@ def hold_stock_for_cart(
         )
 
 
-def extend_cart_hold(*, cart_id: UUID, now: datetime, ttl: timedelta) -> bool:
-    """Let what a cart holds last longer; never shorter. False where it holds nothing any more."""
-    return Reservation.objects.extend(cart_id, expires_at=now + ttl)
-
-
 def release_cart_hold(*, cart_id: UUID, now: datetime) -> bool:
     """Free what a cart holds; it may hold again. True if this freed it."""
     with showing() as turned:

@@ -20,7 +20,7 @@ from domains.products.public import (
     set_stock,
     stock_audit,
 )
-from domains.products.services import categories, inventory, prices
+from domains.products.services import inventory, prices
 from domains.products.services import products as services
 from infrastructure.database.contexts import alias_of
 from infrastructure.database.threads import in_threads
@@ -129,9 +129,9 @@ def test_offers_tell_price_and_what_is_left_in_one_statement(
 def test_the_categories_of_products_include_those_above_them(
     now: datetime, django_assert_num_queries: Any
 ) -> None:
-    categories.create_category(name="Home", parent=None, now=now)
-    categories.create_category(name="Light", parent="home", now=now)
-    categories.create_category(name="Sale", parent=None, now=now)
+    products.category(name="Home", now=now)
+    products.category(name="Light", parent="home", now=now)
+    products.category(name="Sale", now=now)
     lantern = products.product(now=now, sku="A", categories=("light", "sale"))
     bell = products.product(now=now, sku="B", name="Bell")
     with django_assert_num_queries(1, using=alias_of("products")):

@@ -150,7 +150,7 @@ def test_counts_are_right_whoever_changes_the_tree_and_the_products_at_once(now:
 @pytest.mark.django_db
 def test_only_another_parent_makes_what_was_counted_stale(now: datetime) -> None:
     for name, parent in (("Home", None), ("Lights", "home"), ("Cups", "home"), ("Toys", None)):
-        categories.create_category(name=name, parent=parent, now=now)
+        products.category(name=name, parent=parent, now=now)
     products.product(now=now, categories=("cups",))
     cups = queries.category_id_of("cups")
 
@@ -172,7 +172,7 @@ def test_only_another_parent_makes_what_was_counted_stale(now: datetime) -> None
 
 @pytest.mark.django_db
 def test_a_rebuild_counts_anew(now: datetime) -> None:
-    categories.create_category(name="Home", parent=None, now=now)
+    products.category(name="Home", now=now)
     products.product(now=now, categories=("home",))
     CategoryCount.objects.using(alias_of("products")).all().delete()
     assert told() == {"home": 0}

@@ -29,7 +29,6 @@ from domains.products.public import (
     Refused,
     Released,
     active_reservations,
-    extend_cart_hold,
     hold,
     hold_for_cart,
     hold_many,
@@ -133,6 +132,8 @@ def race(steps: int, *, seed: int, now: datetime) -> None:
             HoldLine(variant_id=ids[sku], sku=sku, quantity=dice.randint(1, 3)) for sku in chosen
         ]
 
+    wishes: dict[UUID, list[HoldLine]] = {}
+
     def act(number: int) -> None:
         dice = random.Random(seed * 1_000_003 + number)
         # Time goes on with the numbers, so that holds expire all the while.
@@ -140,11 +141,14 @@ def race(steps: int, *, seed: int, now: datetime) -> None:
         cart_id, sku = dice.choice(carts), dice.choice(sorted(skus))
         match dice.randrange(12):
             case 0 | 1 | 2:
-                hold_for_cart(cart_id=cart_id, lines=wish(dice), now=at, ttl=ttl)
+                wishes[cart_id] = wish(dice)
+                hold_for_cart(cart_id=cart_id, lines=wishes[cart_id], now=at, ttl=ttl)
             case 3:
                 release_cart_hold(cart_id=cart_id, now=at)
             case 4:
-                extend_cart_hold(cart_id=cart_id, now=at, ttl=ttl)
+                # The same again, to hold it for longer.
+                lines = wishes.get(cart_id) or wish(dice)
+                hold_for_cart(cart_id=cart_id, lines=lines, now=at, ttl=ttl)
             case 5 | 6:
                 orders.append(order_id := new_id())
                 hold(order_id=order_id, lines=wish(dice), now=at, instead_of=cart_id)

@@ -16,7 +16,6 @@ from domains.products.public import (
     HoldState,
     Refused,
     Shortage,
-    extend_cart_hold,
     hold,
     hold_for_cart,
     hold_many,
@@ -117,11 +116,11 @@ def test_the_same_lines_again_only_last_longer(now: datetime) -> None:
 def test_a_hold_is_extended_and_never_shortened(now: datetime) -> None:
     products.stocked({"A": 5}, now=now)
     cart_id = cart_holding({"A": 2}, now=now)
-    assert extend_cart_hold(cart_id=cart_id, now=now, ttl=TTL / 2) is True
+    lines = products.lines({"A": 2})
+    assert hold_for_cart(cart_id=cart_id, lines=lines, now=now, ttl=TTL / 2) == Held()
     assert Reservation.objects.get(pk=cart_id).expires_at == now + TTL
-    assert extend_cart_hold(cart_id=cart_id, now=now, ttl=TTL * 2) is True
+    assert hold_for_cart(cart_id=cart_id, lines=lines, now=now, ttl=TTL * 2) == Held()
     assert Reservation.objects.get(pk=cart_id).expires_at == now + TTL * 2
-    assert extend_cart_hold(cart_id=new_id(), now=now, ttl=TTL) is False
 
 
 def test_a_cart_takes_over_what_another_holds_and_nothing_is_free_in_between(
@@ -177,7 +176,6 @@ def test_a_released_cart_may_hold_again(now: datetime) -> None:
     cart_id = cart_holding({"A": 2}, now=now)
     assert release_cart_hold(cart_id=cart_id, now=now) is True
     assert release_cart_hold(cart_id=cart_id, now=now) is False
-    assert extend_cart_hold(cart_id=cart_id, now=now, ttl=TTL) is False
     assert held("A") == [0]
     cart_holding({"A": 1, "B": 1}, now=now, cart_id=cart_id)
     assert (held("A", "B"), lines_of(cart_id)) == ([1, 1], {"A": 1, "B": 1})

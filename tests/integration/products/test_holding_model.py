@@ -32,7 +32,6 @@ from domains.products.public import (
     HoldOutcome,
     Refused,
     Released,
-    extend_cart_hold,
     hold,
     hold_for_cart,
     release,
@@ -244,9 +243,9 @@ class Shop(RuleBasedStateMachine):
     @rule(number=st.sampled_from(carts))
     def keep(self, number: int) -> None:
         cart = self.carts[number]
-        holds = bool(self.credit_of(cart))
-        assert extend_cart_hold(cart_id=cart, now=self.now, ttl=TTL) == holds
-        if holds:
+        lines = self.lines(self.credit_of(cart))
+        if lines:
+            assert hold_for_cart(cart_id=cart, lines=lines, now=self.now, ttl=TTL) == Held()
             self.promises[cart].expires_at = self.now + TTL
 
     @rule(number=st.sampled_from(carts))

@@ -31,7 +31,7 @@ from domains.products.models import (
 from domains.products.public import NewProduct, NewVariant, create_products
 from domains.products.rules.attributes import Kind
 from domains.products.rules.types import AttributeTerms
-from domains.products.services import categories, listing, prices, types
+from domains.products.services import listing, prices, types
 from domains.products.services import products as services
 from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.database.threads import in_threads
@@ -71,7 +71,7 @@ def test_a_listing_tells_what_can_be_searched_and_filtered(now: datetime) -> Non
     types.create_type(
         code="lamp", name="Lamp", attributes=(COLOUR, WEIGHT, RELEASED, SECRET), now=now
     )
-    garden = categories.create_category(name="Gärten", parent=None, now=now)
+    garden = products.category(name="Gärten", now=now)
     [product_id] = create_products(
         products=[
             NewProduct(

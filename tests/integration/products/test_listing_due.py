@@ -21,6 +21,7 @@ from domains.products.services import categories, listing, types
 from domains.products.tasks import refresh_due_listings
 from infrastructure.database.contexts import alias_of
 from infrastructure.database.threads import in_threads
+from tests.support.factories import products
 from tests.support.files import bring, counts
 from tests.support.listing import contents
 from tests.support.messaging import process_environment
@@ -42,7 +43,7 @@ def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lanterns(count: int, *, now: datetime) -> None:
     """In one category, of one type; and one product that has neither."""
-    categories.create_category(name="Lights", parent=None, now=now)
+    products.category(name="Lights", now=now)
     types.create_type(code="lantern", name="Lantern", attributes=(GLASS,), now=now)
     create_products(
         products=[

@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.products.models import StockItem
-from domains.products.public import Held, HoldLine, NewProduct, NewVariant, hold
-from domains.products.services import inventory, products
+from domains.products.public import Held, HoldLine, NewCategory, NewProduct, NewVariant, hold
+from domains.products.services import categories, inventory, products
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
@@ -35,6 +35,11 @@ def product(
     if stock:
         inventory.set_stock(levels={sku: stock}, reason="delivery", now=now)
     return product_id
+
+
+def category(*, name: str, now: datetime, parent: str | None = None) -> UUID:
+    """parent: a slug."""
+    return categories.add_category(category=NewCategory(name=name, parent=parent), now=now)
 
 
 def stocked(levels: Mapping[str, int], *, now: datetime) -> dict[str, UUID]:

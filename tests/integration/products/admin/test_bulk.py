@@ -109,8 +109,8 @@ def test_a_status_is_changed_where_it_can_be(clerk: Client, now: datetime) -> No
 
 
 def test_products_are_put_into_a_category_and_taken_out(clerk: Client, now: datetime) -> None:
-    categories.create_category(name="Home", parent=None, now=now)
-    categories.create_category(name="Sale", parent=None, now=now)
+    products.category(name="Home", now=now)
+    products.category(name="Sale", now=now)
     sale = categories.category_ids(["sale"])["sale"]
     ids = [
         products.product(now=now, sku="A", name="A", categories=("home",)),

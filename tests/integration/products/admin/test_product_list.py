@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from domains.products.services import categories, inventory
+from domains.products.services import inventory
 from domains.products.services.products import (
     NewProduct,
     NewVariant,
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_row_tells_what_staff_ask_first(clerk: Client, now: datetime) -> None:
-    categories.create_category(name="Home", parent=None, now=now)
+    products.category(name="Home", now=now)
     create_product(
         product=NewProduct(
             name="Lantern",
@@ -80,8 +80,8 @@ def test_products_are_found_by_words_skus_barcodes_and_external_ids(
 
 
 def test_products_are_filtered(clerk: Client, now: datetime) -> None:
-    categories.create_category(name="Home", parent=None, now=now)
-    categories.create_category(name="Lights", parent="home", now=now)
+    products.category(name="Home", now=now)
+    products.category(name="Lights", parent="home", now=now)
     products.product(now=now, name="Sold", sku="A", stock=3, categories=("lights",))
     products.product(now=now, name="Empty", sku="B", status="draft")
     products.product(now=now, name="Gone", sku="C", status="archived")

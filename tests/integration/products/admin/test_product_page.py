@@ -31,7 +31,7 @@ def test_a_product_is_made_with_variants_prices_and_attributes(
     clerk: Client, now: datetime
 ) -> None:
     lamp(now)
-    categories.create_category(name="Home", parent=None, now=now)
+    products.category(name="Home", now=now)
     home = categories.category_ids(["home"])["home"]
     form = filled(clerk.get(reverse(ADD))) | {
         "name": "Desk lamp",

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from domains.products.services import categories, price_lists, types
+from domains.products.services import price_lists, types
 from infrastructure.screens import ReadOnlyAdmin, ScreenAdmin
 from tests.support.factories import products
 
@@ -30,8 +30,8 @@ _INLINE = re.compile(
 
 @pytest.fixture(autouse=True)
 def shop(now: datetime) -> None:
-    categories.create_category(name="Home", parent=None, now=now)
-    categories.create_category(name="Lights", parent="home", now=now)
+    products.category(name="Home", now=now)
+    products.category(name="Lights", parent="home", now=now)
     types.create_type(code="lamp", name="Lamp", attributes=[], now=now)
     price_lists.name_channel(code="web", name="Our own site")
     price_lists.create_price_list(code="trade", name="Trade", currency="GBP", now=now)

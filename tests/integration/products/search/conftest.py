@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domains.products.models import Listing
-from domains.products.public import NewProduct, NewVariant, create_category, create_products
+from domains.products.public import NewProduct, NewVariant, create_products
 from domains.products.queries.prices import PricesFor
 from domains.products.queries.search.port import (
     Criteria,
@@ -18,6 +18,7 @@ from domains.products.queries.search.port import (
 )
 from domains.products.services import types
 from infrastructure.money import Money
+from tests.support.factories import products
 from tests.support.search import BRAND, COLOUR, HIDDEN, IN_CATEGORIES, RELEASED, WEIGHT, Find, Goods
 
 
@@ -52,7 +53,7 @@ def goods(now: datetime) -> Goods:
         code="t", name="T", attributes=(COLOUR, BRAND, WEIGHT, RELEASED, HIDDEN), now=now
     )
     for name, parent in (("Home", None), ("Lights", "home"), ("Garden", None)):
-        create_category(name=name, parent=parent, now=now)
+        products.category(name=name, parent=parent, now=now)
     random = Random(4)
     rows: Goods = []
     for number in range(40):

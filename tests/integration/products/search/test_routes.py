@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from domains.products.models import Listing
-from domains.products.public import NewProduct, NewVariant, create_category, create_products
+from domains.products.public import NewProduct, NewVariant, create_products
 from domains.products.services import categories, prices
 from domains.products.services.prices import NewPrice
 from infrastructure import clock
@@ -96,7 +96,7 @@ def test_filters_that_mean_nothing_are_named(
 
 
 def test_old_slugs_of_categories_list_the_same(client: Client, now: datetime) -> None:
-    create_category(name="Home", parent=None, now=now)
+    products.category(name="Home", now=now)
     create(("Lamp", {"categories": ("home",)}), now=now)
     [category_id] = {row.category_ids[0] for row in Listing.objects.all()}
     categories.edit_category(category_id=category_id, version=None, slug="house", now=now)
