@@ -6,13 +6,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.db.models import Q
+
 from domains.orders.errors import OrderNotFound
-from domains.orders.rules.placement import PLACEMENT_DEADLINE
+from domains.orders.rules.placement import PLACEMENT_DEADLINE, Status
 from infrastructure.aggregates import AggregateQuerySet
 from infrastructure.database.contexts import connection_of
 
 if TYPE_CHECKING:
     from domains.orders.models.orders import Order
+
+# Above that it makes no difference to whoever looks at the figure.
+COUNTED = 100_000
 
 
 class OrderQuerySet(AggregateQuerySet):
@@ -30,6 +35,13 @@ class OrderQuerySet(AggregateQuerySet):
         """
         [(placed_at,)] = connection_of("orders").fetch(_OLDEST_ACCEPTED, [PLACEMENT_DEADLINE])
         return placed_at
+
+    def count_unsettled(self, *, since: datetime, now: datetime) -> int:
+        """How many have had something left to do since before then, without those that wait for
+        their customer to pay. At most COUNTED; read by the index of what is due."""
+        waits = Q(status=Status.PENDING, pay_until__gt=now, cancel_requested_at__isnull=True)
+        unsettled = self.filter(settle_at__isnull=False, unsettled_since__lt=since)
+        return unsettled.exclude(waits)[:COUNTED].count()
 
     def take_due(self, *, now: datetime, limit: int) -> list[UUID]:
         """The unsettled orders that are due, the longest due first, and make them due again later:
