@@ -239,10 +239,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
         wants_reason: in staff's own words. reasons: codes with their names, one of which it is.
         """
-        is_said = not reasons or request.POST.get("reason") in dict(reasons)
-        if request.POST.get("confirmed") == "yes" and is_said:
-            self.run(request, queryset, command)
-            return None
+        said = request.POST.get("reason", "").strip()
+        is_said = said in dict(reasons) if reasons else bool(said) or not wants_reason
+        if request.POST.get("confirmed") == "yes":
+            if is_said:
+                self.run(request, queryset, command)
+                return None
+            messages.error(request, "Say why.")
         meta = self.model._meta
         context = {
             **self.admin_site.each_context(request),

@@ -7,8 +7,20 @@ OpenAPI document insists.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Annotated, Generic, Self, TypeVar
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import Meta
@@ -23,9 +35,17 @@ MAX_LIMIT = 100
 ONE_LINE = r"^[^\x00-\x1f\x7f]*$(?![\s\S])"
 
 # And something to be seen.
-_NOT_BLANK = r"^[^\S\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$(?![\s\S])"
+NOT_BLANK = r"^[^\S\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$(?![\s\S])"
 
-ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NOT_BLANK)]
+# Something to be seen, on whichever line.
+_SEEN = r"[^\s\x00-\x1f\x7f]"
+
+# What somebody has to say: on one line, or on several. The white space around both is cut off.
+ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=NOT_BLANK)]
+Words = Annotated[
+    str,
+    Meta(min_length=1, max_length=1000, pattern=_SEEN, extra={"form": "text that is not blank"}),
+]
 LongText = Annotated[str, Meta(max_length=10_000)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, examples=["EUR"])]
 CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2, examples=["GB"])]
@@ -34,12 +54,31 @@ Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="The most items to r
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """The base of what comes in: a `name` loses the white space around it, which nobody sees."""
+    """The base of what comes in: a `name`, and every text that has to show something, loses the
+    white space around it, which nobody sees."""
 
     def __post_init__(self) -> None:
-        name = getattr(self, "name", None)
-        if isinstance(name, str) and name != (trimmed := name.strip()):
-            msgspec.structs.force_setattr(self, "name", trimmed)
+        for field in _trimmed(type(self)):
+            text = getattr(self, field)
+            if isinstance(text, str) and text != (trimmed := text.strip()):
+                msgspec.structs.force_setattr(self, field, trimmed)
+
+
+@cache
+def _trimmed(kind: type[Named]) -> tuple[str, ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(
+        field
+        for field in kind.__struct_fields__
+        if field == "name" or any(meta.pattern in (NOT_BLANK, _SEEN) for meta in _metas(hints[field]))
+    )
+
+
+def _metas(hint: Any) -> Iterator[Meta]:
+    """What is said of a type itself, or of one of a union; not of what a list is of."""
+    arms = get_args(hint) if isinstance(hint, UnionType) or get_origin(hint) is Union else (hint,)
+    for arm in arms:
+        yield from (meta for meta in getattr(arm, "__metadata__", ()) if isinstance(meta, Meta))
 
 
 class Body(Named, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -49,7 +49,8 @@ def test_what_waits_for_its_customer_is_not_counted_until_the_deadline(
     now: datetime, later: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = orders.placed({"A": 1}, payment=BANK, now=now)
-    assert waiting.pay_until is not None and waiting.pay_until > later
+    assert waiting.pay_until is not None
+    assert waiting.pay_until > later
 
     before = told()
     monkeypatch.setattr(clock, "now", lambda: waiting.pay_until)

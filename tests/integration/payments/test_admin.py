@@ -27,7 +27,7 @@ def finance() -> Client:
 def run(client: Client, action: str, *selected: Payment, confirmed: bool = True) -> Any:
     body = {"action": action, "_selected_action": [str(payment.id) for payment in selected]}
     if confirmed:
-        body["confirmed"] = "yes"
+        body |= {"confirmed": "yes", "reason": "sent back"}
     return client.post(reverse(LIST), body)
 
 
@@ -208,6 +208,17 @@ def test_staff_sees_differences_and_closes_them_with_a_reason(
     difference.refresh_from_db()
     assert difference.resolution == "paid by cheque"
     assert difference.closed_by is not None
+
+
+@pytest.mark.django_db
+def test_a_difference_is_not_closed_for_blanks(
+    finance: Client, difference: ReconciliationDifference
+) -> None:
+    asked_again = settle(finance, "close", difference, confirmed="yes", reason="  ")
+
+    assert "Say why." in asked_again.content.decode()
+    difference.refresh_from_db()
+    assert difference.closed_at is None
 
 
 @pytest.mark.django_db

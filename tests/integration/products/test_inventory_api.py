@@ -36,6 +36,40 @@ def count(client: Client, **body: Any) -> Any:
     return client.put(PATH, body, content_type="application/json")
 
 
+@pytest.mark.parametrize(
+    ("send", "body"),
+    [
+        ("adjust", {"delta": 1}),
+        ("count", {"on_hand": 1, "change_from": 0}),
+        ("settings", {"backorder_limit": 1, "change_from": {"backorder_limit": 0}}),
+        ("transfer", {"quantity": 1, "from_warehouse": "main", "to_warehouse": "north"}),
+    ],
+)
+def test_the_ledger_has_no_cause_of_blanks(staff: Client, send: str, body: dict[str, Any]) -> None:
+    ways = {
+        "adjust": (staff.post, f"{PATH}/adjustments"),
+        "count": (staff.put, PATH),
+        "settings": (staff.patch, PATH),
+        "transfer": (staff.post, f"{PATH}/transfers"),
+    }
+    method, path = ways[send]
+
+    refused = method(path, body | {"reason": " \u00a0"}, content_type="application/json")
+
+    assert refused.status_code == 400
+    assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [
+        ("/reason", "bad_format")
+    ]
+    assert StockMovement.objects.count() == 0
+
+
+def test_the_white_space_around_a_cause_is_cut_off(staff: Client) -> None:
+    body = {"delta": 1, "reason": " found behind the shelf\u2003"}
+    made = staff.post(f"{PATH}/adjustments", body, content_type="application/json")
+    assert made.status_code == 201
+    assert StockMovement.objects.get().reason == "found behind the shelf"
+
+
 def facts() -> list[str]:
     key = str(products.variant_id("85123A"))
     messages = OutboxMessage.objects.using(alias_of("products")).filter(key=key).order_by("id")

@@ -26,7 +26,7 @@ from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.models.commands.returning import Inspected
 from domains.orders.services import editing
 from infrastructure.errors import FieldError
-from infrastructure.http.types import ONE_LINE, Body, Money, Out
+from infrastructure.http.types import ONE_LINE, Body, Money, Out, Words
 
 Units = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 AnyUnits = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
@@ -371,4 +371,4 @@ class EditOrder(Body, frozen=True, kw_only=True):
 class NoteOrder(Body, frozen=True, kw_only=True):
     """What members of staff tell each other; the customer does not see it."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=1000)]
+    text: Words

@@ -10,12 +10,12 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from domains.pricing.rules.codes import MAX_LENGTH
-from infrastructure.http.types import ONE_LINE, Currency
+from infrastructure.http.types import NOT_BLANK, ONE_LINE, Currency
 from infrastructure.money import Money
 
 Instant = Annotated[datetime, Meta(tz=True)]
 Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9][a-z0-9_-]*$(?!\s)")]
-TaxClass = Annotated[str, Meta(min_length=1, max_length=64, pattern=ONE_LINE)]
+TaxClass = Annotated[str, Meta(min_length=1, max_length=64, pattern=NOT_BLANK)]
 Region = Annotated[str, Meta(max_length=100, pattern=ONE_LINE)]
 Postcode = Annotated[str, Meta(max_length=20, pattern=ONE_LINE)]
 CouponCode = Annotated[

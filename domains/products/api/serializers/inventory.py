@@ -12,11 +12,11 @@ from domains.products.api.serializers.fields import Quantity
 from domains.products.models import MAIN_WAREHOUSE, StockItem
 from domains.products.queries import stock
 from domains.products.rules.stock import MAX_QUANTITY
-from infrastructure.http.types import Body, Out, PageQuery
+from infrastructure.http.types import Body, Out, PageQuery, ShortText
 
 Delta = Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
 Threshold = Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY, examples=[5])]
-Reason = Annotated[str, Meta(min_length=1, max_length=200, examples=["count"])]
+Reason = Annotated[ShortText, Meta(examples=["count"])]
 WarehouseCode = Annotated[
     str, Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9][a-z0-9-]*$(?!\s)", examples=["main"])
 ]

@@ -185,7 +185,7 @@ class StockRow(Row, frozen=True, kw_only=True):
     on_hand: Quantity | UnsetType = UNSET
     change_from: Quantity | UnsetType = UNSET
     delta: Change | UnsetType = UNSET
-    reason: Annotated[str, Meta(max_length=200)] = "import"
+    reason: ShortText = "import"
 
     def __post_init__(self) -> None:
         super().__post_init__()
