@@ -178,6 +178,10 @@ class CaptureRefused(OrderError):
     code, status, title = "capture_refused", 402, "The money could not be taken"
 
 
+class InvalidPaymentAmount(OrderError):
+    code, status, title = "invalid_payment_amount", 400, "Invalid amount"
+
+
 class CaptureExceedsTotal(OrderError):
     code, status, title = "capture_exceeds_total", 409, "More than is left to be paid"
 

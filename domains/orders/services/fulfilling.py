@@ -69,7 +69,7 @@ def capture(
     """Take what is left to be paid for an order, or so much of it.
 
     Raises OrderNotFound, OrderNotFulfillable, StepInProgress, NothingToCapture,
-    CaptureExceedsTotal, CaptureRefused, ConcurrentModification.
+    InvalidPaymentAmount, CaptureExceedsTotal, CaptureRefused, ConcurrentModification.
     """
 
     def make(order: Order, money: Money) -> OrderStep:

@@ -33,8 +33,9 @@ def refund(
 ) -> Begun:
     """Give back what the wish names. More than REFUND_APPROVAL_ABOVE waits for a second person.
 
-    Raises OrderNotFound, OrderNotRefundable, NothingCaptured, RefundExceedsPayment, UnknownLine,
-    TooManyUnits, ReturnNotFound, ReturnNotReceived, StepInProgress, RefundRefused.
+    Raises OrderNotFound, InvalidPaymentAmount, OrderNotRefundable, NothingCaptured,
+    RefundExceedsPayment, UnknownLine, TooManyUnits, ReturnNotFound, ReturnNotReceived,
+    StepInProgress, RefundRefused.
     """
 
     def make(order: Order, money: Money) -> OrderStep:

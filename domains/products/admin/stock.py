@@ -67,7 +67,8 @@ class Availability(admin.SimpleListFilter):
             ("low", "Running low"),
             ("none", "Nothing left"),
             ("some", "Available"),
-            ("backorder", "Sold beyond the stock"),
+            ("backordered", "Backordered"),
+            ("backorder", "Backorders allowed"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[StockItem]) -> QuerySet[StockItem]:
@@ -84,6 +85,8 @@ class Availability(admin.SimpleListFilter):
                 return queryset.filter(held__gte=possible)
             case "some":
                 return queryset.filter(held__lt=possible)
+            case "backordered":
+                return queryset.filter(held__gt=F("on_hand"))
             case "backorder":
                 return queryset.filter(backorder_limit__gt=0)
             case _:

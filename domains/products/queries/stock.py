@@ -171,11 +171,13 @@ def inventory(
     warehouse: str | None = None,
     low: bool | None = None,
     short: bool | None = None,
+    backordered: bool | None = None,
 ) -> QuerySet[StockItem]:
     """Stock items to be read in pages by SKU; `Inventory.of` makes the answer of each.
 
     prefix: what the SKU begins with. warehouse: only what lies there. low: at or below its
-    threshold, or not. short: more held than there is, backorders included, or not. None: whichever.
+    threshold, or not. short: more held than there is, backorders included, or not. backordered:
+    more held than there is, also as far as the limit of backorders allows. None: whichever.
     """
     found = StockItem.objects.prefetch_related("level_rows")
     possible = F("on_hand") + F("backorder_limit")
@@ -189,6 +191,9 @@ def inventory(
         found = found.filter(is_low) if low else found.exclude(is_low)
     if short is not None:
         found = found.filter(held__gt=possible) if short else found.filter(held__lte=possible)
+    if backordered is not None:
+        there = F("on_hand")
+        found = found.filter(held__gt=there) if backordered else found.filter(held__lte=there)
     return found
 
 

@@ -139,6 +139,36 @@ def test_customers_see_what_happened_but_not_what_staff_tell_each_other(
     assert [entry["text"] for entry in known if entry["code"] == "note"] == ["Rang twice."]
 
 
+def test_a_note_says_something(order: dict[str, Any], clerk: Client) -> None:
+    refused = send(clerk, order, "notes", {"text": " \n "})
+    assert refused.status_code == 400
+    assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [
+        ("/text", "bad_format")
+    ]
+    assert send(clerk, order, "notes", {"text": " Rang.\nTwice. "}).status_code == 204
+    known = clerk.get(f"/api/v1/orders/{order['id']}/history").json()["items"]
+    assert [entry["text"] for entry in known if entry["code"] == "note"] == ["Rang.\nTwice."]
+
+
+def test_an_amount_is_above_zero_and_told_as_money(
+    order: dict[str, Any], clerk: Client, settings: Any
+) -> None:
+    captured = send(clerk, order, "capture", {"amount": money("0.00")})
+    assert (captured.status_code, captured.json()["code"]) == (400, "invalid_payment_amount")
+    too_much = send(clerk, order, "capture", {"amount": money("999.00")})
+    assert (too_much.status_code, too_much.json()["code"]) == (409, "capture_exceeds_total")
+    assert too_much.json()["detail"] == f"{order['total']['amount']} GBP are left to be taken."
+
+    send(clerk, order, "capture")
+    refunded = send(clerk, order, "refunds", {"amount": money("0.00")})
+    assert (refunded.status_code, refunded.json()["code"]) == (400, "invalid_payment_amount")
+    too_much = send(clerk, order, "refunds", {"amount": money("999.00")})
+    assert (too_much.status_code, too_much.json()["code"]) == (409, "refund_exceeds_payment")
+    assert (
+        too_much.json()["detail"] == f"{order['total']['amount']} GBP at most, not 999.00 GBP."
+    )
+
+
 def test_whoever_looks_sees_what_was_asked_of_an_order_and_how_far_it_is(
     order: dict[str, Any],
     person: Client,

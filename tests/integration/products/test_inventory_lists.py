@@ -137,6 +137,16 @@ def test_shortages_are_listed_with_what_is_missing(staff: Client, now: datetime)
     assert skus(staff, short="true") == ["A"]
 
 
+def test_backorders_are_listed_apart_from_shortages(staff: Client, now: datetime) -> None:
+    products.stocked({"A": 0, "B": 2}, now=now)
+    configure(staff, "A", backorder_limit=3, change_from={"backorder_limit": 0})
+    products.held({"A": 2, "B": 2}, now=now)
+
+    assert staff.get(f"{LIST}/shortages").json() == {"items": [], "next": None}
+    assert skus(staff, backordered="true") == ["A"]
+    assert skus(staff, backordered="false") == ["B"]
+
+
 def test_movements_name_their_cause(staff: Client, now: datetime) -> None:
     products.stocked({"A": 5}, now=now)
     order_id = products.held({"A": 2}, now=now)

@@ -123,6 +123,7 @@ class OrderCapture(StepView):
             errors.OrderNotFulfillable,
             errors.StepInProgress,
             errors.NothingToCapture,
+            errors.InvalidPaymentAmount,
             errors.CaptureExceedsTotal,
             errors.CurrencyMismatch,
             errors.CaptureRefused,

@@ -35,6 +35,7 @@ class Refunds(StepView):
             errors.OrderNotFound,
             errors.OrderNotRefundable,
             errors.NothingCaptured,
+            errors.InvalidPaymentAmount,
             errors.RefundExceedsPayment,
             errors.AmbiguousRefund,
             errors.CurrencyMismatch,

@@ -91,7 +91,7 @@ class Cancelling(Stepping):
         }
         less = account.cheaper(left, self.total_minor - sum(worth.values()))
         if less.gives and not refund:
-            raise PaymentCaptured(f"{less.gives} (minor units) would have to be given back.")
+            raise PaymentCaptured(f"{self._as_money(less.gives)} would have to be given back.")
         return self._begin(
             StepKind.CANCEL_LINES,
             actor=actor,

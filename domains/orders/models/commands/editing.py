@@ -135,7 +135,8 @@ class Editing(Stepping):
         left = {line_id: fields["amount_minor"] for line_id, fields in plan.lines if line_id}
         for line in self.lines:
             if line.refunded_minor > left.get(line.id, 0):
-                raise LineRefunded(f"{line.refunded_minor} (minor units) of {line.sku} went back.")
+                back = self._as_money(line.refunded_minor)
+                raise LineRefunded(f"{back} of {line.sku} went back.")
 
     def apply_edit(self, step: OrderStep, *, now: datetime) -> None:
         """Goods and guarantee are there. What is too much is let go afterwards."""

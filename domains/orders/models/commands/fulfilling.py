@@ -10,6 +10,7 @@ from uuid import UUID
 from domains.orders.errors import (
     CaptureExceedsTotal,
     FulfilmentNotFound,
+    InvalidPaymentAmount,
     NothingToCapture,
     NotPaidFor,
     OrderNotFulfillable,
@@ -63,7 +64,7 @@ class Fulfilling(Stepping):
         due = self._account(money, sends=chosen).due
         takes = max(due - money.for_goods, 0)
         if takes and not captures and not may_be_unpaid:
-            raise NotPaidFor(f"{takes} (minor units) of what leaves would not be paid.")
+            raise NotPaidFor(f"{self._as_money(takes)} of what leaves would not be paid.")
         return self._begin(
             StepKind.FULFIL,
             actor=actor,
@@ -139,16 +140,19 @@ class Fulfilling(Stepping):
     ) -> OrderStep:
         """Take so much of what is to be paid, all that is left of it unless told an amount.
 
-        Raises OrderNotFulfillable, StepInProgress, NothingToCapture, CaptureExceedsTotal.
+        Raises InvalidPaymentAmount, OrderNotFulfillable, StepInProgress, NothingToCapture,
+        CaptureExceedsTotal.
         """
+        if amount_minor is not None and amount_minor <= 0:
+            raise InvalidPaymentAmount("The amount must be above 0.")
         if self.status not in (Status.CONFIRMED, Status.COMPLETED):
             raise OrderNotFulfillable(f"Order {self.number} is {self.status}.")
         self._refuse_if_busy()
         left = max(self.total_minor - money.for_goods, 0)
         if not left:
             raise NothingToCapture(f"All of order {self.number} has been taken.")
-        if amount_minor is not None and not 0 < amount_minor <= left:
-            raise CaptureExceedsTotal(f"{left} (minor units) are left to be taken.")
+        if amount_minor is not None and amount_minor > left:
+            raise CaptureExceedsTotal(f"{self._as_money(left)} are left to be taken.")
         return self._begin(
             StepKind.CAPTURE, actor=actor, now=now, params={}, takes=amount_minor or left
         )

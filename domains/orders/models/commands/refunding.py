@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from domains.orders.errors import (
+    InvalidPaymentAmount,
     NothingCaptured,
     OrderNotRefundable,
     RefundExceedsPayment,
@@ -74,9 +75,11 @@ class Refunding(Returning):
         """Give back what the wish names. Never more than was taken and kept, no unit twice, and
         of lines and shipping no more than was paid for them.
 
-        Raises OrderNotRefundable, NothingCaptured, RefundExceedsPayment, UnknownLine, TooManyUnits,
-        ReturnNotFound, ReturnNotReceived, StepInProgress.
+        Raises InvalidPaymentAmount, OrderNotRefundable, NothingCaptured, RefundExceedsPayment,
+        UnknownLine, TooManyUnits, ReturnNotFound, ReturnNotReceived, StepInProgress.
         """
+        if wish.amount_minor is not None and wish.amount_minor <= 0:
+            raise InvalidPaymentAmount("The amount must be above 0.")
         if self.status == Status.PENDING:
             raise OrderNotRefundable(f"Order {self.number} is {self.status}.")
         self._refuse_if_busy()
@@ -92,7 +95,8 @@ class Refunding(Returning):
             else sum(share.minor for share in lines.values()) + shipping
         )
         if not 0 < gives <= money.kept:
-            raise RefundExceedsPayment(f"{money.kept} (minor units) at most, not {gives}.")
+            most, asked = self._as_money(money.kept), self._as_money(gives)
+            raise RefundExceedsPayment(f"{most} at most, not {asked}.")
         of_parts = sum(share.minor for share in lines.values()) + shipping
         if wish.is_for_parts:
             shares = {str(line_id): share.minor for line_id, share in lines.items()}

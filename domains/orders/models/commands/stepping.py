@@ -26,6 +26,7 @@ from domains.orders.rules.steps import StepKind, StepState
 from domains.payments.public import needs_second_person
 from infrastructure.aggregates import AggregateRoot, Owned
 from infrastructure.errors import FieldError
+from infrastructure.money import Money
 
 
 class Stepping(AggregateRoot):
@@ -318,6 +319,10 @@ class Stepping(AggregateRoot):
                 self._is_settled()  # else settling looks whether it is complete
         elif self.status == Status.COMPLETED and not was_waiting:
             self._is_settled()  # nothing was carried out of one that waited: what was due still is
+
+    def _as_money(self, amount_minor: int) -> Money:
+        """What a refusal says of an amount."""
+        return Money(amount_minor, self.currency)
 
     def _tell(self, *, reason: str, now: datetime, total_change_minor: int = 0) -> None:
         """Publish what changed beside the status."""

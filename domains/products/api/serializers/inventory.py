@@ -38,6 +38,7 @@ class InventoryQuery(PageQuery, frozen=True, kw_only=True):
     warehouse: WarehouseCode | None = None
     low: bool | None = None
     short: bool | None = None
+    backordered: bool | None = None
 
 
 class AdjustStock(Body, frozen=True, kw_only=True):

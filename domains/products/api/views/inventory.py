@@ -23,7 +23,8 @@ class InventoryList(APIView):
         summary="List the stock, by SKU",
         description=(
             "`sku` is the beginning of the SKU. `warehouse` leaves what lies there, `low` what is "
-            "at its threshold or below, `short` what is promised beyond what there is."
+            "at its threshold or below, `backordered` what is promised beyond what there is, "
+            "`short` what is promised beyond its limit of backorders as well."
         ),
         query=serializers.InventoryQuery,
         responses={200: PageOf[serializers.Inventory]},
@@ -32,7 +33,11 @@ class InventoryList(APIView):
         query = self.query(serializers.InventoryQuery)
         found = page(
             queries.inventory(
-                prefix=query.sku, warehouse=query.warehouse, low=query.low, short=query.short
+                prefix=query.sku,
+                warehouse=query.warehouse,
+                low=query.low,
+                short=query.short,
+                backordered=query.backordered,
             ),
             query.cursor,
             query.limit,
@@ -46,10 +51,11 @@ class Shortages(APIView):
     scopes = {"GET": "inventory.read"}
 
     @operation(
-        summary="List what is promised beyond what there is",
+        summary="List what is promised beyond what there is and may be backordered",
         description=(
             "An honest count may fall below what is held. Nothing is taken from anybody by "
-            "itself: staff buy more, or disappoint somebody."
+            "itself: staff buy more, or disappoint somebody. Backorders within their limit are no "
+            "shortage: `GET /inventory?backordered=true` lists what waits for goods."
         ),
         query=serializers.ShortagesQuery,
         responses={200: PageOf[serializers.ShortItem]},

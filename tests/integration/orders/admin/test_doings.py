@@ -167,7 +167,7 @@ def test_more_than_was_taken_is_refused_on_the_page(
     url = address(order, "refund")
     form = filled(clerk.get(url)) | {"amount": "1000.00", "reason": "goodwill", "look": "yes"}
     shown = clerk.post(url, form)
-    assert "3000 (minor units) at most" in text_of(shown)
+    assert "30.00 GBP at most" in text_of(shown)
     assert money_of(order).refunded_minor == 0
 
 
