@@ -11,7 +11,7 @@ import structlog
 from domains.orders import queries
 from domains.orders.errors import OrderNotCancellable, PaymentCaptured, StepInProgress
 from domains.orders.events import OrderCreated, OrderStatusUpdated
-from domains.orders.services import batches, invoicing, placement, refunding, unpaid
+from domains.orders.services import batches, invoicing, paying, placement, refunding, unpaid
 from domains.payments.events import (
     PaymentAuthorised,
     PaymentDeclined,
@@ -20,6 +20,7 @@ from domains.payments.events import (
     PaymentRestReleased,
     PaymentVoided,
 )
+from domains.payments.public import Guarantee, guarantee_of
 from infrastructure import clock
 from infrastructure.errors import Transient
 from infrastructure.events.bus import caused_by
@@ -65,6 +66,14 @@ def complete_orders_that_are_paid(events: Sequence[PaymentProcessed]) -> None:
     """What is sent and paid is complete."""
     sent = queries.sent_among({event.reference for event in events})
     _settle({event.reference: event for event in events}, sent)
+
+
+@subscribe(PaymentProcessed, batch=True, idempotent=True)
+def show_what_came_on_account(events: Sequence[PaymentProcessed]) -> None:
+    """An order on account is over once it is sent; the list of orders says whether it is paid."""
+    owed = [event for event in events if guarantee_of(event.method) == Guarantee.ON_ACCOUNT]
+    if owed:
+        paying.see_payments({event.payment_id: event.reference for event in owed})
 
 
 @subscribe(PaymentVoided, batch=True, idempotent=True)

@@ -70,7 +70,8 @@ def _trimmed(kind: type[Named]) -> tuple[str, ...]:
     return tuple(
         field
         for field in kind.__struct_fields__
-        if field == "name" or any(meta.pattern in (NOT_BLANK, _SEEN) for meta in _metas(hints[field]))
+        if field == "name"
+        or any(meta.pattern in (NOT_BLANK, _SEEN) for meta in _metas(hints[field]))
     )
 
 

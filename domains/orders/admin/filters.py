@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from domains.orders.admin.showing import words
 from domains.orders.models import Document, Fulfilment, Order, OrderLine, OrderStep, Return
+from domains.orders.models.order_set import SENT_UNPAID
 from domains.orders.rules.invoices import Kind as DocumentKind
 from domains.orders.rules.numbers import is_order_number
 from domains.orders.rules.placement import FulfilmentStatus, ReturnStatus, Source, Status
@@ -31,6 +32,7 @@ class ToDo(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
             ("send", "To be sent"),
+            ("unpaid", "Sent, not yet paid"),
             ("approve", "Waits for a second person"),
             ("return", "A return to decide or receive"),
             ("unsettled", "Being settled"),
@@ -40,6 +42,8 @@ class ToDo(admin.SimpleListFilter):
         match self.value():
             case "send":
                 return queryset.filter(status="CONFIRMED").exclude(fulfilment_status="FULFILLED")
+            case "unpaid":
+                return queryset.filter(SENT_UNPAID)
             case "approve":
                 waiting = OrderStep.objects.filter(
                     order_id=OuterRef("pk"), state=StepState.AWAITING_APPROVAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,6 +16,14 @@ from infrastructure.database.contexts import connection_of
 
 if TYPE_CHECKING:
     from domains.orders.models.orders import Order
+
+# Sent, and not all of its money is here as far as was seen. What is owed on account is COMPLETED by
+# then, what was sent unpaid is not. Where a card's payment was taken in part, the rest is not owed.
+SENT_UNPAID = Q(fulfilment_status="FULFILLED") & (
+    Q(status="CONFIRMED")
+    | Q(status="COMPLETED", payment_status="AUTHORISED")
+    | Q(status="COMPLETED", payment_status="PARTIALLY_CAPTURED", payment_method="invoice")
+)
 
 # Above that it makes no difference to whoever looks at the figure.
 COUNTED = 100_000
@@ -43,6 +52,20 @@ class OrderQuerySet(AggregateQuerySet):
         unsettled = self.filter(settle_at__isnull=False, unsettled_since__lt=since)
         return unsettled.exclude(waits)[:COUNTED].count()
 
+    def see_payments(self, statuses: Mapping[str, tuple[UUID, str]]) -> None:
+        """Remember how the payments of orders stand, by the numbers of these.
+
+        It is for lists and no state: neither the version nor the events know of it.
+        """
+        self.command(
+            _SEE_PAYMENTS,
+            {
+                "numbers": list(statuses),
+                "payments": [payment_id for payment_id, _ in statuses.values()],
+                "statuses": [status for _, status in statuses.values()],
+            },
+        )
+
     def take_due(self, *, now: datetime, limit: int) -> list[UUID]:
         """The unsettled orders that are due, the longest due first, and make them due again later:
         after a quarter of the time they have been waiting, at least 5 seconds. That is at most
@@ -61,6 +84,16 @@ SELECT (
         AND settle_at <= placed_at + %s::interval
     ORDER BY placed_at LIMIT 1
 )
+"""
+
+_SEE_PAYMENTS = """
+UPDATE orders_order o
+SET payment_status = seen.status
+FROM unnest(%(numbers)s::text[], %(payments)s::uuid[], %(statuses)s::text[])
+    AS seen (number, payment_id, status)
+WHERE o.number = seen.number AND o.payment_id = seen.payment_id
+    AND o.payment_status <> seen.status
+RETURNING o.id
 """
 
 _TAKE_DUE = """

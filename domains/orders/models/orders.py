@@ -22,7 +22,7 @@ from domains.orders.models.commands import (
 )
 from domains.orders.models.history import OrderChange
 from domains.orders.models.lines import OrderLine
-from domains.orders.models.order_set import OrderQuerySet
+from domains.orders.models.order_set import SENT_UNPAID, OrderQuerySet
 from domains.orders.models.refusals import refusal_of
 from domains.orders.models.terms import Origin, PaymentChoice, Terms, customer_key
 from domains.orders.rules.history import By
@@ -134,6 +134,9 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
                 fields=["placed_at"],
                 name="orders_accepted",
                 condition=Q(asynchronous=True, status="PENDING"),
+            ),
+            models.Index(
+                fields=["placed_at", "id"], name="orders_sent_unpaid", condition=SENT_UNPAID
             ),
             models.Index(fields=["customer_id", "placed_at", "id"], name="orders_of_customer"),
             models.Index(fields=["placed_at", "id"], name="orders_by_time"),

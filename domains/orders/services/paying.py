@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -84,3 +85,11 @@ def _refuse_unless_it_waits(case: Case) -> None:
     waits = case.guarantee in (Guarantee.WAITING, Guarantee.REFUSED)
     if not (order.is_undecided and case.hold == Hold.HELD and waits) or case.is_overdue:
         raise PaymentNotRetryable(f"Order {order.number} is {order.status}.")
+
+
+def see_payments(numbers: Mapping[UUID, str]) -> None:
+    """Have the list of orders tell how these payments stand. numbers: of the orders, by the
+    payments. Two statements."""
+    states = payments.payment_states(numbers)
+    seen = {numbers[each]: (each, state.status.value) for each, state in states.items()}
+    Order.objects.see_payments(seen)

@@ -164,9 +164,7 @@ def test_an_amount_is_above_zero_and_told_as_money(
     assert (refunded.status_code, refunded.json()["code"]) == (400, "invalid_payment_amount")
     too_much = send(clerk, order, "refunds", {"amount": money("999.00")})
     assert (too_much.status_code, too_much.json()["code"]) == (409, "refund_exceeds_payment")
-    assert (
-        too_much.json()["detail"] == f"{order['total']['amount']} GBP at most, not 999.00 GBP."
-    )
+    assert too_much.json()["detail"] == f"{order['total']['amount']} GBP at most, not 999.00 GBP."
 
 
 def test_whoever_looks_sees_what_was_asked_of_an_order_and_how_far_it_is(

@@ -10,10 +10,16 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from domains.orders.models import Order
+from domains.orders.handlers import show_what_came_on_account
+from domains.orders.models import Order, PaymentChoice
 from domains.orders.models.commands.fulfilling import Tracking
+from domains.orders.models.order_set import SENT_UNPAID
 from domains.orders.services import fulfilling, invoicing
+from domains.payments.events import PaymentProcessed
+from domains.payments.services import record_receipt
 from infrastructure.database.contexts import alias_of
+from infrastructure.ids import new_id
+from infrastructure.money import Money
 from tests.support.admin_pages import text_of
 from tests.support.after_placement import STAFF, reread
 from tests.support.factories import orders
@@ -103,6 +109,52 @@ def test_orders_are_filtered_by_what_is_to_do_and_how_they_stand(
     assert found(clerk, return_status="REQUESTED") == set()
     assert found(clerk, todo="return") == found(clerk, todo="approve") == set()
     assert found(clerk, source="web") == {sent.number, other.number}
+
+
+def test_orders_that_are_sent_and_not_yet_paid_are_listed_until_the_money_is_here(
+    clerk: Client, pair: tuple[Order, Order], now: datetime
+) -> None:
+    paid, _ = pair
+    send(paid, now)
+    owed = orders.placed({"A": 1}, payment=PaymentChoice(method="invoice", token=""), now=now)
+    send(owed, now)
+    listed = text_of(clerk.get(ORDERS, {"todo": "unpaid"}))
+    assert found(clerk, todo="unpaid") == {owed.number}
+    assert ("Completed" in listed, "Authorised" in listed) == (True, True)
+
+    for reference, half in (("first half", 1), ("second half", 2)):
+        record_receipt(
+            payment_id=owed.payment_id,
+            amount=Money(owed.total_minor // 2, "GBP"),
+            reference=reference,
+            received_at=now,
+            actor_id=None,
+            now=now,
+        )
+        show_what_came_on_account([received(owed, now)])
+        assert found(clerk, todo="unpaid") == ({owed.number} if half == 1 else set())
+        show_what_came_on_account([received(owed, now)])
+    assert found(clerk, payment_status="CAPTURED") == {paid.number, owed.number}
+
+
+def test_what_is_sent_and_not_yet_paid_is_found_by_its_index() -> None:
+    with connections[alias_of("orders")].cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    listed = Order.objects.filter(SENT_UNPAID).order_by("-placed_at", "-id")
+    assert "orders_sent_unpaid" in listed.explain()
+
+
+def received(order: Order, now: datetime) -> PaymentProcessed:
+    return PaymentProcessed(
+        payment_id=order.payment_id,
+        reference=order.number,
+        method=order.payment_method,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        captured_minor=order.total_minor // 2,
+        operation_id=new_id(),
+        occurred_at=now,
+    )
 
 
 def test_orders_are_found_by_the_day_they_were_placed(clerk: Client, now: datetime) -> None:
