@@ -1,8 +1,8 @@
 """Merges guests' carts, each in a process that is killed one command later than the one before:
 `python -m tests.support.merging_process <customer id>:<cart id>…`.
 
-The command after the last one is not sent: the process kills itself, as kill -9 would. Prints for
-each pair how many commands it had lived for when it was killed, or `done`.
+The command or statement after the last one is not sent: the process kills itself, as kill -9 would.
+Prints for each pair how many it had lived for when it was killed, or `done`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ django.setup()
 
 from domains.carts.models.connection import Scripts  # noqa: E402
 from domains.carts.services import merging  # noqa: E402
+from infrastructure.database.contexts import connection_of  # noqa: E402
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -34,7 +35,15 @@ def merge(source_id: UUID, customer_id: UUID, life: int) -> None:
         left[0] -= 1
         return answer
 
+    def execute_while_alive(execute: Any, sql: str, *words: Any) -> Any:
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = execute(sql, *words)
+        left[0] -= 1
+        return answer
+
     Scripts._send = sent_while_alive  # type: ignore[method-assign]
+    connection_of("products").execute_wrappers.append(execute_while_alive)
     merging.merge(source_id=source_id, customer_id=customer_id, now=NOW)
 
 

@@ -355,19 +355,28 @@ class CartHold(CartView):
 class Merge(CartView):
     scopes = {"POST": AUTHENTICATED}
     rate = {"POST": "carts"}
+    # What was held is let go where it is not held for the caller's cart.
+    changes_what_is_shown = True
 
     @operation(
         summary="Put a guest's cart into the caller's own",
         description=(
             "To be called after signing in, with the id of the guest's cart. The answer is the "
-            "caller's cart; the guest's is no more. Harmless to repeat: it is merged once."
+            "caller's cart; the guest's is no more. What was held for the guest is held for it, "
+            "with the rest of it, until the later of both holds would have ended; `problems` says "
+            "of what there is not enough. Harmless to repeat: it is merged once."
         ),
         responses={200: serializers.Cart},
         errors=[*_REFUSALS, errors.CartNotMergeable],
         etag=True,
     )
     def post(self, request: HttpRequest, cart_id: UUID) -> HttpResponse:
-        cart = merging.merge(source_id=cart_id, customer_id=self.actor.id, now=clock.now())
+        cart = merging.merge(
+            source_id=cart_id,
+            customer_id=self.actor.id,
+            customer_group=self.shopper.group,
+            now=clock.now(),
+        )
         return self.show(cart, headers={"Content-Location": f"/api/v1/carts/{cart.id}"})
 
 

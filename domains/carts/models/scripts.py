@@ -251,13 +251,14 @@ return {'ok'}
 NOTE_HOLD = (
     PRELUDE
     + """
-if refusal() then return {'ok'} end
+local no = refusal()
+if no then return no end
 if given.hold == '' then
     redis.call('HDEL', KEYS[1], 'hold')
 else
     redis.call('HSET', KEYS[1], 'hold', given.hold)
 end
-return answer('ok')
+return {'ok'}
 """
 )
 

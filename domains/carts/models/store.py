@@ -149,10 +149,11 @@ class CartStore(CheckoutCalls, MergeCalls):
 
     def note_hold(
         self, *, cart_id: UUID, owner: UUID | None, hold: Hold | None, now: datetime
-    ) -> None:
-        """Remember what products hold for the cart; None: nothing."""
+    ) -> bool:
+        """Remember what products hold for the cart; None: nothing. False where it is not open."""
         given = {"hold": "" if hold is None else msgspec.json.encode(hold).decode()}
-        self._read(script.NOTE_HOLD, cart_id, given, owner=owner, now=now)
+        code = self._read(script.NOTE_HOLD, cart_id, given, owner=owner, now=now)[0]
+        return bool(code == "ok")
 
     def delete(
         self, *, cart_id: UUID, owner: UUID | None, version: int | None, now: datetime

@@ -1,19 +1,23 @@
 """A guest's cart goes into the customer's own.
 
 They lie in different slots, so it takes three steps, each of which may be repeated: the source is
-frozen with the target's id, the target takes its lines under the source's id, the source ends.
-Whoever finds it half-done carries on: the customer who asks again, or `finish_merges`.
+frozen with the target's id, the target takes its lines under the source's id, the source ends. What
+is held for the source goes over to the target before the last one. Whoever finds it half-done
+carries on: the customer who asks again, or `finish_merges`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
-from domains.carts.errors import CartFrozen
-from domains.carts.models import Cart, store
+from domains.carts import queries
+from domains.carts.errors import CartCheckedOut, CartFrozen, CartNotFound, UnknownChannel
+from domains.carts.models import Cart, CartStatus, Hold, store
 from domains.products import public as products
 
 log = structlog.get_logger(__name__)
@@ -24,12 +28,15 @@ AT_ONCE = 100
 _TARGETS = 3
 
 
-def merge(*, source_id: UUID, customer_id: UUID, now: datetime) -> Cart:
+def merge(
+    *, source_id: UUID, customer_id: UUID, customer_group: str | None = None, now: datetime
+) -> Cart:
     """Put a guest's cart into the customer's current one, or one made for it; return that.
 
     Repeatable. Quantities of the same SKU add up; the target's own note, place and shipping method
-    stay. Raises CartNotFound, CartNotMergeable, CartCheckedOut, CartFrozen: the source or the
-    target is being checked out, and nothing was changed.
+    stay. Where the guest had goods held, those of the merged cart are held. Raises CartNotFound,
+    CartNotMergeable, CartCheckedOut, CartFrozen: the source or the target is being checked out, and
+    nothing was changed.
     """
     carts = store()
     for _ in range(_TARGETS):
@@ -45,7 +52,7 @@ def merge(*, source_id: UUID, customer_id: UUID, now: datetime) -> Cart:
             source = carts.begin_merge(source_id=source_id, into=target.id, by=customer_id, now=now)
         if isinstance(source, UUID):
             return carts.read(cart_id=source, owner=customer_id, now=now)
-        if _carry_on(source, now):
+        if _carry_on(source, customer_group=customer_group, now=now):
             assert source.into is not None
             return carts.read(cart_id=source.into, owner=customer_id, now=now)
     raise CartFrozen("The cart that it is merged into was checked out meanwhile.")
@@ -59,24 +66,87 @@ def finish_merges(*, now: datetime) -> int:
         source = carts.merging(source_id=source_id)
         if source is not None:
             try:
-                _carry_on(source, now)
+                _carry_on(source, customer_group=None, now=now)
             except CartFrozen:
                 log.info("merge_given_up", cart_id=str(source_id))
     return len(left)
 
 
-def _carry_on(source: Cart, now: datetime) -> bool:
+def _carry_on(source: Cart, *, customer_group: str | None, now: datetime) -> bool:
     """Whether it is done. Where the target takes nothing the source is the guest's again: False if
     another target may do. Raises CartFrozen if the target is only frozen."""
     carts = store()
     came = carts.apply_merge(source=source, now=now)
     if came == "ok":
         if source.hold is not None:
-            # Else it would keep the goods from the customer whose it is now.
-            products.release_cart_hold(cart_id=source.id, now=now)
+            _hand_over(source, source.hold, customer_group=customer_group, now=now)
         carts.finish_merge(source=source, now=now)
         return True
     carts.undo_merge(source=source, now=now)
     if came == "frozen":
         raise CartFrozen("The cart that it would be merged into is being checked out.")
     return False
+
+
+def _hand_over(source: Cart, hold: Hold, *, customer_group: str | None, now: datetime) -> None:
+    """Have held for the target what is in it, until the later of both holds would have ended, in
+    place of what both held; of what there is not enough, as much as both held. Repeatable."""
+    assert source.into is not None
+    target = None
+    if hold.until > now:
+        try:
+            target = store().read(cart_id=source.into, owner=source.by, now=now)
+            lines = _lines_of(target, customer_group=customer_group, now=now)
+        except (CartNotFound, CartCheckedOut, UnknownChannel):
+            target = None
+    if target is None or target.status is not CartStatus.OPEN:
+        # It would keep the goods from the customer whose it is now.
+        products.release_cart_hold(cart_id=source.id, now=now)
+        return
+    holds = [one for one in (hold, target.hold) if one is not None and one.until > now]
+    until = max(one.until for one in holds)
+    held: Counter[str] = Counter()
+    for one in holds:
+        held.update(one.quantities)
+    as_held = [
+        replace(line, quantity=min(line.quantity, held[line.sku]))
+        for line in lines
+        if held[line.sku]
+    ]
+    for wanted in (lines, as_held):
+        if wanted and _is_held(source, target, wanted, until=until, now=now):
+            return
+    products.release_cart_hold(cart_id=source.id, now=now)
+
+
+def _is_held(
+    source: Cart, target: Cart, lines: list[products.HoldLine], *, until: datetime, now: datetime
+) -> bool:
+    outcome = products.hold_for_cart(
+        cart_id=target.id, lines=lines, now=now, ttl=until - now, instead_of=source.id
+    )
+    if isinstance(outcome, products.Refused):
+        return False
+    held = Hold(until=until, quantities={line.sku: line.quantity for line in lines})
+    if not store().note_hold(cart_id=target.id, owner=source.by, hold=held, now=now):
+        # It was checked out or thrown away meanwhile: nobody would let go of it.
+        products.release_cart_hold(cart_id=target.id, now=now)
+    return True
+
+
+def _lines_of(cart: Cart, *, customer_group: str | None, now: datetime) -> list[products.HoldLine]:
+    """What can be held of a cart: what is sold. Raises UnknownChannel."""
+    offers = queries.offers_of(
+        {line.sku: line.quantity for line in cart.lines},
+        currency=cart.currency,
+        channel=cart.channel,
+        customer_group=customer_group,
+        now=now,
+    )
+    return [
+        products.HoldLine(
+            variant_id=offers[line.sku].variant_id, sku=line.sku, quantity=line.quantity
+        )
+        for line in cart.lines
+        if line.sku in offers and offers[line.sku].active
+    ]

@@ -311,13 +311,27 @@ class TestHold:
         call(guest, "delete", path)
         assert call(guest, "post", f"{other}/hold").status_code == 200
 
-    def test_what_a_guest_had_held_keeps_nothing_from_them_once_they_sign_in(self, guest, now):
-        path = made(guest, ("71053", 10))
-        call(guest, "post", f"{path}/hold")
+    def test_what_a_guest_had_held_is_held_for_them_once_they_sign_in(self, guest):
+        path, other = made(guest, ("71053", 10)), made(guest, ("71053", 1))
+        until = call(guest, "post", f"{path}/hold").json()["held_until"]
         person = client_of(customer())
         merged = call(person, "post", f"{path}/merge").json()
-        assert (merged["held_until"], merged["problems"]) == (None, [])
-        assert call(person, "post", f"/{merged['id']}/hold").status_code == 200
+        assert (merged["held_until"], merged["problems"], merged["changes"]) == (until, [], [])
+        assert call(guest, "post", f"{other}/hold").status_code == 409
+        call(person, "delete", f"/{merged['id']}/hold")
+        assert call(guest, "post", f"{other}/hold").status_code == 200
+
+    def test_what_cannot_be_held_of_two_carts_is_told_and_the_rest_is_held(self, guest):
+        person = client_of(customer())
+        own, path = made(person, ("71053", 3), ("tea-cup", 1)), made(guest, ("71053", 8))
+        until = call(guest, "post", f"{path}/hold").json()["held_until"]
+        merged = call(person, "post", f"{path}/merge").json()
+        assert (f"/{merged['id']}", merged["held_until"]) == (own, until)
+        assert codes(merged["problems"]) == [("out_of_stock", "/items/0/quantity")]
+        assert [(c["code"], c["sku"]) for c in merged["changes"]] == [("short", "71053")]
+        others = [made(guest, ("71053", quantity)) for quantity in (3, 2)]
+        answers = [call(guest, "post", f"{other}/hold").status_code for other in others]
+        assert answers == [409, 200]  # eight are held, and what is left is anybody's
 
     def test_nothing_cannot_be_held(self, guest):
         answer = call(guest, "post", f"{made(guest)}/hold")
