@@ -12,6 +12,13 @@ class ProductNotFound(DomainError):
     code, status, title = "product_not_found", 404, "No such product"
 
 
+class UnknownProduct(DomainError):
+    """The input names a product that does not exist, by its id, its slug, or `external:` and its
+    external id."""
+
+    code, status, title = "unknown_product", 400, "Unknown product"
+
+
 class VariantNotFound(DomainError):
     code, status, title = "variant_not_found", 404, "No such SKU"
 

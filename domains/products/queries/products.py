@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from domains.products.errors import ProductNotFound
+from domains.products.errors import ProductNotFound, UnknownProduct
 from domains.products.queries.categories import TRAIL, Moved, Step
 from domains.products.queries.media import MEDIA, ListedMedia, media_of
 from domains.products.queries.price_sql import PRICE, PRICES
@@ -18,6 +19,7 @@ from domains.products.queries.types import ShownAttribute, attributes_shown, def
 from domains.products.queries.variants import priced
 from domains.products.rules.slugs import named_by
 from infrastructure.database.contexts import connection_of
+from infrastructure.errors import FieldError
 
 
 class ShownVariant(msgspec.Struct, frozen=True):
@@ -144,6 +146,38 @@ def product_id_of(name: str) -> UUID:
         raise ProductNotFound(f"There is no product {name}.")
     found: UUID = rows[0][0]
     return found
+
+
+_IDS_NAMED = """
+    SELECT 'id', id::text, id FROM products_product WHERE id = ANY(%s::uuid[])
+    UNION ALL SELECT 'slug', slug, id FROM products_product WHERE slug = ANY(%s::text[])
+    UNION ALL SELECT 'external_id', external_id, id FROM products_product
+     WHERE external_id = ANY(%s::text[])
+"""
+
+
+def product_ids_at(places: Mapping[str, str]) -> dict[str, UUID]:
+    """The products that an input names, each as `product_id_of` takes it, by where it does so: JSON
+    pointers. One statement. Raises UnknownProduct with every place that names none."""
+    named = {place: named_by(name) for place, name in places.items()}
+    keys = {
+        place: (column, str(UUID(key)) if column == "id" else key)
+        for place, (column, key) in named.items()
+    }
+    asked = [
+        sorted({key for column, key in keys.values() if column == wanted})
+        for wanted in ("id", "slug", "external_id")
+    ]
+    rows = connection_of("products").fetch(_IDS_NAMED, asked)
+    found = {(column, key): product_id for column, key, product_id in rows}
+    unknown = [
+        FieldError(place, UnknownProduct.code, f"There is no product {places[place]}.")
+        for place, key in keys.items()
+        if key not in found
+    ]
+    if unknown:
+        raise UnknownProduct(errors=unknown)
+    return {place: found[key] for place, key in keys.items()}
 
 
 @cache

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from infrastructure.database.contexts import alias_of
 from tests.support.factories import products
@@ -182,6 +184,44 @@ def test_products_are_listed_in_a_category_and_no_more(
     assert client.get(f"{CATEGORIES}/toys").json()["products"] == 2
     assert patch(client, path, {"add": product_ids}).status_code == 401
     assert patch(staff, f"{CATEGORIES}/no/products", {"add": []}).status_code == 404
+
+
+def test_products_are_listed_by_whatever_name_they_have(
+    staff: Client, ids: dict[str, str], now: datetime
+) -> None:
+    first = products.product(now=now, sku="S1", name="Lantern", external_id="erp-1")
+    second = products.product(now=now, sku="S2", name="Candle")
+    third = products.product(now=now, sku="S3", name="Wick")
+    path = f"{CATEGORIES}/toys/products"
+    named = ["external:erp-1", "candle", str(third).upper()]
+    with CaptureQueriesContext(connections[alias_of("products")]) as of_three:
+        assert patch(staff, path, {"add": named}).json() == {"added": 3, "removed": 0}
+    assert patch(staff, path, {"remove": named}).json() == {"added": 0, "removed": 3}
+    with CaptureQueriesContext(connections[alias_of("products")]) as of_one:
+        assert patch(staff, path, {"add": named[:1]}).json() == {"added": 1, "removed": 0}
+    assert len(of_three) == len(of_one)
+    patch(staff, path, {"add": named})
+    body = {"add": [str(first), "lantern"], "remove": ["candle", str(second)]}
+    assert patch(staff, path, body).json() == {"added": 0, "removed": 1}
+
+
+def test_a_product_that_is_not_there_is_pointed_at_and_nothing_is_listed(
+    staff: Client, client: Client, ids: dict[str, str], now: datetime
+) -> None:
+    products.product(now=now)
+    body = {
+        "add": ["white-metal-lantern", "nope", str(uuid4())],
+        "remove": ["external:erp-1", "external:white-metal-lantern"],
+    }
+    refused = patch(staff, f"{CATEGORIES}/toys/products", body)
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown_product")
+    assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [
+        ("/add/1", "unknown_product"),
+        ("/add/2", "unknown_product"),
+        ("/remove/0", "unknown_product"),
+        ("/remove/1", "unknown_product"),
+    ]
+    assert client.get(f"{CATEGORIES}/toys").json()["products"] == 0
 
 
 def test_a_parent_that_is_not_there_is_pointed_at(staff: Client) -> None:

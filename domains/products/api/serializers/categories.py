@@ -13,6 +13,7 @@ from domains.products.api.serializers.fields import (
     ExternalId,
     Locale,
     NewSlug,
+    ProductName,
     Seo,
     SeoDescription,
     SeoTitle,
@@ -81,8 +82,8 @@ class EditCategory(Body, frozen=True, kw_only=True):
 
 
 class RelistProducts(Body, frozen=True, kw_only=True):
-    add: Annotated[list[UUID], Meta(max_length=MAX_RELISTED)] = []
-    remove: Annotated[list[UUID], Meta(max_length=MAX_RELISTED)] = []
+    add: Annotated[list[ProductName], Meta(max_length=MAX_RELISTED)] = []
+    remove: Annotated[list[ProductName], Meta(max_length=MAX_RELISTED)] = []
 
 
 class Relisted(Out, frozen=True, kw_only=True):

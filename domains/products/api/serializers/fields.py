@@ -31,6 +31,15 @@ CategoryName = Annotated[
         examples=["lanterns"],
     ),
 ]
+ProductName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=len(EXTERNAL) + MAX_SLUG_LENGTH,
+        description="The id of a product, its slug, or `external:` and its external id.",
+        examples=["white-metal-lantern"],
+    ),
+]
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 Locale = Annotated[
     str,

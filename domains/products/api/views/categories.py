@@ -15,6 +15,7 @@ from domains.products.api.parameters import Elsewhere, locale_of, moved, once
 from domains.products.api.serializers import categories as serializers
 from domains.products.api.serializers.fields import InLocale, given
 from domains.products.queries import categories as queries
+from domains.products.queries import products as product_queries
 from domains.products.rules import tags
 from domains.products.services import categories as services
 from domains.products.services import products as product_services
@@ -165,19 +166,24 @@ class CategoryProducts(APIView):
 
     @operation(
         summary="List products in a category, or no more",
-        description="Behind the categories that they are in already. Products that are archived,"
-        " or do not exist, are left out. Asking again changes nothing.",
+        description="Behind the categories that they are in already. A product is named by its id,"
+        " its slug, or `external:` and its external id. Those that are archived are left out; where"
+        " one does not exist, nothing is changed. Asking again changes nothing.",
         body=serializers.RelistProducts,
         responses={200: serializers.Relisted},
-        errors=[errors.CategoryNotFound],
-        examples={"one more": {"add": ["0197a7c8-5c1e-7cc3-98a4-1f0e2c3b4d5e"]}},
+        errors=[errors.CategoryNotFound, errors.UnknownProduct],
+        examples={"one more": {"add": ["external:erp-4711"]}},
     )
     def patch(self, request: HttpRequest, id_or_slug: str) -> HttpResponse:
         body = self.body(serializers.RelistProducts)
+        add = {f"/add/{place}": name for place, name in enumerate(body.add)}
+        remove = {f"/remove/{place}": name for place, name in enumerate(body.remove)}
+        category_id = queries.category_id_of(id_or_slug)
+        ids = product_queries.product_ids_at({**add, **remove})
         added, removed = product_services.relist_products(
-            category_id=queries.category_id_of(id_or_slug),
-            add=body.add,
-            remove=body.remove,
+            category_id=category_id,
+            add=[ids[place] for place in add],
+            remove=[ids[place] for place in remove],
             now=clock.now(),
         )
         return self.answer(serializers.Relisted(added=added, removed=removed))
