@@ -44,6 +44,8 @@ class CartCalls:
             "most_quantity": limits.MAX_QUANTITY,
             "most_size": limits.MAX_BYTES,
             "most_coupons": limits.MAX_COUPONS,
+            "most_note": limits.NOTE_LENGTH,
+            "most_line_note": limits.LINE_NOTE_LENGTH,
             "most_merged": limits.MAX_MERGED,
         }
 

@@ -63,6 +63,9 @@ for _, group in ipairs(given.groups) do
         for name, value in pairs(group.fields) do fields[name] = value end
     end
 end
+if given.note ~= '' then
+    fields.note = joined(redis.call('HGET', KEYS[1], 'note') or '', given.note, given.most_note)
+end
 if given.coupons then
     local known_coupons = redis.call('HGET', KEYS[1], 'coupons')
     local coupons, has = {}, {}

@@ -39,13 +39,13 @@ class MergeCalls(CartCalls):
         """Put the source's lines into the cart where it is going, unless that was done. `ok`;
         `frozen`: not now, and not as this attempt any more; `gone`: never.
 
-        A quantity that would be too large is cut, and lines beyond the most are left out.
+        A quantity that would be too large is cut, and lines beyond the most are left out. A note
+        goes below the target's, where both fit.
         """
         assert source.into is not None
         assert source.by is not None
         place = {"country": source.country or "", "region": source.region}
         groups = [
-            {"first": "note", "fields": {"note": source.note}},
             {"first": "country", "fields": place | {"postcode": source.postcode}},
             {"first": "shipping_method", "fields": {"shipping_method": source.shipping_method}},
         ]
@@ -58,6 +58,7 @@ class MergeCalls(CartCalls):
                 for line in source.lines
             ],
             "groups": [group for group in groups if group["fields"][group["first"]]],  # type: ignore[index]
+            "note": source.note,
             "coupons": list(source.coupons),
         }
         code = self._write(

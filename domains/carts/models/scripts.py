@@ -99,8 +99,17 @@ end
 """
 
 # Carries out what `changes` and `fields` say, or tells why not. `merge`: quantities that would be
-# too large are cut, lines that are too many left out, since nobody is there to choose.
+# too large are cut, lines that are too many left out, since nobody is there to choose; a note goes
+# below the one that is there, unless that says the same or both have more characters than `most`.
 APPLY = """
+local function joined(own, theirs, most)
+    if own == '' then return theirs end
+    if string.find('\\n' .. own .. '\\n', '\\n' .. theirs .. '\\n', 1, true) then return own end
+    local both = own .. '\\n' .. theirs
+    local _, length = string.gsub(both, '[^\\128-\\191]', '')
+    return length <= most and both or own
+end
+
 local function apply(changes, fields, merge)
     local lines, skus = {}, {}
     for _, change in ipairs(changes) do
@@ -118,7 +127,10 @@ local function apply(changes, fields, merge)
         else
             line.quantity = change.quantity
         end
-        if change.note and not (merge and line.note ~= '') then line.note = change.note end
+        if change.note then
+            line.note = merge and joined(line.note, change.note, given.most_line_note)
+                or change.note
+        end
         if merge then line.quantity = math.min(line.quantity, given.most_quantity) end
         if line.quantity > given.most_quantity then return 'quantity_too_large' end
     end

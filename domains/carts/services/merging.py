@@ -33,10 +33,10 @@ def merge(
 ) -> Cart:
     """Put a guest's cart into the customer's current one, or one made for it; return that.
 
-    Repeatable. Quantities of the same SKU add up; the target's own note, place and shipping method
-    stay. Where the guest had goods held, those of the merged cart are held. Raises CartNotFound,
-    CartNotMergeable, CartCheckedOut, CartFrozen: the source or the target is being checked out, and
-    nothing was changed.
+    Repeatable. Quantities of the same SKU add up, notes stand below each other; the target's own
+    place and shipping method stay. Where the guest had goods held, those of the merged cart are
+    held. Raises CartNotFound, CartNotMergeable, CartCheckedOut, CartFrozen: the source or the
+    target is being checked out, and nothing was changed.
     """
     carts = store()
     for _ in range(_TARGETS):

@@ -57,7 +57,7 @@ def test_lines_add_up_and_what_the_customer_chose_stays(carts, now):
 
     assert merged.id == own.id
     assert [(line.sku, line.quantity, line.note) for line in merged.lines] == [
-        ("A", 4, "mine"),
+        ("A", 4, "mine\ntheirs"),
         ("B", 2, ""),
         ("C", 1, "new"),
     ]
@@ -65,6 +65,32 @@ def test_lines_add_up_and_what_the_customer_chose_stays(carts, now):
     assert (merged.country, merged.postcode, merged.note) == ("GB", "LS1", "ring")
     assert [e.status for e in events_of(guests.id)][-1] == "MERGED"  # type: ignore[attr-defined]
     assert len(events_of(own.id)) == 4
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "expected"),
+    [
+        ("ring", "knock", "ring\nknock"),
+        ("ring", "", "ring"),
+        ("", "knock", "knock"),
+        ("ring", "ring", "ring"),
+        ("ring\nknock", "knock", "ring\nknock"),
+        ("é" * 99, "ü" * 100, "é" * 99 + "\n" + "ü" * 100),
+        ("é" * 100, "ü" * 100, "é" * 100),
+    ],
+    ids=["both", "own", "theirs", "the same", "known", "as long as can be", "too long"],
+)
+def test_notes_stand_below_each_other_where_both_carts_have_one(
+    carts, now, monkeypatch, own, theirs, expected
+):
+    monkeypatch.setattr(limits, "NOTE_LENGTH", limits.LINE_NOTE_LENGTH)
+    customer_id = uuid4()
+    mine = cart_of(customer_id, now, add("A", 1, own))
+    carts.change(cart_id=mine.id, owner=customer_id, fields={"note": own}, now=now)
+    guests = guest_cart(now, add("A", 1, theirs))
+    carts.change(cart_id=guests.id, owner=None, fields={"note": theirs}, now=now)
+    merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    assert (merged.note, merged.lines[0].note) == (expected, expected)
 
 
 def test_a_place_is_taken_whole_or_not_at_all(carts, now):

@@ -261,8 +261,8 @@ class Carts(RuleBasedStateMachine):
         lines = dict(target.lines)
         for sku, (quantity, note) in source.lines.items():
             had, own_note = lines.get(sku, (0, ""))
-            lines[sku] = (min(had + quantity, limits.MAX_QUANTITY), own_note or note)
-        target.change(lines, target.note or source.note)
+            lines[sku] = (min(had + quantity, limits.MAX_QUANTITY), joined(own_note, note))
+        target.change(lines, joined(target.note, source.note))
         source.end("MERGED")
         return merged.id if is_new else multiple()
 
@@ -308,6 +308,12 @@ class Carts(RuleBasedStateMachine):
         later = NOW + timedelta(seconds=1)
         assert set(store().frozen_since(before=later, at_most=1000)) == frozen
         assert store().merging_since(before=later, at_most=1000) == []
+
+
+def joined(own: str, theirs: str) -> str:
+    if not own or not theirs or theirs in own.split("\n"):
+        return own or theirs
+    return f"{own}\n{theirs}"
 
 
 @pytest.fixture(autouse=True)
