@@ -31,12 +31,14 @@ class DomainError(Exception):
     """A command or question that is refused for a reason the caller can act upon.
 
     `code` is stable and part of the API; `title` is the same for every occurrence; `detail` is
-    about this one; `headers` go into the answer.
+    about this one; `headers` go into the answer. `extensions` are the members that the problem may
+    have beside those of all (RFC 9457, 3.2), each with its meaning; `members` those of this one.
     """
 
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 409
     title: ClassVar[str] = "The request was refused"
+    extensions: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -44,11 +46,13 @@ class DomainError(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
 
 class Transient(Exception):

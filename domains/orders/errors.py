@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from infrastructure.errors import DomainError
 
 
@@ -29,6 +32,9 @@ class OutOfStock(OrderError):
 
 class PaymentDeclined(OrderError):
     code, status, title = "payment_declined", 402, "The payment was declined"
+    extensions: ClassVar[Mapping[str, str]] = {
+        "order_id": "the order, where it waits for another payment (`keep_on_decline`)."
+    }
 
 
 class PaymentNotCompleted(OrderError):

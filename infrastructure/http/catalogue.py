@@ -24,6 +24,8 @@ Every refusal of the API is an `application/problem+json` document (RFC 9457): `
 * `trace_id`: the `X-Request-ID` of the request, under which the logs have it,
 * `errors`: one `{pointer, code, detail}` per part of the input that is at fault. `pointer` is a
   JSON pointer into the body (`/lines/0/sku`), or `?name` for a query parameter.
+
+What a code has besides, the table says in its last column.
 """
 
 _FIELD_CODES = {
@@ -83,4 +85,5 @@ def _subclasses(error: type[DomainError]) -> Iterator[type[DomainError]]:
 
 def _meaning(error: type[DomainError]) -> str:
     text = inspect.cleandoc(error.__doc__ or "").split("\n\n")[0]
-    return " ".join(text.split()).replace("|", "\\|")
+    members = (f"Has `{name}`: {meaning}" for name, meaning in error.extensions.items())
+    return " ".join([*text.split(), *members]).replace("|", "\\|")

@@ -6,6 +6,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from django.core.exceptions import (
     BadRequest as DjangoBadRequest,
 )
@@ -82,7 +83,9 @@ def document(error: DomainError, *, instance: str, trace_id: str | None) -> byte
             for fault in error.errors
         ],
     )
-    return encode_any(body)
+    if not error.members:
+        return encode_any(body)
+    return encode_any(msgspec.structs.asdict(body) | error.members)
 
 
 def refusal(error: Exception) -> DomainError | None:

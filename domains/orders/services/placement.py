@@ -62,7 +62,7 @@ class Placed:
                 f"Order {order.number} waits for another payment.",
                 current=str(order.id),
             )
-            return PaymentDeclined(errors=[fault])
+            return PaymentDeclined(errors=[fault], members={"order_id": str(order.id)})
         return order.refusal()
 
 

@@ -58,6 +58,9 @@ class Operation(Out, frozen=True, kw_only=True):
 
 
 class Payment(Out, frozen=True, kw_only=True):
+    """`owed_back`: what came in and is to be given back, since it is too much, or for what was
+    given up. `needs_attention`: for staff, why one has to look at it; null where nobody has."""
+
     id: UUID
     reference: str
     status: str
@@ -67,6 +70,10 @@ class Payment(Out, frozen=True, kw_only=True):
     captured: Money
     refunded: Money
     released: Money
+    owed_back: Money
+    needs_attention: (
+        Literal["disputed", "owed_back", "no_outcome", "void_refused", "refund_refused"] | None
+    )
     decline_code: str | None
     action_url: str | None
     action_deadline: datetime | None
@@ -76,7 +83,7 @@ class Payment(Out, frozen=True, kw_only=True):
     operations: list[Operation]
 
     @classmethod
-    def of(cls, payment: PaymentView) -> Self:
+    def of(cls, payment: PaymentView, *, for_staff: bool = True) -> Self:
         return cls(
             id=payment.id,
             reference=payment.reference,
@@ -87,6 +94,10 @@ class Payment(Out, frozen=True, kw_only=True):
             captured=Money.of(payment.captured),
             refunded=Money.of(payment.refunded),
             released=Money.of(payment.released),
+            owed_back=Money.of(payment.owed_back),
+            needs_attention=(
+                payment.attention.value if for_staff and payment.attention is not None else None
+            ),
             decline_code=payment.decline_code or None,
             action_url=payment.action_url,
             action_deadline=payment.action_deadline,

@@ -43,9 +43,8 @@ class Payment(APIView):
         actor = self.actor
         customer_id = None if actor.may(READ_ALL) else actor.id
         payment = queries.payment(payment_id, customer_id=customer_id)
-        return self.answer(
-            serializers.Payment.of(payment), etag=payment.version, headers=NOT_STORED
-        )
+        shown = serializers.Payment.of(payment, for_staff=customer_id is None)
+        return self.answer(shown, etag=payment.version, headers=NOT_STORED)
 
 
 class MovesMoney(APIView):
@@ -285,7 +284,7 @@ class Refresh(APIView):
         customer_id = None if actor.may(READ_ALL) else actor.id
         payment = services.refresh(payment_id=payment_id, customer_id=customer_id, now=clock.now())
         return self.answer(
-            serializers.Payment.of(queries.view_of(payment)),
+            serializers.Payment.of(queries.view_of(payment), for_staff=customer_id is None),
             etag=payment.version,
             headers=NOT_STORED,
         )

@@ -19,7 +19,7 @@ from domains.payments.models.operations import Operation, choices_of
 from domains.payments.rules.methods import METHODS, Guarantee
 from domains.payments.rules.operations import TAKING, OperationKind, OperationState, last_void
 from domains.payments.rules.retries import FIRST_RETRY, pause_before_retry
-from domains.payments.rules.statuses import RELEASED, PaymentStatus, status_of
+from domains.payments.rules.statuses import RELEASED, Attention, PaymentStatus, status_of
 from infrastructure.aggregates import AggregateRoot, Owned
 from infrastructure.money import Money
 
@@ -160,6 +160,19 @@ class PaymentBase(AggregateRoot):
         """What came in and belongs to the customer: paid too much, or for what is given up."""
         held = self.captured_minor - self.refunded_minor
         return held if self.is_released else max(held - self.amount_minor, 0)
+
+    @property
+    def attention(self) -> Attention | None:
+        """Why staff has to look at it, what presses most where there are several reasons."""
+        if self.needs_attention_at is None:
+            return None
+        if self.unfinished is not None:
+            return Attention.NO_OUTCOME
+        if self.disputed_at is not None:
+            return Attention.DISPUTED
+        if self.owed_back_minor:
+            return Attention.OWED_BACK
+        return Attention.VOID_REFUSED if self.is_void_refused else Attention.REFUND_REFUSED
 
     @property
     def rest_minor(self) -> int:

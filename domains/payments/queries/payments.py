@@ -13,7 +13,7 @@ from domains.payments.rules.operations import (
     OperationKind,
     OperationState,
 )
-from domains.payments.rules.statuses import RELEASED, PaymentStatus
+from domains.payments.rules.statuses import RELEASED, Attention, PaymentStatus
 from infrastructure.money import Money
 
 _STATE_COLUMNS = (
@@ -67,6 +67,8 @@ class PaymentView:
     action_url: str | None
     action_deadline: datetime | None
     due_at: datetime | None
+    owed_back: Money
+    attention: Attention | None
     needs_attention_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -151,6 +153,8 @@ def view_of(row: Payment) -> PaymentView:
         action_url=state.action_url,
         action_deadline=state.action_deadline,
         due_at=state.due_at,
+        owed_back=Money(row.owed_back_minor, row.currency),
+        attention=row.attention,
         needs_attention_at=row.needs_attention_at,
         created_at=row.created_at,
         updated_at=row.updated_at,

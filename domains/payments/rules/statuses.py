@@ -21,6 +21,16 @@ class PaymentStatus(StrEnum):
     VOIDED = "VOIDED"
 
 
+class Attention(StrEnum):
+    """Why staff has to look at a payment."""
+
+    DISPUTED = "disputed"
+    OWED_BACK = "owed_back"
+    NO_OUTCOME = "no_outcome"
+    VOID_REFUSED = "void_refused"
+    REFUND_REFUSED = "refund_refused"
+
+
 # No money is held, and none ever will be.
 RELEASED = frozenset({PaymentStatus.DECLINED, PaymentStatus.VOIDED})
 # Why a payment was let go whose customer neither confirmed nor paid it in time.

@@ -209,7 +209,7 @@ class Schema(AutoSchema):
             "headers": headers_named(*PROBLEM_HEADERS.get(status, ("X-Request-ID",))),
             "content": {
                 problems.MEDIA_TYPE: {
-                    "schema": self._ref(problems.Problem),
+                    "schema": self._schema_of_problem(refused),
                     "examples": {error.code: self._example(error) for error in refused},
                 }
             },
@@ -218,6 +218,15 @@ class Schema(AutoSchema):
         component = ResolvedComponent(name, ResolvedComponent.RESPONSE, schema, DomainError)
         self.registry.register_on_missing(component)
         return component.ref
+
+    def _schema_of_problem(self, refused: Sequence[type[DomainError]]) -> Json:
+        extensions = {
+            name: {"type": "string", "description": f"Of `{error.code}`: {meaning}"}
+            for error in refused
+            for name, meaning in error.extensions.items()
+        }
+        problem: Json = self._ref(problems.Problem)
+        return {"allOf": [problem, {"properties": extensions}]} if extensions else problem
 
     def _example(self, error: type[DomainError]) -> Json:
         value = {

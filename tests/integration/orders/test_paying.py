@@ -114,11 +114,18 @@ def test_the_routes_of_a_declined_order_and_its_next_payment(now: datetime) -> N
     declined = send(client, "/api/v1/orders", body, key="k1")
     assert (declined.status_code, declined.json()["code"]) == (402, "payment_declined")
     path = declined.headers["Location"]
-    assert path.endswith(declined.json()["errors"][0]["current"])
+    order_id = declined.json()["order_id"]
+    assert path == f"/api/v1/orders/{order_id}"
+    assert declined.json()["errors"][0]["current"] == order_id
     waiting = client.get(path).json()
     assert (waiting["status"], waiting["payment"]["status"]) == ("PENDING", "DECLINED")
     again = send(client, "/api/v1/orders", body, key="k1")
     assert (again.status_code, again.headers["Location"]) == (402, path)
+    assert again.json()["order_id"] == order_id
+
+    body["payment"] |= {"keep_on_decline": False}
+    ended = send(client, "/api/v1/orders", body, key="ended")
+    assert (ended.status_code, "order_id" in ended.json()) == (402, False)
 
     card = {"payment": {"method": "card", "token": "tok_visa"}}
     stranger = send(client_of(customer()), f"{path}/payment", card, key="k2")

@@ -10,6 +10,7 @@ from django.test import Client
 from domains.payments import services
 from domains.payments.gateways.port import Capture, Refund
 from infrastructure.ids import new_id
+from infrastructure.money import Money
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.factories import payments, users
 from tests.support.payment_api import post
@@ -39,6 +40,8 @@ def test_staff_reads_a_payment_with_its_operations(finance: Client, now: datetim
         "captured": {"amount": "0.00", "currency": "GBP"},
         "refunded": {"amount": "0.00", "currency": "GBP"},
         "released": {"amount": "0.00", "currency": "GBP"},
+        "owed_back": {"amount": "0.00", "currency": "GBP"},
+        "needs_attention": None,
         "decline_code": None,
         "action_url": None,
         "action_deadline": None,
@@ -59,6 +62,36 @@ def test_staff_reads_a_payment_with_its_operations(finance: Client, now: datetim
     }
     again = finance.get(f"/api/v1/payments/{payment.id}", headers={"If-None-Match": '"v2"'})
     assert again.status_code == 304
+
+
+def test_money_that_came_too_late_is_shown_as_owed_back(finance: Client, now: datetime) -> None:
+    someone = users.customer()
+    payment = payments.authorised_payment(now, method="bank_transfer", customer_id=someone.id)
+    path = f"/api/v1/payments/{payment.id}"
+
+    def receive(minor: int, reference: str) -> None:
+        services.record_receipt(
+            payment_id=payment.id,
+            amount=Money(minor, "GBP"),
+            reference=reference,
+            received_at=now,
+            now=now,
+        )
+
+    def shown(client: Client) -> tuple[Any, ...]:
+        told = client.get(path).json()
+        return told["status"], told["owed_back"]["amount"], told["needs_attention"]
+
+    receive(700, "early")
+    before = shown(finance)
+    services.void(payment_id=payment.id, now=now)
+    receive(1_299, "late")
+
+    assert before == ("PENDING", "0.00", None)
+    assert shown(finance) == ("VOIDED", "19.99", "owed_back")
+    assert shown(users.client_of(someone)) == ("VOIDED", "19.99", None)
+    services.refund(payment_id=payment.id, reason="too late", now=now)
+    assert shown(finance) == ("VOIDED", "0.00", None)
 
 
 def test_customers_read_their_own_payments_only(now: datetime) -> None:

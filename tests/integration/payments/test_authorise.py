@@ -261,7 +261,7 @@ def test_after_23_hours_nothing_is_sent_again_and_not_found_is_no_outcome(
 
     assert (len(gateway.sent), gateway.lookups) == (1, 1)
     assert payment.status == "UNKNOWN"
-    assert payment.needs_attention_at is not None
+    assert payment.attention == "no_outcome"
     assert services.resolve_unfinished(now=late + timedelta(days=1)) == 0
     assert gateway.lookups == 1
 

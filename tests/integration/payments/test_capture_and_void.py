@@ -202,7 +202,7 @@ def test_a_refused_void_is_begun_again_by_command_only(
     after = Payment.objects.get(pk=payment.id)
     assert [(o.status, o.is_released) for o in outcomes] == [("AUTHORISED", False)] * 3
     assert (after.version, after.needs_attention_at) == (before.version, before.needs_attention_at)
-    assert after.needs_attention_at is not None
+    assert after.attention == "void_refused"
     assert [type(request) for request in gateway.sent] == [Authorise, Void]
 
     services.void(payment_id=payment.id, now=now)

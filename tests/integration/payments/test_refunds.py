@@ -103,7 +103,7 @@ def test_a_refused_refund_books_nothing_and_waits_for_staff(
 
     assert (payment.status, payment.refunded_minor) == ("CAPTURED", 0)
     assert (operation.state, operation.decline_code) == ("FAILED", "card_closed")
-    assert payment.needs_attention_at is not None
+    assert payment.attention == "refund_refused"
     assert JournalEntry.objects.count() == 1
     gateway.refusal = ""
     payment, _ = refund(payment, now)
