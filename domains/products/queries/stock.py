@@ -192,8 +192,8 @@ def inventory(
     if short is not None:
         found = found.filter(held__gt=possible) if short else found.filter(held__lte=possible)
     if backordered is not None:
-        there = F("on_hand")
-        found = found.filter(held__gt=there) if backordered else found.filter(held__lte=there)
+        on_hand = F("on_hand")
+        found = found.filter(held__gt=on_hand) if backordered else found.filter(held__lte=on_hand)
     return found
 
 
