@@ -179,7 +179,8 @@ class ReservationQuerySet(FreeingQuerySet):
         wanted = {line.variant_id: line.quantity for line in lines}
         idle = 0
         while True:
-            found = {promise.id: promise for promise in self._read({cart_id, instead_of} - {None})}
+            ids = [cart_id] if instead_of is None else [cart_id, instead_of]
+            found = {promise.id: promise for promise in self._read(ids)}
             own = found.pop(cart_id, None)
             if own is not None and own.holder != Holder.CART:
                 raise NotHeld(f"{cart_id} is an order's.")
