@@ -142,7 +142,10 @@ def race(steps: int, *, seed: int, now: datetime) -> None:
         match dice.randrange(12):
             case 0 | 1 | 2:
                 wishes[cart_id] = wish(dice)
-                hold_for_cart(cart_id=cart_id, lines=wishes[cart_id], now=at, ttl=ttl)
+                source = dice.choice([None, *(other for other in carts if other != cart_id)])
+                hold_for_cart(
+                    cart_id=cart_id, lines=wishes[cart_id], now=at, ttl=ttl, instead_of=source
+                )
             case 3:
                 release_cart_hold(cart_id=cart_id, now=at)
             case 4:
