@@ -64,7 +64,8 @@ class PriceChanged(Event):
     reduction or what larger quantities cost. It occurred when the new price began to be asked.
 
     previous_amount_minor: null before its first price. price_list: a code, null for the base.
-    regular_amount_minor, lowest_30d_amount_minor: set while a reduction is announced.
+    regular_amount_minor, lowest_30d_amount_minor: set while a reduction is announced; the lowest
+    that was asked in this price list before it.
     """
 
     price_id: UUID

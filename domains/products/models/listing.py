@@ -54,7 +54,8 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         return Refreshed(lists=lists, prices=prices)
 
     def refresh_prices(self, product_ids: Sequence[UUID]) -> bool:
-        """The same for nothing but what they cost everybody. Whether that turned."""
+        """The same for nothing but what they cost everybody, and cards that lists bar. Whether
+        what they cost turned."""
         ids = list(product_ids)
         connection_of("products").fetch(listing_sql.LOCK, [ids])
         [(turned,)] = connection_of("products").fetch(listing_price_sql.REFRESH_PRICES, [ids])
@@ -193,8 +194,9 @@ class ListingPrice(models.Model):
 class ListingCard(models.Model):
     """What lists show of a product on sale in a currency, as long as nobody changes it.
 
-    There is none where no variant has a base price in the currency, or one of them turns by itself
-    or depends on the quantity: those are read from the aggregates. Prices of other lists, and
+    There is none where no variant has a base price in the currency, or one of them turns by itself,
+    depends on the quantity, or is reduced where price lists have one too: those are read from the
+    aggregates. Prices of other lists, and
     whether something is left of a variant, are asked for with each page.
 
     names: in locales that have one of their own. image: the first picture, as `picture` says it;

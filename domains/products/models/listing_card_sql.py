@@ -6,6 +6,7 @@ from functools import cache
 
 from iso4217 import Currency
 
+from domains.products.models.listing_price_sql import HAS_OTHERS
 from infrastructure.money import minor_digits
 
 # The places of a picture `m` and its file `f`, of which the first that has not failed is shown.
@@ -37,8 +38,10 @@ def card_ctes() -> str:
         LEFT JOIN products_price pr ON pr.variant_id = v.id AND pr.currency = k.currency
             AND pr.price_list_id IS NULL
         GROUP BY k.product_id, k.currency
-        -- Of what turns by itself, or depends on the quantity, more is shown than is known here.
-        HAVING bool_and(pr.id IS NULL OR pr.changes_at IS NULL AND pr.tiers = '{{}}')
+        -- Of what turns by itself, depends on the quantity, or is reduced where price lists have a
+        -- price too, more is shown than is known here.
+        HAVING bool_and(pr.id IS NULL OR pr.changes_at IS NULL AND pr.tiers = '{{}}'
+            AND NOT (pr.reduced_since IS NOT NULL AND {HAS_OTHERS}))
     ), cards_gone AS (
         DELETE FROM products_listingcard l
         WHERE l.product_id = ANY(ARRAY(SELECT id FROM asked)) AND NOT EXISTS (

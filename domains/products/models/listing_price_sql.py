@@ -30,6 +30,12 @@ PRICE_CTES = """
     )
 """
 
+# Whether price lists have, or had, a price where `pr` is one.
+HAS_OTHERS = """EXISTS (
+    SELECT FROM products_price others WHERE others.variant_id = pr.variant_id
+        AND others.currency = pr.currency AND others.price_list_id IS NOT NULL
+)"""
+
 # Takes the products, which are locked.
 REFRESH_PRICES = f"""
     WITH asked AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id),
@@ -38,6 +44,14 @@ REFRESH_PRICES = f"""
         FROM products_product p JOIN products_variant v ON v.product_id = p.id
         WHERE p.id = ANY(ARRAY(SELECT id FROM asked)) AND p.status = 'active'
             AND v.retired_at IS NULL
-    ), {PRICE_CTES}
+    ), {PRICE_CTES}, cards_gone AS (
+        -- What these would show as the lowest price before a reduction is no longer theirs to say.
+        DELETE FROM products_listingcard c
+        WHERE c.product_id = ANY(ARRAY(SELECT id FROM asked)) AND EXISTS (
+            SELECT FROM products_price pr
+            WHERE pr.variant_id = ANY(c.variant_ids) AND pr.currency = c.currency
+                AND pr.price_list_id IS NULL AND pr.reduced_since IS NOT NULL AND {HAS_OTHERS}
+        )
+    )
     SELECT EXISTS (SELECT FROM prices_gone) OR EXISTS (SELECT FROM priced)
 """

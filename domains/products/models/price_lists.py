@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
@@ -12,10 +12,15 @@ from django.db import models
 from domains.products.errors import InvalidValidity
 from domains.products.events import PriceListChanged
 from domains.products.models.channels import Channel
+from domains.products.rules.asked_prices import TermsOverTime, noted, over_time
 from domains.products.rules.price_lists import ListTerms
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
 from infrastructure.database.contexts import connection_of
 from infrastructure.ids import new_id
+
+# For how long it is known what the terms of a list were. Whoever asks what was asked before that is
+# told by the oldest that are known.
+TERMS_KEPT = timedelta(days=400)
 
 
 class PriceListQuerySet(AggregateQuerySet):
@@ -42,6 +47,7 @@ class PriceList(AggregateRoot):
     code, currency: never change, since prices are kept in its currency.
     for_everybody: whether it held for everybody when that was looked at last; the listing goes by
     it. turns_at: when it has to be looked at again.
+    former_terms: what its terms were before and until when, as `asked_prices.noted` writes it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -56,6 +62,7 @@ class PriceList(AggregateRoot):
     active = models.BooleanField(default=True)
     for_everybody = models.BooleanField()
     turns_at = models.DateTimeField(null=True)
+    former_terms = models.JSONField(default=list)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -118,9 +125,14 @@ class PriceList(AggregateRoot):
             self._become(now=now, **changes)
 
     def _become(self, *, now: datetime, **values: Any) -> None:
+        before = None if self._state.adding else self.terms
         for name, value in values.items():
             setattr(self, name, value)
         refuse_empty_window(self.valid_from, self.valid_until)
+        if before is not None and before != self.terms:
+            oldest = (now - TERMS_KEPT).isoformat()
+            kept = [terms for terms in self.former_terms if terms[0] > oldest]
+            self.former_terms = [*kept, noted(before, now)]
         self.for_everybody = self.terms.holds(channel=None, customer_group=None, now=now)
         self.turns_at = self.terms.turns_for_everybody_at(now)
         self.updated_at = now
@@ -154,6 +166,10 @@ class PriceList(AggregateRoot):
             valid_until=self.valid_until,
             active=self.active,
         )
+
+    @property
+    def terms_over_time(self) -> TermsOverTime:
+        return over_time(self.former_terms, self.terms)
 
     @property
     def rank_for_everybody(self) -> int | None:

@@ -6,8 +6,8 @@ staff, with everything that was ever set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,9 @@ from domains.products.errors import (
     VariantNotFound,
 )
 from domains.products.models import Channel, Price, PriceEntry, PriceList, Variant
+from domains.products.queries.price_rows import entry_of, instant_of, reduction_of
 from domains.products.rules import prices as rules
+from domains.products.rules.asked_prices import Past, reduction_asked
 from domains.products.rules.price_lists import first_price, lists_for, tiers_of
 from infrastructure.errors import FieldError
 from infrastructure.money import Money
@@ -51,7 +53,7 @@ class PricesFor:
 
 
 class ShownReduction(msgspec.Struct, frozen=True, kw_only=True):
-    """lowest_price_30_days: of the 30 days before the reduction began."""
+    """lowest_price_30_days: of what whoever asks was asked in the 30 days before it began."""
 
     regular_price: Money
     lowest_price_30_days: Money
@@ -101,7 +103,7 @@ def price_shown(rows: Sequence[Any], prices: PricesFor) -> ShownPrice:
             return NO_PRICE
         if type(row) is int:
             return ShownPrice(price=Money(row, prices.currency))
-    snapshots, turns = _asked_in_turn(rows, prices.now)
+    snapshots, turns = _asked_in_turn(rows, prices)
     return _shown(snapshots, prices.currency, min(turns, default=None))
 
 
@@ -112,7 +114,7 @@ def unit_price_of(
     sale there; None where that has no price."""
     if len(rows) == 1 and type(rows[0]) is int:
         return Money(rows[0], prices.currency), False
-    snapshots, _ = _asked_in_turn(rows, prices.now)
+    snapshots, _ = _asked_in_turn(rows, prices)
     found = first_price(snapshots, quantity)
     if found is None:
         return None
@@ -121,9 +123,10 @@ def unit_price_of(
 
 
 def _asked_in_turn(
-    rows: Sequence[Any], now: datetime
+    rows: Sequence[Any], prices: PricesFor
 ) -> tuple[list[rules.Snapshot], list[datetime]]:
     """The snapshots of the lists that hold now, the base last; and when something may turn."""
+    now = prices.now
     turns: list[datetime] = []
     holding: list[tuple[tuple[int, int, str], rules.Snapshot]] = []
     for row in rows:
@@ -135,14 +138,14 @@ def _asked_in_turn(
         rank, price_list = _BASE, row[6]
         if price_list is not None:
             priority, code, start, end = price_list
-            valid_from, valid_until = _instant(start), _instant(end)
+            valid_from, valid_until = instant_of(start), instant_of(end)
             if valid_from is not None and now < valid_from:
                 turns.append(valid_from)
                 continue
             if valid_until is not None:
                 turns.append(valid_until)
             rank = (0, -priority, code)
-        snapshot = _snapshot(row, now)
+        snapshot = _snapshot(row, prices)
         if snapshot.changes_at is not None:
             turns.append(snapshot.changes_at)
         holding.append((rank, snapshot))
@@ -150,29 +153,28 @@ def _asked_in_turn(
     return [snapshot for _, snapshot in holding], turns
 
 
-def _snapshot(row: Any, now: datetime) -> rules.Snapshot:
-    amount_minor, tiers, regular_minor, lowest_30d_minor, changes_at, entries, _ = row
+def _snapshot(row: Any, prices: PricesFor) -> rules.Snapshot:
+    amount_minor, tiers, regular_minor, lowest_30d_minor, changes_at, entries, _, pasts = row
     if entries is not None:
-        return rules.snapshot_at([_entry(*values) for values in entries], now)
-    return rules.snapshot_of(
-        amount_minor=amount_minor,
-        tiers=tiers,
-        regular_minor=regular_minor,
-        lowest_30d_minor=lowest_30d_minor,
-        changes_at=_instant(changes_at),
+        snapshot = rules.snapshot_at([entry_of(*values) for values in entries], prices.now)
+    else:
+        snapshot = rules.snapshot_of(
+            amount_minor=amount_minor,
+            tiers=tiers,
+            regular_minor=regular_minor,
+            lowest_30d_minor=lowest_30d_minor,
+            changes_at=instant_of(changes_at),
+        )
+    if pasts is None:
+        return snapshot
+    reduction = reduction_of(
+        pasts,
+        currency=prices.currency,
+        channel=prices.channel,
+        customer_group=prices.customer_group,
+        now=prices.now,
     )
-
-
-def _entry(
-    number: int, kind: str, min_quantity: int, amount: int, start: str, *ends: str | None
-) -> rules.Entry:
-    until_at, ended_at = map(_instant, ends)
-    from_at = datetime.fromisoformat(start)
-    return rules.Entry(number, kind, min_quantity, amount, from_at, until_at, ended_at)
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return replace(snapshot, reduction=reduction)
 
 
 def _shown(
@@ -241,7 +243,7 @@ def price_explained(sku: str, *, quantity: int, prices: PricesFor) -> Explanatio
     Raises VariantNotFound.
     """
     variant_id = _variant_id(sku)
-    lists = PriceList.objects.filter(currency=prices.currency)
+    lists = list(PriceList.objects.filter(currency=prices.currency))
     found = Price.objects.filter(variant_id=variant_id, currency=prices.currency)
     entries: dict[str, list[PriceEntry]] = {"": []}
     for entry in (
@@ -272,6 +274,17 @@ def price_explained(sku: str, *, quantity: int, prices: PricesFor) -> Explanatio
                 ),
             )
         )
+    if applied is not None:
+        pasts = _pasts(entries, lists)
+        applied = applied.reduced_by(
+            reduction_asked(
+                pasts[applied_list or ""],
+                list(pasts.values()),
+                channel=prices.channel,
+                customer_group=prices.customer_group,
+                now=prices.now,
+            )
+        )
     return Explanation(
         sku=sku,
         currency=prices.currency,
@@ -282,6 +295,17 @@ def price_explained(sku: str, *, quantity: int, prices: PricesFor) -> Explanatio
         applied_entry_id=applied_entry_id,
         lists=tuple(explained),
     )
+
+
+def _pasts(
+    entries: Mapping[str, Sequence[PriceEntry]], lists: Iterable[PriceList]
+) -> dict[str, Past]:
+    """By the code of the list, empty for the base."""
+    terms = {one.code: one.terms_over_time for one in lists}
+    return {
+        code: Past([row.fact for row in rows], terms.get(code, ()))
+        for code, rows in entries.items()
+    }
 
 
 def _in_turn(lists: Iterable[PriceList], prices: PricesFor) -> list[tuple[str, str]]:

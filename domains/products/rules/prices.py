@@ -12,7 +12,7 @@ Windows are half-open: a price is asked from `from_at` on, and at `until_at` no 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -126,6 +126,15 @@ class Applied:
     lowest_30d_minor: int | None
     changes_at: datetime | None
 
+    def reduced_by(self, reduction: Reduction | None) -> Applied:
+        """The same with what is to be told of this reduction, if anything is."""
+        announced = reduction is not None and reduction.lowest_30d_minor is not None
+        return replace(
+            self,
+            regular_minor=reduction.regular_minor if reduction and announced else None,
+            lowest_30d_minor=reduction.lowest_30d_minor if reduction and announced else None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -142,17 +151,16 @@ def price_at(entries: Sequence[Entry], quantity: int, now: datetime) -> Applied 
     entry = _applying(entries, quantity, now)
     if entry is None:
         return None
-    reduction = reduction_at(entries, now)
-    announced = reduction is not None and reduction.lowest_30d_minor is not None
-    return Applied(
+    found = Applied(
         amount_minor=entry.amount_minor,
         kind=entry.kind,
         entry=entry,
         why=_reason(entry),
-        regular_minor=reduction.regular_minor if reduction and announced else None,
-        lowest_30d_minor=reduction.lowest_30d_minor if reduction and announced else None,
+        regular_minor=None,
+        lowest_30d_minor=None,
         changes_at=changes_at(entries, now),
     )
+    return found.reduced_by(reduction_at(entries, now))
 
 
 def snapshot_at(entries: Sequence[Entry], now: datetime) -> Snapshot:
@@ -248,17 +256,17 @@ def reduction_at(entries: Sequence[Entry], now: datetime) -> Reduction | None:
 
     The lowest price before the reduction is Directive 98/6/EC's, article 6a(2): of the prices
     asked for one piece in this price list, sales included, within the 30 days before the reduction
-    began. A price that is younger counts for as long as it was asked (no longer period is made
-    up), and times without any price do not count. A reduction that grows step by step without a
-    break is one, begun with its first step (article 6a(5)); when the price rises within a sale, a
-    new reduction begins there.
+    began; over several lists see `asked_prices.reduction_asked`. A price that is younger counts for
+    as long as it was asked (no longer period is made up), and times without any price do not count.
+    A reduction that grows step by step without a break is one, begun with its first step (article
+    6a(5)); when the price rises within a sale, a new reduction begins there.
     """
     unit = _applying(entries, 1, now)
     regular = latest(entries, now).get((Kind.REGULAR, 1))
     if unit is None or unit.kind != Kind.SALE or regular is None:
         return None
     since, amount = now, unit.amount_minor
-    instants = sorted({instant for instant in _instants(entries) if instant <= now}, reverse=True)
+    instants = sorted({instant for instant in instants_of(entries) if instant <= now}, reverse=True)
     for instant in instants:
         then, regular_then = _applying(entries, 1, instant), latest(entries, instant)
         if (
@@ -282,7 +290,7 @@ def periods(entries: Sequence[Entry], start: datetime, end: datetime) -> list[Pe
     found: list[Period] = []
     if start >= end:
         return found
-    instants = [start, *sorted({i for i in _instants(entries) if start < i < end})]
+    instants = [start, *sorted({i for i in instants_of(entries) if start < i < end})]
     for instant, until in zip(instants, [*instants[1:], end], strict=True):
         entry = _applying(entries, 1, instant)
         amount, kind = (None, None) if entry is None else (entry.amount_minor, entry.kind)
@@ -295,7 +303,7 @@ def periods(entries: Sequence[Entry], start: datetime, end: datetime) -> list[Pe
 
 def changes_at(entries: Iterable[Entry], now: datetime) -> datetime | None:
     """The next instant at which a window opens or closes."""
-    return min((instant for instant in _instants(entries) if instant > now), default=None)
+    return min((instant for instant in instants_of(entries) if instant > now), default=None)
 
 
 def superseded(entries: Iterable[Entry], now: datetime) -> list[tuple[Entry, datetime]]:
@@ -320,6 +328,23 @@ def superseded(entries: Iterable[Entry], now: datetime) -> list[tuple[Entry, dat
     ]
 
 
+def unit_price_at(entries: Iterable[Entry], at: datetime) -> int | None:
+    """What one piece cost then; None: it had no price."""
+    entry = _applying(entries, 1, at)
+    return None if entry is None else entry.amount_minor
+
+
+def instants_of(entries: Iterable[Entry]) -> Iterable[datetime]:
+    """When one of them begins or ends to be in force."""
+    for entry in entries:
+        end = entry.end_at
+        if end is not None and end <= entry.from_at:
+            continue  # never in force
+        yield entry.from_at
+        if end is not None:
+            yield end
+
+
 def _applying(entries: Iterable[Entry], quantity: int, at: datetime) -> Entry | None:
     """Where two cost the same, the regular price applies: no sale is announced for nothing."""
     return min(
@@ -331,13 +356,3 @@ def _applying(entries: Iterable[Entry], quantity: int, at: datetime) -> Entry | 
 
 def _reason(entry: Entry) -> str:
     return entry.kind if entry.min_quantity == 1 else f"{entry.kind}_tier"
-
-
-def _instants(entries: Iterable[Entry]) -> Iterable[datetime]:
-    for entry in entries:
-        end = entry.end_at
-        if end is not None and end <= entry.from_at:
-            continue  # never in force
-        yield entry.from_at
-        if end is not None:
-            yield end

@@ -213,10 +213,10 @@ def save_prices(prices: Iterable[Price]) -> set[UUID]:
     # Also where nobody pays it yet: its time may come while the page before is being shown.
     listed = {price.variant_id for price in changed if price.price_list_id is None}
     refresh_products(products_of_variants(sorted(listed)))
-    in_lists = {price.price_list_id for price in changed} - {None}
-    if in_lists:
-        asked = PriceList.objects.held_for_everybody(in_lists)
-        variants = {price.variant_id for price in changed if price.price_list_id in asked}
+    if in_lists := [price for price in changed if price.price_list_id is not None]:
+        asked = PriceList.objects.held_for_everybody({price.price_list_id for price in in_lists})
+        first = {price.id for price in new}
+        variants = {p.variant_id for p in in_lists if p.id in first or p.price_list_id in asked}
         refresh_prices(products_of_variants(sorted(variants)))
     shown.hint_of_variants([price.variant_id for price in changed], tags.PRICES)
     return listed

@@ -34,8 +34,9 @@ Priority = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
 
 
 class Reduction(Out, frozen=True, kw_only=True):
-    """regular_price: without the sale. lowest_price_30_days: the lowest that was asked in the 30
-    days before the reduction began (Directive 98/6/EC, article 6a)."""
+    """regular_price: without the sale. lowest_price_30_days: the lowest that whoever asks was
+    asked in the 30 days before the reduction began for them, whichever price list it was from
+    (Directive 98/6/EC, article 6a)."""
 
     regular_price: Money
     lowest_price_30_days: Money
@@ -102,7 +103,7 @@ class SetPrice(Money, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Price(Out, frozen=True, kw_only=True):
     """What is asked now in the base, or in the price list named; null where there is no price.
-    changes_at: when that may turn by itself."""
+    changes_at: when that may turn by itself. reduction: by what this list alone asked before."""
 
     sku: str
     price_list: str | None
