@@ -213,11 +213,13 @@ def save_prices(prices: Iterable[Price]) -> set[UUID]:
     # Also where nobody pays it yet: its time may come while the page before is being shown.
     listed = {price.variant_id for price in changed if price.price_list_id is None}
     refresh_products(products_of_variants(sorted(listed)))
-    if in_lists := [price for price in changed if price.price_list_id is not None]:
-        asked = PriceList.objects.held_for_everybody({price.price_list_id for price in in_lists})
-        first = {price.id for price in new}
-        variants = {p.variant_id for p in in_lists if p.id in first or p.price_list_id in asked}
-        refresh_prices(products_of_variants(sorted(variants)))
+    lists = {price.price_list_id for price in changed if price.price_list_id is not None}
+    if lists:
+        # A first price in a list may bar a card, whoever the list holds for.
+        asked = PriceList.objects.held_for_everybody(lists)
+        first = {price.variant_id for price in new if price.price_list_id is not None}
+        turned = {price.variant_id for price in changed if price.price_list_id in asked}
+        refresh_prices(products_of_variants(sorted(first | turned)))
     shown.hint_of_variants([price.variant_id for price in changed], tags.PRICES)
     return listed
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domains.products.public import NewProduct, NewVariant, create_products, set_stock
 from domains.products.queries.search import facets
 from domains.products.queries.search.port import (
     FacetsWanted,
@@ -101,3 +102,18 @@ def test_a_list_by_price_has_only_what_has_one(find: Find, now: datetime) -> Non
     assert names(find(sort="price")) == ["Lamp"]
     assert names(find(sort="name")) == ["Free lamp", "Lamp"]
     assert names(find(sort="-price", currency="EUR")) == []
+
+
+def test_available_is_a_product_of_which_any_variant_is_left(find: Find, now: datetime) -> None:
+    variants = tuple(NewVariant(sku=size, options={"Size": size}) for size in ("M", "L"))
+    create_products(
+        products=[NewProduct(name="Shirt", status="active", variants=variants)], now=now
+    )
+    set_stock(levels={"L": 1}, reason="delivery", now=now)
+    counted = FacetsWanted(attributes=frozenset({"size"}))
+    found = find(choices={"size": ("M",)}, available=True, sort="name", facets=counted)
+    assert names(found) == ["Shirt"]
+    assert found.facets is not None
+    assert found.facets.attributes is not None
+    [size] = found.facets.attributes
+    assert {value.value: value.count for value in size.values} == {"M": 1, "L": 1}
