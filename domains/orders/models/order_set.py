@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -52,20 +51,6 @@ class OrderQuerySet(AggregateQuerySet):
         unsettled = self.filter(settle_at__isnull=False, unsettled_since__lt=since)
         return unsettled.exclude(waits)[:COUNTED].count()
 
-    def see_payments(self, statuses: Mapping[str, tuple[UUID, str]]) -> None:
-        """Remember how the payments of orders stand, by the numbers of these.
-
-        It is for lists and no state: neither the version nor the events know of it.
-        """
-        self.command(
-            _SEE_PAYMENTS,
-            {
-                "numbers": list(statuses),
-                "payments": [payment_id for payment_id, _ in statuses.values()],
-                "statuses": [status for _, status in statuses.values()],
-            },
-        )
-
     def take_due(self, *, now: datetime, limit: int) -> list[UUID]:
         """The unsettled orders that are due, the longest due first, and make them due again later:
         after a quarter of the time they have been waiting, at least 5 seconds. That is at most
@@ -84,16 +69,6 @@ SELECT (
         AND settle_at <= placed_at + %s::interval
     ORDER BY placed_at LIMIT 1
 )
-"""
-
-_SEE_PAYMENTS = """
-UPDATE orders_order o
-SET payment_status = seen.status
-FROM unnest(%(numbers)s::text[], %(payments)s::uuid[], %(statuses)s::text[])
-    AS seen (number, payment_id, status)
-WHERE o.number = seen.number AND o.payment_id = seen.payment_id
-    AND o.payment_status <> seen.status
-RETURNING o.id
 """
 
 _TAKE_DUE = """

@@ -89,7 +89,21 @@ def _refuse_unless_it_waits(case: Case) -> None:
 
 def see_payments(numbers: Mapping[UUID, str]) -> None:
     """Have the list of orders tell how these payments stand. numbers: of the orders, by the
-    payments. Two statements."""
-    states = payments.payment_states(numbers)
-    seen = {numbers[each]: (each, state.status.value) for each, state in states.items()}
-    Order.objects.see_payments(seen)
+    payments. Three statements.
+
+    The payments are read after the orders, and again where one of these was saved meanwhile: so
+    nobody writes over what was seen later. Raises ConcurrentModification where that goes on.
+    """
+    for retries_left in range(settling.RETRIES, -1, -1):
+        # By their numbers, which have an index; an order shows the payment that is its own by now.
+        found = Order.objects.filter(number__in=set(numbers.values()), payment_id__in=numbers)
+        orders = {order.payment_id: order for order in found}
+        for payment_id, state in payments.payment_states(orders).items():
+            orders[payment_id].see_payment(state.status)
+        try:
+            Order.objects.save_all([order for order in orders.values() if order.has_changes])
+        except ConcurrentModification:
+            if not retries_left:
+                raise
+        else:
+            return
