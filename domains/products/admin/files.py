@@ -204,6 +204,7 @@ def operation_page(
         kind=_KINDS[operation.params["kind"]],
         counts=[(name, result.get(name, 0)) for name in _COUNTS] if is_import else [],
         changes=result.get("created", 0) + result.get("changed", 0),
+        changes_told=result.get("changes", []),
         faults=list(faults[:FAULTS_SHOWN]),
         faults_shown=FAULTS_SHOWN,
         is_import=is_import,

@@ -91,20 +91,25 @@ def families() -> dict[str, list[str]]:
 
 
 def _product_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
-    links = ProductCategory.objects.select_related("category").order_by("position", "id")
-    wanted = (
-        _products(filters)
-        .select_related("product_type")
-        .prefetch_related("variant_rows", "text_rows", Prefetch("category_rows", queryset=links))
-        .order_by("pk")
-    )
+    wanted = _whole(_products(filters)).order_by("pk")
     while True:
         found = list((wanted.filter(pk__gt=UUID(after)) if after else wanted)[:PAGE])
         if not found:
             return
-        prices = _regular_prices([v.id for product in found for v in product.variants], now)
         after = str(found[-1].pk)
-        yield Page([_product_row(product, prices) for product in found], after)
+        yield Page(list(_product_rows(found, now).values()), after)
+
+
+def _whole(products: QuerySet[Product]) -> QuerySet[Product]:
+    links = ProductCategory.objects.select_related("category").order_by("position", "id")
+    return products.select_related("product_type").prefetch_related(
+        "variant_rows", "text_rows", Prefetch("category_rows", queryset=links)
+    )
+
+
+def _product_rows(products: Sequence[Product], now: datetime) -> dict[UUID, Row]:
+    prices = _regular_prices([v.id for product in products for v in product.variants], now)
+    return {product.id: _product_row(product, prices) for product in products}
 
 
 def _products(filters: Mapping[str, Any]) -> Any:
@@ -188,21 +193,23 @@ def _category_pages(after: str | None, now: datetime, filters: Mapping[str, Any]
     start = int(after or 0)
     for first in range(start, len(ordered), PAGE):
         ids = ordered[first : first + PAGE]
-        found = Category.objects.prefetch_related("text_rows").in_bulk(ids)
-        rows = []
-        for category in (found[i] for i in ids if i in found):
-            parent = None if category.parent_id is None else by_id.get(category.parent_id)
-            rows.append(
-                {
-                    "external_id": category.external_id,
-                    "slug": category.slug,
-                    "parent": None if parent is None else reference(parent),
-                    "position": category.position,
-                    **{name: getattr(category, name) for name in TEXT_FIELDS},
-                    "texts": _texts(category.texts),
-                }
-            )
-        yield Page(rows, str(first + len(ids)))
+        yield Page(list(_category_rows(ids, by_id).values()), str(first + len(ids)))
+
+
+def _category_rows(ids: Sequence[UUID], by_id: Mapping[UUID, Branch]) -> dict[UUID, Row]:
+    found = Category.objects.prefetch_related("text_rows").in_bulk(ids)
+    rows = {}
+    for category in (found[i] for i in ids if i in found):
+        parent = None if category.parent_id is None else by_id.get(category.parent_id)
+        rows[category.id] = {
+            "external_id": category.external_id,
+            "slug": category.slug,
+            "parent": None if parent is None else reference(parent),
+            "position": category.position,
+            **{name: getattr(category, name) for name in TEXT_FIELDS},
+            "texts": _texts(category.texts),
+        }
+    return rows
 
 
 def _in_order(tree: Sequence[Branch]) -> list[UUID]:
@@ -225,25 +232,28 @@ def _type_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) ->
     for found in ProductType.objects.prefetch_related("attribute_rows").order_by("code"):
         if after is not None and found.code <= after:
             continue
-        attributes = [
-            {
-                "code": attribute.code,
-                "name": attribute.name,
-                "names": dict(sorted(attribute.names.items())),
-                "kind": attribute.kind,
-                "unit": attribute.unit,
-                "choices": [
-                    {name: value for name, value in choice.items() if value}
-                    for choice in attribute.choices
-                ],
-                "required": attribute.required,
-                "filterable": attribute.filterable,
-                "level": attribute.level,
-            }
-            for attribute in found.attributes
-        ]
-        row = {"code": found.code, "name": found.name, "attributes": attributes}
-        yield Page([row], found.code)
+        yield Page([_type_row(found)], found.code)
+
+
+def _type_row(found: ProductType) -> Row:
+    attributes = [
+        {
+            "code": attribute.code,
+            "name": attribute.name,
+            "names": dict(sorted(attribute.names.items())),
+            "kind": attribute.kind,
+            "unit": attribute.unit,
+            "choices": [
+                {name: value for name, value in choice.items() if value}
+                for choice in attribute.choices
+            ],
+            "required": attribute.required,
+            "filterable": attribute.filterable,
+            "level": attribute.level,
+        }
+        for attribute in found.attributes
+    ]
+    return {"code": found.code, "name": found.name, "attributes": attributes}
 
 
 def _price_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
@@ -257,21 +267,23 @@ def _price_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -
         skus = list(asked.values_list("sku", flat=True).distinct()[:PAGE])
         if not skus:
             return
-        of_skus = prices.filter(sku__in=skus).order_by("sku", "currency", "list_code")
-        entries = _entries_of(of_skus, _live(now))
         after = str(skus[-1])
-        rows = []
-        for _, same in groupby(entries, key=attrgetter("price_id")):
-            of_price = list(same)
-            facts = [entry.fact for entry in of_price]
-            counting = [
-                (begin, entry)
-                for entry, fact in zip(of_price, facts, strict=True)
-                if (begin := counts_from(fact, facts, now)) is not None
-            ]
-            for begin, entry in sorted(counting, key=itemgetter(0)):
-                rows.append(_price_row(entry, begin if begin > now else None))
-        yield Page(rows, after)
+        yield Page([row for _, row in _price_rows(prices.filter(sku__in=skus), now)], after)
+
+
+def _price_rows(prices: QuerySet[Price], now: datetime) -> Iterator[tuple[UUID, Row]]:
+    """Each with the id of its variant."""
+    ordered = prices.order_by("sku", "currency", "list_code")
+    for _, same in groupby(_entries_of(ordered, _live(now)), key=attrgetter("price_id")):
+        of_price = list(same)
+        facts = [entry.fact for entry in of_price]
+        counting = [
+            (begin, entry)
+            for entry, fact in zip(of_price, facts, strict=True)
+            if (begin := counts_from(fact, facts, now)) is not None
+        ]
+        for begin, entry in sorted(counting, key=itemgetter(0)):
+            yield entry.price.variant_id, _price_row(entry, begin if begin > now else None)
 
 
 def _entries_of(prices: QuerySet[Price], entries: QuerySet[PriceEntry]) -> list[PriceEntry]:
@@ -323,9 +335,40 @@ def _stock_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -
             levels = {level.warehouse_id: level.on_hand for level in item.levels if level.on_hand}
             if warehouse:
                 levels = {warehouse: levels.get(warehouse, 0)}
-            for place, on_hand in sorted((levels or {"main": 0}).items()):
-                rows.append({"sku": item.sku, "warehouse": place, "on_hand": on_hand})
+            rows += _stock_rows(item, levels or {"main": 0})
         yield Page(rows, after)
+
+
+def _stock_rows(item: StockItem, levels: Mapping[str, int]) -> list[Row]:
+    return [
+        {"sku": item.sku, "warehouse": place, "on_hand": on_hand}
+        for place, on_hand in sorted(levels.items())
+    ]
+
+
+# Single things
+
+
+def rows_of(kind: str, ids: Sequence[UUID], *, now: datetime) -> dict[UUID, list[Row]]:
+    """The rows of these things, whatever their status, in a number of statements that does not
+    depend on how many they are. ids: of variants for prices, of stock items for stock."""
+    rows: dict[UUID, list[Row]] = defaultdict(list)
+    if kind == "products":
+        found = list(_whole(Product.objects.filter(pk__in=ids)))
+        rows |= {product_id: [row] for product_id, row in _product_rows(found, now).items()}
+    elif kind == "categories":
+        tree = {branch.id: branch for branch in branches()}
+        rows |= {category_id: [row] for category_id, row in _category_rows(ids, tree).items()}
+    elif kind == "product-types":
+        for known in ProductType.objects.filter(pk__in=ids).prefetch_related("attribute_rows"):
+            rows[known.pk] = [_type_row(known)]
+    elif kind == "prices":
+        for variant_id, row in _price_rows(Price.objects.filter(variant_id__in=ids), now):
+            rows[variant_id].append(row)
+    else:
+        for item in StockItem.objects.filter(pk__in=ids).prefetch_related("level_rows"):
+            rows[item.pk] = _stock_rows(item, {v.warehouse_id: v.on_hand for v in item.levels})
+    return rows
 
 
 _PAGES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from shutil import copyfileobj
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 from domains.products.errors import UnknownFilter
 from domains.products.queries import exports as queries
 from domains.products.rules.imports.columns import COLUMNS
+from domains.products.rules.imports.flat import CELLS
 from domains.products.rules.imports.writing import CsvWriter, json_line
 from infrastructure import clock
 from infrastructure.errors import FieldError
@@ -159,7 +160,7 @@ class _Lines:
     def of(self, rows: Iterable[Mapping[str, Any]]) -> bytes:
         if self._csv is None:
             return b"".join(json_line(row) for row in rows)
-        return self._csv.lines(cells for row in rows for cells in _FLAT[self._kind](row))
+        return self._csv.lines(cells for row in rows for cells in CELLS[self._kind](row))
 
 
 def _keep(work: Work, *, now: datetime, **state: Any) -> None:
@@ -176,69 +177,3 @@ def _whole(parts: list[str], suffix: str, now: datetime) -> str:
             with exports.open(part) as file:
                 copyfileobj(file, new.file)
     return new.key
-
-
-# One thing as lines of CSV. What is told of it as a whole stands in its first line only.
-
-
-def _product_cells(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    whole = {name: row[name] for name in ("status", "product_type", *queries.TEXT_FIELDS)}
-    whole["categories"] = row["categories"] or None
-    whole |= {f"attr.{code}": value for code, value in row["attributes"].items()}
-    whole |= _translated(row["texts"])
-    for variant in row["variants"]:
-        yield {
-            "external_id": row["external_id"],
-            "slug": row["slug"],
-            **whole,
-            **{name: value for name, value in variant.items() if name not in _NOT_AS_NAMED},
-            "variant_external_id": variant["external_id"],
-            "variant_name": variant["name"],
-            **{f"option.{name}": value for name, value in variant["options"].items()},
-            **{f"variant_attr.{code}": value for code, value in variant["attributes"].items()},
-            **{f"price.{currency}": amount for currency, amount in variant["prices"].items()},
-        }
-        whole = {}
-
-
-_NOT_AS_NAMED = {"external_id", "name", "options", "attributes", "prices"}
-
-
-def _category_cells(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    yield {**row, **_translated(row["texts"])}
-
-
-def _type_cells(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    whole = {"code": row["code"], "name": row["name"]}
-    if not row["attributes"]:
-        yield whole
-    for attribute in row["attributes"]:
-        choices = [f"{choice['code']}={choice['name']}" for choice in attribute["choices"]]
-        yield {
-            **attribute,
-            **whole,
-            "attribute": attribute["code"],
-            "attribute_name": attribute["name"],
-            "choices": choices or None,
-            **{f"attribute_name.{code}": name for code, name in attribute["names"].items()},
-        }
-        whole = {"code": row["code"], "name": None}
-
-
-def _plain_cells(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield row
-
-
-def _translated(texts: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    return {
-        f"{name}.{locale}": text for locale, told in texts.items() for name, text in told.items()
-    }
-
-
-_FLAT = {
-    "products": _product_cells,
-    "categories": _category_cells,
-    "product-types": _type_cells,
-    "prices": _plain_cells,
-    "stock": _plain_cells,
-}

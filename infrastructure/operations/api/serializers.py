@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
+import msgspec
 from django.urls import reverse
 from msgspec import Meta
 
@@ -51,9 +52,34 @@ class OperationLinks(Out, frozen=True, kw_only=True):
     result: str | None
 
 
+class FieldChange(Out, frozen=True, kw_only=True):
+    """`part` says of what of it: such as a variant by its SKU; it is empty for the thing itself.
+    Texts of more than 100 characters are cut, around the place where they begin to differ; null is
+    nothing at all."""
+
+    part: str
+    field: str
+    old: str | None
+    new: str | None
+
+
+class Change(Out, frozen=True, kw_only=True):
+    """What would become of one thing. `row`: the first that speaks of it; `name`: as the input
+    calls it. `fields` are empty where it would be created; of more than ten the rest is counted in
+    `fields_left_out`."""
+
+    row: int
+    name: str
+    outcome: Literal["created", "changed"]
+    fields: list[FieldChange]
+    fields_left_out: int
+
+
 class Operation(Out, frozen=True, kw_only=True):
     """A piece of work that goes on after the answer. `faults_left_out` more rows' faults were found
-    than are listed. A dry run changes nothing, and says what it would have done."""
+    than are listed. A dry run changes nothing, and says what it would have done: that of an import
+    in `changes`, once it is over, with the first 50 things that it would create or change. In
+    lists, and of all else, `changes` is null."""
 
     id: UUID
     kind: str
@@ -62,6 +88,7 @@ class Operation(Out, frozen=True, kw_only=True):
     progress: Progress
     faults_left_out: int
     result: dict[str, Any] | None
+    changes: Annotated[list[Change], Meta(max_length=50)] | None = None
     error: OperationError | None
     created_at: datetime
     started_at: datetime | None
@@ -75,6 +102,11 @@ class Operation(Out, frozen=True, kw_only=True):
         error = None
         if row.error_code:
             error = OperationError(code=row.error_code, detail=row.error_detail)
+        result: dict[str, Any] | None = row.result
+        changes = None
+        if result is not None and "changes" in result:
+            result = dict(result)
+            changes = msgspec.convert(result.pop("changes"), list[Change])
         return cls(
             id=row.id,
             kind=row.kind,
@@ -82,7 +114,8 @@ class Operation(Out, frozen=True, kw_only=True):
             dry_run=row.dry_run,
             progress=Progress(total=row.total, done=row.done, failed=row.failed),
             faults_left_out=row.faults_left_out,
-            result=row.result,
+            result=result,
+            changes=changes,
             error=error,
             created_at=row.created_at,
             started_at=row.started_at,
@@ -95,6 +128,10 @@ class Operation(Out, frozen=True, kw_only=True):
                 result=reverse("operation-result", kwargs=here) if row.result_file else None,
             ),
         )
+
+    @classmethod
+    def in_list(cls, row: models.Operation) -> Self:
+        return msgspec.structs.replace(cls.of(row), changes=None)
 
 
 class RowFault(Out, frozen=True, kw_only=True):

@@ -50,7 +50,7 @@ class Operations(APIView):
             return list(heapq.merge(*found, key=lambda row: row.id, reverse=True))[:limit]
 
         found = page(newest, query.cursor, query.limit, order=("-id",), filters=query)
-        return self.answer_page(found, serializers.Operation.of)
+        return self.answer_page(found, serializers.Operation.in_list)
 
 
 class OperationDetail(APIView):

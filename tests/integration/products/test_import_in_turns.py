@@ -105,7 +105,10 @@ def test_a_trial_ends_likewise_and_finds_the_same(kind: str, now: datetime) -> N
     assert len(unfinished) == (0 if kind == "categories" else 3)
     assert written() == before
     *_, ended = turns(start(kind, now=now))
+    changes = tried.result.pop("changes")
     assert (tried.result, faults(tried)) == (ended.result, faults(ended))
+    others = [row for row in range(2, 9) if row != FAULT[kind][0]]
+    assert sorted(change["row"] for change in changes) == others
     assert (tried.done, tried.failed) == (7, 1)
 
 

@@ -17,7 +17,7 @@ from infrastructure.operations.progress_bar import ProgressBar
 # Exit codes: nothing at all was done; some rows were not taken.
 FAILED, FAULTY = 1, 2
 
-_FAULTS_SHOWN = 20
+_FAULTS_SHOWN = _CHANGES_SHOWN = 20
 
 
 class Command(BaseCommand):
@@ -68,6 +68,11 @@ class Command(BaseCommand):
             f" {result['unchanged']:,} unchanged, {result['failed']:,} failed;"
             f" {done.done:,} rows in {seconds:.1f} s ({done.done / max(seconds, 0.001):,.0f}/s)."
         )
+        for change in result.get("changes", [])[:_CHANGES_SHOWN]:
+            self.stdout.write(f"  row {change['row']} {change['name']}: {change['outcome']}")
+            for field in change["fields"]:
+                where = " ".join(filter(None, (field["part"], field["field"])))
+                self.stdout.write(f"    {where}: {field['old'] or '–'} → {field['new'] or '–'}")
         for fault in operations.faults_of(done).order_by("row_number", "pointer")[:_FAULTS_SHOWN]:
             where = f" {fault.pointer}" if fault.pointer else ""
             self.stdout.write(f"  row {fault.row_number}{where}: {fault.detail} [{fault.code}]")

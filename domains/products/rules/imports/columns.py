@@ -187,7 +187,7 @@ class Header:
         faults: list[FieldError] = []
         self._bound: list[_Bound] = []
         for name in names:
-            column = _column_of(kind, name)
+            column = column_of(kind, name)
             if column is None:
                 faults.append(FieldError(name[:100], "unknown_column", f"No column {name[:100]}."))
                 continue
@@ -267,7 +267,8 @@ def _name_of(kind: str, pointer: str) -> str:
     return ""
 
 
-def _column_of(kind: str, name: str) -> Column | None:
+def column_of(kind: str, name: str) -> Column | None:
+    """None where files of this kind have no such column."""
     family, point, parameter = name.partition(".")
     for column in COLUMNS[kind]:
         if column.name == name or (point and parameter and column.name == f"{family}.*"):

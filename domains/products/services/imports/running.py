@@ -16,6 +16,7 @@ from domains.products.rules.imports.repeated import Repeated
 from domains.products.rules.imports.trees import parents_first
 from domains.products.services.imports import engine
 from domains.products.services.imports.terms import Terms
+from domains.products.services.imports.trials import Trial
 from infrastructure.operations.work import Fault, Work
 from infrastructure.storage import imports
 
@@ -36,6 +37,9 @@ def run(work: Work) -> None:
     start = 0 if in_one_run else work.checkpoint.get("done", 0)
     counts = Counter(work.checkpoint.get("counts", {}) if start else {})
     write = engine.writer(kind, dry_run=work.dry_run)
+    trial = None
+    if work.dry_run:
+        trial = Trial(kind, work.checkpoint.get("changes", []) if start else [])
     with imports.open(work.input_file) as file:
         if work.total is None:
             work.progress(total=reading.count(cast(BinaryIO, file), file_format))
@@ -49,13 +53,17 @@ def run(work: Work) -> None:
             with work.transaction():
                 with work.effects():
                     engine.write_batch(write, batch, terms)
+                    if trial is not None:
+                        trial.look(batch, now=terms.now)
+                told = {} if trial is None else {"changes": trial.compared(now=terms.now)}
                 counts.update(item.outcome for item in batch)
                 work.progress(
                     done=batch[-1].end,
-                    checkpoint={"done": batch[-1].end, "counts": dict(counts)},
+                    checkpoint={"done": batch[-1].end, "counts": dict(counts), **told},
                     faults=[fault for item in batch for fault in _faults(item)],
                 )
-    work.finish(result=summary(counts, rows=work.done, faulty=work.failed))
+    told = {} if trial is None else {"changes": trial.changes}
+    work.finish(result={**summary(counts, rows=work.done, faulty=work.failed), **told})
 
 
 def summary(counts: Counter[Any], *, rows: int, faulty: int) -> dict[str, int]:

@@ -70,6 +70,7 @@ def test_an_owner_follows_an_operation_to_its_end(owner: Any) -> None:
         "progress": {"total": None, "done": 0, "failed": 0},
         "faults_left_out": 0,
         "result": None,
+        "changes": None,
         "error": None,
         "started_at": None,
         "cancel_requested_at": None,

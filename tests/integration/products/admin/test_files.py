@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,38 @@ def test_a_file_that_changes_nothing_offers_nothing(clerk: Client) -> None:
     sent(clerk, CSV)
     page = text_of(clerk.get(page_of(worked())))
     assert "everything is as the file says already" in page
+    assert 'value="Import' not in page
+
+
+def test_what_would_change_is_shown_as_it_is_now_and_then(clerk: Client) -> None:
+    sent(clerk, CSV)
+    clerk.post(page_of(worked()))
+    worked()
+    sent(clerk, CSV.replace(b"Lantern", b"<b>Lamp").replace(b"1.20", b"1.30") + b"C,Cup,active,1\n")
+    page = text_of(clerk.get(page_of(worked())))
+    rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<h2>What would change</h2>")[2])
+    assert [
+        re.findall(r"<td[^>]*>(?:<strong>)?(.*?)(?:</strong>)?</td>", row) for row in rows[1:]
+    ] == [
+        ["2", "A", "name", "Lantern", "&lt;b&gt;Lamp"],
+        ["3", "B", "B: price.GBP", "1.20", "1.30"],
+        ["4", "C", "new"],
+    ]
+    clerk.post(page_of(latest()))
+    assert "What would change" not in text_of(clerk.get(page_of(worked())))
+
+
+def test_of_many_changes_the_first_are_shown(clerk: Client) -> None:
+    sent(clerk, b"sku,name\n" + b"".join(b"S%d,Thing\n" % n for n in range(51)))
+    assert "<h2>What would change: the first 50</h2>" in text_of(clerk.get(page_of(worked())))
+
+
+@pytest.mark.parametrize("content", [b"sku,name\n", b"sku,name\n\n\n"])
+def test_a_file_with_no_rows_is_called_so(clerk: Client, content: bytes) -> None:
+    sent(clerk, content)
+    page = text_of(clerk.get(page_of(worked())))
+    assert "the file has no rows" in page
+    assert "everything is as the file says already" not in page
     assert 'value="Import' not in page
 
 
