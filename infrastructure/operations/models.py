@@ -18,7 +18,7 @@ class Operation(models.Model):
 
     `attempts` counts runs since the last one that came any further. `hinted_at` is when a worker
     was last told of it. `failed` of the `done` rows are at fault; `total` is null until it is
-    known.
+    known. `followed_by`: of a dry run, what was then started to really do it.
     """
 
     class State(models.TextChoices):
@@ -47,6 +47,7 @@ class Operation(models.Model):
     error_code = models.TextField(default="")
     error_detail = models.TextField(default="")
     created_by = models.UUIDField(null=True)
+    followed_by = models.UUIDField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     lease_holder = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)

@@ -67,6 +67,29 @@ def start(
     return operation
 
 
+def follow(tried: Operation, *, input_file: str, actor_id: UUID, now: datetime) -> Operation:
+    """Queue what a dry run has tried, to be really done. Whoever asks again, and however late, gets
+    the operation that was begun first, whose input file is another one.
+
+    Raises OperationNotFound where the dry run has been forgotten meanwhile.
+    """
+    operation = _new(
+        tried.kind, now=now, params=tried.params, input_file=input_file, created_by=actor_id
+    )
+    rows = Operation.objects.using(alias_of(tried.context)).filter(pk=tried.pk)
+    with atomic(tried.context):
+        # Who comes second waits here for the first one's end, and then changes nothing.
+        if rows.filter(followed_by=None).update(followed_by=operation.pk):
+            insert(operation)
+            on_commit(operation.context, lambda: hint(operation.id, operation.context))
+            return operation
+    followed_by = rows.values_list("followed_by", flat=True).first()
+    begun = find(followed_by) if followed_by is not None else None
+    if begun is None:
+        raise OperationNotFound(f"There is no operation {tried.pk} any more. Begin anew.")
+    return begun
+
+
 def run_now(
     kind: str,
     *,

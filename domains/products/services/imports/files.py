@@ -17,9 +17,7 @@ from domains.products.rules.imports import reading
 from domains.products.rules.imports.reading import FORMATS
 from domains.products.services.imports.terms import Mode
 from infrastructure import clock
-from infrastructure.database.contexts import alias_of
-from infrastructure.http import idempotency as idempotency_records
-from infrastructure.http.idempotency import Duplicate, IdempotencyKey, fingerprint_of
+from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.operations import services as operations
 from infrastructure.operations.models import Operation
 from infrastructure.operations.running import OnProgress
@@ -98,43 +96,25 @@ def start(
 
 def confirm(tried: Operation, *, actor_id: UUID, now: datetime) -> Operation:
     """Really import what a finished dry run has tried, from a copy of its file: the trial may be
-    forgotten with its own while this one waits. Asked twice, it is done once.
+    forgotten with its own while this one waits. Whoever asks again gets the import that there is.
 
-    Raises NotTried, also where the trial and its file have just been forgotten.
+    Raises NotTried, also where its file is gone; OperationNotFound if it has just been forgotten.
     """
     is_over = tried.state == Operation.State.SUCCEEDED
     if tried.kind != KIND or not tried.dry_run or not is_over:
         raise NotTried("Only what a finished trial has looked at can be imported like this.")
-    key = IdempotencyKey(
-        client=f"user:{actor_id}",
-        route="import confirmed",
-        key=str(tried.id),
-        fingerprint=fingerprint_of(tried.params),
-    )
-    started = _confirmed(key)
-    if started is not None:
-        return started
+    begun = operations.find(tried.followed_by) if tried.followed_by is not None else None
+    if begun is not None:
+        return begun
     copied = _copied(tried.input_file, now)
     try:
-        return operations.start(
-            KIND,
-            params=tried.params,
-            input_file=copied,
-            actor_id=actor_id,
-            now=now,
-            idempotency=key,
-        )
-    except BaseException as error:
+        begun = operations.follow(tried, input_file=copied, actor_id=actor_id, now=now)
+    except BaseException:
         _discard(copied)
-        started = _confirmed(key) if isinstance(error, Duplicate) else None
-        if started is None:
-            raise
-        return started
-
-
-def _confirmed(key: IdempotencyKey) -> Operation | None:
-    known = idempotency_records.find(alias_of("products"), key)
-    return None if known is None else operations.find(known)
+        raise
+    if begun.input_file != copied:
+        _discard(copied)
+    return begun
 
 
 def _copied(key: str, now: datetime) -> str:

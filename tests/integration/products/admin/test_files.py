@@ -13,10 +13,8 @@ from django.test import Client
 from django.urls import reverse
 
 from domains.products.models import Product
-from domains.products.services.imports import files
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
-from infrastructure.ids import new_id
 from infrastructure.operations import leases, running
 from infrastructure.operations import services as operations
 from infrastructure.operations.models import Operation
@@ -24,7 +22,6 @@ from infrastructure.storage import imports
 from tests.support.admin_pages import text_of
 from tests.support.factories import products, users
 from tests.support.files import keep_files_in, stored
-from tests.support.meeting import meet
 
 pytestmark = pytest.mark.django_db
 
@@ -192,24 +189,6 @@ def test_a_trial_whose_file_is_gone_is_refused(clerk: Client) -> None:
         "Its file is not kept any more. Bring it again."
     ]
     assert latest() == tried
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_who_confirm_at_once_leave_one_import_and_its_file(
-    clerk: Client, tmp_path: Path
-) -> None:
-    sent(clerk, CSV)
-    tried = worked()
-    actor_id, started = new_id(), []
-
-    def confirm() -> None:
-        started.append(files.confirm(tried, actor_id=actor_id, now=clock.now()))
-
-    # Neither finds the other one's key.
-    meet(confirm, confirm, after="FROM .platform_idempotencyrecord")
-    assert [one.pk for one in started] == [latest().pk] * 2
-    assert latest() != tried
-    assert stored(tmp_path) == 2
 
 
 def test_an_export_is_made_with_its_filters_and_downloaded(clerk: Client, now: datetime) -> None:
