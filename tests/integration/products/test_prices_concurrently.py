@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -132,21 +133,24 @@ def test_only_one_turns_due_prices_at_a_time(now: datetime) -> None:
         )
     held, done = threading.Event(), threading.Event()
 
-    def turn_one() -> None:
+    def turn_one() -> int:
         try:
             with atomic("products"):
-                services.turn_due_prices(now=now + DAY, at_most=1)
+                turned = services.turn_due_prices(now=now + DAY, at_most=1)
                 held.set()
-                done.wait(30)
+                assert done.wait(60)
+                return turned
         finally:
             connections.close_all()
 
-    first = threading.Thread(target=turn_one)
-    first.start()
-    assert held.wait(30)
-    assert services.turn_due_prices(now=now + DAY) == 0
-    done.set()
-    first.join()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        first = pool.submit(turn_one)
+        try:
+            assert held.wait(60)
+            assert services.turn_due_prices(now=now + DAY) == 0
+        finally:
+            done.set()
+        assert first.result() == 1
     assert services.turn_due_prices(now=now + DAY) == 1
     assert services.turn_due_prices(now=now + DAY) == 0
 
@@ -175,16 +179,18 @@ def test_a_worker_passes_by_what_somebody_has_in_hand(now: datetime) -> None:
             with atomic("products"):
                 Price.objects.locked_by_id([Price.objects.get(sku="A").id], now=now)
                 held.set()
-                done.wait(30)
+                assert done.wait(60)
         finally:
             connections.close_all()
 
-    holder = threading.Thread(target=hold)
-    holder.start()
-    assert held.wait(30)
-    assert services.turn_due_prices(now=now + DAY) == 1
-    done.set()
-    holder.join()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        holder = pool.submit(hold)
+        try:
+            assert held.wait(60)
+            assert services.turn_due_prices(now=now + DAY) == 1
+        finally:
+            done.set()
+        holder.result()
     assert Price.objects.get(sku="A").amount_minor == 1000
     assert services.turn_due_prices(now=now + DAY) == 1
 
