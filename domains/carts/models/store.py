@@ -149,11 +149,12 @@ class CartStore(CheckoutCalls, MergeCalls):
 
     def note_hold(
         self, *, cart_id: UUID, owner: UUID | None, hold: Hold | None, now: datetime
-    ) -> bool:
-        """Remember what products hold for the cart; None: nothing. False where it is not open."""
+    ) -> str:
+        """Remember what products hold for the cart; None: nothing. `ok`; `frozen`: not now, and it
+        may be open again; `gone`: it was ordered, merged or thrown away, or is another's."""
         given = {"hold": "" if hold is None else msgspec.json.encode(hold).decode()}
         code = self._read(script.NOTE_HOLD, cart_id, given, owner=owner, now=now)[0]
-        return bool(code == "ok")
+        return str(code) if code in ("ok", "frozen") else "gone"
 
     def delete(
         self, *, cart_id: UUID, owner: UUID | None, version: int | None, now: datetime

@@ -140,7 +140,9 @@ def hold(*, cart_id: UUID, shopper: Shopper, now: datetime) -> Cart:
         )
     quantities = {line.sku: line.quantity for line in cart.lines}
     held = Hold(until=now + ttl, quantities=quantities)
-    carts.note_hold(cart_id=cart_id, owner=shopper.id, hold=held, now=now)
+    if carts.note_hold(cart_id=cart_id, owner=shopper.id, hold=held, now=now) == "gone":
+        # It was checked out or thrown away meanwhile: nobody else would let go of it.
+        products.release_cart_hold(cart_id=cart_id, now=now)
     return carts.read(cart_id=cart_id, owner=shopper.id, now=now)
 
 

@@ -9,6 +9,7 @@ carries on: the customer who asks again, or `finish_merges`.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -73,14 +74,16 @@ def finish_merges(*, now: datetime) -> int:
 
 
 def _carry_on(source: Cart, *, customer_group: str | None, now: datetime) -> bool:
-    """Whether it is done. Where the target takes nothing the source is the guest's again: False if
-    another target may do. Raises CartFrozen if the target is only frozen."""
+    """Whether the target has it all, but for a hold that waits for the target's order. Where the
+    target takes nothing the source is the guest's again: False if another target may do. Raises
+    CartFrozen if the target is only frozen."""
     carts = store()
     came = carts.apply_merge(source=source, now=now)
     if came == "ok":
-        if source.hold is not None:
-            _hand_over(source, source.hold, customer_group=customer_group, now=now)
-        carts.finish_merge(source=source, now=now)
+        if source.hold is None or _hand_over(
+            source, source.hold, customer_group=customer_group, now=now
+        ):
+            carts.finish_merge(source=source, now=now)
         return True
     carts.undo_merge(source=source, now=now)
     if came == "frozen":
@@ -88,23 +91,30 @@ def _carry_on(source: Cart, *, customer_group: str | None, now: datetime) -> boo
     return False
 
 
-def _hand_over(source: Cart, hold: Hold, *, customer_group: str | None, now: datetime) -> None:
+def _hand_over(source: Cart, hold: Hold, *, customer_group: str | None, now: datetime) -> bool:
     """Have held for the target what is in it, until the later of both holds would have ended, in
-    place of what both held; of what there is not enough, as much as both held. Repeatable."""
+    place of what both held; of what there is not enough, as much as both held. Repeatable.
+
+    False while the target is frozen: what becomes of what is held for it, its order decides.
+    """
     assert source.into is not None
-    target = None
-    if hold.until > now:
-        try:
-            target = store().read(cart_id=source.into, owner=source.by, now=now)
-            lines = _lines_of(target, customer_group=customer_group, now=now)
-        except (CartNotFound, CartCheckedOut, UnknownChannel):
-            target = None
-    if target is None or target.status is not CartStatus.OPEN:
-        # It would keep the goods from the customer whose it is now.
+    try:
+        target = store().read(cart_id=source.into, owner=source.by, now=now)
+    except (CartNotFound, CartCheckedOut):
+        # Who died here may have held for it after its end. What its order took over is the order's.
+        for cart_id in (source.id, source.into):
+            products.release_cart_hold(cart_id=cart_id, now=now)
+        return True
+    if target.status is not CartStatus.OPEN:
+        # The source's would keep the goods from that order.
         products.release_cart_hold(cart_id=source.id, now=now)
-        return
+        return False
+    lines: list[products.HoldLine] = []
+    if hold.until > now:
+        with suppress(UnknownChannel):
+            lines = _lines_of(target, customer_group=customer_group, now=now)
     holds = [one for one in (hold, target.hold) if one is not None and one.until > now]
-    until = max(one.until for one in holds)
+    until = max((one.until for one in holds), default=now)
     held: Counter[str] = Counter()
     for one in holds:
         held.update(one.quantities)
@@ -114,24 +124,28 @@ def _hand_over(source: Cart, hold: Hold, *, customer_group: str | None, now: dat
         if held[line.sku]
     ]
     for wanted in (lines, as_held):
-        if wanted and _is_held(source, target, wanted, until=until, now=now):
-            return
+        noted = _hold(source, target, wanted, until=until, now=now) if wanted else None
+        if noted is not None:
+            return noted != "frozen"
     products.release_cart_hold(cart_id=source.id, now=now)
+    return True
 
 
-def _is_held(
+def _hold(
     source: Cart, target: Cart, lines: list[products.HoldLine], *, until: datetime, now: datetime
-) -> bool:
+) -> str | None:
+    """What came of noting it; None: it cannot be held."""
     outcome = products.hold_for_cart(
         cart_id=target.id, lines=lines, now=now, ttl=until - now, instead_of=source.id
     )
     if isinstance(outcome, products.Refused):
-        return False
+        return None
     held = Hold(until=until, quantities={line.sku: line.quantity for line in lines})
-    if not store().note_hold(cart_id=target.id, owner=source.by, hold=held, now=now):
-        # It was checked out or thrown away meanwhile: nobody would let go of it.
+    noted = store().note_hold(cart_id=target.id, owner=source.by, hold=held, now=now)
+    if noted == "gone":
+        # It was checked out or thrown away meanwhile: nobody else would let go of it.
         products.release_cart_hold(cart_id=target.id, now=now)
-    return True
+    return noted
 
 
 def _lines_of(cart: Cart, *, customer_group: str | None, now: datetime) -> list[products.HoldLine]:
