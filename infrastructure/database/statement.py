@@ -150,12 +150,13 @@ def stored_fields(model: type[models.Model]) -> Fields:
 
 @cache
 def insertable_fields(model: type[models.Model]) -> Fields:
-    """The stored fields that do not get their value from the database."""
+    """The stored fields that do not get their value from the database. One with a default of both
+    has the database's for processes only that do not know the column yet."""
     return tuple(
         f
         for f in stored_fields(model)
         if not isinstance(f, models.AutoField | models.BigAutoField | models.SmallAutoField)
-        and f.db_default is models.NOT_PROVIDED
+        and (f.db_default is models.NOT_PROVIDED or f.has_default())
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 
 from domains.orders.errors import OrderError, OrderNotCancellable, StepInProgress
 from domains.orders.events import OrderCancelled, OrderCreated, OrderStatusUpdated
@@ -87,6 +87,9 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
     coupons = models.JSONField(default=list, blank=True)
     uses = models.JSONField(default=list, blank=True)
     discounts = models.JSONField(default=list, blank=True)
+    # All that it was ever given, by the terms of then: [{coupon, terms}], with the ids of the lines
+    # that it is for, where that may have changed since. Edits keep it.
+    promotions = models.JSONField(default=list, db_default=Value([], models.JSONField()))
     # The order's own id at first; another try of payment is another payment.
     payment_id = models.UUIDField()
     # One that another try has taken the place of, until it is certain that it holds nothing.
@@ -222,6 +225,7 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
             coupons=list(terms.coupons),
             uses=list(terms.uses),
             discounts=list(terms.discounts),
+            promotions=list(terms.promotions),
             payment_id=order_id,
             payment_method=payment.method,
             payment_token=payment.token,

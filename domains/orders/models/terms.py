@@ -47,7 +47,7 @@ class Terms:
     """What an order costs besides its lines, in minor units, as it was quoted.
 
     shipping_minor: with its tax. coupons: as they were entered; uses: what of promotions and
-    coupons has to be redeemed; discounts: what was taken off, and by which terms.
+    coupons has to be redeemed; discounts: what was taken off; promotions: what edits keep.
     """
 
     prices_include_tax: bool = True
@@ -63,6 +63,7 @@ class Terms:
     coupons: Sequence[str] = ()
     uses: Sequence[dict[str, Any]] = ()
     discounts: Sequence[dict[str, Any]] = ()
+    promotions: Sequence[dict[str, Any]] = ()
 
 
 def customer_key(*, customer_id: UUID | None, email: str) -> str | None:

@@ -23,12 +23,13 @@ from domains.orders.models.commands.editing import ORDER_FIELDS, EditPlan
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.services.beginning import Begun, approval_limits, begin
-from domains.orders.services.quoting import discounts_of
+from domains.orders.services.quoting import discounts_of, kept_by, promotions_of, redeemed_by
 from domains.payments import public as payments
 from domains.pricing import public as pricing
 from domains.products import public as products
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey
+from infrastructure.ids import new_id
 from infrastructure.money import MAX_AMOUNT_MINOR, Money
 
 
@@ -61,8 +62,10 @@ class Edit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Wanted:
-    """A line as it is to be. line: the order's, where it has it already; place: in the edit."""
+    """A line as it is to be. id: the order's line's, or that of a new one; line: the order's, where
+    it has it already; place: in the edit."""
 
+    id: UUID
     sku: str
     quantity: int
     line: OrderLine | None
@@ -83,9 +86,10 @@ def edit(
 
     Lines that stay keep their price of a piece; new ones are priced now, as for the group of
     customers that the order was placed in. What the order has of promotions it keeps, by their
-    terms of then. Where neither goods, place nor shipping change, no amount does. More goods are
-    held, or nothing changes. A total beyond what is authorised is authorised anew, then the earlier
-    payment is let go; what was taken beyond a lower total is given back.
+    terms of then, and none with a limit comes to it. Where neither goods, place nor shipping
+    change, no amount does. More goods are held, or nothing changes. A total beyond what is
+    authorised is authorised anew, then the earlier payment is let go; what was taken beyond a
+    lower total is given back.
     Raises OrderNotFound, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku, OutOfStock,
     QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured, UnknownPaymentMethod,
     PaymentTokenRequired, PaymentDeclined, LineRefunded, ConcurrentModification.
@@ -126,13 +130,15 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
     if _costs_the_same(order, edit, wanted):
         amounts, terms = _standing(wanted), {name: getattr(order, name) for name in ORDER_FIELDS}
     else:
-        amounts, terms = _quoted(order, _request(order, edit, priced, offers), now=now)
+        amounts, terms = _quoted(_request(order, edit, wanted, priced, offers), wanted, now=now)
     total = Money(terms["total_minor"], order.currency)
     _refuse_total(edit, total)
     method = edit.method or order.payment_method
     plan = EditPlan(
         lines=[
-            (None if line.line is None else line.line.id, fields | costs)
+            (None, fields | costs | {"new_id": line.id})
+            if line.line is None
+            else (line.id, fields | costs)
             for line, fields, costs in zip(wanted, priced, amounts, strict=True)
         ],
         order=terms,
@@ -153,7 +159,7 @@ def _costs_the_same(order: Order, edit: Edit, wanted: Sequence[_Wanted]) -> bool
         all(before.get(part) == after.get(part) for part in ("country", "region", "postcode"))
         and (edit.shipping_method or order.shipping_method) == order.shipping_method
         and {line.id: line.standing for line in order.lines if line.standing}
-        == {None if one.line is None else one.line.id: one.quantity for one in wanted}
+        == {one.id: one.quantity for one in wanted}
     )
 
 
@@ -167,15 +173,12 @@ def _standing(wanted: Sequence[_Wanted]) -> list[dict[str, Any]]:
 
 
 def _quoted(
-    order: Order, request: pricing.QuoteRequest, *, now: datetime
+    request: pricing.QuoteRequest, wanted: Sequence[_Wanted], *, now: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What the lines come to, and the order besides. Raises QuoteRefused, OrderNotEditable."""
+    """What the lines come to, and the order besides. Raises QuoteRefused."""
     quote = pricing.quote(request, now=now)
     if quote.problems:
         raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
-    redeemed = {(use["promotion_id"], use["coupon"]) for use in order.uses}
-    if {(str(use.promotion_id), use.coupon) for use in quote.uses} - redeemed:
-        raise OrderNotEditable("A promotion with a limit would count; that takes a new order.")
     amounts = [
         {
             "subtotal_minor": line.subtotal_minor,
@@ -186,7 +189,7 @@ def _quoted(
         }
         for line in quote.lines
     ]
-    return amounts, _terms(quote)
+    return amounts, _terms(quote, wanted)
 
 
 def _wanted(order: Order, edit: Edit) -> list[_Wanted]:
@@ -202,9 +205,11 @@ def _wanted(order: Order, edit: Edit) -> list[_Wanted]:
     for line in order.lines:
         place, quantity = named.get(line.id, (None, line.standing))
         if quantity:
-            wanted.append(_Wanted(sku=line.sku, quantity=quantity, line=line, place=place))
+            wanted.append(
+                _Wanted(id=line.id, sku=line.sku, quantity=quantity, line=line, place=place)
+            )
     wanted += [
-        _Wanted(sku=change.sku, quantity=change.quantity, line=None, place=place)
+        _Wanted(id=new_id(), sku=change.sku, quantity=change.quantity, line=None, place=place)
         for place, change in enumerate(edit.lines)
         if change.line_id is None and change.quantity
     ]
@@ -278,10 +283,12 @@ def _priced(line: _Wanted, offers: Mapping[str, products.Offer]) -> dict[str, An
 def _request(
     order: Order,
     edit: Edit,
+    wanted: Sequence[_Wanted],
     priced: Sequence[Mapping[str, Any]],
     offers: Mapping[str, products.Offer],
 ) -> pricing.QuoteRequest:
     address = edit.shipping_address or order.shipping_address
+    kept = kept_by(order, [line.id for line in wanted])
     return pricing.QuoteRequest(
         lines=tuple(
             pricing.QuoteLine(
@@ -293,6 +300,7 @@ def _request(
                 tax_class=line["tax_class"],
                 weight_g=line["weight_g"],
                 on_sale=line["sku"] in offers and offers[line["sku"]].on_sale,
+                stays=wanted[position].line is not None,
             )
             for position, line in enumerate(priced)
         ),
@@ -301,12 +309,18 @@ def _request(
         region=address.get("region", ""),
         postcode=address.get("postcode", ""),
         shipping_method=edit.shipping_method or order.shipping_method or None,
-        coupons=tuple(one["coupon"] for one in order.discounts if one["coupon"]),
+        # Of an order that an earlier version placed these are quoted by the terms of now.
+        coupons=tuple(
+            one["coupon"]
+            for one in order.discounts
+            if one["coupon"] is not None and one["coupon"] not in {each.coupon for each in kept}
+        ),
         customer_id=order.customer_id,
         customer_key=order.customer_key if order.customer_id is None else None,
         customer_group=order.customer_group or None,
         channel=order.channel or None,
-        kept=tuple(pricing.kept(one["terms"], coupon=one["coupon"]) for one in order.discounts),
+        kept=kept,
+        redeemed=redeemed_by(order),
     )
 
 
@@ -334,7 +348,7 @@ def _refuse_payment(method: str, total: Money, token: str) -> None:
         raise PaymentTokenRequired(error.detail, errors=[fault]) from error
 
 
-def _terms(quote: pricing.Quote) -> dict[str, Any]:
+def _terms(quote: pricing.Quote, wanted: Sequence[_Wanted]) -> dict[str, Any]:
     shipping = quote.shipping
     return {
         "subtotal_minor": quote.subtotal_minor,
@@ -348,4 +362,5 @@ def _terms(quote: pricing.Quote) -> dict[str, Any]:
         "total_minor": quote.total_minor,
         "prices_include_tax": quote.prices_include_tax,
         "discounts": discounts_of(quote),
+        "promotions": promotions_of(quote, [line.id for line in wanted]),
     }

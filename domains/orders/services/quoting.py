@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from domains.orders.errors import (
     OutOfStock,
@@ -14,7 +15,7 @@ from domains.orders.errors import (
     UnknownChannel,
     UnknownSku,
 )
-from domains.orders.models import OrderLine, Terms
+from domains.orders.models import Order, OrderLine, Terms
 from domains.orders.services.wishes import WantedLine, Wish
 from domains.pricing import public as pricing
 from domains.products import public as products
@@ -53,7 +54,8 @@ def priced(
         most = Money(MAX_AMOUNT_MINOR, wish.currency)
         raise TotalTooLarge(f"An order may be worth {most}.")
     _refuse_another_total(wish, Money(quote.total_minor, wish.currency))
-    return _order_lines(wish, offers, quote), _terms(wish, quote)
+    lines = _order_lines(wish, offers, quote)
+    return lines, _terms(wish, quote, lines)
 
 
 def _wanted(lines: Sequence[WantedLine]) -> dict[str, int]:
@@ -157,7 +159,7 @@ def _order_lines(
     return lines
 
 
-def _terms(wish: Wish, quote: pricing.Quote) -> Terms:
+def _terms(wish: Wish, quote: pricing.Quote, lines: Sequence[OrderLine]) -> Terms:
     shipping = quote.shipping
     return Terms(
         prices_include_tax=quote.prices_include_tax,
@@ -173,18 +175,50 @@ def _terms(wish: Wish, quote: pricing.Quote) -> Terms:
         coupons=list(wish.coupons),
         uses=[{"promotion_id": str(use.promotion_id), "coupon": use.coupon} for use in quote.uses],
         discounts=discounts_of(quote),
+        promotions=promotions_of(quote, [line.id for line in lines]),
     )
 
 
 def discounts_of(quote: pricing.Quote) -> list[dict[str, Any]]:
-    """What was taken off, as an order keeps it: with the terms by which it was."""
+    """What was taken off, as an order says it."""
     return [
         {
             "promotion_id": str(discount.promotion_id),
             "name": discount.name,
             "coupon": discount.coupon,
             "amount_minor": discount.amount_minor,
-            "terms": pricing.to_keep(discount),
         }
         for discount in quote.discounts
     ]
+
+
+def promotions_of(quote: pricing.Quote, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """What an order was given, as it keeps it. ids: of the lines that were quoted, in their order;
+    the key of each was its place."""
+    written = []
+    for given in quote.given:
+        one: dict[str, Any] = {"coupon": given.coupon, "terms": pricing.to_keep(given)}
+        if given.lines is not None:
+            one["lines"] = [str(ids[place]) for place in sorted(map(int, given.lines))]
+        written.append(one)
+    return written
+
+
+def kept_by(order: Order, ids: Sequence[UUID]) -> tuple[pricing.Kept, ...]:
+    """What `promotions_of` wrote, for a quote of these lines."""
+    keys = {str(line_id): str(place) for place, line_id in enumerate(ids)}
+    return tuple(
+        pricing.kept(
+            one["terms"],
+            coupon=one["coupon"],
+            lines=[keys[each] for each in one["lines"] if each in keys] if "lines" in one else None,
+        )
+        for one in order.promotions
+    )
+
+
+def redeemed_by(order: Order) -> frozenset[pricing.Use]:
+    return frozenset(
+        pricing.Use(promotion_id=UUID(use["promotion_id"]), coupon=use["coupon"])
+        for use in order.uses
+    )

@@ -41,7 +41,8 @@ def _quoting(
     if beside is not None:
         others = tuple(one for one in terms.promotions if one.id != beside.id)
         terms = Terms(methods=terms.methods, percents=terms.percents, promotions=(*others, beside))
-    limited = terms.limited_per_customer if request.used_by is not None else []
+    counts = request.used_by is not None and request.redeemed is None
+    limited = terms.limited_per_customer if counts else []
     coupons: dict[str, CouponTerms] = {}
     used: dict[UUID, int] = {}
     kept = {one.coupon for one in request.kept}

@@ -3,7 +3,8 @@
 Those of the highest priority come first, of equals those with a coupon. The first that takes
 anything off decides: if it cannot be combined it stays alone, else further ones that can be
 combined follow, each on what the ones before have left. None is applied twice, however many of its
-coupons there are. What an order keeps comes before all that it does not have yet.
+coupons there are. What an order keeps comes before all that it does not have yet; where it takes
+nothing off, it is left out and stays kept.
 
 What goes off several lines is divided by largest remainders, lines in the order of their SKUs and
 keys, so it does not matter in which order they came. No line ever costs less than nothing.
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from domains.pricing.rules.quotes import AppliedDiscount, QuoteLine, QuoteRequest
+from domains.pricing.rules.quotes import AppliedDiscount, Kept, QuoteLine, QuoteRequest
 from domains.pricing.rules.terms import Conditions, PromotionKind, PromotionTerms
 from infrastructure.money import allocate, percent_of
 
@@ -26,11 +27,12 @@ Categories = Mapping[UUID, frozenset[str]]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
     """A promotion that may hold; coupon: the code that asked for it. kept: the order has it, so
-    none that came later goes before it."""
+    none that came later goes before it; lines: as of Kept."""
 
     promotion: PromotionTerms
     coupon: str | None = None
     kept: bool = False
+    lines: frozenset[str] | None = None
 
     @property
     def rank(self) -> tuple[bool, int, bool, UUID, str]:
@@ -40,11 +42,13 @@ class Candidate:
 
 @dataclass(slots=True)
 class Discounts:
-    """off: minor units by the key of the line. refused: why a coupon brought nothing, by code."""
+    """off: minor units by the key of the line. given: as of Quote. refused: why a coupon brought
+    nothing, by code."""
 
     off: dict[str, int] = field(default_factory=dict)
     off_shipping: int = 0
     applied: list[AppliedDiscount] = field(default_factory=list)
+    given: list[Kept] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,7 +76,7 @@ def discounts_of(
     freeing = [c for c in asked if c.promotion.kind == PromotionKind.FREE_SHIPPING]
     for candidate in goods:
         promotion = candidate.promotion
-        eligible = _eligible(promotion, request, lines, categories, now)
+        eligible = _eligible(candidate, request, lines, categories, now)
         if eligible is None:
             _refuse(found, candidate, "coupon_not_applicable")
             continue
@@ -81,7 +85,7 @@ def discounts_of(
             continue
         parts = _parts(promotion, request.currency, eligible, left)
         amount = sum(parts.values())
-        if not amount and not candidate.kept:
+        if not amount:
             _refuse(found, candidate, "coupon_not_applicable")
             continue
         for key, part in parts.items():
@@ -93,20 +97,26 @@ def discounts_of(
     priced = shipping(sum(left.values())) if freeing else None
     for candidate in freeing:
         promotion = candidate.promotion
-        if _eligible(promotion, request, lines, categories, now) is None:
+        if _eligible(candidate, request, lines, categories, now) is None:
             _refuse(found, candidate, "coupon_not_applicable")
         elif priced is None:
             continue  # it will be free, as soon as anybody knows what it would cost
         elif alone is not None and (alone or not promotion.combinable):
             _refuse(found, candidate, "coupon_not_combinable")
         elif not _about(promotion.conditions, priced[0]) or not (
-            (price := priced[1] - found.off_shipping) or candidate.kept
+            price := priced[1] - found.off_shipping
         ):
             _refuse(found, candidate, "coupon_not_applicable")
         else:
             found.off_shipping += price
             found.applied.append(_applied(candidate, price))
             alone = not promotion.combinable
+    applied = {(one.promotion_id, one.coupon) for one in found.applied}
+    found.given = [
+        _given(candidate, lines, categories)
+        for candidate in asked
+        if candidate.kept or (candidate.promotion.id, candidate.coupon) in applied
+    ]
     return found
 
 
@@ -124,17 +134,17 @@ def holds(promotion: PromotionTerms, request: QuoteRequest, now: datetime) -> bo
 
 
 def _eligible(
-    promotion: PromotionTerms,
+    candidate: Candidate,
     request: QuoteRequest,
     lines: Sequence[QuoteLine],
     categories: Categories,
     now: datetime,
 ) -> list[QuoteLine] | None:
     """The lines that it is for; None where it does not hold."""
-    if not holds(promotion, request, now):
+    if not holds(candidate.promotion, request, now):
         return None
-    asks = promotion.conditions
-    found = [line for line in lines if _is_for(asks, line, categories)]
+    asks = candidate.promotion.conditions
+    found = [line for line in lines if _is_for(candidate, line, categories)]
     if not found or sum(line.quantity for line in found) < asks.minimum_quantity:
         return None
     if asks.minimum_subtotal_minor:
@@ -144,7 +154,10 @@ def _eligible(
     return found
 
 
-def _is_for(asks: Conditions, line: QuoteLine, categories: Categories) -> bool:
+def _is_for(candidate: Candidate, line: QuoteLine, categories: Categories) -> bool:
+    if line.stays and candidate.lines is not None:
+        return line.key in candidate.lines
+    asks = candidate.promotion.conditions
     if asks.not_on_sale and line.on_sale:
         return False
     if not (asks.skus or asks.product_ids or asks.categories):
@@ -185,6 +198,13 @@ def _applied(candidate: Candidate, amount_minor: int) -> AppliedDiscount:
         coupon=candidate.coupon,
         amount_minor=amount_minor,
     )
+
+
+def _given(candidate: Candidate, lines: Sequence[QuoteLine], categories: Categories) -> Kept:
+    promotion, keys = candidate.promotion, None
+    if promotion.conditions.ask_the_catalogue:
+        keys = frozenset(line.key for line in lines if _is_for(candidate, line, categories))
+    return Kept(terms=promotion, coupon=candidate.coupon, lines=keys)
 
 
 def _refuse(found: Discounts, candidate: Candidate, code: str) -> None:

@@ -11,7 +11,8 @@ from domains.pricing.rules.terms import PromotionTerms
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuoteLine:
     """key: what the caller calls the line, each once. weight_g: of one. on_sale: its price is
-    reduced already."""
+    reduced already. stays: the order that is changed has the line; what it keeps of promotions is
+    for it or not, as it was then."""
 
     key: str
     product_id: UUID
@@ -21,14 +22,17 @@ class QuoteLine:
     tax_class: str
     weight_g: int
     on_sale: bool = False
+    stays: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuoteRequest:
     """country: where it goes to, None while nobody said. shipping_method: None for the default.
     customer_key: who uses limited promotions; the customer's id where it is None.
-    kept: what the order that is changed has of promotions already. They are not looked up, and hold
-    whatever became of them since, as long as what they ask of goods, place and customer is met."""
+    kept: what the order that is changed was given of promotions. They are not looked up, and hold
+    whatever became of them since, while what they ask of goods, place and customer is met; their
+    codes are no problem while it is not. redeemed: what that order has used of what has a limit:
+    that is not counted again, and no other such promotion comes to it. None of a new order."""
 
     lines: tuple[QuoteLine, ...]
     currency: str
@@ -42,6 +46,7 @@ class QuoteRequest:
     customer_group: str | None = None
     channel: str | None = None
     kept: tuple[Kept, ...] = ()
+    redeemed: frozenset[Use] | None = None
 
     @property
     def used_by(self) -> str | None:
@@ -109,10 +114,14 @@ class AppliedDiscount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """A promotion that an order has, by the terms as they were when it got it."""
+    """A promotion that an order was given, by the terms as they were then.
+
+    lines: keys of those that it is for; None where that follows from the lines alone.
+    """
 
     terms: PromotionTerms
     coupon: str | None
+    lines: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +145,8 @@ class Use:
 class Quote:
     """subtotal, discount: of the lines, with tax or without as prices_include_tax says; shipping:
     with tax. tax: of lines and shipping. total is the sum of all totals, always.
-    shipping: None where nothing is shipped, or nobody knows yet where to.
+    shipping: None where nothing is shipped, or nobody knows yet where to. given: what an order has
+    of promotions from then on: all that it keeps, and what takes anything off for the first time.
     """
 
     lines: tuple[QuotedLine, ...]
@@ -149,4 +159,5 @@ class Quote:
     tax_minor: int
     total_minor: int
     uses: tuple[Use, ...]
+    given: tuple[Kept, ...]
     problems: tuple[QuoteProblem, ...]

@@ -85,6 +85,11 @@ class Conditions:
     shipping_methods: frozenset[str] = frozenset()
     not_on_sale: bool = False
 
+    @property
+    def ask_the_catalogue(self) -> bool:
+        """Whether a line that it is for may be one that it is not for tomorrow."""
+        return self.not_on_sale or bool(self.categories)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromotionTerms:

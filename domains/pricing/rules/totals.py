@@ -47,29 +47,27 @@ def quoted(
     only needed where `asks_for_categories`.
     """
     candidates = [
-        Candidate(promotion=one.terms, kept=True) for one in request.kept if one.coupon is None
+        Candidate(promotion=one.terms, coupon=one.coupon, kept=True, lines=one.lines)
+        for one in request.kept
     ]
     candidates += [
         Candidate(promotion=one)
         for one in terms.promotions
         if _joins(one, request.kept)
-        and not one.is_used_up(by_customer=used_by_customer.get(one.id, 0))
+        and _may_be_used(one, request, by_customer=used_by_customer.get(one.id, 0))
     ]
-    kept = {one.coupon: one.terms for one in request.kept if one.coupon is not None}
+    kept = {one.coupon for one in request.kept}
     problems: list[QuoteProblem] = []
     asked: dict[str, int] = {}  # code -> its place in the request
     for place, text in enumerate(request.coupons):
         code = plain_code(text)
-        if code in asked:
+        if code in asked or code in kept:
             continue
         asked[code] = place
-        if code in kept:
-            candidates.append(Candidate(promotion=kept[code], coupon=code, kept=True))
-            continue
         coupon = coupons.get(code)
         if coupon is None or not coupon.active:
             problems.append(_problem("unknown_coupon", place, f"There is no coupon {code}."))
-        elif coupon.is_used_up:
+        elif coupon.is_used_up and not _has_redeemed(request, coupon.promotion.id, code):
             problems.append(_problem("coupon_used_up", place, f"{code} has been used up."))
         else:
             candidates.append(Candidate(promotion=coupon.promotion, coupon=code))
@@ -91,6 +89,7 @@ def quoted(
     problems += [
         _problem(why, asked[code], _SAID[why].format(code=code))
         for code, why in found.refused.items()
+        if code not in kept
     ]
 
     lines = tuple(
@@ -126,6 +125,7 @@ def quoted(
             for one in found.applied
             if one.coupon is not None or one.terms.is_limited
         ),
+        given=tuple(found.given),
         problems=tuple(sorted(problems, key=lambda one: (one.pointer, one.code))),
     )
 
@@ -157,6 +157,16 @@ def _joins(promotion: PromotionTerms, kept: Sequence[Kept]) -> bool:
         promotion.combinable
         and all(one.terms.combinable and one.terms.id != promotion.id for one in kept)
     )
+
+
+def _may_be_used(promotion: PromotionTerms, request: QuoteRequest, *, by_customer: int) -> bool:
+    if request.redeemed is None:
+        return not promotion.is_used_up(by_customer=by_customer)
+    return not promotion.is_limited or _has_redeemed(request, promotion.id, None)
+
+
+def _has_redeemed(request: QuoteRequest, promotion_id: UUID, coupon: str | None) -> bool:
+    return Use(promotion_id=promotion_id, coupon=coupon) in (request.redeemed or ())
 
 
 def _method(

@@ -18,7 +18,6 @@ from domains.orders.errors import (
     PaymentDeclined,
     PaymentTokenRequired,
     PriceChanged,
-    QuoteRefused,
     StepInProgress,
     UnknownSku,
 )
@@ -333,17 +332,6 @@ def test_what_began_since_does_not_take_the_place_of_what_an_order_has(now: date
     assert [(one["name"], one["amount_minor"]) for one in order.discounts] == [
         ("Ten off", 200),
         ("All", 360),
-    ]
-
-
-def test_what_a_promotion_asks_of_goods_is_asked_of_the_edited_lines(now: datetime) -> None:
-    goods.stocked({"A": 9}, now=now)
-    prices.coupon("TEN", now=now, promotion={"conditions": Conditions(minimum_quantity=3)})
-    order = orders.placed({"A": 3}, coupons=["TEN"], now=now)
-    with pytest.raises(QuoteRefused) as refused:
-        edit(order, now, lines=[more(order, "A", 2)])
-    assert [(f.pointer, f.code) for f in refused.value.errors] == [
-        ("/coupons/0", "coupon_not_applicable")
     ]
 
 

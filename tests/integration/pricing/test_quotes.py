@@ -303,12 +303,14 @@ def test_what_is_looked_up_when_it_is_asked_for_is_no_change_of_the_terms(
 
 def test_an_order_that_is_changed_may_use_what_it_has_used(now: datetime) -> None:
     last = pricing.coupon("LAST", now=now, usage_limit=1)
-    (first,) = quote(now, coupons=("LAST",)).discounts
+    (first,) = quote(now, coupons=("LAST",)).given
     public.redeem(order_id=new_id(), uses=[last], customer_key="ann", now=now)
     assert problems(quote(now, coupons=("LAST",))) == [("coupon_used_up", "/coupons/0")]
+    by_now = quote(now, coupons=("LAST",), redeemed=frozenset({last}))
+    assert (by_now.discount_minor, by_now.uses, by_now.problems) == (200, (last,), ())
     coupons.archive_coupon(code="LAST", version=None, now=now)
     kept = public.kept(public.to_keep(first), coupon="LAST")
-    again = quote(now, coupons=("LAST",), kept=(kept,))
+    again = quote(now, kept=(kept,))
     assert (again.discount_minor, again.uses, again.problems) == (200, (last,), ())
 
 

@@ -136,8 +136,9 @@ class Machine(RuleBasedStateMachine):
                 customer_id=customer,
                 kept=tuple(
                     pricing.kept(one["terms"], coupon=one["coupon"])
-                    for one in (order.discounts if order else ())
+                    for one in (order.promotions if order else ())
                 ),
+                redeemed=frozenset({self.use} if coupon else ()) if order else None,
             ),
             now=self.now,
         )

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.pricing.rules.keeping import kept, to_keep
-from domains.pricing.rules.quotes import AppliedDiscount, Kept, Quote, QuoteLine, QuoteRequest
+from domains.pricing.rules.quotes import Kept, Quote, QuoteLine, QuoteRequest
 from domains.pricing.rules.taxes import rate_text, tax_of
 from domains.pricing.rules.terms import (
     Conditions,
@@ -179,13 +179,19 @@ def test_the_order_of_lines_and_coupons_does_not_matter(
 def test_an_order_keeps_what_it_has_whatever_became_of_promotions(
     case: dict[str, Any], data: st.DataObject
 ) -> None:
-    """Its promotions are gone or have other terms, its coupons are unknown; others came."""
+    """Its promotions are gone or have other terms, its coupons are unknown; others came. Its goods
+    are on sale by now, or not any more."""
     first = quote(case)
     has = {one.promotion_id for one in first.discounts}
     came = [
         replace(data.draw(promotions(number)), automatic=True, valid_from=NOW)
         for number in range(data.draw(st.integers(0, 6)) if has else 0)
     ]
+    lines = tuple(
+        replace(line, stays=True, on_sale=data.draw(st.booleans()))
+        for line in case["request"].lines
+    )
+    has_now = tuple(kept(to_keep(one), coupon=one.coupon, lines=one.lines) for one in first.given)
     now_there = tuple(one for one in came if one.id in has or not one.combinable)
 
     again = quote(
@@ -193,15 +199,17 @@ def test_an_order_keeps_what_it_has_whatever_became_of_promotions(
         | {
             "request": replace(
                 case["request"],
-                coupons=tuple(one.coupon for one in first.discounts if one.coupon),
-                kept=tuple(kept(to_keep(one), coupon=one.coupon) for one in first.discounts),
+                lines=lines,
+                coupons=(),
+                kept=has_now,
+                redeemed=frozenset(first.uses),
             ),
             "terms": replace(case["terms"], promotions=now_there),
             "coupons": {},
         }
     )
 
-    assert again == replace(first, problems=())
+    assert again == replace(first, problems=(), given=has_now)
 
 
 def test_what_an_order_keeps_is_written_down_without_what_let_it_in() -> None:
@@ -210,7 +218,7 @@ def test_what_an_order_keeps_is_written_down_without_what_let_it_in() -> None:
         percent=Decimal("7.5"), combinable=False, conditions=Conditions(skus=frozenset("BA")),
         valid_from=NOW, valid_until=NOW, usage_limit=5, used=4,
     )  # fmt: skip
-    fields = to_keep(AppliedDiscount(terms=terms, coupon="SPRING", amount_minor=1))
+    fields = to_keep(Kept(terms=terms, coupon="SPRING"))
     assert fields == {
         "id": str(UUID(int=1)),
         "name": "Spring",
@@ -224,7 +232,9 @@ def test_what_an_order_keeps_is_written_down_without_what_let_it_in() -> None:
         "used": 0,
     }
     let_in = replace(terms, valid_from=None, valid_until=None, used=0)
-    assert kept(fields, coupon="SPRING") == Kept(terms=let_in, coupon="SPRING")
+    assert kept(fields, coupon="SPRING", lines=["0"]) == Kept(
+        terms=let_in, coupon="SPRING", lines=frozenset({"0"})
+    )
 
 
 @given(cases())

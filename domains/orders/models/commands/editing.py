@@ -45,6 +45,7 @@ ORDER_FIELDS = (
     "total_minor",
     "prices_include_tax",
     "discounts",
+    "promotions",
 )
 
 
@@ -52,7 +53,8 @@ ORDER_FIELDS = (
 class EditPlan:
     """What an order becomes, as it was quoted.
 
-    lines: those of the order that stay by their ids, and new ones by None, each with LINE_FIELDS.
+    lines: those of the order that stay by their ids, and new ones by None, each with LINE_FIELDS;
+    new_id: of a new one.
     order: ORDER_FIELDS. shipping_address: None where it stays. method, token: by which a higher
     total is paid; return_url: where its customer comes back to from confirming that.
     """
@@ -151,6 +153,8 @@ class Editing(Stepping):
             fields["variant_id"] = UUID(fields["variant_id"])
             if planned["id"] is None:
                 position += 1
+                if "new_id" in planned:  # a step that an earlier version began has none
+                    fields["id"] = UUID(planned["new_id"])
                 lines.append(OrderLine(position=position, **fields))
                 continue
             line = kept[UUID(planned["id"])]
@@ -160,8 +164,8 @@ class Editing(Stepping):
             lines.append(line)
         self.lines = lines
         self._apply_set_off(step)
-        for name in ORDER_FIELDS:
-            setattr(self, name, step.params["order"][name])
+        for name in ORDER_FIELDS:  # what an earlier version did not plan stays as it is
+            setattr(self, name, step.params["order"].get(name, getattr(self, name)))
         if step.address is not None:
             self.shipping_address = step.address
         if step.params["pays_anew"]:
