@@ -88,7 +88,7 @@ class OrderRejected(OrderError):
 
 
 class OrderInProgress(OrderError):
-    """The first request with this idempotency key has not been decided yet."""
+    """The first request with this idempotency key may still be at work."""
 
     code, status, title = "in_progress", 409, "The same order is being placed"
 

@@ -181,15 +181,16 @@ class OrderAdmin(ScreenAdmin):
     def add_page(self, request: HttpRequest) -> HttpResponseBase:
         posted = request.POST if request.method == "POST" else None
         form = telephone.OrderForm(posted)
-        me, comes_to, outdated = UUID(str(request.user.pk)), None, False
+        me, order, comes_to, outdated = UUID(str(request.user.pk)), None, None, False
         if posted is not None and form.is_valid():
             with form.refusals():
                 # Sent twice, it is answered with its order, whatever is in stock by now.
-                order = telephone.placed_before(form, placed_by=me) if "confirm" in posted else None
+                if "confirm" in posted:
+                    order = telephone.placed_before(form, placed_by=me, now=clock.now())
                 if order is None:
-                    comes_to = telephone.comes_to(form, placed_by=me, now=clock.now())
+                    comes_to, total = telephone.comes_to(form, placed_by=me, now=clock.now())
                     if "confirm" in posted and posted.get("agreed") == comes_to.fingerprint:
-                        order = telephone.place(form, placed_by=me, now=clock.now())
+                        order = telephone.place(form, agreed=total, placed_by=me, now=clock.now())
                 if order is not None:
                     messages.success(request, f"Order {order.number} is placed: {order.total}.")
                     return HttpResponseRedirect(self.address("change", order.pk))

@@ -96,7 +96,7 @@ class OrderForm(ServiceForm):
         shipping.choices = [("", "The usual one"), *pricing.open_shipping_methods()]
         self.fields |= address_fields({"country": ""})
 
-    def wish(self, *, placed_by: UUID) -> Wish:
+    def wish(self, *, placed_by: UUID, expected_total: Money | None = None) -> Wish:
         said = self.cleaned_data
         customer_id = users.id_of_email(said["email"])
         return Wish(
@@ -106,6 +106,7 @@ class OrderForm(ServiceForm):
             currency=settings.DEFAULT_CURRENCY,
             coupons=[said["coupon"]] if said["coupon"] else [],
             shipping_method=said["shipping_method"] or None,
+            expected_total=expected_total,
             shipping_address=address_said(said),
             payment=PaymentChoice(method=said["method"], token=said["payment_token"]),
             note=said["note"],
@@ -113,8 +114,9 @@ class OrderForm(ServiceForm):
         )
 
 
-def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> Comes:
-    """Raises what placing it would refuse before anything is written."""
+def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> tuple[Comes, Money]:
+    """What it would cost, in sentences and in all. Raises what placing it would refuse before
+    anything is written."""
     wish = form.wish(placed_by=placed_by)
     order = placement.drafted(wish, order_id=new_id(), now=now)
     who = "a customer with an account" if wish.customer_id else "a guest"
@@ -125,7 +127,7 @@ def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> Comes:
     if order.shipping_minor:
         shipping = Money(order.shipping_minor, order.currency)
         lines.append(f"{order.shipping_name or 'Shipping'}: {shipping}")
-    return Comes(sentences=(f"For {who}:", *lines, f"In all {order.total}."))
+    return Comes(sentences=(f"For {who}:", *lines, f"In all {order.total}.")), order.total
 
 
 class FormSentBefore(DomainError):
@@ -134,7 +136,7 @@ class FormSentBefore(DomainError):
     code, title = "form_sent_before", "This form was sent before"
 
 
-def placed_before(form: OrderForm, *, placed_by: UUID) -> Order | None:
+def placed_before(form: OrderForm, *, placed_by: UUID, now: datetime) -> Order | None:
     """The order that the same form has made already, whatever it would come to by now.
 
     Raises FormSentBefore, OrderInProgress, and why the order was rejected.
@@ -145,13 +147,13 @@ def placed_before(form: OrderForm, *, placed_by: UUID) -> Order | None:
         raise FormSentBefore(
             "An order was placed by this form, before it was changed. Begin a new one."
         ) from error
-    return None if earlier is None else _accepted(placement.replayed(earlier))
+    return None if earlier is None else _accepted(placement.replayed(earlier, now=now))
 
 
-def place(form: OrderForm, *, placed_by: UUID, now: datetime) -> Order:
-    """Place it, once however often the page is sent. Raises as `placement.place_order`, and why it
-    was rejected."""
-    wish, key = form.wish(placed_by=placed_by), _key(form, placed_by)
+def place(form: OrderForm, *, agreed: Money, placed_by: UUID, now: datetime) -> Order:
+    """Place it, once however often the page is sent. agreed: the total that was shown; PriceChanged
+    where it is another one by now. Raises as `placement.place_order`, and why it was rejected."""
+    wish, key = form.wish(placed_by=placed_by, expected_total=agreed), _key(form, placed_by)
     return _accepted(placement.place_order(wish=wish, key=key, now=now))
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 # A placement that is older is taken up by the recovery task.
 PLACEMENT_DEADLINE = timedelta(seconds=10)
+
+
+def may_be_at_work(*, since: datetime, now: datetime) -> bool:
+    """Whether the request that began something then may still be at work on it. Later it is
+    recovery's, and whoever sends the request again is told how far it is."""
+    return now - since < PLACEMENT_DEADLINE
 
 
 class Status(StrEnum):

@@ -13,6 +13,7 @@ from django.conf import settings
 from domains.orders import errors
 from domains.orders.models import Order, OrderStep
 from domains.orders.queries import confirmation_of
+from domains.orders.rules.placement import may_be_at_work
 from domains.orders.rules.steps import NOT_APPROVED, GivenAlone, Limits, Money, StepState
 from domains.orders.services import settling
 from domains.orders.services.cases import Case, money_of
@@ -69,10 +70,10 @@ def begin(
     make: gets the order as it is, and what was taken and given back for it. version: what the
     caller has seen; another one is refused. Once per key, however often it is sent.
     Raises what `make` raises, OrderNotFound, ConcurrentModification, Duplicate while the first with
-    the key is at work, and why the step came to nothing: see OrderStep.refusal.
+    the key may be at work, and why the step came to nothing: see OrderStep.refusal.
     """
     if key is not None and (earlier := idempotency.find(alias_of("orders"), key)) is not None:
-        return _again(order_id, earlier)
+        return _again(order_id, earlier, now=now)
 
     def change(order: Order) -> OrderStep:
         return make(order, money_of(order))
@@ -90,7 +91,7 @@ def begin(
         # The twin that was faster may show in any refusal: it is under way, or nothing is left.
         if key is None or (earlier := idempotency.find(alias_of("orders"), key)) is None:
             raise
-        return _again(order_id, earlier)
+        return _again(order_id, earlier, now=now)
     return _carried_on(order, step.id, now=now)
 
 
@@ -154,11 +155,12 @@ def _carried_on(order: Order, step_id: UUID, *, now: datetime) -> Begun:
     return _answered(Begun(order=order, step=order.step(step_id)))
 
 
-def _again(order_id: UUID, step_id: UUID) -> Begun:
-    """Raises Duplicate while it is being carried out and nobody is waited for."""
+def _again(order_id: UUID, step_id: UUID, *, now: datetime) -> Begun:
+    """Raises Duplicate while the first request may be at work on it, and nobody is waited for."""
     order = Order.objects.whole(order_id)
     step = order.step(step_id)
-    is_at_work = step.is_open and step.state != StepState.AWAITING_APPROVAL
+    is_open = step.is_open and step.state != StepState.AWAITING_APPROVAL
+    is_at_work = is_open and may_be_at_work(since=step.requested_at, now=now)
     if is_at_work and confirmation_of(step) is None:
         raise idempotency.Duplicate(f"This change of order {order.number} is being carried out.")
     return _answered(Begun(order=order, step=step, replayed=True))

@@ -58,25 +58,25 @@ def check_out(
     """
     shopper = customer_key(customer_id=owner, email=email)
     if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
-        return placement.replayed(earlier)
+        return placement.replayed(earlier, now=now)
     for _ in range(ATTEMPTS):
         try:
             frozen = carts.freeze(
                 cart_id=cart_id, order_id=new_id(), owner=owner, version=version, now=now
             )
         except carts.CartCheckedOut as done:
-            return _replayed(done.order_id, shopper)
+            return _replayed(done.order_id, shopper, now)
         placed = _place(frozen, wish, shopper=shopper, key=key, now=now)
         if placed is not None:
             return placed
     raise OrderInProgress(headers={"Retry-After": "1"})
 
 
-def _replayed(order_id: UUID, shopper: str | None) -> Placed:
+def _replayed(order_id: UUID, shopper: str | None, now: datetime) -> Placed:
     """What whoever sends a checkout again is answered. Raises CartCheckedOut for somebody else."""
     if shopper is None or Order.objects.get(pk=order_id).customer_key != shopper:
         raise carts.CartCheckedOut(order_id=order_id)
-    return placement.replayed(order_id)
+    return placement.replayed(order_id, now=now)
 
 
 def _place(
@@ -93,12 +93,12 @@ def _place(
         order = placement.drafted(wish(frozen.contents), order_id=order_id, now=now)
     except DomainError:
         if not give_up(cart_id=cart_id, order_id=order_id, now=now):
-            return _replayed(order_id, shopper)
+            return _replayed(order_id, shopper, now)
         raise
     try:
         return placement.place(order, key=key, now=now)
     except ConcurrentModification:
-        return _replayed(order_id, shopper)
+        return _replayed(order_id, shopper, now)
     except idempotency.Duplicate:
         # The key made another order meanwhile, of this cart or of another one.
         earlier = idempotency.find(alias_of("orders"), key)
@@ -106,7 +106,7 @@ def _place(
             give_up(cart_id=cart_id, order_id=order_id, now=now)
         if earlier is None:
             raise
-        return placement.replayed(earlier)
+        return placement.replayed(earlier, now=now)
     except IntegrityError:
         if not Checkout.objects.filter(order_id=order_id).exists():
             raise

@@ -32,7 +32,7 @@ def pay_again(
     OrderInProgress while a try is being made.
     """
     if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
-        return placement.replayed(earlier)
+        return placement.replayed(earlier, now=now)
     order = Order.objects.whole(order_id)
     placement.refuse_payment(
         payment,
@@ -55,7 +55,7 @@ def pay_again(
             order.save(also=[key.record(order.id, now)])
     except (ConcurrentModification, idempotency.Duplicate):
         # Somebody else pays for it, or it is being decided at this moment.
-        return placement.replayed(order_id)
+        return placement.replayed(order_id, now=now)
     case.note_payment(None)
     try:
         case = settling.carry_on(case, now=now)

@@ -20,7 +20,7 @@ from domains.orders.errors import (
 from domains.orders.models import Checkout, Order, PaymentChoice
 from domains.orders.queries import PaymentOfOrder, payments_of
 from domains.orders.rules.history import SYSTEM, By
-from domains.orders.rules.placement import Status
+from domains.orders.rules.placement import Status, may_be_at_work
 from domains.orders.services import batches, intake, quoting, settling
 from domains.orders.services.cases import Case
 from domains.orders.services.numbers import next_number
@@ -81,14 +81,14 @@ def place_order(*, wish: Wish, key: IdempotencyKey, now: datetime) -> Placed:
     except DomainError:
         # What is refused now may have been placed before: the key decides, not today's stock.
         if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
-            return replayed(earlier)
+            return replayed(earlier, now=now)
         raise
     try:
         return place(order, key=key, now=now)
     except idempotency.Duplicate:
         if (earlier := idempotency.find(alias_of("orders"), key)) is None:
             raise  # the record was purged between the two statements
-        return replayed(earlier)
+        return replayed(earlier, now=now)
 
 
 def drafted(wish: Wish, *, order_id: UUID, now: datetime) -> Order:
@@ -196,11 +196,12 @@ def _request_cancel(
             return
 
 
-def replayed(order_id: UUID) -> Placed:
-    """What a request that is sent again is answered. Raises OrderInProgress while the first one is
-    at work."""
+def replayed(order_id: UUID, *, now: datetime) -> Placed:
+    """What a request that is sent again is answered. Raises OrderInProgress while the first one may
+    be at work."""
     order = Order.objects.whole(order_id)
-    if order.is_undecided and not order.asynchronous and order.pay_until is None:
+    is_waited_for = order.is_undecided and not order.asynchronous and order.pay_until is None
+    if is_waited_for and may_be_at_work(since=order.placed_at, now=now):
         raise OrderInProgress(
             f"Order {order.number} is being decided.", headers={"Retry-After": "1"}
         )

@@ -233,7 +233,21 @@ def test_while_the_first_request_is_undecided_the_second_is_told_so(now: datetim
     slow = PaymentChoice(method="card", token="tok_timeout")
     orders.place({"A": 1}, payment=slow, key=key, now=now)
     with pytest.raises(OrderInProgress):
-        orders.place({"A": 1}, payment=slow, key=key, now=now)
+        orders.place({"A": 1}, payment=slow, key=key, now=now + timedelta(seconds=9))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_gateway_does_not_answer_is_replayed_once_nobody_can_be_at_work(
+    now: datetime,
+) -> None:
+    goods.stocked({"A": 5}, now=now)
+    key = orders.key("k")
+    slow = PaymentChoice(method="card", token="tok_timeout")
+    first = orders.place({"A": 1}, payment=slow, key=key, now=now)
+
+    again = orders.place({"A": 1}, payment=slow, key=key, now=now + timedelta(seconds=10))
+
+    assert (again.order.id, again.order.status, again.replayed) == (first.order.id, "PENDING", True)
 
 
 # Asynchronous

@@ -10,6 +10,8 @@ import pytest
 from django.test import Client
 
 from domains.orders.models import Order
+from domains.orders.rules.placement import PLACEMENT_DEADLINE
+from infrastructure import clock
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey
 from tests.integration.payments.conftest import ScriptedGateway
@@ -106,12 +108,19 @@ def test_a_step_that_waits_for_a_second_person_is_replayed_as_it_is(
     assert again["Idempotency-Replayed"] == "true"
 
 
-def test_what_the_gateway_has_not_answered_is_in_progress_until_it_has(
-    order: Order, clerk: Client, gateway: ScriptedGateway
+def test_what_the_gateway_does_not_answer_is_replayed_as_it_is_once_nobody_can_be_at_work(
+    order: Order, clerk: Client, gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whoever never heard of the step learns its id."""
+    began = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: began)
     gateway.is_silent = True
     asked = send(clerk, order, "refunds")
-    again = send(clerk, order, "refunds")
+    at_once = send(clerk, order, "refunds")
+    monkeypatch.setattr(clock, "now", lambda: began + PLACEMENT_DEADLINE)
+    later = send(clerk, order, "refunds")
 
     assert (asked.status_code, asked.json()["state"]) == (202, "REQUESTED")
-    assert (again.status_code, again.json()["code"]) == (409, "in_progress")
+    assert (at_once.status_code, at_once.json()["code"]) == (409, "in_progress")
+    assert (later.status_code, later.json()) == (202, asked.json())
+    assert later["Idempotency-Replayed"] == "true"

@@ -282,9 +282,8 @@ class Placing(Machine):
         if not self.is_open(basket):
             assert basket.order is not None
             waiting = self.orders[basket.order]
-            expected = None if waiting.pay_until else "in_progress"
-            if waiting.pay_until and not waiting.waiting:
-                expected = "payment_declined"
+            is_declined = waiting.pay_until and not waiting.waiting
+            expected = "payment_declined" if is_declined else None
             assert self.says(mood, command) == expected
             self.compare(basket.order)
             return

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from domains.orders.admin import telephone
 from domains.orders.models import Order
+from domains.products.services import prices
+from infrastructure.money import Money
 from tests.support.admin_pages import filled, text_of
 from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
@@ -103,3 +106,21 @@ def test_the_shipping_is_chosen_among_what_is_offered(clerk: Client, now: dateti
     clerk.post(ADD, form | {"confirm": "yes"})
     order = Order.objects.get()
     assert (order.shipping_method, order.total_minor) == ("express", 1495)
+
+
+def test_a_price_that_turns_while_it_is_confirmed_is_shown_and_not_charged(
+    clerk: Client, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = telephone.place
+
+    def turns_first(*given: Any, **named: Any) -> Order:
+        prices.set_price(sku="A", money=Money(1200, "GBP"), actor_id=None, now=now)
+        return places(*given, **named)
+
+    form = seen(clerk, email="new@example.com", items="A 1") | {"confirm": "yes"}
+    monkeypatch.setattr(telephone, "place", turns_first)
+    refused = clerk.post(ADD, form)
+
+    assert "The total is 12.00 GBP, and not 10.00 GBP." in text_of(refused)
+    assert "items" in refused.context["form"].errors
+    assert not Order.objects.exists()
