@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.test_killed_web import key_of, place_and_kill
 from tests.support.stack.books import require_agreement
-from tests.support.stack.buyers import Buyer, Load
+from tests.support.stack.buyers import Buyer, Load, Told
 from tests.support.stack.shop import Shop
 from tests.support.waiting import until
 
@@ -46,7 +46,12 @@ def test_while_valkey_is_away_orders_go_on_and_recovery_comes_back_with_it(
         # Nobody but the recovery task takes this one up.
         left_behind = f"valkey away {seconds} s"
         place_and_kill(shop, other_buyer, goods[0], left_behind, "after=products:1")
-    told = other_buyer.buy(goods[0], key=key_of(other_buyer, left_behind))
+
+    def decided() -> Told | None:
+        told = other_buyer.buy(goods[0], key=key_of(other_buyer, left_behind))
+        return None if told.outcome == "PENDING" else told
+
+    told = until(decided, "recovery decides what was left behind")
     assert (told.outcome, told.headers["Idempotency-Replayed"]) == ("CONFIRMED", "true")
     require_agreement(shop, buyer, other_buyer)
 

@@ -13,13 +13,7 @@ from django.db.models import Q, Value
 
 from domains.orders.errors import OrderError, OrderNotCancellable, StepInProgress
 from domains.orders.events import OrderCancelled, OrderCreated, OrderStatusUpdated
-from domains.orders.models.commands import (
-    Cancelling,
-    Editing,
-    Fulfilling,
-    Paying,
-    Refunding,
-)
+from domains.orders.models.commands import Cancelling, Editing, Fulfilling, Paying, Refunding
 from domains.orders.models.history import OrderChange
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.order_set import SENT_UNPAID, OrderQuerySet

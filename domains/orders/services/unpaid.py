@@ -7,13 +7,13 @@ from uuid import UUID
 
 import structlog
 
-from domains.orders.errors import OrderNotCancellable, RefundRefused, StepRefused
+from domains.orders.errors import OrderNotCancellable, RefundRefused, StepInProgress, StepRefused
 from domains.orders.models import Order, OrderStep
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import Money
 from domains.orders.services.beginning import approval_limits, begin
 from domains.orders.services.refunding import who_asked
-from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
+from infrastructure.http.idempotency import Duplicate, IdempotencyKey, fingerprint_of
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +31,8 @@ def call_off_unsent(
     operation: its goods are released, and what was taken beyond what was sent is given back.
 
     Once per operation, however often it is told. An order for which enough was taken stands, and
-    so does what was sent. Raises OrderNotFound, and StepInProgress while something else is being
-    done to it.
+    so does what was sent. Raises OrderNotFound, and StepInProgress while it, or something else, is
+    being done to the order.
     """
     by = who_asked(payment_id, operation_id)
 
@@ -57,6 +57,9 @@ def call_off_unsent(
         begin(order_id=order_id, make=make, key=key, now=now)
     except _Stands:
         return
+    except Duplicate as twin:
+        # Told twice at once: how it ends is known to nobody yet.
+        raise StepInProgress(twin.detail) from twin
     except (OrderNotCancellable, RefundRefused, StepRefused) as refusal:
         log.warning("order_stands_unpaid", order_id=str(order_id), why=refusal.code)
 
