@@ -12,11 +12,11 @@ from devstack.layout import ROOT
 def of_the_shop(environ: Mapping[str, str]) -> dict[str, str]:
     """Only these, under their names or as `<NAME>_FILE`: whatever else a developer's shell knows,
     such as tokens, is none of ours."""
-    names = _names()
+    read = names()
     return {
         name: text
         for name, text in environ.items()
-        if name in names or name.removesuffix("_FILE") in names
+        if name in read or name.removesuffix("_FILE") in read
     }
 
 
@@ -29,7 +29,7 @@ def not_of_the_shop(environ: Mapping[str, str]) -> dict[str, str]:
 _KINDS = ("local", "production", "test")
 
 
-def _names() -> set[str]:
+def names() -> set[str]:
     """What the settings ask `env` for. They are parsed and not imported, which takes longer."""
     modules = (ROOT / "config" / "settings").glob("*.py")
     parts = [module for module in modules if module.stem not in _KINDS]
@@ -41,5 +41,13 @@ def _names() -> set[str]:
                 args=[ast.Constant(value=str(name)), *_],
             ):
                 asked.add(name)
-    databases = {f"{context.upper()}_DATABASE_URL" for context in CONTEXTS}
-    return {"DJANGO_SETTINGS_MODULE"} | databases | asked
+    return {"DJANGO_SETTINGS_MODULE", "DATABASE_REPLICA_URLS"} | of_one_context() | asked
+
+
+def of_one_context() -> set[str]:
+    """Of contexts that have a server of their own: the settings put these names together."""
+    return {
+        f"{context.upper()}_{name}"
+        for context in CONTEXTS
+        for name in ("DATABASE_URL", "DATABASE_REPLICA_URLS")
+    }

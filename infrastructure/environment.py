@@ -57,7 +57,11 @@ class Environment:
     def require(self, condition: Any, problem: str) -> None:
         """A rule between variables, or a rule of this kind of installation."""
         if not condition:
-            self._problems.append(problem)
+            self.refuse(problem)
+
+    def refuse(self, problem: str) -> None:
+        """What has been found wrong already."""
+        self._problems.append(problem)
 
     def check(self) -> None:
         if self._problems:

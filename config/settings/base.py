@@ -254,7 +254,7 @@ CHOSEN_RATE_LIMITS = {
     for name, limit in env.mapping("RATE_LIMITS", {}).items()
 }
 for _fault in faults_in(CHOSEN_RATE_LIMITS, known=tuple(RATE_LIMITS)):
-    env.require(False, _fault)
+    env.refuse(_fault)
 RATE_LIMITS |= CHOSEN_RATE_LIMITS
 # Counted in the process while Redis is down; all other limits are off then.
 RATE_LIMITS_FALL_BACK = ["register", "login", "login_account", "checkout", "guest_order"]
@@ -320,7 +320,7 @@ AUTH_PASSWORD_VALIDATORS = [
 JWT_PRIVATE_KEY = env.text("JWT_PRIVATE_KEY")
 JWT_OTHER_KEYS = env.text("JWT_OTHER_KEYS", "")
 if JWT_PRIVATE_KEY and (_key_fault := fault_in(JWT_PRIVATE_KEY, JWT_OTHER_KEYS)):
-    env.require(False, f"JWT_PRIVATE_KEY or JWT_OTHER_KEYS: {_key_fault}")
+    env.refuse(f"JWT_PRIVATE_KEY or JWT_OTHER_KEYS: {_key_fault}")
 JWT_ISSUER = env.text("JWT_ISSUER", PUBLIC_URL)
 JWT_AUDIENCE = env.text("JWT_AUDIENCE", "kontor")
 ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", 600)

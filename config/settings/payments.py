@@ -19,8 +19,8 @@ PAYMENT_GATEWAY_CONNECT_TIMEOUT = env.number("PAYMENT_GATEWAY_CONNECT_TIMEOUT", 
 PAYMENT_GATEWAY_READ_TIMEOUT = env.number("PAYMENT_GATEWAY_READ_TIMEOUT", 3.0)
 # Calls to the gateway at a time in one process, and how many more wait for a place among them, and
 # for how long, before they are left to a worker. One thread of a web process is left for everything
-# else, however slow the gateway is. `devstack.web` says how many it has; granian started by hand,
-# without a word of it, is believed to have two.
+# else, however slow the gateway is. `devstack.web` says how many it has; without WEB_THREADS in its
+# environment a web process is assumed to have two.
 if env.text("ROLE", "") == "web":
     _threads = env.integer("WEB_THREADS", 2)
     _places, _waiting = max(_threads - 2, 1), int(_threads > 2)

@@ -1,4 +1,5 @@
-"""Idempotency-Key: a request sent twice has one effect, and the second gets the first's answer.
+"""Idempotency-Key: a request sent twice has one effect; the second is answered from what the first
+one made.
 
 The record of a key is written in the same statement as the effect, and names what came of it. The
 answer is not stored: it is rendered again from the subject, so it is never staler than the truth.

@@ -1,5 +1,5 @@
 """A file that is touched while a process makes progress: the liveness check of processes that
-serve no HTTP. Touched at most once per second."""
+serve no HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ class Heartbeat:
         self._path = Path(path) if path else None
         self._silence_seconds = silence_seconds
         self._last: dict[str, float] = {}
-        self._touched = 0.0
 
     def member(self, name: str) -> Callable[[], None]:
         self._last[name] = time.monotonic()

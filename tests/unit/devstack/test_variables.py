@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ from devstack.layout import ROOT, Layout, write_private_json
 OURS = {
     "DJANGO_SETTINGS_MODULE": "config.settings.local",
     "DATABASE_URL": "postgresql://127.0.0.1:1/x",
+    "DATABASE_REPLICA_URLS": "postgresql://127.0.0.1:1/standby",
     "ORDERS_DATABASE_URL": "postgresql://127.0.0.1:1/orders",
+    "ORDERS_DATABASE_REPLICA_URLS": "postgresql://127.0.0.1:1/standby",
     "SECRET_KEY_FILE": "/run/secret_key",
     "HEARTBEAT_FILE": "/tmp/heartbeat",
     "RATE_LIMITS": "search=off",
@@ -32,6 +35,23 @@ THEIRS = {"GITHUB_TOKEN": "t", "AWS_SECRET_ACCESS_KEY": "s", "PATH": "/bin", "HO
 def test_the_shops_variables_are_those_that_its_settings_read() -> None:
     assert variables.of_the_shop(OURS | THEIRS) == OURS
     assert variables.not_of_the_shop(OURS | THEIRS) == THEIRS
+
+
+def test_the_example_of_an_environment_has_every_variable_and_no_other() -> None:
+    text = (ROOT / ".env.example").read_text()
+    words = set(re.findall(r"[A-Z][A-Z0-9_]+", text))
+    shown = words | {word.removesuffix("_FILE") for word in words}
+    # Those of single contexts have one example for all of them.
+    assert variables.names() - variables.of_one_context() - shown == set()
+    assert {"ORDERS_DATABASE_URL", "ORDERS_DATABASE_REPLICA_URLS"} <= shown
+
+    given = re.findall(r"(?<![=,\w])([A-Z][A-Z0-9_]+)=", text)
+    # What the image and `make run` read before there are settings.
+    assert variables.not_of_the_shop(dict.fromkeys(given, "")).keys() == {
+        "HOST",
+        "PORT",
+        "WEB_WORKERS",
+    }
 
 
 def test_a_developers_tokens_are_not_written_to_disk(

@@ -26,7 +26,9 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     env.text("EMPTY")
     env.text("KEY")
     env.integer("WORKERS", 1)
-    env.require(False, "the host must be named")
+    env.refuse("the host must be named")
+    env.require("", "the shop must be named")
+    env.require("shop", "never said")
     assert env.integer("RIGHT", 7) == 1
 
     with pytest.raises(ImproperlyConfigured) as refused:
@@ -38,6 +40,7 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         "- KEY_FILE cannot be read: No such file or directory",
         "- WORKERS is malformed",
         "- the host must be named",
+        "- the shop must be named",
     ]
 
 
