@@ -17,8 +17,6 @@ from infrastructure.cache.shared import REMEMBERED_TAGS, SharedCache
 from infrastructure.cache.tiers import Cache
 from tests.support.waiting import until
 
-PATIENCE_S = 30.0
-
 
 def new_cache(
     url: str,

@@ -11,18 +11,8 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from domains.payments.events import TOPIC
-from domains.payments.models import (
-    JournalEntry,
-    Operation,
-    Payment,
-)
-from domains.payments.rules.operations import (
-    TAKING,
-    UNFINISHED,
-    WAITING,
-    OperationKind,
-    OperationState,
-)
+from domains.payments.models import JournalEntry, Operation, Payment
+from domains.payments.rules.operations import TAKING, WAITING, OperationKind, OperationState
 from domains.payments.rules.statuses import PaymentStatus
 
 _CHUNK = 2_000
@@ -39,7 +29,6 @@ class PaymentAudit:
     authorised_minor: int
     captured_minor: int
     currency: str
-    unfinished_operations: int
     needs_attention: bool
     waits_until: datetime | None = None
     refunded_minor: int = 0
@@ -64,8 +53,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
     """Every payment, by id, streaming. One that never began is VOIDED with an amount of 0."""
     rows = (
         Payment.objects.annotate(
-            open_operations=Count("operation_rows", filter=Q(operation_rows__state__in=UNFINISHED)),
-            is_waiting=Count("operation_rows", filter=Q(operation_rows__state__in=WAITING)),
+            waiting=Count("operation_rows", filter=Q(operation_rows__state__in=WAITING))
         )
         .order_by("id")
         .values_list(
@@ -78,10 +66,9 @@ def payment_audit() -> Iterator[PaymentAudit]:
             "authorised_minor",
             "captured_minor",
             "currency",
-            "open_operations",
             "needs_attention_at",
             "created_at",
-            "is_waiting",
+            "waiting",
             "deadline_at",
             "refunded_minor",
             "released_minor",
@@ -98,12 +85,11 @@ def payment_audit() -> Iterator[PaymentAudit]:
             authorised_minor=row[6],
             captured_minor=row[7],
             currency=row[8],
-            unfinished_operations=row[9],
-            needs_attention=row[10] is not None,
-            waits_until=row[13] if row[12] else None,
-            created_at=row[11],
-            refunded_minor=row[14],
-            released_minor=row[15],
+            needs_attention=row[9] is not None,
+            created_at=row[10],
+            waits_until=row[12] if row[11] else None,
+            refunded_minor=row[13],
+            released_minor=row[14],
         )
 
 
