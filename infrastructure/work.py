@@ -5,15 +5,15 @@ What must happen is a row in the database, and a periodic task finds what no hin
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
+import structlog
 from celery import current_app
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
 from infrastructure.database.contexts import on_commit
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def hint_after_commit(context: str, task: str, **arguments: Any) -> None:
@@ -25,4 +25,4 @@ def _send(task: str, arguments: dict[str, Any]) -> None:
     try:
         current_app.send_task(task, kwargs=arguments, retry=False)
     except (BrokerUnavailable, OSError) as error:
-        logger.warning("hint_lost", extra={"task": task}, exc_info=error)
+        log.warning("hint_lost", task=task, exc_info=error)

@@ -36,7 +36,7 @@ from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.pii.index import blind_index, normalise_email
 
 # Names of the OWASP logging vocabulary; alerts count them.
-logger = structlog.get_logger("security")
+log = structlog.get_logger("security")
 
 REFRESH_TOKEN_PREFIX = "rt_"  # noqa: S105  (so that secret scanners recognise one)
 EXPIRED_SESSIONS_KEPT = timedelta(days=30)
@@ -191,9 +191,9 @@ def sign_in(*, email: str, password: str, now: datetime) -> SignedIn:
         user_id=user.id, generation=user.auth_generation, token=token, now=now
     )
     if session is None:
-        logger.warning("authn_login_fail", user_id=str(user.id))
+        log.warning("authn_login_fail", user_id=str(user.id))
         raise InvalidCredentials
-    logger.info("authn_login_success", user_id=str(user.id), session_id=str(session.id))
+    log.info("authn_login_success", user_id=str(user.id), session_id=str(session.id))
     return _signed_in(session, scopes=user.scopes, refresh_token=token, now=now)
 
 
@@ -208,9 +208,7 @@ def refresh(*, refresh_token: str, now: datetime) -> SignedIn:
     if session is None:
         ended = Session.objects.end_where_reused(token=refresh_token, now=now)
         if ended is not None:
-            logger.warning(
-                "authn_token_reuse", user_id=str(ended.user_id), session_id=str(ended.id)
-            )
+            log.warning("authn_token_reuse", user_id=str(ended.user_id), session_id=str(ended.id))
         raise InvalidRefreshToken
     user = _user(session.user_id)
     if user.auth_generation != session.auth_generation:
@@ -248,9 +246,9 @@ def staff_with_password(*, email: str, password: str, now: datetime) -> User | N
         return None
     user = _user(checked.id)
     if not user.is_active or user.auth_generation != checked.auth_generation:
-        logger.warning("authn_login_fail", user_id=str(user.id))
+        log.warning("authn_login_fail", user_id=str(user.id))
         return None
-    logger.info("authn_login_success", user_id=str(user.id))
+    log.info("authn_login_success", user_id=str(user.id))
     return user
 
 
@@ -284,7 +282,7 @@ def _with_password(*, email: str, password: str) -> User | None:
     user = User.objects.with_email(email).first()
     right = passwords.matches(password, user.password if user else None)
     if user is None or not right or not user.is_active:
-        logger.warning("authn_login_fail", user_id=str(user.id) if user else None)
+        log.warning("authn_login_fail", user_id=str(user.id) if user else None)
         return None
     if passwords.is_outdated(user.password):
         user.strengthen_password_hash(passwords.hash_of(password))

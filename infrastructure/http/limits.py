@@ -32,7 +32,7 @@ from infrastructure.http.policies import Policy
 from infrastructure.http.requests import client_ip
 from infrastructure.observability.metrics import rate_limit_decision
 
-logger = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 TIMEOUT_S = 0.05
 BREAKER_S = 5.0
@@ -172,7 +172,7 @@ class RedisLimiter:
                 decision = self._charge(identity, policies)
             except redis.RedisError as error:
                 self._open_until = self._clock() + BREAKER_S
-                logger.error("rate_limits_off", reason=type(error).__name__, seconds=BREAKER_S)
+                log.error("rate_limits_off", reason=type(error).__name__, seconds=BREAKER_S)
             else:
                 _count(decision)
                 return decision

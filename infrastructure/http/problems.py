@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import structlog
 from django.core.exceptions import (
     BadRequest as DjangoBadRequest,
 )
@@ -26,7 +26,7 @@ from infrastructure.http import errors
 from infrastructure.http.types import Out
 from infrastructure.observability.correlation import current
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -102,7 +102,7 @@ def refusal(error: Exception) -> DomainError | None:
         return errors.BadRequest()
     if isinstance(error, OperationalError | InterfaceError):
         # Refused connections, an exhausted pool, a statement over its time, a deadlock: all pass.
-        logger.error("database_unavailable", exc_info=error)
+        log.error("database_unavailable", exc_info=error)
         return errors.Unavailable()
     if isinstance(error, APIException):
         return _of_rest_framework(error)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from confluent_kafka import KafkaException
 from django.conf import settings
 from django.db import connections
@@ -22,7 +22,7 @@ from infrastructure.kafka.group import BACKOFF_SECONDS, GroupClient, ProtocolRef
 from infrastructure.kafka.producer import DeadLetterTopics
 from infrastructure.kafka.topics import ensure_topics
 
-log = logging.getLogger("kafka.consumer")
+log = structlog.get_logger("kafka.consumer")
 
 # The group takes a consumer that handles one batch for longer for dead.
 POLL_INTERVAL_SECONDS = 300
@@ -59,16 +59,16 @@ class GroupConsumer:
                 # The next use opens a new connection instead of finding the broken one again.
                 connections.close_all()
                 if isinstance(error, ProtocolRefused) and self._protocol == "auto":
-                    log.info("%s: the broker has no KIP-848 groups", self.group)
+                    log.info("broker_without_kip_848_groups", group=self.group)
                     self._protocol = "classic"
                     continue
                 if (
                     isinstance(error, KafkaException | KafkaUnavailable | ProtocolRefused)
                     or classify(error) is Failure.OUTAGE
                 ):
-                    log.warning("%s: %s; trying again", self.group, error)
+                    log.warning("consumer_interrupted", group=self.group, reason=str(error).strip())
                 else:
-                    log.exception("%s: the consumer broke; trying again", self.group)
+                    log.exception("consumer_broke", group=self.group)
                 if time.monotonic() - started > 60:
                     wait = BACKOFF_SECONDS[0]
                 self._stopping.wait(wait * random.uniform(0.5, 1))  # noqa: S311

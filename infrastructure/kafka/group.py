@@ -7,7 +7,6 @@ be waited for, its partition is paused and the client keeps polling, so the grou
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from django.db import InterfaceError, OperationalError, connections
 
@@ -31,7 +31,7 @@ from infrastructure.kafka.messages import message_from
 from infrastructure.kafka.sequences import SequenceWatch
 from infrastructure.kafka.starting import places_of, starting_points
 
-log = logging.getLogger("kafka.consumer")
+log = structlog.get_logger("kafka.consumer")
 
 BATCH = 500
 POLL_SECONDS = 0.2
@@ -102,7 +102,7 @@ class GroupClient:
             self._commit()
             self._consumer.close()
         except KafkaException as error:
-            log.warning("%s: leaving the group: %s", self._group, error)
+            log.warning("group_not_left", group=self._group, reason=str(error))
 
     def _poll(self) -> list[Message]:
         seconds = POLL_SECONDS
@@ -133,7 +133,7 @@ class GroupClient:
         if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:
             raise KafkaException(error)
         if error.code() != KafkaError._PARTITION_EOF:
-            log.warning("%s: %s", self._group, error.str())
+            log.warning("consumer_error", group=self._group, reason=error.str())
 
     def _hand_over(self, messages: Sequence[Message]) -> None:
         """Hand a batch over. One that fails is halved until what fails stands alone."""
@@ -184,13 +184,18 @@ class GroupClient:
                     return False
                 tries = self._count_try(message, label)
                 if failure is Failure.TRANSIENT and tries < self._attempts:
-                    log.warning("%s, attempt %d: %r", label, tries, error)
+                    log.warning("handler_failed", handler=label, attempt=tries, reason=repr(error))
                     self._pause([message], rounds=tries)
                     return False
                 log.error(
-                    "%s gives up %s/%d/%d after %d attempts: %r",
-                    label, message.topic, message.partition, message.offset, tries, error,
-                )  # fmt: skip
+                    "message_given_up",
+                    handler=label,
+                    topic=message.topic,
+                    partition=message.partition,
+                    offset=message.offset,
+                    attempts=tries,
+                    reason=repr(error),
+                )
                 try:
                     self._dispatcher.set_aside(work, error, attempts=tries)
                 except Exception as outage:
@@ -207,7 +212,8 @@ class GroupClient:
 
     def _wait_out(self, error: Exception, messages: Sequence[Message]) -> None:
         """A server is away: keep the messages and come back."""
-        log.warning("%s: waiting: %s", self._group, str(error).strip() or repr(error))
+        why = str(error).strip() or repr(error)
+        log.warning("consumer_waits", group=self._group, reason=why)
         # The next use opens a new connection instead of finding the broken one again.
         connections.close_all()
         for place in _places(messages):
@@ -264,10 +270,10 @@ class GroupClient:
                 )
             except KafkaException as error:
                 # The partition is somebody else's by now; the inbox takes care of the rest.
-                log.debug("%s: %s", self._group, error)
+                log.debug("partition_lost_meanwhile", group=self._group, reason=str(error))
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        log.info("%s: assigned %s", self._group, _listed(partitions))
+        log.info("partitions_assigned", group=self._group, partitions=_listed(partitions))
         if partitions:
             context = self._dispatcher.context
             begin = starting_points(
@@ -287,12 +293,12 @@ class GroupClient:
             consumer.incremental_assign(begin)
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        log.info("%s: revoked %s", self._group, _listed(partitions))
+        log.info("partitions_revoked", group=self._group, partitions=_listed(partitions))
         self._commit()
         self._forget(partitions)
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        log.warning("%s: lost %s", self._group, _listed(partitions))
+        log.warning("partitions_lost", group=self._group, partitions=_listed(partitions))
         self._forget(partitions)
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
@@ -307,7 +313,7 @@ class GroupClient:
             self._consumer.commit(asynchronous=False)
         except KafkaException as error:
             if reason(error).code() != KafkaError._NO_OFFSET:
-                log.warning("%s: commit: %s", self._group, error)
+                log.warning("offsets_not_committed", group=self._group, reason=str(error))
 
     def _measure(self) -> None:
         if time.monotonic() < self._next_measure:

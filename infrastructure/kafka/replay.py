@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from django.db import transaction
@@ -21,7 +21,7 @@ from infrastructure.kafka.consumer import group_name
 from infrastructure.kafka.errors import KafkaUnavailable
 from infrastructure.kafka.reader import TopicReader
 
-log = logging.getLogger("kafka.replay")
+log = structlog.get_logger("kafka.replay")
 
 ANSWER_SECONDS = 10
 
@@ -106,7 +106,13 @@ def _wanted(
             if work.subscription.label not in rebuild.handlers:
                 continue
             if isinstance(work, Broken):
-                log.warning("%s/%d: %s", message.topic, message.offset, work.error)
+                log.warning(
+                    "broken_message_passed_over",
+                    topic=message.topic,
+                    partition=message.partition,
+                    offset=message.offset,
+                    reason=str(work.error),
+                )
                 continue
             occurred_at = work.envelope.occurred_at
             if (since is None or occurred_at >= since) and (until is None or occurred_at < until):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
+
+import structlog
 
 from infrastructure.events import metrics
 from infrastructure.events.envelope import Message
 
-log = logging.getLogger("kafka.consumer")
+log = structlog.get_logger("kafka.consumer")
 
 KEYS_PER_PARTITION = 50_000
 
@@ -34,10 +35,15 @@ class SequenceWatch:
         if before is not None and sequence > before + 1:
             metrics.SEQUENCE_BREAKS.labels(self._context, message.topic).inc()
             log.error(
-                "%s: number %d of %s follows %d at %s/%d",
-                self._context, sequence, message.key.decode(errors="replace"), before,
-                message.topic, message.offset,
-            )  # fmt: skip
+                "sequence_broken",
+                context=self._context,
+                topic=message.topic,
+                partition=message.partition,
+                offset=message.offset,
+                key=message.key.decode(errors="replace"),
+                sequence=sequence,
+                follows=before,
+            )
         last[message.key] = sequence
         last.move_to_end(message.key)
         if len(last) > KEYS_PER_PARTITION:

@@ -6,17 +6,17 @@ first event. The inbox remembers for 30 days only; what it has forgotten must no
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import structlog
 from confluent_kafka import OFFSET_END, OFFSET_INVALID, Consumer, TopicPartition
 
 from infrastructure.inbox import marks
 from infrastructure.inbox.hearing import Place
 from infrastructure.kafka.client import topic_of
 
-log = logging.getLogger("kafka.consumer")
+log = structlog.get_logger("kafka.consumer")
 
 ANSWER_SECONDS = 10
 # Marks this close to the end of their time may have older ones that are gone already.
@@ -44,7 +44,7 @@ def starting_points(
     oldest = marks.oldest(alias, handlers)
     if oldest is None or oldest > now - marks.RETENTION + MARGIN:
         return committed
-    log.warning("the group's place was lost: beginning at what was published since %s", oldest)
+    log.warning("place_of_group_lost", begins_at=oldest.isoformat())
     at = int(oldest.timestamp() * 1000)
     found = consumer.offsets_for_times(
         [TopicPartition(p.topic, p.partition, at) for p in lost], timeout=ANSWER_SECONDS

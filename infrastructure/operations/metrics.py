@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 
+import structlog
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -14,7 +14,7 @@ from infrastructure.database.contexts import aliases, connection_at
 from infrastructure.observability.metrics import ASKED
 from infrastructure.operations.models import Operation
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # FAILED ones stay as long as the retention, so of them only the last day's are counted.
 _SQL = """
@@ -42,7 +42,7 @@ class OperationsCollector(Collector):
             try:
                 rows = connection_at(alias).fetch(_SQL, [now, now])
             except Exception as error:  # the other figures matter the more when a database is away
-                logger.warning("operations_not_counted", exc_info=error)
+                log.warning("operations_not_counted", exc_info=error)
                 continue
             for kind, queued, running, failed, age in rows:
                 for state, count in (

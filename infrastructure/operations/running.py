@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -21,7 +21,7 @@ from infrastructure.operations.leases import LostLease
 from infrastructure.operations.models import Operation
 from infrastructure.operations.work import Cancelled, HandedBack, Work
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 State = Operation.State
 
@@ -66,7 +66,7 @@ def carry_out(
         with correlation.bind(correlation_id=str(operation.id)), _planned_anew():
             return _run(operation, work, now)
     except LostLease:
-        logger.warning("operation_taken_over", extra={"operation": str(operation.id)})
+        log.warning("operation_taken_over", operation_id=str(operation.id))
         return False
 
 
@@ -107,10 +107,10 @@ def _run(operation: Operation, work: Work, now: Callable[[], datetime]) -> bool:
     except DomainError as refusal:
         _fail(operation, refusal.code, refusal.detail, now())
     except _PASSING as error:
-        logger.warning("operation_postponed", exc_info=error)
+        log.warning("operation_postponed", exc_info=error)
         leases.postpone(operation, until=now() + _RETRY_AFTER)
     except Exception as error:
-        logger.exception("operation_failed", exc_info=error)
+        log.exception("operation_failed", exc_info=error)
         _fail(operation, "internal_error", "The work met a fault that nobody foresaw.", now())
     return False
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
@@ -26,7 +26,7 @@ from infrastructure.operations.models import Operation, OperationFault
 from infrastructure.operations.running import OnProgress
 from infrastructure.storage import exports, imports
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 State = Operation.State
 
@@ -196,7 +196,7 @@ def hint(operation_id: UUID, context: str) -> None:
             retry_policy={"max_retries": 1, "interval_start": 0},
         )
     except (BrokerUnavailable, OSError) as error:
-        logger.warning("operation_hint_lost", exc_info=error)
+        log.warning("operation_hint_lost", exc_info=error)
 
 
 def sweep(alias: str, *, now: datetime) -> int:

@@ -7,7 +7,6 @@ commits, and on a thread of its own, so that a request pays for setting a flag a
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -15,10 +14,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import redis
+import structlog
 from django.conf import settings
 from django.db import connections, transaction
 
-log = logging.getLogger("outbox.hint")
+log = structlog.get_logger("outbox.hint")
 
 # The relay keeps looking for longer than this after each hint, so more of them would tell nothing.
 QUIET_SECONDS = 0.05
@@ -66,7 +66,7 @@ def _publish_rings() -> None:
         try:
             client.publish(channel(), b"")
         except redis.RedisError as error:
-            log.debug("no hint to the relay: %s", error)
+            log.debug("hint_not_sent", reason=str(error))
             time.sleep(1)
         time.sleep(QUIET_SECONDS)
 
@@ -94,7 +94,7 @@ def listen(wake: Callable[[], None], stopping: threading.Event) -> None:
                     if subscription.get_message(timeout=0.5) is not None:
                         wake()
         except (redis.RedisError, OSError) as error:
-            log.debug("no hints from redis: %s", error)
+            log.debug("hints_not_heard", reason=str(error))
             stopping.wait(1)
         finally:
             with suppress(redis.RedisError, OSError):

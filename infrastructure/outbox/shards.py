@@ -6,16 +6,16 @@ through the session that holds the locks, a relay that has lost them cannot read
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 
 import psycopg
+import structlog
 from django.db import connections
 
 from infrastructure.outbox.publisher import SHARDS
 
-log = logging.getLogger("outbox.relay")
+log = structlog.get_logger("outbox.relay")
 
 # The first half of the advisory locks' two-part key. The second half is the shard, or for the
 # shared lock that every relay holds to be counted, a number that is no shard.
@@ -91,7 +91,7 @@ class ShardLocks:
             self._leaving.add(shard)
         taken = len(self.leading) > before
         if taken or len(self.leading) < before:
-            log.info("leading %d of %d shards, %d relays", len(self.leading), SHARDS, members)
+            log.info("shards_led", leading=len(self.leading), shards=SHARDS, relays=members)
         return taken
 
     def hand_over(self, in_flight: set[int]) -> None:

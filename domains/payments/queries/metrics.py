@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 
+import structlog
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from domains.payments.queries import waiting as queries
 from infrastructure.observability.metrics import ASKED
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class PaymentsCollector(Collector):
@@ -28,7 +28,7 @@ class PaymentsCollector(Collector):
                 differences.add_metric([gateway, kind.lower()], count)
             attention.add_metric([], queries.payments_needing_attention())
         except Exception as error:  # the other figures matter the more when a database is away
-            logger.warning("payments_not_counted", exc_info=error)
+            log.warning("payments_not_counted", exc_info=error)
             return
         yield from (differences, attention)
 

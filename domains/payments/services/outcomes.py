@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from django.db import models
 
 from domains.payments import gateways
@@ -30,7 +30,7 @@ from domains.payments.rules.retries import LONGEST_PAUSE, may_send_again
 from domains.payments.services.saved_methods import rows_of
 from infrastructure.aggregates import ConcurrentModification
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # Each lost race means that somebody else's change was written, and a payment sees few of them.
 _ATTEMPTS = 20
@@ -84,7 +84,7 @@ def resolve_unfinished(*, now: datetime, limit: int = 200) -> int:
                 down.add(gateway)  # it is not to be asked for a while
                 continue
             except Exception:  # such as a gateway that is not there any more
-                logger.exception("Cannot resolve a payment", extra={"payment_id": str(payment_id)})
+                log.exception("payment_not_resolved", payment_id=str(payment_id))
                 Payment.objects.put_off(payment_id, now=now, until=now + LONGEST_PAUSE)
                 continue
             resolved += payment.unfinished is None and payment.waiting is None
@@ -164,16 +164,14 @@ def ask(
         return gateway.send(request)
     except NoAnswer as silence:
         heard.is_silent = silence.is_silence
-        logger.log(
-            logging.WARNING if silence.is_silence else logging.INFO,
-            "No answer from the gateway",
-            extra={
-                "payment_id": str(payment.id),
-                "operation_id": str(operation.id),
-                "kind": operation.kind,
-                "gateway": payment.gateway,
-                "reason": str(silence),
-            },
+        tell = log.warning if silence.is_silence else log.info
+        tell(
+            "gateway_gave_no_answer",
+            payment_id=str(payment.id),
+            operation_id=str(operation.id),
+            kind=operation.kind,
+            gateway=payment.gateway,
+            reason=str(silence),
         )
         return None
 

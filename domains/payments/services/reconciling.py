@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 
 from domains.payments import gateways
@@ -29,7 +29,7 @@ from domains.payments.rules.operations import OperationKind, OperationState
 from domains.payments.services.matching import Match, match_all, report_missing_there
 from domains.payments.services.outcomes import change, find, load, request_of
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _BATCH = 500
 # What is younger may be on its way, here or there.
@@ -73,10 +73,7 @@ def reconcile_due(*, now: datetime) -> None:
         except NotSupportedByGateway:
             continue  # there is nothing to compare with
         except (NoAnswer, PaymentsUnavailable) as reason:
-            logger.warning(
-                "Our books are not compared with the gateway's yet",
-                extra={"gateway": gateway, "reason": str(reason)},
-            )
+            log.warning("books_not_compared_with_gateway", gateway=gateway, reason=str(reason))
             continue
         Comparison.objects.update_or_create(gateway=gateway, defaults={"finished_at": now})
 
@@ -118,16 +115,14 @@ def reconcile(*, gateway: str, since: datetime, until: datetime, now: datetime) 
         different=found[Match.DIFFERENT],
         gone=gone,
     )
-    log = logger.warning if result.different else logger.info
-    log(
-        "Compared our books with the gateway's",
-        extra={
-            "gateway": gateway,
-            "compared": compared,
-            "repaired": result.repaired,
-            "different": result.different,
-            "gone": gone,
-        },
+    tell = log.warning if result.different else log.info
+    tell(
+        "books_compared_with_gateway",
+        gateway=gateway,
+        compared=compared,
+        repaired=result.repaired,
+        different=result.different,
+        gone=gone,
     )
     return result
 

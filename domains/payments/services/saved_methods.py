@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
+
+import structlog
 
 from domains.payments import gateways
 from domains.payments.errors import PaymentsUnavailable, SavedMethodNotFound
@@ -13,7 +14,7 @@ from domains.payments.gateways.port import NoAnswer
 from domains.payments.models import Payment, SavedMethod
 from domains.payments.rules.gateways import Reply
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def token_of(saved_method_id: UUID, *, customer_id: UUID | None, gateway: str) -> str:
@@ -59,9 +60,10 @@ def forget_deleted_methods(*, limit: int = 100) -> int:
         try:
             gateways.gateway_named(method.gateway).forget(method.token)
         except (NoAnswer, PaymentsUnavailable, KeyError) as reason:
-            logger.warning(
-                "A saved method is not forgotten yet",
-                extra={"gateway": method.gateway, "reason": type(reason).__name__},
+            log.warning(
+                "saved_method_not_forgotten",
+                gateway=method.gateway,
+                reason=type(reason).__name__,
             )
             silent.add(method.gateway)
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from threading import BoundedSemaphore
 from typing import Any, BinaryIO, Unpack
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 
 from domains.products.errors import MediaNotFound, ProductNotFound
@@ -30,7 +30,7 @@ from infrastructure.work import hint_after_commit
 # Less than a proxy waits for an answer.
 DECODING_WAIT_SECONDS = 15.0
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def add_media(
@@ -113,10 +113,10 @@ def make_sizes(*, file_id: UUID | None = None, now: datetime) -> bool:
     try:
         sizes = _make_sizes(file)
     except StorageUnavailable as error:
-        logger.warning("picture_postponed", extra={"file": file.sha256}, exc_info=error)
+        log.warning("picture_postponed", file=file.sha256, exc_info=error)
         _write(file, lambda: file.postpone(now=now), shown=False)
     except Exception as error:
-        logger.exception("picture_failed", extra={"file": file.sha256}, exc_info=error)
+        log.exception("picture_failed", file=file.sha256, exc_info=error)
         reason = "The original is missing." if isinstance(error, FileNotFoundError) else repr(error)
         _write(file, lambda: file.fail(reason, now=now))
     else:
@@ -142,7 +142,7 @@ def sweep(*, now: datetime, at_most: int = 1000) -> int:
                 MediaFile.objects.forget(file.id)
             swept += 1
     except StorageUnavailable as error:
-        logger.warning("sweep_of_pictures_postponed", exc_info=error)
+        log.warning("sweep_of_pictures_postponed", exc_info=error)
     return swept
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from celery import current_app
 from celery.beat import Scheduler, Service
 from django.conf import settings
@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from infrastructure.database.contexts import aliases
 from infrastructure.observability.heartbeat import Heartbeat
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # An arbitrary constant that nothing else in the database uses.
 _LOCK = 0x6B6F6E62656174
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             try:
                 _beat_while_locked(connection, stopping, heartbeat)
             except OperationalError as error:
-                logger.warning("the database of the lock is away: %s", error)
+                log.warning("beat_lock_unavailable", reason=str(error).strip())
                 heartbeat.touch()
                 stopping.wait(_LOOK_EVERY_SECONDS)
             finally:
@@ -76,7 +76,7 @@ def _beat_while_locked(
             moved()
             return super().tick(*args, **kwargs)
 
-    logger.info("beating")
+    log.info("beat_started")
     service = Service(current_app, max_interval=1, scheduler_cls=Ticking)
     beating = threading.Thread(target=service.start, kwargs={"embedded_process": True}, daemon=True)
     beating.start()

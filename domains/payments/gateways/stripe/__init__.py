@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 import stripe
+import structlog
 from django.conf import settings
 
 from domains.payments.errors import InvalidNotification, InvalidSignature
@@ -36,7 +37,7 @@ from domains.payments.gateways.stripe.timed import TimedClient
 from domains.payments.gateways.stripe.told import Told
 from domains.payments.rules.gateways import Reply
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 # The library tells of every request, in words that may be about the customer.
 logging.getLogger("stripe").setLevel(logging.WARNING)
 
@@ -134,7 +135,7 @@ class StripeGateway:
         try:
             self._stripe.customers.delete(customer)
         except stripe.InvalidRequestError:
-            logger.info("Stripe had let go of a saved method before")
+            log.info("saved_method_was_forgotten_before", gateway="stripe")
         except stripe.StripeError as error:
             raise _silence(error) from error
 
@@ -335,7 +336,7 @@ def _silence(error: stripe.StripeError) -> NoAnswer:
         str(part) for part in (error.http_status, error.code, error.request_id) if part
     )
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        logger.error("Stripe refuses our key: %s", told_of)
+        log.error("gateway_refuses_our_key", gateway="stripe", reason=told_of)
     return NoAnswer(f"{type(error).__name__} {told_of}".strip(), is_passing=_is_passing(error))
 
 
