@@ -8,28 +8,25 @@ nothing behind but rows that may be sent twice.
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import psycopg
+import structlog
 
 from infrastructure import clock
 from infrastructure.events.envelope import event_headers
-from infrastructure.kafka.client import EVENT_BYTES
-from infrastructure.kafka.errors import KafkaUnavailable, Refused, is_permanent
-from infrastructure.kafka.producer import EventProducer
-from infrastructure.kafka.topics import ensure_topics
+from infrastructure.kafka.errors import KafkaUnavailable
 from infrastructure.outbox import metrics, parking
 from infrastructure.outbox.reading import WRITERS, Reader
+from infrastructure.outbox.sending import Sending, SendingBroke
 from infrastructure.outbox.shards import ShardLocks, open_session
 
-log = logging.getLogger("outbox.relay")
+log = structlog.get_logger("outbox.relay")
 
 BATCH = 1000
 MAX_IN_FLIGHT = 4000
@@ -51,21 +48,6 @@ SELECT id, shard, topic, key, sequence, name, event_version, event_id::text,
 """
 
 Row = tuple[int, int, str, str, int, str, int, str, str, str, str, str, str]
-
-
-class SendingBroke(Exception):
-    """Messages in flight were given back unsent: begin again from the table."""
-
-
-class Pumped(Protocol):
-    """What a relay drives between one connect and the next disconnect."""
-
-    @property
-    def in_flight(self) -> Mapping[Any, Any]: ...
-    def step(self) -> bool: ...
-    def poll(self, seconds: float) -> None: ...
-    def drain(self, seconds: float) -> None: ...
-    def abandon(self) -> None: ...
 
 
 class Relay:
@@ -101,7 +83,7 @@ class Relay:
             except self.outages as error:
                 if time.monotonic() - started > 10:
                     wait = shortest
-                log.warning("%s: %s; trying again", self.alias, str(error).strip())
+                log.warning("relay_interrupted", outbox=self.alias, reason=str(error).strip())
                 metrics.LEADING.labels(self.alias).set(0)
                 self.beat()
                 self._stopping.wait(wait * random.uniform(0.5, 1))  # noqa: S311
@@ -111,12 +93,13 @@ class Relay:
         """The database whose locks choose the leaders."""
         return self.alias
 
-    def session_on(self, connection: psycopg.Connection) -> Pumped:
+    def session_on(self, connection: psycopg.Connection) -> Sending[Any, Any]:
         return Session(connection, self.alias)
 
     def _run_session(self) -> None:
         with open_session(self.locked_in()) as connection:
             session = self.session_on(connection)
+            log.info("relay_connected", outbox=self.alias)
             try:
                 self._pump(session)
                 session.drain(self.grace_seconds)
@@ -125,7 +108,7 @@ class Relay:
                 session.abandon()
                 raise
 
-    def _pump(self, session: Pumped) -> None:
+    def _pump(self, session: Sending[Any, Any]) -> None:
         wait = SHORTEST_WAIT
         while not self._stopping.is_set():
             self.beat()
@@ -141,27 +124,20 @@ class Relay:
             wait = min(wait * 2, LONGEST_WAIT)
 
 
-class Session:
-    """The relay between one connect and the next disconnect."""
+class Session(Sending[int, Row]):
+    """Rows of a table, by their ids."""
 
     def __init__(self, connection: psycopg.Connection, alias: str) -> None:
+        super().__init__(alias)
         self._connection = connection
-        self._alias = alias
         self._locks = ShardLocks(connection)
-        self._producer = EventProducer()
-        self._topics: set[str] = set()
         self._blocked = parking.blocked_keys(connection)
-        self._acknowledged: list[int] = []
-        self._broken: str | None = None
         self._refused: dict[int, str] = {}
         self._reader = Reader()
         self._next_measure = 0.0
         self._next_look_at_blocked = 0.0
-        self.in_flight: dict[int, Row] = {}
-        log.info("%s: connected", alias)
 
     def step(self) -> bool:
-        """Send what is waiting and delete what has arrived. False if there was nothing to send."""
         self.poll(0)
         self._settle()
         self._housekeep()
@@ -173,35 +149,12 @@ class Session:
         for row in rows:
             if self._blocked and (row[2], row[3]) in self._blocked:
                 followers.append(row[0])
-            elif not self._send(row):
+            elif not self._send_row(row):
                 self._reader.rewind()
                 break
         if self._refused or followers:
             self._park(followers)
         return bool(rows)
-
-    def poll(self, seconds: float) -> None:
-        """Take Kafka's acknowledgements. Raises SendingBroke."""
-        self._producer.poll(seconds)
-        if self._producer.failed is not None:
-            raise SendingBroke(f"the producer failed: {self._producer.failed}")
-        if self._broken is not None:
-            raise SendingBroke(self._broken)
-
-    def drain(self, seconds: float) -> None:
-        """Wait for what is in flight, and delete it."""
-        left = self._producer.flush(seconds)
-        self._settle()
-        if left:
-            log.warning(
-                "%s: %d messages unacknowledged, they will be sent again", self._alias, left
-            )
-            self._producer.purge()
-        else:
-            log.info("%s: drained", self._alias)
-
-    def abandon(self) -> None:
-        self._producer.purge()
 
     def _fetch(self) -> list[Row]:
         floor = self._reader.floor(self._writers)
@@ -215,56 +168,28 @@ class Session:
     def _writers(self) -> frozenset[str]:
         return frozenset(name for (name,) in self._connection.execute(WRITERS).fetchall())
 
-    def _send(self, row: Row) -> bool:
-        """Queue a row, or refuse it. False if the queue is full."""
+    def _send_row(self, row: Row) -> bool:
         (row_id, _, topic, key, sequence, name, version, event_id, occurred_at) = row[:9]
         correlation_id, causation_id, traceparent, payload = row[9:]
-        try:
-            if topic not in self._topics:
-                self._ensure(topic)
-            if len(payload) > EVENT_BYTES // 4 and len(payload.encode()) > EVENT_BYTES:
-                raise Refused(f"The payload is larger than {EVENT_BYTES} bytes.")
-            headers = event_headers(
-                event_id=event_id,
-                name=name,
-                version=version,
-                # The session's time zone is UTC: 2026-03-02 09:30:00.123456+00
-                occurred_at=f"{occurred_at[:10]}T{occurred_at[11:-3]}Z",
-                key=key,
-                sequence=sequence,
-                correlation_id=correlation_id,
-                causation_id=causation_id,
-                traceparent=traceparent,
-            )
-            self.in_flight[row_id] = row
-            self._producer.send(topic, key, payload, headers, partial(self._delivered, row_id))
-        except Refused as error:
-            self._refuse(row, str(error))
-        except BufferError:
-            del self.in_flight[row_id]
-            return False
-        return True
+        headers = event_headers(
+            event_id=event_id,
+            name=name,
+            version=version,
+            # The session's time zone is UTC: 2026-03-02 09:30:00.123456+00
+            occurred_at=f"{occurred_at[:10]}T{occurred_at[11:-3]}Z",
+            key=key,
+            sequence=sequence,
+            correlation_id=correlation_id,
+            causation_id=causation_id,
+            traceparent=traceparent,
+        )
+        return self._send(row_id, row, topic=topic, key=key, payload=payload, headers=headers)
 
-    def _ensure(self, topic: str) -> None:
-        made = ensure_topics([topic])
-        if made:
-            log.info("%s: made topics %s", self._alias, ", ".join(made))
-        self._topics.add(topic)
-
-    def _delivered(self, row_id: int, error: Any) -> None:
-        if error is None:
-            self._acknowledged.append(row_id)
-        elif is_permanent(error):
-            self._refuse(self.in_flight[row_id], error.str())
-        else:
-            self._broken = error.str()
-
-    def _refuse(self, row: Row, reason: str) -> None:
-        """Park a row once this batch is through; its key is blocked from here on."""
-        self.in_flight.pop(row[0], None)
-        self._refused[row[0]] = reason
+    def _refuse(self, row_id: int, row: Row, reason: str) -> None:
+        self.in_flight.pop(row_id, None)
+        self._refused[row_id] = reason
         self._blocked.add((row[2], row[3]))
-        log.error("%s: Kafka refuses %s of %s: %s", self._alias, row[5], row[3], reason)
+        log.error("event_refused", outbox=self.outbox, event_name=row[5], key=row[3], reason=reason)
 
     def _park(self, followers: list[int]) -> None:
         parking.park(self._connection, self._refused, followers, clock.now())
@@ -279,7 +204,6 @@ class Session:
         self._next_look_at_blocked = time.monotonic() + LOOK_AT_BLOCKED_SECONDS
 
     def _settle(self) -> None:
-        """Delete what Kafka has acknowledged."""
         if self._refused:
             self._park([])
         if not self._acknowledged:
@@ -300,8 +224,8 @@ class Session:
             self._locks.hand_over({row[1] for row in self.in_flight.values()})
         if time.monotonic() >= self._next_measure:
             self._next_measure = time.monotonic() + MEASURE_SECONDS
-            metrics.measure(self._connection, self._alias)
-            metrics.LEADING.labels(self._alias).set(len(self._locks.leading))
+            metrics.measure(self._connection, self.outbox)
+            metrics.LEADING.labels(self.outbox).set(len(self._locks.leading))
         if self._blocked and time.monotonic() >= self._next_look_at_blocked:
             self._look_at_blocked()
 

@@ -13,39 +13,34 @@ the older one is there first. What comes twice has the same id.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, cast
 
 import psycopg
 import redis
+import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from infrastructure import clock
 from infrastructure.events.envelope import event_headers
-from infrastructure.kafka.client import EVENT_BYTES
-from infrastructure.kafka.errors import Refused, is_permanent
-from infrastructure.kafka.producer import EventProducer
-from infrastructure.kafka.topics import ensure_topics
+from infrastructure.kafka.errors import Refused
 from infrastructure.outbox import metrics, stream_parking
 from infrastructure.outbox.publisher import SHARDS
 from infrastructure.outbox.relay import (
     LOOK_AT_BLOCKED_SECONDS,
     MAX_IN_FLIGHT,
     MEASURE_SECONDS,
-    Pumped,
     Relay,
-    SendingBroke,
 )
+from infrastructure.outbox.sending import Sending
 from infrastructure.outbox.shards import ShardLocks
 from infrastructure.outbox.streams import Entry, entries_of, entry_of, label, stream_key, tag
 
-log = logging.getLogger("outbox.relay")
+log = structlog.get_logger("outbox.relay")
 
 BATCH = 200
 TIMEOUT_S = 2.0
@@ -90,16 +85,16 @@ class StreamRelay(Relay):
     def locked_in(self) -> str:
         return self._streams.database
 
-    def session_on(self, connection: psycopg.Connection) -> Pumped:
+    def session_on(self, connection: psycopg.Connection) -> Sending[Any, Any]:
         return StreamSession(connection, self._streams)
 
 
-class StreamSession:
-    """The relay between one connect and the next disconnect."""
+class StreamSession(Sending[tuple[int, str], Entry]):
+    """Entries of streams, by their shards and ids."""
 
     def __init__(self, connection: psycopg.Connection, streams: Streams) -> None:
+        super().__init__(streams.label)
         self._streams = streams
-        self._label = streams.label
         self._redis = redis.Redis.from_url(
             streams.url,
             socket_timeout=TIMEOUT_S,
@@ -108,23 +103,16 @@ class StreamSession:
             decode_responses=True,
         )
         self._locks = ShardLocks(connection, space=LOCK_SPACE)
-        self._producer = EventProducer()
-        self._topics: set[str] = set()
         # Shard -> the entry behind which reading goes on; a shard that is new begins at the oldest.
         self._read: dict[int, str] = {}
         # Shard -> the (topic, key) pairs of which entries are parked.
         self._blocked: dict[int, set[tuple[str, str]]] = {}
-        self._acknowledged: list[tuple[int, str]] = []
-        self._broken: str | None = None
         self._refused: list[tuple[int, Entry, str]] = []
         self._refused_topics: dict[str, str] = {}
         self._next_measure = 0.0
         self._next_look_at_blocked = 0.0
-        self.in_flight: dict[tuple[int, str], Entry] = {}
-        log.info("%s: connected", self._label)
 
     def step(self) -> bool:
-        """Send what is waiting and delete what has arrived. False if there was nothing to send."""
         self.poll(0)
         self._settle()
         self._housekeep()
@@ -137,35 +125,18 @@ class StreamSession:
                 passed = (shard, entry.entry_id) in self.in_flight or (
                     (entry.topic, entry.key) in self._blocked[shard]
                 )
-                if not passed and not self._send(shard, entry):
+                if not passed and not self._send_entry(shard, entry):
                     break
                 self._read[shard] = entry.entry_id
         self._park()
         return bool(found)
 
-    def poll(self, seconds: float) -> None:
-        """Take Kafka's acknowledgements. Raises SendingBroke."""
-        self._producer.poll(seconds)
-        if self._producer.failed is not None:
-            raise SendingBroke(f"the producer failed: {self._producer.failed}")
-        if self._broken is not None:
-            raise SendingBroke(self._broken)
-
     def drain(self, seconds: float) -> None:
-        """Wait for what is in flight, and delete it."""
-        left = self._producer.flush(seconds)
-        self._settle()
-        if left:
-            log.warning(
-                "%s: %d messages unacknowledged, they will be sent again", self._label, left
-            )
-            self._producer.purge()
-        else:
-            log.info("%s: drained", self._label)
+        super().drain(seconds)
         self._redis.close()
 
     def abandon(self) -> None:
-        self._producer.purge()
+        super().abandon()
         self._redis.close()
 
     def _fetch(self) -> dict[int, list[Entry]]:
@@ -197,65 +168,48 @@ class StreamSession:
         if local < 1 or replicas < self._streams.replicas:
             raise NotDurable(f"{replicas} of {self._streams.replicas} replicas follow")
 
-    def _send(self, shard: int, entry: Entry) -> bool:
-        """Queue an entry, or refuse it. False if the queue is full."""
-        place = (shard, entry.entry_id)
-        try:
-            self._ensure(entry.topic)
-            size = len(entry.payload)
-            if size > EVENT_BYTES // 4 and len(entry.payload.encode()) > EVENT_BYTES:
-                raise Refused(f"The payload is larger than {EVENT_BYTES} bytes.")
-            headers = event_headers(
-                event_id=entry.event_id,
-                name=entry.name,
-                version=entry.event_version,
-                occurred_at=entry.occurred_at,
-                key=entry.key,
-                sequence=entry.sequence,
-                correlation_id=entry.correlation_id,
-                causation_id=entry.causation_id,
-                traceparent=entry.traceparent,
-            )
-            self.in_flight[place] = entry
-            self._producer.send(
-                entry.topic, entry.key, entry.payload, headers, partial(self._delivered, place)
-            )
-        except Refused as error:
-            self._refuse(shard, entry, str(error))
-        except BufferError:
-            del self.in_flight[place]
-            return False
-        return True
+    def _send_entry(self, shard: int, entry: Entry) -> bool:
+        headers = event_headers(
+            event_id=entry.event_id,
+            name=entry.name,
+            version=entry.event_version,
+            occurred_at=entry.occurred_at,
+            key=entry.key,
+            sequence=entry.sequence,
+            correlation_id=entry.correlation_id,
+            causation_id=entry.causation_id,
+            traceparent=entry.traceparent,
+        )
+        return self._send(
+            (shard, entry.entry_id),
+            entry,
+            topic=entry.topic,
+            key=entry.key,
+            payload=entry.payload,
+            headers=headers,
+        )
 
     def _ensure(self, topic: str) -> None:
-        """Raises Refused where the broker will not have the topic, asking it once a look."""
-        if topic in self._topics:
-            return
+        """Asks the broker for a topic that it will not have once a look."""
         if topic in self._refused_topics:
             raise Refused(self._refused_topics[topic])
         try:
-            made = ensure_topics([topic])
+            super()._ensure(topic)
         except Refused as error:
             self._refused_topics[topic] = str(error)
             raise
-        if made:
-            log.info("%s: made topics %s", self._label, ", ".join(made))
-        self._topics.add(topic)
 
-    def _delivered(self, place: tuple[int, str], error: Any) -> None:
-        if error is None:
-            self._acknowledged.append(place)
-        elif is_permanent(error):
-            self._refuse(place[0], self.in_flight[place], error.str())
-        else:
-            self._broken = error.str()
-
-    def _refuse(self, shard: int, entry: Entry, reason: str) -> None:
-        """Park an entry once this batch is through; its key is blocked from here on."""
-        self.in_flight.pop((shard, entry.entry_id), None)
-        self._refused.append((shard, entry, reason))
-        self._blocked.setdefault(shard, set()).add((entry.topic, entry.key))
-        log.error("%s: Kafka refuses %s of %s: %s", self._label, entry.name, entry.key, reason)
+    def _refuse(self, place: tuple[int, str], entry: Entry, reason: str) -> None:
+        self.in_flight.pop(place, None)
+        self._refused.append((place[0], entry, reason))
+        self._blocked.setdefault(place[0], set()).add((entry.topic, entry.key))
+        log.error(
+            "event_refused",
+            outbox=self.outbox,
+            event_name=entry.name,
+            key=entry.key,
+            reason=reason,
+        )
 
     def _park(self) -> None:
         if self._refused:
@@ -275,7 +229,6 @@ class StreamSession:
         self._next_look_at_blocked = time.monotonic() + LOOK_AT_BLOCKED_SECONDS
 
     def _settle(self) -> None:
-        """Delete what Kafka has acknowledged, and park what it refused."""
         self._park()
         if not self._acknowledged:
             return
@@ -316,10 +269,10 @@ class StreamSession:
         oldest = [self._oldest(shard, marked[shard]) for shard in range(SHARDS) if lengths[shard]]
         first = min((at for at in oldest if at is not None), default=None)
         age = 0.0 if first is None else max(seconds + micros / 1e6 - first, 0.0)
-        metrics.OLDEST.labels(self._label).set(age)
-        metrics.BACKLOG.labels(self._label).set(sum(lengths))
-        metrics.PARKED.labels(self._label).set(sum(map(len, marked.values())))
-        metrics.LEADING.labels(self._label).set(len(self._locks.leading))
+        metrics.OLDEST.labels(self.outbox).set(age)
+        metrics.BACKLOG.labels(self.outbox).set(sum(lengths))
+        metrics.PARKED.labels(self.outbox).set(sum(map(len, marked.values())))
+        metrics.LEADING.labels(self.outbox).set(len(self._locks.leading))
 
     def _oldest(self, shard: int, marked: Mapping[str, stream_parking.Mark]) -> float | None:
         """When the first entry of the stream that is not parked was appended, in seconds."""
