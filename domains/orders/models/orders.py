@@ -160,7 +160,7 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
             ),
             models.CheckConstraint(
                 condition=~Q(status="PENDING") | Q(unsettled_since__isnull=False),
-                name="orders_pending_is_unsettled",
+                name="orders_pending_mark_unsettled",
             ),
             models.CheckConstraint(
                 condition=Q(unsettled_since__isnull=True, settle_at__isnull=True)
@@ -230,7 +230,7 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
             asynchronous=asynchronous,
             placed_at=now,
         )
-        order._is_unsettled(now)
+        order._mark_unsettled(now)
         order.lines = lines
         order.record(
             OrderCreated(
@@ -252,7 +252,7 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
         self._decide(Status.CONFIRMED, reason="", now=now)
         self.confirmed_at = now
         if self.cancel_requested_at is None:
-            self._is_settled()
+            self._mark_settled()
 
     def reject(
         self, *, reason: str, now: datetime, shortages: Sequence[dict[str, Any]] = ()
@@ -271,14 +271,14 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
         if self.cancel_requested_at is None:
             self.cancel_requested_at = now
             self.cancel_reason = reason
-            self._is_unsettled(now)
+            self._mark_unsettled(now)
 
     def refuse_cancel(self) -> None:
         """The money was taken meanwhile, so the order stands."""
         self._require(Status.CONFIRMED)
         self.cancel_requested_at = None
         self.cancel_reason = ""
-        self._is_settled()
+        self._mark_settled()
 
     def cancel(self, *, now: datetime) -> None:
         self._decide(Status.CANCELLED, reason=self.cancel_reason, now=now)
@@ -298,19 +298,19 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
         self._require(Status.CONFIRMED)
         self._change_status(Status.COMPLETED, reason="", now=now)
         if holds_rest:
-            self._is_unsettled(now)
+            self._mark_unsettled(now)
         else:
-            self._is_settled()
+            self._mark_settled()
 
-    def stays_unsettled(self, *, now: datetime) -> None:
+    def stay_unsettled(self, *, now: datetime) -> None:
         """Money is held beside what was taken, which an order that is over has to let go."""
         if self.status == Status.COMPLETED:
-            self._is_unsettled(now)
+            self._mark_unsettled(now)
 
     def finish(self) -> None:
         """Nothing is left to do: of an ended order goods and money are back."""
         self._require(Status.CONFIRMED, Status.COMPLETED, Status.REJECTED, Status.CANCELLED)
-        self._is_settled()
+        self._mark_settled()
 
     def note(self, code: str, *, actor: By, at: datetime, text: str = "", **data: Any) -> None:
         """Add an entry to the order's history; the next `save()` writes it. `data` is JSON, and
@@ -358,12 +358,12 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
             number=self.number, reason=self.reason, shortages=self.shortages, lines=self.lines
         )
 
-    def _is_unsettled(self, now: datetime) -> None:
+    def _mark_unsettled(self, now: datetime) -> None:
         if self.unsettled_since is None:
             self.unsettled_since = now
             self.settle_at = now + PLACEMENT_DEADLINE
 
-    def _is_settled(self) -> None:
+    def _mark_settled(self) -> None:
         self.unsettled_since = self.settle_at = None
 
     def _decide(self, status: Status, *, reason: str, now: datetime) -> None:

@@ -79,7 +79,7 @@ def begin(
         return make(order, money_of(order))
 
     try:
-        order, step = changed(
+        order, step = change_order(
             order_id=order_id,
             change=change,
             key=key,
@@ -100,7 +100,7 @@ def carry_on_step(*, order: Order, step_id: UUID, now: datetime) -> Begun:
     return _carried_on(order, step_id, now=now)
 
 
-def changed(
+def change_order(
     *,
     order_id: UUID,
     change: Callable[[Order], T],

@@ -11,11 +11,9 @@ from uuid import UUID
 from domains.orders.errors import (
     OrderNotEditable,
     OutOfStock,
-    PaymentTokenRequired,
     PriceChanged,
     QuoteRefused,
     TotalTooLarge,
-    UnknownPaymentMethod,
     UnknownSku,
 )
 from domains.orders.models import Order, OrderLine, OrderStep
@@ -23,8 +21,8 @@ from domains.orders.models.commands.editing import ORDER_FIELDS, EditPlan
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.services.beginning import Begun, approval_limits, begin
+from domains.orders.services.payment_choices import refuse_means
 from domains.orders.services.quoting import discounts_of, kept_by, promotions_of, redeemed_by
-from domains.payments import public as payments
 from domains.pricing import public as pricing
 from domains.products import public as products
 from infrastructure.errors import FieldError
@@ -92,16 +90,16 @@ def edit(
     lower total is given back.
     Raises OrderNotFound, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku, OutOfStock,
     QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured, UnknownPaymentMethod,
-    PaymentTokenRequired, PaymentDeclined, LineRefunded, ConcurrentModification.
+    PaymentTokenRequired, CardNumberRefused, PaymentDeclined, LineRefunded, ConcurrentModification.
     """
 
     def make(order: Order, money: rules.Money) -> OrderStep:
-        return begun(order, edit, reason=reason, money=money, by=by, now=now)
+        return begin_edit(order, edit, reason=reason, money=money, by=by, now=now)
 
     return begin(order_id=order_id, make=make, key=key, version=version, now=now)
 
 
-def begun(
+def begin_edit(
     order: Order, edit: Edit, *, reason: str, money: rules.Money, by: By, now: datetime
 ) -> OrderStep:
     """Begin an edit on an order, which is not saved here. Raises as `edit`."""
@@ -148,7 +146,13 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
         return_url=edit.return_url,
     )
     if order.pays_anew(plan, money) and not money.captured:
-        _refuse_payment(method, total, edit.token)
+        refuse_means(
+            method,
+            edit.token,
+            total,
+            customer_id=order.customer_id,
+            saved_method_at="/payment/token",
+        )
     return plan
 
 
@@ -335,17 +339,6 @@ def _refuse_total(edit: Edit, total: Money) -> None:
             current=total.amount_text,
         )
         raise PriceChanged(errors=[fault])
-
-
-def _refuse_payment(method: str, total: Money, token: str) -> None:
-    try:
-        payments.check_method(method=method, amount=total, token=token)
-    except payments.UnknownPaymentMethod as error:
-        fault = FieldError("/payment/method", error.code, error.detail)
-        raise UnknownPaymentMethod(error.detail, errors=[fault]) from error
-    except payments.PaymentTokenRequired as error:
-        fault = FieldError("/payment/token", error.code, error.detail)
-        raise PaymentTokenRequired(error.detail, errors=[fault]) from error
 
 
 def _terms(quote: pricing.Quote, wanted: Sequence[_Wanted]) -> dict[str, Any]:

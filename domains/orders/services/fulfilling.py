@@ -10,7 +10,7 @@ from domains.orders.models import Fulfilment, Order, OrderStep
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import Money
-from domains.orders.services.beginning import Begun, begin, changed
+from domains.orders.services.beginning import Begun, begin, change_order
 from domains.payments import public as payments
 from infrastructure.http.idempotency import IdempotencyKey
 
@@ -82,7 +82,7 @@ def track(
     *, order_id: UUID, fulfilment_id: UUID, tracking: Tracking, by: By, now: datetime
 ) -> tuple[Order, Fulfilment]:
     """Say where a parcel is. Raises OrderNotFound, FulfilmentNotFound."""
-    return changed(
+    return change_order(
         order_id=order_id,
         change=lambda order: order.track(fulfilment_id, tracking, actor=by, now=now),
         now=now,

@@ -12,6 +12,7 @@ from domains.orders.rules.history import By, Kind
 from domains.orders.rules.placement import Guarantee, Hold
 from domains.orders.services import placement, settling
 from domains.orders.services.cases import Case, case_of
+from domains.orders.services.payment_choices import refuse_payment
 from domains.orders.services.placement import Placed
 from domains.payments import public as payments
 from infrastructure.aggregates import ConcurrentModification
@@ -28,13 +29,13 @@ def pay_again(
 
     The earlier payment is let go before the new one begins; where it became good meanwhile, it
     is the order's, and the new one never begins. Once per key.
-    Raises OrderNotFound, PaymentNotRetryable, UnknownPaymentMethod, PaymentTokenRequired, and
-    OrderInProgress while a try is being made.
+    Raises OrderNotFound, PaymentNotRetryable, UnknownPaymentMethod, PaymentTokenRequired,
+    CardNumberRefused, PaymentsUnavailable, and OrderInProgress while a try is being made.
     """
     if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
         return placement.replayed(earlier, now=now)
     order = Order.objects.whole(order_id)
-    placement.refuse_payment(
+    refuse_payment(
         payment,
         order.total,
         customer_id=order.customer_id,

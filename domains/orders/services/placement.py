@@ -7,25 +7,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
 from domains.orders.errors import (
     EmailRequired,
     OrderInProgress,
     PaymentCaptured,
     PaymentDeclined,
-    PaymentTokenRequired,
-    UnknownPaymentMethod,
 )
-from domains.orders.models import Checkout, Order, PaymentChoice
+from domains.orders.models import Checkout, Order
 from domains.orders.queries import PaymentOfOrder, payments_of
 from domains.orders.rules.history import SYSTEM, By
 from domains.orders.rules.placement import Status, may_be_at_work
 from domains.orders.services import batches, intake, quoting, settling
 from domains.orders.services.cases import Case
 from domains.orders.services.numbers import next_number
+from domains.orders.services.payment_choices import refuse_payment
 from domains.orders.services.wishes import WantedLine, Wish
-from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
@@ -72,9 +68,9 @@ def place_order(*, wish: Wish, key: IdempotencyKey, now: datetime) -> Placed:
     Synchronous: the order comes back decided, or still PENDING if the gateway gave no answer in
     its time, or the customer has to do something first. Asynchronous: it comes back PENDING.
     Raises EmailRequired, UnknownChannel, UnknownSku, OutOfStock, QuoteRefused, PriceChanged,
-    TotalTooLarge, UnknownPaymentMethod, PaymentTokenRequired and, for asynchronous ones,
-    OrdersOverloaded before anything is written, and OrderInProgress while another request with the
-    key is at work.
+    TotalTooLarge, UnknownPaymentMethod, PaymentTokenRequired, CardNumberRefused,
+    PaymentsUnavailable and, for asynchronous ones, OrdersOverloaded before anything is written, and
+    OrderInProgress while another request with the key is at work.
     """
     try:
         order = drafted(wish, order_id=new_id(), now=now)
@@ -211,40 +207,3 @@ def replayed(order_id: UUID, *, now: datetime) -> Placed:
 def as_it_stands(order: Order, *, replayed: bool = False) -> Placed:
     """An order with its payment, read at this moment."""
     return Placed(order=order, payment=payments_of([order])[order.id], replayed=replayed)
-
-
-def refuse_payment(
-    payment: PaymentChoice, total: Money, *, customer_id: UUID | None, is_trusted: bool
-) -> None:
-    """is_trusted: somebody is known who stands for it, the customer or staff; nobody else pays on
-    account, unless INVOICE_FOR_GUESTS.
-
-    Raises UnknownPaymentMethod and PaymentTokenRequired, as this context says them,
-    CardNumberRefused, and PaymentsUnavailable while nobody may call the gateway and the shop does
-    not take orders so."""
-    try:
-        payments.check_method(
-            method=payment.method, amount=total, token=payment.token, customer_id=customer_id
-        )
-    except payments.SavedMethodNotFound as error:
-        fault = FieldError("/payment/saved_method", error.code, error.detail)
-        raise UnknownPaymentMethod(error.detail, errors=[fault]) from error
-    except payments.UnknownPaymentMethod as error:
-        fault = FieldError("/payment/method", error.code, error.detail)
-        raise UnknownPaymentMethod(error.detail, errors=[fault]) from error
-    except payments.PaymentTokenRequired as error:
-        fault = FieldError("/payment/token", error.code, error.detail)
-        raise PaymentTokenRequired(error.detail, errors=[fault]) from error
-    if not (is_trusted or settings.INVOICE_FOR_GUESTS):
-        _refuse_on_account(payment.method)
-    if total.amount_minor:
-        payable = payments.availability(payment.method)
-        if isinstance(payable, payments.Unavailable):
-            raise payable.refusal()
-
-
-def _refuse_on_account(method: str) -> None:
-    if payments.guarantee_of(method) == payments.Guarantee.ON_ACCOUNT:
-        detail = f"Sign in to pay by {method}."
-        fault = FieldError("/payment/method", UnknownPaymentMethod.code, detail)
-        raise UnknownPaymentMethod(detail, errors=[fault])

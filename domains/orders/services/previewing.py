@@ -117,7 +117,7 @@ def cancellation(
 
 def edit(*, order_id: UUID, edit: editing.Edit, by: By, now: datetime) -> Preview:
     def make(order: Order, money: rules.Money) -> OrderStep:
-        return editing.begun(order, edit, reason="", money=money, by=by, now=now)
+        return editing.begin_edit(order, edit, reason="", money=money, by=by, now=now)
 
     return _preview(order_id, make)
 

@@ -14,7 +14,7 @@ from domains.orders.services.beginning import (
     approval_limits,
     begin,
     carry_on_step,
-    changed,
+    change_order,
 )
 from domains.orders.services.cases import money_in
 from domains.payments import public as payments
@@ -66,7 +66,7 @@ def see_refund(*, order_id: UUID, operation_id: UUID, amount_minor: int, now: da
         actor = who_asked(order.payment_id, operation_id)
         order.see_refund(operation_id, amount_minor, money=money, actor=actor, now=now)
 
-    changed(order_id=order_id, change=see, now=now)
+    change_order(order_id=order_id, change=see, now=now)
 
 
 def who_asked(payment_id: UUID, operation_id: UUID) -> By:
@@ -85,7 +85,7 @@ def approve_step(*, order_id: UUID, step_id: UUID, actor_id: UUID, now: datetime
     Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval, SecondPersonRequired, and why the
     step came to nothing.
     """
-    order, step = changed(
+    order, step = change_order(
         order_id=order_id,
         change=lambda order: order.approve_step(step_id, actor_id=actor_id, now=now),
         now=now,
@@ -100,7 +100,7 @@ def disapprove_step(
 
     Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval.
     """
-    order, step = changed(
+    order, step = change_order(
         order_id=order_id,
         change=lambda order: order.disapprove_step(
             step_id, actor_id=actor_id, reason=reason, now=now

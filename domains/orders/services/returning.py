@@ -10,7 +10,7 @@ from domains.orders.models import Order, OrderStep, Return
 from domains.orders.models.commands.returning import Inspected
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import Money
-from domains.orders.services.beginning import Begun, begin, changed
+from domains.orders.services.beginning import Begun, begin, change_order
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError
 from infrastructure.http import idempotency
@@ -31,7 +31,7 @@ def request_return(
     try:
         earlier = None if key is None else idempotency.find(alias_of("orders"), key)
         if earlier is None:
-            order, announced = changed(
+            order, announced = change_order(
                 order_id=order_id,
                 change=lambda order: order.request_return(lines, reason=reason, actor=by, now=now),
                 key=key,
@@ -58,7 +58,7 @@ def decide_return(
 ) -> tuple[Order, Return]:
     """Accept an announced return, or do not. Raises OrderNotFound, ReturnNotFound,
     ReturnNotOpen."""
-    return changed(
+    return change_order(
         order_id=order_id,
         change=lambda order: order.decide_return(
             return_id, approve=approve, reason=reason, actor=by, now=now

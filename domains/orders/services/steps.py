@@ -145,7 +145,7 @@ def _save(case: Case, now: datetime) -> None:
     if state is not None:
         order.see_payment(state.status)
     if case.holds_rest:
-        order.stays_unsettled(now=now)
+        order.stay_unsettled(now=now)
     order.save()
     case.is_paid = is_paid(order, state)
 

@@ -72,7 +72,12 @@ class BillingAddress(Address, frozen=True, kw_only=True):
 
     company: OptionalText = ""
     vat_id: Annotated[
-        str, Meta(max_length=14, pattern=r"^([A-Z]{2}[A-Z0-9+*]{2,12})?$", examples=["DE811907980"])
+        str,
+        Meta(
+            max_length=14,
+            pattern=r"^([A-Z]{2}[A-Z0-9+*]{2,12})?$(?![\s\S])",
+            examples=["DE811907980"],
+        ),
     ] = ""
 
 
@@ -89,14 +94,21 @@ ReturnUrl = Annotated[
 ]
 
 
+Token = Annotated[
+    str,
+    Meta(
+        max_length=190,
+        pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$(?![\s\S])",
+        examples=["tok_visa"],
+    ),
+]
+
+
 class PaymentChoice(Body, frozen=True, kw_only=True):
     """The token is the gateway's for the customer's means of payment. Card numbers are refused."""
 
     method: Annotated[str, Meta(min_length=1, max_length=40, examples=["card"])]
-    token: Annotated[
-        str,
-        Meta(max_length=190, pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$", examples=["tok_visa"]),
-    ] = ""
+    token: Token = ""
     saved_method: Annotated[
         UUID | UnsetType,
         Meta(description="One of `/payment-methods`, instead of a token."),

@@ -19,6 +19,7 @@ from domains.orders.api.serializers.orders import (
     Code,
     ReturnUrl,
     Sku,
+    Token,
 )
 from domains.orders.errors import DuplicateLine
 from domains.orders.models.commands.fulfilling import Tracking
@@ -325,9 +326,7 @@ class EditedLine(Body, frozen=True, kw_only=True):
 
 class EditPayment(Body, frozen=True, kw_only=True):
     method: Annotated[str, Meta(min_length=1, max_length=40)] | UnsetType = UNSET
-    token: Annotated[
-        str, Meta(max_length=200, pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$(?![\s\S])")
-    ] = ""
+    token: Token = ""
     return_url: ReturnUrl = ""
 
 

@@ -11,6 +11,7 @@ from domains.orders.api.access import acting_on
 from domains.orders.api.serializers import steps as serializers
 from domains.orders.api.views.steps import StepView
 from domains.orders.services import editing
+from domains.payments import public as payments
 from infrastructure import clock
 from infrastructure.http.views import operation
 
@@ -45,6 +46,7 @@ class OrderEdits(StepView):
             errors.PaymentCaptured,
             errors.UnknownPaymentMethod,
             errors.PaymentTokenRequired,
+            payments.CardNumberRefused,
             errors.PaymentDeclined,
             errors.PaymentNotCompleted,
             errors.StepRefused,

@@ -40,6 +40,8 @@ class OrderPayment(placing.PlacingView):
             errors.PaymentNotCompleted,
             errors.OrderRejected,
             errors.OrderInProgress,
+            payments.CardNumberRefused,
+            payments.PaymentsUnavailable,
         ],
         idempotency="required",
         examples={"another card": {"payment": placing.EXAMPLE_PAYMENT}},

@@ -54,8 +54,8 @@ class Stepping(AggregateRoot):
     step_id: Any
     lines: Any
     note: Any
-    _is_unsettled: Any
-    _is_settled: Any
+    _mark_unsettled: Any
+    _mark_settled: Any
 
     steps = Owned("step_rows")
     fulfilments = Owned("fulfilment_rows")
@@ -73,7 +73,7 @@ class Stepping(AggregateRoot):
         of it was done."""
         self._await_approval(step, now)
         if self.status == Status.CONFIRMED:
-            self._is_settled()  # else settling looks what is left beside it
+            self._mark_settled()  # else settling looks what is left beside it
 
     def approve_step(self, step_id: UUID, *, actor_id: UUID, now: datetime) -> OrderStep:
         """Somebody else agrees. Raises StepNotFound, StepNotAwaitingApproval,
@@ -81,7 +81,7 @@ class Stepping(AggregateRoot):
         step = self._awaiting(step_id, actor_id)
         step.state = StepState.REQUESTED
         step.decided_by = actor_id
-        self._is_unsettled(now)
+        self._mark_unsettled(now)
         self.note("step_approved", actor=By(kind=Kind.STAFF, id=actor_id), at=now, **_told(step))
         return step
 
@@ -257,7 +257,7 @@ class Stepping(AggregateRoot):
         if limits is not None and self._needs_second_person(gives, actor.id, limits):
             self._await_approval(step, now)
         else:
-            self._is_unsettled(now)
+            self._mark_unsettled(now)
         return step
 
     def _await_approval(self, step: OrderStep, now: datetime) -> None:
@@ -316,9 +316,10 @@ class Stepping(AggregateRoot):
         self.step_id = None
         if self.status == Status.CONFIRMED:
             if self.fulfilment_status != FulfilmentStatus.FULFILLED:
-                self._is_settled()  # else settling looks whether it is complete
+                self._mark_settled()  # else settling looks whether it is complete
         elif self.status == Status.COMPLETED and not was_waiting:
-            self._is_settled()  # nothing was carried out of one that waited: what was due still is
+            # Nothing was carried out of one that waited: what was due still is.
+            self._mark_settled()
 
     def _as_money(self, amount_minor: int) -> Money:
         """What a refusal says of an amount."""
