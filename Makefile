@@ -25,8 +25,8 @@ BASE ?= $(shell base=$$(git merge-base HEAD origin/main 2>/dev/null); \
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run reset replay audit shell db-shell test test-split test-long check static-check \
-	django-check in-database-check compatibility-check format openapi events bench bench-catalogue \
-	bench-orders lock clean
+	django-check in-database-check compatibility-check format openapi events problems bench \
+	bench-catalogue bench-orders lock clean
 
 help: ## Print the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -85,6 +85,7 @@ in-database-check: compatibility-check
 	$(BIN)/python -m devstack.migration_lint
 	$(BIN)/python manage.py export_openapi --check
 	$(BIN)/python manage.py show_events --check --against "$(BASE)"
+	$(BIN)/python manage.py show_problems --check
 
 compatibility-check:
 	@base="$(BASE)"; old=$$(mktemp); trap 'rm -f "$$old"' EXIT; \
@@ -107,6 +108,9 @@ openapi: venv ## Write the OpenAPI document anew.
 
 events: venv ## Write docs/events.md and the event schemas anew.
 	@$(DATABASE_ONLY) $(BIN)/python manage.py show_events
+
+problems: venv ## Write docs/problems.md anew.
+	@$(DATABASE_ONLY) $(BIN)/python manage.py show_problems
 
 bench: venv ## Measure placement, relay and consumers; results go to benchmarks/RESULTS.md.
 	@$(TESTED) $(BIN)/python -m benchmarks $(ARGS)

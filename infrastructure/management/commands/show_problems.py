@@ -25,4 +25,4 @@ class Command(BaseCommand):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
         elif not file.exists() or file.read_text() != text:
-            raise CommandError(f"{file.name} is stale; run `manage.py show_problems`.")
+            raise CommandError(f"{file.name} is stale; run `make problems`.")
