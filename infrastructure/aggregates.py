@@ -207,6 +207,14 @@ class AggregateRoot(Tracked):
                 self.__dict__.pop(name, None)
                 self.__dict__.pop(f"_{name}_stored", None)
 
+    def require_version(self, version: int | None) -> None:
+        """version: the one that a change is based on, None for whichever. Raises
+        ConcurrentModification."""
+        if version is not None and version != self.version:
+            raise ConcurrentModification(
+                f"The {self._meta.verbose_name} is at version {self.version}, not {version}."
+            )
+
     def record(self, event: Event) -> None:
         """Remember a fact; the next `save()` publishes it."""
         self.__dict__.setdefault("_events", []).append(event)

@@ -132,8 +132,7 @@ def rename(*, user_id: UUID, name: str, now: datetime, version: int | None = Non
     """version: the one that the change is based on, where the caller minds.
     Raises UserNotFound, ConcurrentModification."""
     user = _user(user_id)
-    if version is not None and version != user.version:
-        raise ConcurrentModification
+    user.require_version(version)
     if user.rename(name, now=now):
         user.save()
     return user

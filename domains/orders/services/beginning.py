@@ -116,8 +116,7 @@ def change_order(
     """
     for retries_left in range(settling.RETRIES, -1, -1):
         order = Order.objects.whole(order_id)
-        if version is not None and order.version != version:
-            raise ConcurrentModification(f"Order {order.number} was changed meanwhile.")
+        order.require_version(version)
         made = change(order)
         record = [] if key is None or subject is None else [key.record(subject(made), now)]
         try:

@@ -96,7 +96,8 @@ def edit_coupon(
     *, code: str, version: int | None, now: datetime, **limits: Unpack[CouponChanges]
 ) -> Coupon:
     """Raises CouponNotFound, InvalidCoupon, Archived, ConcurrentModification."""
-    coupon = writing.at(staff.coupon_of(code), version)
+    coupon = staff.coupon_of(code)
+    coupon.require_version(version)
     coupon.edit(now=now, **limits)
     return writing.save(coupon)
 
@@ -104,6 +105,7 @@ def edit_coupon(
 def archive_coupon(*, code: str, version: int | None, now: datetime) -> Coupon:
     """Nobody may use it any more; who used it keeps what it brought. Raises CouponNotFound,
     Archived, ConcurrentModification."""
-    coupon = writing.at(staff.coupon_of(code), version)
+    coupon = staff.coupon_of(code)
+    coupon.require_version(version)
     coupon.archive(now=now)
     return writing.save(coupon)

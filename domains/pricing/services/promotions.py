@@ -34,13 +34,15 @@ def edit_promotion(
 
     Raises PromotionNotFound, InvalidPromotion, Archived, ConcurrentModification.
     """
-    promotion = writing.at(staff.promotion_of(promotion_id), version)
+    promotion = staff.promotion_of(promotion_id)
+    promotion.require_version(version)
     promotion.edit(now=now, **changes)
     return writing.save(promotion)
 
 
 def archive_promotion(*, promotion_id: UUID, version: int | None, now: datetime) -> Promotion:
     """Raises PromotionNotFound, Archived, ConcurrentModification."""
-    promotion = writing.at(staff.promotion_of(promotion_id), version)
+    promotion = staff.promotion_of(promotion_id)
+    promotion.require_version(version)
     promotion.archive(now=now)
     return writing.save(promotion)

@@ -42,7 +42,8 @@ def edit_shipping_method(
 
     Raises ShippingMethodNotFound, InvalidShippingMethod, Archived, ConcurrentModification.
     """
-    method = writing.at(staff.shipping_method_of(code), version)
+    method = staff.shipping_method_of(code)
+    method.require_version(version)
     method.edit(now=now, **changes)
     return writing.save(method)
 
@@ -50,6 +51,7 @@ def edit_shipping_method(
 def archive_shipping_method(*, code: str, version: int | None, now: datetime) -> ShippingMethod:
     """Offer it no more, for good. Raises ShippingMethodNotFound, Archived,
     ConcurrentModification."""
-    method = writing.at(staff.shipping_method_of(code), version)
+    method = staff.shipping_method_of(code)
+    method.require_version(version)
     method.archive(now=now)
     return writing.save(method)

@@ -46,13 +46,15 @@ def edit_tax_rate(
     *, rate_id: UUID, version: int | None, now: datetime, **changes: Unpack[TaxChanges]
 ) -> TaxRate:
     """Raises TaxRateNotFound, InvalidTaxRate, Archived, ConcurrentModification."""
-    rate = writing.at(staff.tax_rate_of(rate_id), version)
+    rate = staff.tax_rate_of(rate_id)
+    rate.require_version(version)
     rate.edit(now=now, **changes)
     return writing.save(rate)
 
 
 def archive_tax_rate(*, rate_id: UUID, version: int | None, now: datetime) -> TaxRate:
     """The place may get another rate. Raises TaxRateNotFound, Archived, ConcurrentModification."""
-    rate = writing.at(staff.tax_rate_of(rate_id), version)
+    rate = staff.tax_rate_of(rate_id)
+    rate.require_version(version)
     rate.archive(now=now)
     return writing.save(rate)

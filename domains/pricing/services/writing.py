@@ -11,20 +11,11 @@ from django.db import models
 from domains.pricing.models import Coupon, Promotion
 from domains.pricing.models.archiving import Archivable
 from domains.pricing.queries import terms
-from infrastructure.aggregates import ConcurrentModification
 from infrastructure.cache import invalidation
 from infrastructure.database.contexts import alias_of, atomic, on_commit
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
 
 Kept = TypeVar("Kept", bound=Archivable)
-
-
-def at(found: Kept, version: int | None) -> Kept:
-    """The same, at the version that a change is based on; None for whichever. Raises
-    ConcurrentModification."""
-    if version is not None and found.version != version:
-        raise ConcurrentModification(f"{found} is at version {found.version}.")
-    return found
 
 
 def add(new: Archivable, *, key: IdempotencyKey | None) -> None:

@@ -20,7 +20,7 @@ from domains.products.rules import slugs, tags
 from domains.products.rules.ranks import rank_between
 from domains.products.rules.texts import Texts
 from domains.products.services import listing, shown
-from domains.products.services.writing import again_if_taken, expect, known_locales, refusals
+from domains.products.services.writing import again_if_taken, known_locales, refusals
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
@@ -115,7 +115,7 @@ def edit_category(
         if moves:
             Category.objects.lock_tree()
         category = _locked(category_id)
-        expect(category.version, version, category)
+        category.require_version(version)
         parent_id = category.parent_id
         if moves:
             _move(category, changes)
@@ -150,7 +150,7 @@ def remove_category(*, category_id: UUID, version: int | None) -> None:
         Category.objects.lock_tree()
         # Whoever puts a product into it holds it, until the product is there to be seen.
         category = _locked(category_id, against_links=True)
-        expect(category.version, version, category)
+        category.require_version(version)
         if not Category.objects.remove_empty(category_id):
             raise CategoryNotEmpty(f"Something lies in {category}.")
         shown.hint(tags.CATEGORIES)

@@ -18,7 +18,7 @@ from domains.products.models import MediaFile, Product, ProductMedia
 from domains.products.models.media import MediaChanges
 from domains.products.rules import media as rules
 from domains.products.services.listing import refresh_products
-from domains.products.services.writing import ATTEMPTS, expect, known_locales
+from domains.products.services.writing import ATTEMPTS, known_locales
 from infrastructure import public_files
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
@@ -77,7 +77,7 @@ def edit_media(
     known_locales(changes.get("alts", {}), at="alts")
     with atomic("products"):
         product = _locked(_product_of(media_id))
-        expect(product.version, version, product)
+        product.require_version(version)
         if product.edit_media(media_id, now=now, **changes):
             product.save()
             refresh_products([product.id])
@@ -90,7 +90,7 @@ def remove_media(*, media_id: UUID, version: int | None, now: datetime) -> None:
     """
     with atomic("products"):
         product = _locked(_product_of(media_id))
-        expect(product.version, version, product)
+        product.require_version(version)
         file_id = product.remove_media(media_id, now=now)
         product.save()
         MediaFile.objects.released(file_id, now=now)

@@ -13,7 +13,6 @@ from domains.products.errors import InvalidCode, PriceListNotFound, PriceListTak
 from domains.products.models import Channel, PriceList
 from domains.products.rules import tags
 from domains.products.services import listing, shown
-from domains.products.services.writing import expect
 from infrastructure.database.contexts import alias_of, atomic, note_write
 from infrastructure.database.violations import constraint_of
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
@@ -50,7 +49,7 @@ def edit_price_list(*, code: str, version: int | None, now: datetime, **terms: A
         price_list: PriceList | None = lists.filter(code=code).first()
         if price_list is None:
             raise PriceListNotFound(f"There is no price list {code}.")
-        expect(price_list.version, version, price_list)
+        price_list.require_version(version)
         _refuse_unknown_channel(terms.get("channel"))
         rank = price_list.rank_for_everybody
         price_list.edit(now=now, **terms)

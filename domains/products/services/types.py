@@ -12,7 +12,7 @@ from domains.products.queries import types as queries
 from domains.products.rules import tags
 from domains.products.rules.types import AttributeTerms, Loss, losses
 from domains.products.services import listing, shown
-from domains.products.services.writing import expect, known_locales, refusals
+from domains.products.services.writing import known_locales, refusals
 from infrastructure.database.contexts import atomic
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
@@ -81,7 +81,7 @@ def _locked(code: str, version: int | None) -> ProductType:
     found: ProductType | None = ProductType.objects.locked().filter(code=code).first()
     if found is None:
         raise ProductTypeNotFound(f"There is no product type {code}.")
-    expect(found.version, version, found)
+    found.require_version(version)
     return found
 
 

@@ -15,7 +15,7 @@ from domains.products.errors import ProductNotFound, SkuTaken, VariantNotFound
 from domains.products.models import Price, Product, ProductType, StockItem, Variant
 from domains.products.models.variants import VariantChanges
 from domains.products.services.listing import refresh_products
-from domains.products.services.writing import expect, refusals
+from domains.products.services.writing import refusals
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
 from infrastructure.database.violations import constraint_of
@@ -120,7 +120,7 @@ def locked_product(product_id: UUID, version: int | None, *, with_type: bool = F
     product: Product | None = products.locked().first()
     if product is None:
         raise ProductNotFound(f"There is no product {product_id}.")
-    expect(product.version, version, product)
+    product.require_version(version)
     if with_type and product.product_type_id is not None:
         if product.product_type_id not in held:
             raise ConcurrentModification(f"{product} was given another type meanwhile.")

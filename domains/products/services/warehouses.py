@@ -7,7 +7,6 @@ from uuid import UUID
 
 from domains.products.errors import WarehouseExists, WarehouseNotFound
 from domains.products.models import StockLevel, Warehouse
-from domains.products.services.writing import expect
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import atomic
 from infrastructure.http.idempotency import IdempotencyKey, duplicates
@@ -57,7 +56,7 @@ def edit_warehouse(
         warehouse = Warehouse.objects.select_for_update().filter(pk=code).first()
         if warehouse is None:
             raise WarehouseNotFound(f"There is no warehouse {code}.")
-        expect(warehouse.version, version, f"The warehouse {code}")
+        warehouse.require_version(version)
         warehouse.describe(name=name, address=address)
         if active is True:
             warehouse.reopen()

@@ -1,17 +1,16 @@
-"""What the commands of products share: versions, slugs and who was faster."""
+"""What the commands of products share: slugs, locales and who was faster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError
 
 from domains.products.errors import ExternalIdTaken, ProductTypeTaken, SlugTaken, UnknownLocale
 from domains.products.rules.attributes import escaped
-from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.violations import constraint_of
 from infrastructure.errors import DomainError, FieldError
 
@@ -29,11 +28,6 @@ _REFUSALS: dict[str, tuple[type[DomainError], str]] = {
     "products_category_external_id_unique": (ExternalIdTaken, "Another category has it."),
     "products_producttype_code_unique": (ProductTypeTaken, "Another type has this code."),
 }
-
-
-def expect(actual: int, expected: int | None, thing: Any) -> None:
-    if expected is not None and actual != expected:
-        raise ConcurrentModification(f"{thing} is at version {actual}, not {expected}.")
 
 
 def again_if_taken(attempt: Callable[[], T], *constraints: str) -> T:

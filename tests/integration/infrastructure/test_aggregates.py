@@ -50,6 +50,17 @@ def test_a_new_aggregate_with_children_and_events_is_one_statement(now: datetime
     assert message.payload == '{"items":2}'
 
 
+def test_a_change_is_based_on_the_version_that_is_there_or_on_whichever(now: datetime) -> None:
+    parcel = Parcel.pack(label="A", names=[], now=now)
+    parcel.save()
+
+    parcel.require_version(1)
+    parcel.require_version(None)
+    with pytest.raises(ConcurrentModification) as refused:
+        parcel.require_version(2)
+    assert refused.value.detail == "The parcel is at version 1, not 2."
+
+
 def test_every_kind_of_field_survives_the_round_trip(now: datetime) -> None:
     values: dict[str, Any] = {
         "weight": Decimal("12.345"),
