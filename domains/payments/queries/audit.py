@@ -53,7 +53,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
     """Every payment, by id, streaming. One that never began is VOIDED with an amount of 0."""
     rows = (
         Payment.objects.annotate(
-            waiting=Count("operation_rows", filter=Q(operation_rows__state__in=WAITING))
+            waiting_operations=Count("operation_rows", filter=Q(operation_rows__state__in=WAITING))
         )
         .order_by("id")
         .values_list(
@@ -68,7 +68,7 @@ def payment_audit() -> Iterator[PaymentAudit]:
             "currency",
             "needs_attention_at",
             "created_at",
-            "waiting",
+            "waiting_operations",
             "deadline_at",
             "refunded_minor",
             "released_minor",
