@@ -51,6 +51,11 @@ class Discounts:
     given: list[Kept] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
+    def combine_with(self, promotion: PromotionTerms) -> bool:
+        """Whether it may follow those that were applied."""
+        last = self.applied[-1].terms if self.applied else None
+        return last is None or (last.combinable and promotion.combinable)
+
 
 # What shipping costs for goods of so much; the method's code with it. None where nothing is shipped
 # or nobody knows yet.
@@ -70,7 +75,6 @@ def discounts_of(
     taken: set[UUID] = set()
     lines = sorted(request.lines, key=lambda line: (line.sku, line.key))
     left = {line.key: line.unit_price_minor * line.quantity for line in lines}
-    alone: bool | None = None  # until one has been applied
     asked = sorted(candidates, key=lambda one: one.rank)
     goods = [c for c in asked if c.promotion.kind != PromotionKind.FREE_SHIPPING]
     freeing = [c for c in asked if c.promotion.kind == PromotionKind.FREE_SHIPPING]
@@ -80,7 +84,7 @@ def discounts_of(
         if eligible is None:
             _refuse(found, candidate, "coupon_not_applicable")
             continue
-        if promotion.id in taken or (alone is not None and (alone or not promotion.combinable)):
+        if promotion.id in taken or not found.combine_with(promotion):
             _refuse(found, candidate, "coupon_not_combinable")
             continue
         parts = _parts(promotion, request.currency, eligible, left)
@@ -93,7 +97,6 @@ def discounts_of(
             found.off[key] = found.off.get(key, 0) + part
         found.applied.append(_applied(candidate, amount))
         taken.add(promotion.id)
-        alone = not promotion.combinable
     priced = shipping(sum(left.values())) if freeing else None
     for candidate in freeing:
         promotion = candidate.promotion
@@ -101,7 +104,7 @@ def discounts_of(
             _refuse(found, candidate, "coupon_not_applicable")
         elif priced is None:
             continue  # it will be free, as soon as anybody knows what it would cost
-        elif alone is not None and (alone or not promotion.combinable):
+        elif not found.combine_with(promotion):
             _refuse(found, candidate, "coupon_not_combinable")
         elif not _about(promotion.conditions, priced[0]) or not (
             price := priced[1] - found.off_shipping
@@ -110,7 +113,6 @@ def discounts_of(
         else:
             found.off_shipping += price
             found.applied.append(_applied(candidate, price))
-            alone = not promotion.combinable
     applied = {(one.promotion_id, one.coupon) for one in found.applied}
     found.given = [
         _given(candidate, lines, categories)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -46,32 +46,12 @@ def quoted(
     used promotions that are limited for each. categories: of the products, those above included;
     only needed where `asks_for_categories`.
     """
-    candidates = [
-        Candidate(promotion=one.terms, coupon=one.coupon, kept=True, lines=one.lines)
-        for one in request.kept
-    ]
-    candidates += [
-        Candidate(promotion=one)
-        for one in terms.promotions
-        if _joins(one, request.kept)
-        and _may_be_used(one, request, by_customer=used_by_customer.get(one.id, 0))
-    ]
-    kept = {one.coupon for one in request.kept}
     problems: list[QuoteProblem] = []
-    asked: dict[str, int] = {}  # code -> its place in the request
-    for place, text in enumerate(request.coupons):
-        code = plain_code(text)
-        if code in asked or code in kept:
-            continue
-        asked[code] = place
-        coupon = coupons.get(code)
-        if coupon is None or not coupon.active:
-            problems.append(_problem("unknown_coupon", place, f"There is no coupon {code}."))
-        elif coupon.is_used_up and not _has_redeemed(request, coupon.promotion.id, code):
-            problems.append(_problem("coupon_used_up", place, f"{code} has been used up."))
-        else:
-            candidates.append(Candidate(promotion=coupon.promotion, coupon=code))
-
+    asked = _asked_for(request)
+    candidates = [
+        *_kept_and_automatic(request, terms, used_by_customer),
+        *_with_coupons(request, asked, coupons, problems),
+    ]
     method = _method(request, terms, problems)
     found = Discounts()
     if candidates:
@@ -89,45 +69,24 @@ def quoted(
     problems += [
         _problem(why, asked[code], _SAID[why].format(code=code))
         for code, why in found.refused.items()
-        if code not in kept
+        if code in asked
     ]
-
     lines = tuple(
         _line(line, request, terms, found.off.get(line.key, 0), prices_include_tax)
         for line in request.lines
     )
-    subtotal_minor = sum(line.subtotal_minor for line in lines)
-    discount_minor = sum(line.discount_minor for line in lines)
     shipped = None
     if method is not None:
+        goods_minor = sum(line.subtotal_minor - line.discount_minor for line in lines)
         shipped = _shipped(
             method,
             request,
             terms,
-            price_minor=shipping.price_of(method, request, subtotal_minor - discount_minor),
+            price_minor=shipping.price_of(method, request, goods_minor),
             discount_minor=found.off_shipping,
             included=prices_include_tax,
         )
-    shipping_minor = 0 if shipped is None else shipped.total_minor
-    return Quote(
-        lines=lines,
-        shipping=shipped,
-        discounts=tuple(found.applied),
-        prices_include_tax=prices_include_tax,
-        subtotal_minor=subtotal_minor,
-        discount_minor=discount_minor,
-        shipping_minor=shipping_minor,
-        tax_minor=sum(line.tax_minor for line in lines)
-        + (0 if shipped is None else shipped.tax_minor),
-        total_minor=sum(line.total_minor for line in lines) + shipping_minor,
-        uses=tuple(
-            Use(promotion_id=one.promotion_id, coupon=one.coupon)
-            for one in found.applied
-            if one.coupon is not None or one.terms.is_limited
-        ),
-        given=tuple(found.given),
-        problems=tuple(sorted(problems, key=lambda one: (one.pointer, one.code))),
-    )
+    return _summed(lines, shipped, found, problems, prices_include_tax=prices_include_tax)
 
 
 def asks_for_categories(terms: Terms, coupons: Iterable[CouponTerms], kept: Iterable[Kept]) -> bool:
@@ -149,6 +108,77 @@ def options(
         assert price is not None
         found.append(ShippingOption(code=method.code, name=method.name, price=price))
     return tuple(found)
+
+
+def _asked_for(request: QuoteRequest) -> dict[str, int]:
+    """The coupons of a request, but for those that are kept: their codes and their places in it."""
+    kept = {one.coupon for one in request.kept}
+    found: dict[str, int] = {}
+    for place, text in enumerate(request.coupons):
+        code = plain_code(text)
+        if code not in kept:
+            found.setdefault(code, place)
+    return found
+
+
+def _kept_and_automatic(
+    request: QuoteRequest, terms: Terms, used_by_customer: Mapping[UUID, int]
+) -> Iterator[Candidate]:
+    for one in request.kept:
+        yield Candidate(promotion=one.terms, coupon=one.coupon, kept=True, lines=one.lines)
+    for promotion in terms.promotions:
+        by_customer = used_by_customer.get(promotion.id, 0)
+        if _joins(promotion, request.kept) and _may_be_used(
+            promotion, request, by_customer=by_customer
+        ):
+            yield Candidate(promotion=promotion)
+
+
+def _with_coupons(
+    request: QuoteRequest,
+    asked: Mapping[str, int],
+    coupons: Mapping[str, CouponTerms],
+    problems: list[QuoteProblem],
+) -> Iterator[Candidate]:
+    """Those of the coupons that may be used. problems: to them is added why another may not."""
+    for code, place in asked.items():
+        coupon = coupons.get(code)
+        if coupon is None or not coupon.active:
+            problems.append(_problem("unknown_coupon", place, f"There is no coupon {code}."))
+        elif coupon.is_used_up and not _has_redeemed(request, coupon.promotion.id, code):
+            problems.append(_problem("coupon_used_up", place, f"{code} has been used up."))
+        else:
+            yield Candidate(promotion=coupon.promotion, coupon=code)
+
+
+def _summed(
+    lines: tuple[QuotedLine, ...],
+    shipped: QuotedShipping | None,
+    found: Discounts,
+    problems: Iterable[QuoteProblem],
+    *,
+    prices_include_tax: bool,
+) -> Quote:
+    shipping_minor = 0 if shipped is None else shipped.total_minor
+    shipping_tax_minor = 0 if shipped is None else shipped.tax_minor
+    return Quote(
+        lines=lines,
+        shipping=shipped,
+        discounts=tuple(found.applied),
+        prices_include_tax=prices_include_tax,
+        subtotal_minor=sum(line.subtotal_minor for line in lines),
+        discount_minor=sum(line.discount_minor for line in lines),
+        shipping_minor=shipping_minor,
+        tax_minor=sum(line.tax_minor for line in lines) + shipping_tax_minor,
+        total_minor=sum(line.total_minor for line in lines) + shipping_minor,
+        uses=tuple(
+            Use(promotion_id=one.promotion_id, coupon=one.coupon)
+            for one in found.applied
+            if one.coupon is not None or one.terms.is_limited
+        ),
+        given=tuple(found.given),
+        problems=tuple(sorted(problems, key=lambda one: (one.pointer, one.code))),
+    )
 
 
 def _joins(promotion: PromotionTerms, kept: Sequence[Kept]) -> bool:

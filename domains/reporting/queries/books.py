@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -54,15 +54,7 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     Each context's rows are streams of their own moments; what moves between them has to be
     compared again before it is called a difference. Raises UnknownStatus.
     """
-    stock = Check(name="stock", about="SKUs: counters = ledger = warehouses = reservations")
-    stock.take_all(goods.stock_findings(stock.count(_stock())))
-    stock.take_all(
-        Finding(
-            subject=f"change {change_id} of order {order_id}",
-            detail=f"moved goods, though barred at {barred_at:%Y-%m-%d %H:%M:%S} UTC: {refusal}",
-        )
-        for order_id, change_id, refusal, barred_at in products.moved_though_barred()
-    )
+    stock = _compare_stock()
     journal = Check(name="journal", about="payments: counters = journal = captures and refunds")
     holds = Check(name="holds", about="orders: lines = what is held for them")
     paid = Check(name="payments", about="orders: total = guarantee of the payment method")
@@ -83,29 +75,29 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
         ):
             if (finding := find(placement, due=due)) is not None:
                 check.take(finding)
-    paid.take_all(
+    paid.take_all(_replaced_and_not_let_go(earlier))
+    settling.take_all(_stray_steps())
+    journal.take_all(_journal_differences())
+    totals = _compare_totals()
+    carts = _compare_cart_holds(due=now - goods.EXPIRY_ALLOWED)
+    coupons.take_all(uses.use_findings(coupons.count(_uses())))
+    return [stock, holds, totals, carts, paid, settling, journal, coupons]
+
+
+def _compare_stock() -> Check:
+    stock = Check(name="stock", about="SKUs: counters = ledger = warehouses = reservations")
+    stock.take_all(goods.stock_findings(stock.count(_stock())))
+    stock.take_all(
         Finding(
-            subject=f"payment {payment.payment_id}",
-            detail=f"is {payment.status}, though another one took its place",
+            subject=f"change {change_id} of order {order_id}",
+            detail=f"moved goods, though barred at {barred_at:%Y-%m-%d %H:%M:%S} UTC: {refusal}",
         )
-        for payment in earlier
-        if payment.money not in (books.Money.RELEASED, books.Money.GIVEN_BACK)
+        for order_id, change_id, refusal, barred_at in products.moved_though_barred()
     )
-    settling.take_all(
-        Finding(
-            subject=f"step {step_id} of order {order_id}",
-            detail="is unfinished, and nobody carries it out",
-        )
-        for step_id, order_id in orders.stray_steps()
-    )
-    journal.take_all(
-        Finding(
-            subject=f"payment {row.payment_id}",
-            detail=f"{row.what} in minor units of {row.currency}: counter {row.counter_minor},"
-            f" journal {row.journal_minor}, operations {row.operations_minor}",
-        )
-        for row in payments.journal_differences()
-    )
+    return stock
+
+
+def _compare_totals() -> Check:
     totals = Check(name="totals", about="orders: what stands of the lines, and shipping = totals")
     for row in totals.count(orders.order_sums()):
         subject = f"order {row.number} {row.order_id}"
@@ -119,23 +111,51 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
             odd = ", ".join(row.odd_lines)
             detail = f"lines that are not their price times their quantity: {odd}"
             totals.take(Finding(subject=subject, detail=detail))
+    return totals
+
+
+def _compare_cart_holds(*, due: datetime) -> Check:
+    """due: until when those that are over by now had to be freed."""
     carts = Check(name="cart holds", about="carts: holds freed when their time is over")
     carts.take_all(
         goods.overdue_finding(row)
         for row in carts.count(
             goods.OverdueHold(cart_id=cart_id, expired_at=expired_at)
-            for cart_id, expired_at in products.overdue_cart_holds(due=now - goods.EXPIRY_ALLOWED)
+            for cart_id, expired_at in products.overdue_cart_holds(due=due)
         )
     )
-    coupons.take_all(
-        uses.use_findings(
-            coupons.count(
-                uses.Uses(subject=row.told, counted=row.used, kept=row.kept)
-                for row in pricing.use_audit()
+    return carts
+
+
+def _replaced_and_not_let_go(earlier: Iterable[books.Payment]) -> Iterator[Finding]:
+    for payment in earlier:
+        if payment.money not in (books.Money.RELEASED, books.Money.GIVEN_BACK):
+            yield Finding(
+                subject=f"payment {payment.payment_id}",
+                detail=f"is {payment.status}, though another one took its place",
             )
+
+
+def _stray_steps() -> Iterator[Finding]:
+    for step_id, order_id in orders.stray_steps():
+        yield Finding(
+            subject=f"step {step_id} of order {order_id}",
+            detail="is unfinished, and nobody carries it out",
         )
-    )
-    return [stock, holds, totals, carts, paid, settling, journal, coupons]
+
+
+def _journal_differences() -> Iterator[Finding]:
+    for row in payments.journal_differences():
+        yield Finding(
+            subject=f"payment {row.payment_id}",
+            detail=f"{row.what} in minor units of {row.currency}: counter {row.counter_minor},"
+            f" journal {row.journal_minor}, operations {row.operations_minor}",
+        )
+
+
+def _uses() -> Iterator[uses.Uses]:
+    for row in pricing.use_audit():
+        yield uses.Uses(subject=row.told, counted=row.used, kept=row.kept)
 
 
 def _listed(amounts: tuple[int, ...]) -> str:
