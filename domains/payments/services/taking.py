@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -20,6 +21,12 @@ from infrastructure.money import Money
 
 # Begins an operation, given what the gateway is able to do.
 Begin = Callable[[Payment, Capabilities], Operation]
+
+
+class LetGo(Protocol):
+    """Whether there is something to save, given whether the gateway may be asked now."""
+
+    def __call__(self, payment: Payment, /, *, may_ask: bool) -> bool: ...
 
 
 def capture(
@@ -147,7 +154,7 @@ def void(
     PaymentsUnavailable where the gateway is not to be called and the void cannot wait for it.
     """
 
-    def request(payment: Payment, may_ask: bool) -> bool:
+    def request(payment: Payment, *, may_ask: bool) -> bool:
         if payment.released_minor and not payment.rest_minor:
             return False
         if not payment.rest_minor:
@@ -170,7 +177,7 @@ def release_rest(*, payment_id: UUID, now: datetime) -> Payment:
     """
     return _void(
         load(payment_id),
-        lambda payment, may_ask: may_ask and payment.request_release(now),
+        lambda payment, *, may_ask: may_ask and payment.request_release(now),
         now=now,
     )
 
@@ -193,27 +200,28 @@ def void_or_forestall(*, payment_id: UUID, now: datetime) -> Payment:
     if payment.authorisation is None:
         return payment
     return _void(
-        payment, lambda current, may_ask: current.request_void(now, may_begin=may_ask), now=now
+        payment, lambda current, *, may_ask: current.request_void(now, may_begin=may_ask), now=now
     )
 
 
 def _void(
     payment: Payment,
-    request: Callable[[Payment, bool], bool],
+    request: LetGo,
     *,
     now: datetime,
     also: Callable[[], Sequence[models.Model]] = tuple,
 ) -> Payment:
-    """request: whether there is something to save, given whether the gateway may be asked now."""
     try:
         with gateways.admitted(payment.gateway):
             if payment.unfinished is not None and payment.unfinished.kind == OperationKind.CAPTURE:
                 payment = carry_on(payment, now=now)
-            payment = change(payment, lambda current: request(current, True), also=also)
+            payment = change(payment, lambda current: request(current, may_ask=True), also=also)
             return carry_on(payment, now=now)
     except PaymentsUnavailable:
         # Remembered, it is carried out by the task as soon as the gateway may be called again.
-        payment = change(load(payment.id), lambda current: request(current, False), also=also)
+        payment = change(
+            load(payment.id), lambda current: request(current, may_ask=False), also=also
+        )
         if payment.rest_minor or not (payment.is_released or payment.void_requested_at):
             raise
         return payment

@@ -158,7 +158,7 @@ def joined(
         yield Placement(order_id=order_id, **books)
 
 
-def finding_about(placement: Placement, detail: str, in_flight: bool) -> Finding:
+def finding_about(placement: Placement, detail: str, *, in_flight: bool) -> Finding:
     return Finding(subject=placement.subject, detail=detail, in_flight=in_flight)
 
 

@@ -69,7 +69,9 @@ def hold_finding(placement: Placement, *, due: datetime) -> Finding | None:
         if hold is None:
             return None
         return finding_about(
-            placement, f"{_goods(hold.lines)} held without an order", hold.created_at > due
+            placement,
+            f"{_goods(hold.lines)} held without an order",
+            in_flight=hold.created_at > due,
         )
     if order.stage == Stage.ENDED:
         if hold is None:
@@ -77,17 +79,21 @@ def hold_finding(placement: Placement, *, due: datetime) -> Finding | None:
         return finding_about(
             placement,
             f"{_goods(hold.lines)} held for an order that has ended",
-            is_young(order.unsettled_since, due),
+            in_flight=is_young(order.unsettled_since, due),
         )
     if order.is_completed and order.lines:
-        return finding_about(placement, f"completed, and {_goods(order.lines)} not sent", False)
+        detail = f"completed, and {_goods(order.lines)} not sent"
+        return finding_about(placement, detail, in_flight=False)
     if hold is None:
         if order.stage == Stage.UNDECIDED:
             return None
         if not order.lines:
             return None  # everything was sent, or called off
-        in_flight = is_young(order.unsettled_since, due)
-        return finding_about(placement, "confirmed, and nothing is held", in_flight)
+        return finding_about(
+            placement,
+            "confirmed, and nothing is held",
+            in_flight=is_young(order.unsettled_since, due),
+        )
     if dict(hold.lines) != dict(order.lines):
         wrong = [
             f"{variant_id}: to be sent {order.lines.get(variant_id, 0)},"
@@ -96,7 +102,9 @@ def hold_finding(placement: Placement, *, due: datetime) -> Finding | None:
             if order.lines.get(variant_id, 0) != hold.lines.get(variant_id, 0)
         ]
         # Goods move before the order says so.
-        return finding_about(placement, "; ".join(wrong), is_young(order.unsettled_since, due))
+        return finding_about(
+            placement, "; ".join(wrong), in_flight=is_young(order.unsettled_since, due)
+        )
     return None
 
 

@@ -29,7 +29,7 @@ def payment_finding(placement: Placement, *, due: datetime) -> Finding | None:
     wrong, in_flight = _payment_fault(placement, due)
     if payment is not None and payment.needs_attention:
         wrong, in_flight = [*wrong, f"payment {payment.status} needs attention by staff"], False
-    return finding_about(placement, "; ".join(wrong), in_flight) if wrong else None
+    return finding_about(placement, "; ".join(wrong), in_flight=in_flight) if wrong else None
 
 
 def _payment_fault(placement: Placement, due: datetime) -> tuple[list[str], bool]:

@@ -32,7 +32,7 @@ def settling_finding(placement: Placement, *, due: datetime) -> Finding | None:
         placement,
         f"{order.stage} and unfinished since {since:%Y-%m-%d %H:%M:%S},"
         f" waits for {_awaited(order, placement.hold, placement.payment)}",
-        since > due,
+        in_flight=since > due,
     )
 
 

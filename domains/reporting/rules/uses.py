@@ -38,7 +38,7 @@ def redemption_finding(placement: Placement, *, due: datetime) -> Finding | None
         if order is None or not order.is_using or order.stage != Stage.CONFIRMED:
             return None
         detail = "uses what has a limit, and keeps no redemption"
-        return finding_about(placement, detail, is_young(order.unsettled_since, due))
+        return finding_about(placement, detail, in_flight=is_young(order.unsettled_since, due))
     if order is None:
         wrong, in_flight = "no order", redemption.redeemed_at > due
     elif order.stage == Stage.ENDED:
