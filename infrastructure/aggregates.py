@@ -70,7 +70,7 @@ class AggregateQuerySet(models.QuerySet[Any]):
             (),
             lambda statement: statement.insert_roots(roots, unless_exists=True),
             causes=causes,
-            some=True,
+            may_leave_out=True,
         )
 
     def save_all(
@@ -278,9 +278,9 @@ def _write(
     write_roots: Callable[[Statement], None],
     *,
     causes: Mapping[Any, Correlation] | None = None,
-    some: bool = False,
+    may_leave_out: bool = False,
 ) -> set[Any]:
-    """some: not all of the roots have to be written. Returns the ids of those that were."""
+    """may_leave_out: not all roots have to be written. Returns the ids of those that were."""
     alias = router.db_for_write(type(roots[0]), instance=roots[0])
     note_write(alias)
     statement = Statement(connection_at(alias))
@@ -312,7 +312,7 @@ def _write(
         for number, (model, rows) in enumerate(groupby(along, type)):
             statement.insert(f"also{number}", model, list(rows), for_all=len(roots) > 1)
         written = {root_id for (root_id,) in statement.execute()}
-        if len(written) < len(roots) and not some:
+        if len(written) < len(roots) and not may_leave_out:
             which = roots[0].pk if len(roots) == 1 else f"among {len(roots)}"
             raise ConcurrentModification(
                 f"{type(roots[0])._meta.verbose_name} {which} was changed meanwhile."
