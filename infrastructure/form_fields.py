@@ -38,3 +38,13 @@ class AmountField(forms.CharField):
 
     def prepare_value(self, value: Any) -> Any:
         return value.amount_text if isinstance(value, Money) else value
+
+
+def instant_field(**options: Any) -> forms.DateTimeField:
+    """UTC, as everything here."""
+    return forms.DateTimeField(
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        **options,
+    )

@@ -90,15 +90,5 @@ def limit_field(label: str, help_text: str = "Empty: no limit.") -> forms.Intege
     )
 
 
-def instant_field(**options: Any) -> forms.DateTimeField:
-    """UTC, as everything here."""
-    return forms.DateTimeField(
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        **options,
-    )
-
-
 def version_field() -> forms.IntegerField:
     return forms.IntegerField(required=False, widget=forms.HiddenInput)

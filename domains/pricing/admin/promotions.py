@@ -18,7 +18,6 @@ from domains.pricing.admin.fields import (
     CountriesField,
     IdsField,
     ManyField,
-    instant_field,
     limit_field,
     version_field,
 )
@@ -32,6 +31,7 @@ from domains.pricing.rules.taxes import rate_text
 from domains.pricing.rules.terms import Conditions
 from domains.pricing.services import coupons, promotions
 from infrastructure import clock
+from infrastructure.form_fields import instant_field
 from infrastructure.money import InvalidMoney, Money, minor_digits
 from infrastructure.screens import ServiceForm
 

@@ -15,13 +15,7 @@ from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectM
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 
-from domains.products.models import (
-    MAIN_WAREHOUSE,
-    Category,
-    ProductCategory,
-    ProductType,
-    Warehouse,
-)
+from domains.products.models import Category, ProductCategory, ProductType
 from domains.products.rules import names
 from domains.products.rules.attributes import AttributeRule, Kind
 from domains.products.rules.stock import MAX_QUANTITY
@@ -146,16 +140,6 @@ def quantity_field(**options: Any) -> forms.IntegerField:
     return forms.IntegerField(**({"min_value": 0, "max_value": MAX_QUANTITY} | options))
 
 
-def instant_field(**options: Any) -> forms.DateTimeField:
-    """UTC, as everything here."""
-    return forms.DateTimeField(
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        **options,
-    )
-
-
 def category_field(*, several: bool = False, **options: Any) -> Any:
     """Found by typing a part of the name."""
     relation = ProductCategory._meta.get_field("category")
@@ -197,13 +181,6 @@ class _Categories(forms.ModelMultipleChoiceField):
 
 def type_choices(types: Sequence[ProductType]) -> list[tuple[str, str]]:
     return [("", "None"), *((one.code, one.name) for one in types)]
-
-
-def warehouse_choices() -> list[tuple[str, str]]:
-    """Those that are open, the main one first."""
-    found = Warehouse.objects.filter(active=True).order_by("code")
-    in_order = sorted(found, key=lambda one: one.code != MAIN_WAREHOUSE)
-    return [(one.code, one.name or one.code) for one in in_order]
 
 
 def text_fields(locale: str) -> dict[str, forms.Field]:

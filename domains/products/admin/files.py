@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from domains.products.admin.fields import actor_of, instant_field
+from domains.products.admin.fields import actor_of
 from domains.products.models import ProductType, Warehouse
 from domains.products.queries.prices import price_lists
 from domains.products.rules.imports.columns import COLUMNS
@@ -22,6 +22,7 @@ from domains.products.services.imports import files as imports
 from domains.products.services.imports.terms import Mode
 from infrastructure import clock
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import instant_field
 from infrastructure.operations import services as operations
 from infrastructure.operations.models import Operation
 from infrastructure.screens import SHORTCUTS, ServiceForm, Shortcut

@@ -16,14 +16,14 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-from domains.products.admin.fields import actor_of, code_field, instant_field
+from domains.products.admin.fields import actor_of, code_field
 from domains.products.models import Channel, Price, PriceEntry, PriceList, Variant
 from domains.products.queries.prices import price_now
 from domains.products.services import price_lists, prices
 from domains.products.services.prices import PriceEdit
 from infrastructure import clock
 from infrastructure.errors import DomainError
-from infrastructure.form_fields import AmountField
+from infrastructure.form_fields import AmountField, instant_field
 from infrastructure.money import InvalidMoney, Money, minor_digits
 from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline, ScreenAdmin, ServiceForm
 

@@ -15,13 +15,14 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from domains.products.admin import products as screens
-from domains.products.admin.fields import actor_of, instant_field
+from domains.products.admin.fields import actor_of
 from domains.products.models import Price, PriceEntry, PriceList, Product
 from domains.products.queries.prices import PriceNow, price_lists, price_now
 from domains.products.services import prices
 from domains.products.services.prices import NewPrice
 from infrastructure import clock
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import instant_field
 from infrastructure.money import InvalidMoney, Money
 from infrastructure.screens import ServiceForm
 

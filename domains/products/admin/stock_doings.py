@@ -10,15 +10,9 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
-from domains.products.admin.fields import (
-    actor_of,
-    quantity_field,
-    warehouse_choices,
-)
-from domains.products.models import (
-    MAIN_WAREHOUSE,
-    StockItem,
-)
+from domains.products.admin.fields import actor_of, quantity_field
+from domains.products.models import MAIN_WAREHOUSE, StockItem
+from domains.products.queries.stock import open_warehouses
 from domains.products.rules import stock as rules
 from domains.products.services import inventory
 from infrastructure import clock
@@ -96,7 +90,7 @@ class SettingsForm(ServiceForm):
 
 
 def _offer_warehouses(form: forms.Form, *names: str) -> None:
-    choices = warehouse_choices()
+    choices = open_warehouses()
     for name in names:
         field: Any = form.fields[name]
         field.choices = choices
@@ -133,7 +127,7 @@ def doings_of(item: StockItem, what: str, posted: Any) -> list[Doing]:
         )
     ]
     levels = {level.warehouse_id: level.on_hand for level in item.levels}
-    choices = warehouse_choices()
+    choices = open_warehouses()
     for code, name in choices:
         key, there = f"count-{code}", levels.get(code, 0)
         initial = {"on_hand": there, "change_from": there, "warehouse": code}
