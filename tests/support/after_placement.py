@@ -13,7 +13,7 @@ from domains.orders.services import fulfilling
 from domains.payments import public as payments
 from domains.payments.public import PaymentState
 from domains.products import public as products
-from domains.products.models import Reservation, StockItem
+from domains.products.models import Reservation
 from domains.reporting.queries.books import compare_books
 from infrastructure.ids import new_id
 
@@ -85,11 +85,6 @@ def assert_order_agrees(order_id: UUID) -> None:
     for parcel in order.fulfilment_lines:
         sent[parcel.line_id] = sent.get(parcel.line_id, 0) + parcel.quantity
     assert {line.id: line.fulfilled for line in order.lines if line.fulfilled} == sent
-
-
-def stock(sku: str) -> tuple[int, int]:
-    item = StockItem.objects.get(sku=sku)
-    return item.on_hand, item.held
 
 
 def assert_books_agree(now: datetime) -> None:

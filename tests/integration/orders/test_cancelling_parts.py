@@ -17,12 +17,12 @@ from tests.support.after_placement import (
     codes_of,
     money_of,
     reread,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.order_steps import fulfil
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +40,7 @@ def test_a_line_is_called_off_and_the_others_stand(now: datetime) -> None:
 
     assert (cancelled.status, cancelled.total_minor) == ("CONFIRMED", 2000)
     assert [(line.sku, line.cancelled) for line in cancelled.lines] == [("A", 1), ("B", 2)]
-    assert (stock("A"), stock("B")) == ((5, 2), (5, 0))
+    assert (stock_of("A"), stock_of("B")) == ((5, 2), (5, 0))
     assert "lines_cancelled" in codes_of(order)
     fulfil(order, now)
     assert money_of(order).captured_minor == 2000
@@ -58,7 +58,7 @@ def test_calling_off_the_last_units_calls_off_the_order(now: datetime) -> None:
 
     assert cancelled.status == "CANCELLED"
     assert money_of(order).status is PaymentStatus.VOIDED
-    assert (stock("A"), stock("B")) == ((5, 0), (5, 0))
+    assert (stock_of("A"), stock_of("B")) == ((5, 0), (5, 0))
     assert_order_agrees(order.id)
     assert_books_agree(now)
 
@@ -70,7 +70,7 @@ def test_an_order_of_which_the_rest_is_called_off_is_completed(now: datetime) ->
 
     assert cancel(order, now, lines=units(order, {"A": 2})).status == "COMPLETED"
     assert money_of(order).captured_minor == 1000
-    assert stock("A") == (4, 0)
+    assert stock_of("A") == (4, 0)
     with pytest.raises(OrderNotCancellable):
         cancel(order, now)
     assert_order_agrees(order.id)
@@ -100,7 +100,7 @@ def test_a_part_that_is_paid_is_given_back_if_staff_say_so(now: datetime) -> Non
 
     assert (cancelled.total_minor, cancelled.refunded_minor) == (2000, 1000)
     assert money_of(order).refunded_minor == 1000
-    assert stock("A") == (5, 2)
+    assert stock_of("A") == (5, 2)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 
@@ -116,7 +116,7 @@ def test_a_paid_order_is_called_off_with_its_money_if_staff_say_so(now: datetime
 
     assert (cancelled.status, cancelled.reason) == ("CANCELLED", "changed_mind")
     assert money_of(order).status is PaymentStatus.REFUNDED
-    assert stock("A") == (5, 0)
+    assert stock_of("A") == (5, 0)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 

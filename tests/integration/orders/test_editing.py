@@ -26,6 +26,7 @@ from domains.orders.models.commands.editing import ORDER_FIELDS
 from domains.orders.rules import steps as rules
 from domains.orders.services import cancelling, editing, fulfilling, settling
 from domains.orders.services.editing import LineEdit
+from domains.payments import public as payments
 from domains.payments import services as payment_services
 from domains.payments.gateways.port import Authorise
 from domains.payments.public import PaymentStatus, payment_states
@@ -45,13 +46,13 @@ from tests.support.after_placement import (
     line_ids,
     money_of,
     reread,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import pricing as prices
 from tests.support.factories import products as goods
 from tests.support.order_steps import edit, fulfil, more
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +66,7 @@ def test_fewer_goods_cost_less_and_less_is_taken(now: datetime) -> None:
     order = reread(order)
     assert [(line.sku, line.quantity) for line in order.lines] == [("A", 1)]
     assert order.total_minor == 1000
-    assert (stock("A"), stock("B")) == ((5, 1), (5, 0))
+    assert (stock_of("A"), stock_of("B")) == ((5, 1), (5, 0))
     assert money_of(order).status is PaymentStatus.AUTHORISED
     fulfil(order, now)
     assert money_of(order).captured_minor == 1000
@@ -96,7 +97,7 @@ def test_more_goods_are_authorised_anew_and_the_earlier_payment_is_let_go(now: d
     ]
     assert payment_states([first])[first].status is PaymentStatus.VOIDED
     assert money_of(order).authorised_minor == 5000
-    assert (stock("A"), stock("C")) == ((5, 2), (5, 3))
+    assert (stock_of("A"), stock_of("C")) == ((5, 2), (5, 3))
     assert "edited" in codes_of(order)
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -108,7 +109,7 @@ def test_a_declined_card_changes_nothing(now: datetime) -> None:
     with pytest.raises(PaymentDeclined):
         edit(order, now, lines=[more(order, "A", 2)], token="tok_declined")
     assert reread(order).total_minor == 1000
-    assert stock("A") == (5, 1)
+    assert stock_of("A") == (5, 1)
     assert money_of(order).status is PaymentStatus.AUTHORISED
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -119,14 +120,14 @@ def test_goods_that_went_meanwhile_let_the_new_authorisation_go(
 ) -> None:
     goods.stocked({"A": 3}, now=now)
     order = orders.placed({"A": 1}, now=now)
-    authorise = editing.payments.authorise
+    authorise = payments.authorise
 
     def and_somebody_buys_the_rest(**asked: object) -> object:
         outcome = authorise(**asked)  # type: ignore[arg-type]
         goods.held({"A": 2}, now=now)
         return outcome
 
-    monkeypatch.setattr(editing.payments, "authorise", and_somebody_buys_the_rest)
+    monkeypatch.setattr(payments, "authorise", and_somebody_buys_the_rest)
     with pytest.raises(OutOfStock):
         edit(order, now, lines=[more(order, "A", 3)], token="tok_visa")
 
@@ -134,7 +135,7 @@ def test_goods_that_went_meanwhile_let_the_new_authorisation_go(
     [step] = order.steps
     assert payment_states([step.id])[step.id].status is PaymentStatus.VOIDED
     assert money_of(order).status is PaymentStatus.AUTHORISED
-    assert (order.total_minor, stock("A")) == (1000, (3, 3))
+    assert (order.total_minor, stock_of("A")) == (1000, (3, 3))
 
 
 def test_more_than_there_is_is_refused_before_anything_happens(now: datetime) -> None:
@@ -226,7 +227,7 @@ def test_an_edit_waits_for_its_customer_and_says_where(
     assert (told.action_url, told.action_deadline) == (ASKED, deadline)
     _, request = [r for r in gateway.sent if isinstance(r, Authorise)]
     assert request.return_url == BACK
-    assert (order.total_minor, stock("A")) == (1000, (5, 1))
+    assert (order.total_minor, stock_of("A")) == (1000, (5, 1))
     with pytest.raises(StepInProgress):
         edit(order, now, lines=[more(order, "A", 3)], token="tok_visa")
 
@@ -257,7 +258,7 @@ def test_an_edit_that_nobody_confirms_leaves_the_order_as_it_was(
     step = order.step(begun.step.id)
     assert (step.state, step.refusal) == ("REFUSED", "payment_not_completed")
     assert (order.status, order.payment_id, order.total_minor) == ("CONFIRMED", order.id, 1000)
-    assert (money_of(order).status, stock("A")) == (PaymentStatus.AUTHORISED, (5, 1))
+    assert (money_of(order).status, stock_of("A")) == (PaymentStatus.AUTHORISED, (5, 1))
     assert payment_states([step.id])[step.id].status is PaymentStatus.VOIDED
     assert_order_agrees(order.id)
     assert_books_agree(later)

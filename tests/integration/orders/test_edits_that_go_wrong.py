@@ -10,7 +10,8 @@ import pytest
 from domains.orders.errors import LineRefunded, StepRefused
 from domains.orders.models import Order, OrderStep
 from domains.orders.models.commands.refunding import RefundWish
-from domains.orders.services import cancelling, editing, fulfilling, refunding, settling
+from domains.orders.services import cancelling, fulfilling, refunding, settling
+from domains.payments import public as payments
 from domains.payments import services as payment_services
 from domains.payments.gateways.port import NoAnswer, Request, Void
 from domains.payments.public import PaymentStatus, payment_states
@@ -25,11 +26,11 @@ from tests.support.after_placement import (
     line_ids,
     money_of,
     reread,
-    stock,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.order_steps import edit, fulfil, more
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -43,14 +44,14 @@ def test_what_is_taken_of_the_earlier_payment_meanwhile_goes_back(
 ) -> None:
     goods.stocked({"A": 5}, now=now)
     order = orders.placed({"A": 1}, now=now)
-    authorise = editing.payments.authorise
+    authorise = payments.authorise
 
     def and_staff_capture_the_earlier_one(**asked: object) -> object:
         outcome = authorise(**asked)  # type: ignore[arg-type]
         payment_services.capture(payment_id=order.id, amount=Money(taken, "GBP"), now=now)
         return outcome
 
-    monkeypatch.setattr(editing.payments, "authorise", and_staff_capture_the_earlier_one)
+    monkeypatch.setattr(payments, "authorise", and_staff_capture_the_earlier_one)
     begun = edit(order, now, lines=[more(order, "A", 2)], token="tok_visa")
 
     assert begun.is_done
@@ -73,7 +74,7 @@ def test_what_was_taken_of_the_earlier_payment_goes_back_though_its_rest_is_kept
 ) -> None:
     goods.stocked({"A": 5}, now=now)
     order = orders.placed({"A": 1}, now=now)
-    authorise, send = editing.payments.authorise, gateway.send
+    authorise, send = payments.authorise, gateway.send
     is_silent = says == "is_silent"
 
     def and_staff_capture_the_earlier_one(**asked: Any) -> object:
@@ -88,7 +89,7 @@ def test_what_was_taken_of_the_earlier_payment_goes_back_though_its_rest_is_kept
             raise NoAnswer("told to be so")
         return Reply(refusal="cannot_be_released")
 
-    monkeypatch.setattr(editing.payments, "authorise", and_staff_capture_the_earlier_one)
+    monkeypatch.setattr(payments, "authorise", and_staff_capture_the_earlier_one)
     monkeypatch.setattr(gateway, "send", but_nothing_is_let_go)
     begun = edit(order, now, lines=[more(order, "A", 2)], token="tok_visa")
 
@@ -161,7 +162,7 @@ def test_a_step_that_can_never_be_carried_out_ends_and_holds_up_nothing(
     assert (step.state, step.refusal, after.step_id) == ("REFUSED", "step_failed", None)
     assert "cannot be carried out" in caplog.text
     assert (after.total_minor, after.payment_id) == (order.total_minor, order.id)
-    assert (stock("A"), stock("B")) == ((5, 2), (5, 1))
+    assert (stock_of("A"), stock_of("B")) == ((5, 2), (5, 1))
     if token:
         assert payment_states([step.id])[step.id].status is PaymentStatus.VOIDED
     assert money_of(after).status is PaymentStatus.AUTHORISED

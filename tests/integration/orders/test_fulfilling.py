@@ -36,12 +36,12 @@ from tests.support.after_placement import (
     differences_in_books,
     money_of,
     reread,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.order_steps import fulfil
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,7 @@ def test_all_of_an_order_is_sent_and_paid_and_so_it_is_completed(now: datetime) 
     [parcel] = order.fulfilments
     assert (parcel.id, parcel.carrier, parcel.tracking_number) == (begun.step.id, "DHL", "JD01")
     assert parcel.captured_minor == 3000
-    assert (stock("A"), stock("B")) == ((3, 0), (4, 0))
+    assert (stock_of("A"), stock_of("B")) == ((3, 0), (4, 0))
     assert money_of(order).captured_minor == 3000
     assert "fulfilled" in codes_of(order)
     assert_order_agrees(order.id)
@@ -90,7 +90,7 @@ def test_a_part_that_was_sent_leaves_the_rest_held(now: datetime) -> None:
 
     order = reread(order)
     assert (order.status, order.fulfilment_status) == ("CONFIRMED", "PARTIALLY_FULFILLED")
-    assert stock("A") == (3, 1)
+    assert stock_of("A") == (3, 1)
     assert money_of(order).status is PaymentStatus.PARTIALLY_CAPTURED
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -123,7 +123,7 @@ def test_a_key_sends_once(now: datetime) -> None:
 
     assert (first.replayed, again.replayed) == (False, True)
     assert first.step.id == again.step.id
-    assert stock("A") == (4, 2)
+    assert stock_of("A") == (4, 2)
 
 
 def test_whoever_saw_another_version_is_refused(now: datetime) -> None:
@@ -143,7 +143,7 @@ def test_what_the_warehouse_lacks_is_not_paid_for(now: datetime) -> None:
 
     assert "3 of A wanted, 0 there" in refused.value.errors[0].detail
     assert money_of(order).captured_minor == 0
-    assert stock("A") == (5, 3)
+    assert stock_of("A") == (5, 3)
     assert "step_refused" in codes_of(order)
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -159,7 +159,7 @@ def test_money_that_cannot_be_taken_keeps_the_goods_in(
     with pytest.raises(CaptureRefused):
         fulfil(order, now)
 
-    assert stock("A") == (5, 3)
+    assert stock_of("A") == (5, 3)
     assert reread(order).fulfilments == []
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -207,7 +207,7 @@ def test_goods_that_are_not_paid_for_are_sent_only_by_whom_it_is_allowed(now: da
     with pytest.raises(NotPaidFor, match=r"30\.00 GBP"):
         fulfil(order, now, capture=False)
 
-    assert (stock("A"), reread(order).steps) == ((5, 3), [])
+    assert (stock_of("A"), reread(order).steps) == ((5, 3), [])
     fulfilling.capture(order_id=order.id, amount_minor=1000, by=STAFF, key=orders.key(), now=now)
     fulfil(order, now, capture=False, lines=units(order, {"A": 1}))  # it is paid for
     with pytest.raises(NotPaidFor, match=r"10\.00 GBP"):
@@ -246,14 +246,14 @@ def test_a_gateway_that_is_silent_is_asked_again_and_the_parcel_waits(
 
     begun = fulfil(order, now)
     assert (begun.is_done, begun.step.state) == (False, "REQUESTED")
-    assert stock("A") == (5, 3)
+    assert stock_of("A") == (5, 3)
     with pytest.raises(StepInProgress):
         fulfil(order, now)
 
     gateway.is_silent = False
     settling.settle_unfinished(now=now + timedelta(minutes=1))
     assert reread(order).status == "COMPLETED"
-    assert stock("A") == (2, 0)
+    assert stock_of("A") == (2, 0)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 

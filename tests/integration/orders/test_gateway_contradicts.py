@@ -31,11 +31,11 @@ from tests.support.after_placement import (
     assert_order_agrees,
     money_of,
     reread,
-    stock,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import deliver_outbox
+from tests.support.placed_orders import stock_of
 
 __all__ = ["gateway", "gateway_process", "running_gateway", "silent"]
 
@@ -97,7 +97,7 @@ def test_a_success_that_comes_after_the_time_out_confirms_once_and_charges_once(
     deliver_outbox()
     (held,) = gateway_process.authorisations()
     assert held["captured_minor"] == money_of(order).captured_minor == 1000
-    assert stock("A") == (5, 1)
+    assert stock_of("A") == (5, 1)
     assert_order_agrees(order.id)
     assert_books_agree(later)
 
@@ -115,7 +115,7 @@ def test_a_decline_after_the_success_is_reported_and_the_order_stands(
 
     assert (orders.status_of(order.id), money_of(order).status) == ("CONFIRMED", "AUTHORISED")
     assert told_differently() == [("STATE", "SUCCEEDED", "FAILED")]
-    assert stock("A") == (5, 1)
+    assert stock_of("A") == (5, 1)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 
@@ -134,7 +134,7 @@ def test_a_success_after_the_decline_is_reported_and_the_order_stays_rejected(
 
     assert (orders.status_of(order.id), money_of(order).status) == ("REJECTED", "DECLINED")
     assert told_differently() == [("STATE", "FAILED", "SUCCEEDED")]
-    assert stock("A") == (5, 0)
+    assert stock_of("A") == (5, 0)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 
@@ -158,7 +158,7 @@ def test_of_two_outcomes_that_are_told_of_a_silent_payment_the_first_one_stands(
     order = reread(order)
     assert order.status == status
     assert len(told_differently()) == 1
-    assert stock("A") == (5, held)
+    assert stock_of("A") == (5, held)
     assert_order_agrees(order.id)
     assert_books_agree(now)
     assert Order.objects.count() == 1

@@ -32,12 +32,12 @@ from tests.support.after_placement import (
     line_ids,
     money_of,
     reread,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.order_steps import fulfil, refund
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db
 
@@ -202,7 +202,7 @@ def test_goods_come_back_are_looked_at_and_paid_for(now: datetime) -> None:
     )
     [line] = order.return_lines
     assert (line.restocked, line.damaged, line.missing) == (1, 1, 1)
-    assert stock("A") == (17, 0)
+    assert stock_of("A") == (17, 0)
 
     refund(order, now, return_id=made.id)
     order = reread(order)
@@ -228,7 +228,7 @@ def test_no_more_comes_back_than_was_sent(now: datetime) -> None:
         announced(order, now, A=1)
     with pytest.raises(ReturnNotOpen):
         received(order, second.id, now)
-    assert stock("A") == (20, 0)
+    assert stock_of("A") == (20, 0)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 

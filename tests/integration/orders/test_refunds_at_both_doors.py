@@ -26,12 +26,12 @@ from tests.support.after_placement import (
     line_ids,
     money_of,
     reread,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import deliver_outbox
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,9 +154,9 @@ def test_units_that_are_cancelled_stand_until_somebody_agrees(now: datetime) -> 
     )
 
     assert waiting(order).gives_minor == 1_000
-    assert (stock("A"), reread(order).total_minor) == ((5, 3), 3_000)
+    assert (stock_of("A"), reread(order).total_minor) == ((5, 3), 3_000)
     approved(order, now)
-    assert (stock("A"), reread(order).total_minor) == ((5, 2), 2_000)
+    assert (stock_of("A"), reread(order).total_minor) == ((5, 2), 2_000)
     assert money_of(order).refunded_minor == 1_600
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -179,7 +179,7 @@ def test_what_an_edit_made_too_much_stays_for_a_refund_that_somebody_agrees_to(
     order = reread(order)
     assert (order.total_minor, order.step_id) == (2_000, None)
     assert order.steps[-1].refusal == "second_person_required"
-    assert (stock("A"), money_of(order).refunded_minor) == ((5, 2), 600)
+    assert (stock_of("A"), money_of(order).refunded_minor) == ((5, 2), 600)
     deliver_outbox()
     by_the_order(order, now)()
     approved(order, now)

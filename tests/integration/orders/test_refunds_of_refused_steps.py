@@ -28,12 +28,12 @@ from tests.support.after_placement import (
     codes_of,
     money_of,
     reread,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import deliver_outbox, message_of
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,7 +86,7 @@ def test_what_was_given_back_before_a_step_failed_is_counted(
     assert seen.actor == STAFF
     assert order.refunded_minor == money_of(order).refunded_minor == 1_000
     assert codes_of(order).count("refunded") == 1
-    assert (stock("A"), order.total_minor) == ((5, 2), 2_000)
+    assert (stock_of("A"), order.total_minor) == ((5, 2), 2_000)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 

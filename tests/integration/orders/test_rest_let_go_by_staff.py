@@ -28,12 +28,12 @@ from tests.support.after_placement import (
     money_of,
     reread,
     send_units,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import deliver_outbox
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -90,7 +90,7 @@ def test_an_order_of_which_nothing_was_sent_is_cancelled_and_what_was_taken_goes
     ended = reread(order)
     assert (ended.status, ended.reason) == ("CANCELLED", "payment_voided")
     assert money(order) == (3_000, 100, 100, 2_900)
-    assert stock("A") == (5, 0)
+    assert stock_of("A") == (5, 0)
     assert codes_of(order) == ["captured", "rest_let_go"]
     noted = ended.change_rows.get(code="rest_let_go")
     assert (noted.actor_id, noted.data) == (ANOTHER.id, {"amount_minor": 2_900})
@@ -109,7 +109,7 @@ def test_what_was_sent_stands_and_the_rest_of_the_lines_is_called_off(now: datet
     ended = reread(order)
     assert (ended.status, ended.total_minor, cancelled(order)) == ("COMPLETED", 1_000, 2)
     assert money(order) == (3_000, 1_500, 500, 1_500)
-    assert stock("A") == (4, 0)
+    assert stock_of("A") == (4, 0)
     assert codes_of(order) == ["fulfilled", "captured", "rest_let_go", "lines_cancelled"]
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -147,7 +147,7 @@ def test_an_order_for_which_enough_was_taken_stands(now: datetime) -> None:
 
     assert (reread(order).status, cancelled(order)) == ("CONFIRMED", 1)
     assert money(order) == (3_000, 2_000, 0, 1_000)
-    assert stock("A") == (5, 2)
+    assert stock_of("A") == (5, 2)
     send_units(order, {"A": 2}, now)
     assert reread(order).status == "COMPLETED"
     assert_order_agrees(order.id)

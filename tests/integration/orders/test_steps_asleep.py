@@ -22,12 +22,12 @@ from tests.support.after_placement import (
     line_ids,
     money_of,
     reread,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import deliver_outbox
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,10 +86,10 @@ def test_a_parcel_that_was_refused_is_not_sent_when_there_are_goods_again(
         )
 
     carried_out(send)
-    assert stock("A") == (2, 2)
+    assert stock_of("A") == (2, 2)
     assert [line.fulfilled for line in reread(order).lines] == [0]
     send()
-    assert (reread(order).status, stock("A")) == ("COMPLETED", (0, 0))
+    assert (reread(order).status, stock_of("A")) == ("COMPLETED", (0, 0))
     assert money_of(order).captured_minor == (2_000 if method == "card" else 0)
     assert_order_agrees(order.id)
 
@@ -114,7 +114,7 @@ def test_an_edit_that_was_refused_holds_nothing_when_there_are_goods_again(
     )
 
     order = reread(order)
-    assert (stock("A"), order.lines[0].quantity, order.payment_id) == ((3, 1), 1, order.id)
+    assert (stock_of("A"), order.lines[0].quantity, order.payment_id) == ((3, 1), 1, order.id)
     deliver_outbox()
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -157,9 +157,9 @@ def test_goods_of_a_receipt_that_was_refused_lie_nowhere_until_the_next(
         )
 
     carried_out(lambda: receive("north"))
-    assert stock("A") == (0, 0)
+    assert stock_of("A") == (0, 0)
     receive("main")
-    assert stock("A") == (2, 0)
+    assert stock_of("A") == (2, 0)
     assert reread(order).returned(back.id).state == "RECEIVED"
     deliver_outbox()
     assert_order_agrees(order.id)
@@ -189,5 +189,5 @@ def test_a_step_whose_goods_were_moved_is_not_refused(
 
     fulfilling.fulfil(order_id=order.id, lines=None, warehouse="main", by=STAFF, key=None, now=now)
 
-    assert (reread(order).status, stock("A")) == ("COMPLETED", (0, 0))
+    assert (reread(order).status, stock_of("A")) == ("COMPLETED", (0, 0))
     assert_order_agrees(order.id)

@@ -21,11 +21,11 @@ from tests.support.after_placement import (
     assert_order_agrees,
     line_ids,
     reread,
-    stock,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import deliver_outbox
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,7 +91,7 @@ def test_a_parcel_is_refused_by_recovery_and_the_next_one_is_sent(
 
     count(2, now)
     send(order, now)
-    assert (reread(order).status, stock("A")) == ("COMPLETED", (0, 0))
+    assert (reread(order).status, stock_of("A")) == ("COMPLETED", (0, 0))
     assert_order_agrees(order.id)
 
 
@@ -154,7 +154,7 @@ def test_an_edit_whose_void_failed_is_refused_and_holds_no_money(
     payment = payments.payment_view(order.steps[0].id)
     assert payment is not None
     assert payment.status == "VOIDED"
-    assert stock("A") == (3 if are_goods_back else 1, 1)
+    assert stock_of("A") == (3 if are_goods_back else 1, 1)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     deliver_outbox()
     assert_order_agrees(order.id)

@@ -26,11 +26,11 @@ from tests.support.after_placement import (
     line_ids,
     money_of,
     reread,
-    stock,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,7 +109,7 @@ def test_an_order_is_cancelled_or_sent(now: datetime, _round: int) -> None:
     order = settling.settle(order_id=order.id, now=now)
     is_sent = order.status == "COMPLETED"
     assert order.status in ("COMPLETED", "CANCELLED")
-    assert stock("A") == ((0, 0) if is_sent else (2, 0))
+    assert stock_of("A") == ((0, 0) if is_sent else (2, 0))
     assert money_of(order).captured_minor == (2000 if is_sent else 0)
     assert_order_agrees(order.id)
 
@@ -125,7 +125,7 @@ def test_the_last_unit_is_cancelled_or_sent(now: datetime, _round: int) -> None:
 
     [line] = reread(order).lines
     assert (line.cancelled, line.fulfilled) in ((1, 2), (0, 3))
-    assert stock("A") == (3 - line.fulfilled, 0)
+    assert stock_of("A") == (3 - line.fulfilled, 0)
     assert money_of(order).captured_minor == 1000 * line.fulfilled
     assert_order_agrees(order.id)
 
@@ -180,7 +180,7 @@ def test_a_return_and_a_refund_of_one_line_pay_it_once(now: datetime, _round: in
     )
     assert won(answers) == 1
     assert money_of(order).refunded_minor == 2000
-    assert stock("A") == (2, 0)
+    assert stock_of("A") == (2, 0)
     assert_order_agrees(order.id)
 
 
@@ -216,7 +216,7 @@ def test_an_order_is_edited_before_it_is_sent_or_not_at_all(now: datetime, _roun
     [line] = reread(order).lines
     assert line.quantity in (2, 3)
     assert money_of(reread(order)).captured_minor == 1000 * line.quantity
-    assert stock("A") == (4 - line.quantity, 0)
+    assert stock_of("A") == (4 - line.quantity, 0)
     assert_order_agrees(order.id)
 
 
@@ -238,7 +238,7 @@ def test_one_key_at_once_is_one_parcel(now: datetime) -> None:
     answers = at_once(*[send] * 4)
     assert len({a for a in answers if not isinstance(a, Exception)}) == 1
     assert {type(a) for a in answers if isinstance(a, Exception)} <= {Duplicate}
-    assert stock("A") == (4, 4)
+    assert stock_of("A") == (4, 4)
     assert_order_agrees(order.id)
 
 
@@ -256,7 +256,7 @@ def test_everybody_may_carry_on_one_step(now: datetime) -> None:
 
     settling.settle(order_id=order.id, now=now)
     assert reread(order).status == "COMPLETED"
-    assert (stock("A"), money_of(order).captured_minor) == ((0, 0), 2000)
+    assert (stock_of("A"), money_of(order).captured_minor) == ((0, 0), 2000)
     assert_order_agrees(order.id)
 
 

@@ -19,12 +19,12 @@ from tests.support.after_placement import (
     assert_order_agrees,
     money_of,
     reread,
-    stock,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import process_environment
 from tests.support.order_commands import COMMANDS, REFUSED, announce, goods_go, send_one
+from tests.support.placed_orders import stock_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
@@ -97,7 +97,7 @@ def prepared(command: str, now: datetime) -> Order:
 def state_of(order: Order) -> tuple[str, tuple[int, int], int, int]:
     order = reread(order)
     state = money_of(order)
-    return order.status, stock("A"), state.captured_minor, state.refunded_minor
+    return order.status, stock_of("A"), state.captured_minor, state.refunded_minor
 
 
 def carry_out(order: Order, command: str, point: str = "") -> subprocess.CompletedProcess[str]:

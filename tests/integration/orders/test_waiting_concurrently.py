@@ -18,10 +18,11 @@ from domains.payments.public import PaymentStatus
 from domains.payments.rules.gateways import Reply
 from tests.integration.orders.test_steps_concurrently import ROUNDS, at_once
 from tests.integration.payments.conftest import ScriptedGateway, gateway  # noqa: F401
-from tests.support.after_placement import assert_books_agree, reread, stock
+from tests.support.after_placement import assert_books_agree, reread
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import deliver_outbox
+from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,9 +76,9 @@ def ended(order: Order, now: datetime) -> Order:
         if row.status not in (PaymentStatus.VOIDED, PaymentStatus.DECLINED)
     }
     if order.status == "CONFIRMED":
-        assert (held, stock("A")) == ({order.payment_id}, (5, 1))
+        assert (held, stock_of("A")) == ({order.payment_id}, (5, 1))
     else:
-        assert (order.status, held, stock("A")) == ("CANCELLED", set(), (5, 0))
+        assert (order.status, held, stock_of("A")) == ("CANCELLED", set(), (5, 0))
     assert_books_agree(now)
     return order
 
