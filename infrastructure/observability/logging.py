@@ -1,5 +1,8 @@
 """Logs: one JSON object per line on standard output, or `key=value` for a developer's eyes.
 
+What happened has a name in snake_case, its values are keys beside it: `log.warning("hint_lost",
+task=task)`, by structlog; the standard library's lines are those of others.
+
 Every line carries the ids of the request or event it belongs to. Values of keys that name secrets
 or personal data are replaced, and so are e-mail addresses and tokens inside texts: a log is read by
 more people, and kept in more places, than the shop's data. No Django in here: settings name
