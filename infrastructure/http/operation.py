@@ -66,11 +66,12 @@ def operation(
         type as well, the caller chooses by Accept, and the view asks `preferred`.
     retry_after: the answer (200 or 202) may say when to ask again.
     """
-    for decoded in (body, form, query):
-        if decoded is not None:
+    for known in (body, form, query, *responses.values()):
+        if known is not None:
             # msgspec looks at a type when it is first decoded, and crashes the process if two
-            # threads do that at once. Modules are imported by one thread.
-            msgspec.json.Decoder(decoded)
+            # threads do that at once. Modules are imported by one thread. An answer, or a part of
+            # it, may be made of what was stored as JSON.
+            msgspec.json.Decoder(known)
     declared = Operation(
         summary=summary,
         description=description,

@@ -19,7 +19,12 @@ def freeze(
 
 def close(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
     """See `public.close`."""
-    return store().close(cart_id=cart_id, order_id=order_id, now=now)
+    is_closed = store().close(cart_id=cart_id, order_id=order_id, now=now)
+    if is_closed:
+        # A hold that was asked for beside the checkout may have come after the order took over what
+        # was held before. Nobody else would let go of it.
+        products.release_cart_hold(cart_id=cart_id, now=now)
+    return is_closed
 
 
 def reopen(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:

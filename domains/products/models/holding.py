@@ -243,6 +243,8 @@ class ReservationQuerySet(FreeingQuerySet):
                 return Held()
             if short is None:
                 continue  # somebody changed one of the holds since it was read
+            if self._moved_on(ids, [own, source]):
+                continue  # and so what counts as free for it is another
             refused = refusal_of(short, skus=skus, requested=wanted, already=before)
             if not expired or idle == PATIENCE:
                 return refused
@@ -250,6 +252,16 @@ class ReservationQuerySet(FreeingQuerySet):
             if not overdue:
                 return refused
             idle += freed == 0
+
+    def _moved_on(self, ids: Iterable[UUID], seen: Iterable[Promise | None]) -> bool:
+        """Whether any of these holds was changed, made or let go since it was seen."""
+        before = {promise.id: promise.version for promise in seen if promise is not None}
+        after = {
+            promise.id: promise.version
+            for promise in self._read(ids)
+            if promise.id in before or (promise.is_held and promise.holder == Holder.CART)
+        }
+        return after != before
 
     def extend(self, cart_id: UUID, *, expires_at: datetime) -> bool:
         """Let what a cart holds last until then at least. Whether it holds anything."""

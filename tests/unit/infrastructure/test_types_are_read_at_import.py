@@ -9,7 +9,7 @@ import pytest
 
 from infrastructure.events.event import Event, published
 from infrastructure.http.operation import operation
-from infrastructure.http.types import Body, Query
+from infrastructure.http.types import Body, Out, Query
 
 
 class UnreadableBody(Body, frozen=True, kw_only=True):
@@ -17,6 +17,10 @@ class UnreadableBody(Body, frozen=True, kw_only=True):
 
 
 class UnreadableQuery(Query, frozen=True, kw_only=True):
+    state: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+
+class UnreadableAnswer(Out, frozen=True, kw_only=True):
     state: Nowhere  # type: ignore[name-defined]  # noqa: F821
 
 
@@ -33,6 +37,11 @@ def test_the_body_of_an_operation_is_looked_at_when_it_is_declared() -> None:
 def test_the_query_of_an_operation_is_looked_at_when_it_is_declared() -> None:
     with pytest.raises(NameError, match="Nowhere"):
         operation(summary="List", query=UnreadableQuery, responses={})
+
+
+def test_the_answers_of_an_operation_are_looked_at_when_it_is_declared() -> None:
+    with pytest.raises(NameError, match="Nowhere"):
+        operation(summary="Show", responses={200: list[UnreadableAnswer]})
 
 
 def test_an_event_is_looked_at_when_it_is_published() -> None:
