@@ -51,7 +51,9 @@ class Placed:
         """What is answered instead of the order: it was rejected, or its payment was declined and
         it waits for another try."""
         order = self.order
-        if order.is_undecided and self.payment.status == PaymentStatus.DECLINED:
+        is_declined = self.payment.status == PaymentStatus.DECLINED
+        # Without a time to pay until, it is about to be rejected.
+        if order.is_undecided and is_declined and order.pay_until is not None:
             fault = FieldError(
                 "/payment",
                 PaymentDeclined.code,

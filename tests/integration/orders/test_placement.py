@@ -250,6 +250,39 @@ def test_what_the_gateway_does_not_answer_is_replayed_once_nobody_can_be_at_work
     assert (again.order.id, again.order.status, again.replayed) == (first.order.id, "PENDING", True)
 
 
+class Died(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_that_waits_for_its_rejection_does_not_ask_for_another_payment(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.stocked({"A": 5}, now=now)
+    key = orders.key("k")
+
+    def die(*_: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setitem(settling._STEPS, settling.Step.REJECT, die)
+        with pytest.raises(Died):
+            orders.place({"A": 1}, payment=orders.DECLINED, key=key, now=now)
+
+    again = orders.place(
+        {"A": 1}, payment=orders.DECLINED, key=key, now=now + timedelta(seconds=10)
+    )
+
+    assert (again.order.status, again.payment_status) == ("PENDING", "DECLINED")
+    assert again.refusal() is None
+    settling.settle(order_id=again.order.id, now=now + timedelta(seconds=11))
+    refused = orders.place(
+        {"A": 1}, payment=orders.DECLINED, key=key, now=now + timedelta(seconds=12)
+    ).refusal()
+    assert refused is not None
+    assert (refused.code, refused.members) == ("payment_declined", {})
+
+
 # Asynchronous
 
 
