@@ -10,4 +10,4 @@ class OrdersConfig(ContextConfig):
     def ready(self) -> None:
         super().ready()
         # It cannot be imported before the models are.
-        import_module("domains.orders.services.metrics")
+        import_module("domains.orders.queries.metrics")

@@ -100,6 +100,12 @@ class OrdersOverloaded(OrderError):
     code, status, title = "orders_overloaded", 503, "Too many orders are waiting"
 
 
+class OrderInWrongState(OrderError):
+    """A command that its status does not allow."""
+
+    code, status, title = "order_in_wrong_state", 409, "The order is not in that state"
+
+
 class OrderNotCancellable(OrderError):
     code, status, title = "order_not_cancellable", 409, "The order cannot be cancelled any more"
 

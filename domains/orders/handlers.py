@@ -8,9 +8,9 @@ from uuid import UUID
 
 import structlog
 
-from domains.orders import queries
 from domains.orders.errors import OrderNotCancellable, PaymentCaptured, StepInProgress
 from domains.orders.events import OrderCreated, OrderStatusUpdated
+from domains.orders.queries import orders as queries
 from domains.orders.services import batches, invoicing, paying, placement, refunding, unpaid
 from domains.payments.events import (
     PaymentAuthorised,

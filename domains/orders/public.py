@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from domains.orders.queries import (
-    OrderAudit,
-    Unsettled,
-    event_counts,
-    orders_audit,
-    replaced_payments,
-    stray_steps,
-    unsettled,
-)
-from domains.orders.rules.placement import PLACEMENT_DEADLINE
-from domains.orders.services.auditing import (
+from domains.orders.queries.audit import (
     DocumentedOrder,
     DocumentNumber,
     DocumentSum,
+    OrderAudit,
     OrderSum,
     document_numbers,
     document_sums,
     documented_orders,
+    event_counts,
     order_sums,
+    orders_audit,
+    replaced_payments,
+    stray_steps,
 )
+from domains.orders.queries.orders import Unsettled, unsettled
+from domains.orders.rules.placement import PLACEMENT_DEADLINE
 
 __all__ = [
     "PLACEMENT_DEADLINE",

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.utils.html import format_html
 
-from domains.orders import queries
 from domains.orders.models import Order, OrderLine
+from domains.orders.queries import orders as queries
 from domains.users import public as users
 from infrastructure.money import Money
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
-from domains.orders import queries
 from domains.orders.errors import CurrencyMismatch, OrderNotFound
 from domains.orders.models import Order
+from domains.orders.queries import orders as queries
 from domains.orders.rules.history import By, Kind
 from domains.orders.services import tokens
 from infrastructure.auth.actor import Actor

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+import structlog
 
 from domains.orders.models import Order
 from domains.orders.rules import placement as rules
@@ -22,7 +23,7 @@ from infrastructure.observability import correlation
 from infrastructure.observability.correlation import Correlation
 from infrastructure.together import Together
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 Causes = Mapping[UUID, Correlation]
 
@@ -98,7 +99,7 @@ def _advance_fresh(orders: Sequence[_Fresh]) -> None:
         _advance_all(orders)
     except Exception:
         # Said once for all of them.
-        logger.warning("Orders go their ways alone", exc_info=True)
+        log.warning("orders_go_their_ways_alone", orders=len(orders), exc_info=True)
         raise
 
 

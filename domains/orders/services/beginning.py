@@ -12,7 +12,7 @@ from django.conf import settings
 
 from domains.orders import errors
 from domains.orders.models import Order, OrderStep
-from domains.orders.queries import confirmation_of
+from domains.orders.queries.orders import confirmation_of
 from domains.orders.rules.placement import may_be_at_work
 from domains.orders.rules.steps import NOT_APPROVED, GivenAlone, Limits, Money, StepState
 from domains.orders.services import settling

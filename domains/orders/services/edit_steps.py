@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from uuid import UUID, uuid5
 
+import structlog
 from django.db import IntegrityError
 
 from domains.orders.errors import (
@@ -32,7 +32,7 @@ from domains.products import public as products
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # What is left of the earlier payment, since the gateway keeps it.
 VOID_REFUSED = "void_refused"
@@ -66,7 +66,7 @@ def undo_edit(order: Order, step: OrderStep, now: datetime) -> None:
                 now=now,
             )
     except (IntegrityError, DomainError):
-        logger.exception("The goods of an edit stay held", extra={"order_id": str(order.id)})
+        log.exception("goods_of_an_edit_stay_held", order_id=str(order.id))
 
 
 def _authorise(order: Order, step: OrderStep, now: datetime) -> Refused | None:

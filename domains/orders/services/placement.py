@@ -14,7 +14,7 @@ from domains.orders.errors import (
     PaymentDeclined,
 )
 from domains.orders.models import Checkout, Order
-from domains.orders.queries import PaymentOfOrder, payments_of
+from domains.orders.queries.orders import PaymentOfOrder, payments_of
 from domains.orders.rules.history import SYSTEM, By
 from domains.orders.rules.placement import Status, may_be_at_work
 from domains.orders.services import batches, intake, quoting, settling

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 
 from domains.carts import public as carts
@@ -23,7 +23,7 @@ from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.threads import in_threads
 from infrastructure.errors import DomainError
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # How often whoever lost a compare-and-set looks again before leaving the order to the winner.
 RETRIES = 3
@@ -234,7 +234,7 @@ def close_cart(order: Order, now: datetime) -> None:
         try:
             carts.close(cart_id=order.cart_id, order_id=order.id, now=now)
         except DomainError:
-            logger.warning("Cart stays frozen for now", extra={"order_id": str(order.id)})
+            log.warning("cart_stays_frozen_for_now", order_id=str(order.id))
 
 
 def _reopen_cart(order: Order, now: datetime) -> None:
@@ -242,7 +242,7 @@ def _reopen_cart(order: Order, now: datetime) -> None:
         try:
             carts.reopen(cart_id=order.cart_id, order_id=order.id, now=now)
         except DomainError:
-            logger.warning("Cart stays frozen for now", extra={"order_id": str(order.id)})
+            log.warning("cart_stays_frozen_for_now", order_id=str(order.id))
 
 
 # Money that a void does not give back.

@@ -6,11 +6,11 @@ does elsewhere is done under its id, so whoever finds it unfinished begins again
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from django.db import DataError, IntegrityError
 
 from domains.orders.errors import NotInWarehouse
@@ -34,7 +34,7 @@ from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # How often whoever lost a compare-and-set counts a refund again.
 _RETRIES = 3
@@ -76,9 +76,11 @@ def carry_on(case: Case, now: datetime) -> None:
     except _CANNOT_PASS as error:
         if isinstance(error, DomainError) and error.status >= 500:
             raise
-        logger.exception(
-            "A step of an order cannot be carried out",
-            extra={"order_id": str(order.id), "step_id": str(step.id), "kind": step.kind},
+        log.exception(
+            "step_cannot_be_carried_out",
+            order_id=str(order.id),
+            step_id=str(step.id),
+            kind=step.kind,
         )
         _end_failed(case, step.id, now)
     if case.order.step(step.id).refusal:

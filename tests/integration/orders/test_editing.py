@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from domains.orders import queries
 from domains.orders.api.serializers.steps import Step
 from domains.orders.errors import (
     OrderNotEditable,
@@ -23,6 +22,7 @@ from domains.orders.errors import (
 )
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.models.commands.editing import ORDER_FIELDS
+from domains.orders.queries import orders as queries
 from domains.orders.rules import steps as rules
 from domains.orders.services import cancelling, editing, fulfilling, settling
 from domains.orders.services.editing import LineEdit

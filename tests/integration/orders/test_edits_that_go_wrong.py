@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from domains.orders.errors import LineRefunded, StepRefused
 from domains.orders.models import Order, OrderStep
@@ -142,7 +143,7 @@ def test_a_line_cannot_be_worth_less_than_was_given_back_for_it(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("token", ["", "tok_visa"])
 def test_a_step_that_can_never_be_carried_out_ends_and_holds_up_nothing(
-    token: str, now: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    token: str, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goods.stocked({"A": 5, "B": 5}, now=now)
     order = orders.placed({"A": 2, "B": 1}, now=now)
@@ -154,13 +155,15 @@ def test_a_step_that_can_never_be_carried_out_ends_and_holds_up_nothing(
 
     monkeypatch.setattr(Order, "apply_edit", to_what_the_database_refuses)
     lines = [more(order, "A", 1), more(order, "B", 3 if token else 1)]
-    with pytest.raises(StepRefused):
+    with capture_logs() as logs, pytest.raises(StepRefused):
         edit(order, now, lines=lines, token=token)
 
     after = reread(order)
     [step] = after.steps
     assert (step.state, step.refusal, after.step_id) == ("REFUSED", "step_failed", None)
-    assert "cannot be carried out" in caplog.text
+    [said] = [line for line in logs if line["log_level"] == "error"]
+    assert (said["event"], said["kind"]) == ("step_cannot_be_carried_out", "EDIT")
+    assert (said["order_id"], said["step_id"]) == (str(order.id), str(step.id))
     assert (after.total_minor, after.payment_id) == (order.total_minor, order.id)
     assert (stock_of("A"), stock_of("B")) == ((5, 2), (5, 1))
     if token:

@@ -17,9 +17,9 @@ from domains.orders.admin.contents import contents_of
 from domains.orders.api.serializers.orders import Order as Shown
 from domains.orders.models import Order
 from domains.orders.models.commands.refunding import RefundWish
-from domains.orders.queries import PaymentOfOrder
+from domains.orders.queries.audit import order_sums
+from domains.orders.queries.orders import PaymentOfOrder
 from domains.orders.services import cancelling, fulfilling, refunding
-from domains.orders.services.auditing import order_sums
 from domains.products.services import price_lists
 from tests.support.after_placement import STAFF, money_of, reread, send_units, units
 from tests.support.factories import orders

@@ -10,7 +10,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from domains.orders.models import Order, PaymentChoice
-from domains.orders.services.metrics import OrdersCollector
+from domains.orders.queries.metrics import OrdersCollector
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
 from infrastructure.observability.metrics import ASKED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -12,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connections
 from django.test import Client
+from structlog.testing import capture_logs
 
 from domains.carts import public as carts
 from domains.orders.models import Order
@@ -214,17 +214,22 @@ def test_all_of_a_batch_that_took_the_last_are_not_shown_that_there_is_one(
 
 
 def test_where_a_batch_fails_its_orders_go_their_ways_alone(
-    now: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     goods.stocked({"A": 10}, now=now)
-    sizes, found = placed_at_once(monkeypatch, now, fail=True)
+    with capture_logs() as logs:
+        sizes, found = placed_at_once(monkeypatch, now, fail=True)
 
     assert sizes == [1, COUNT - 1]
     assert [order.status for order in found.values()] == ["CONFIRMED"] * COUNT
     # Said once, and not by each of them.
-    [said] = [line for line in caplog.records if line.name == batches.__name__]
-    assert (said.message, said.levelno) == ("Orders go their ways alone", logging.WARNING)
-    assert said.exc_info is not None
-    assert repr(said.exc_info[1]) == "RuntimeError('The connection was lost.')"
+    assert [line for line in logs if line["log_level"] == "warning"] == [
+        {
+            "event": "orders_go_their_ways_alone",
+            "orders": COUNT - 1,
+            "exc_info": True,
+            "log_level": "warning",
+        }
+    ]
     [row] = products.stock_audit()
     assert (row.held, row.reserved) == (COUNT, COUNT)

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from django import forms
 
-from domains.orders import queries
 from domains.orders.admin.fields import units_field
 from domains.orders.models import Order, OrderLine
+from domains.orders.queries import orders as queries
 from domains.orders.rules.history import By, Kind
 from domains.orders.services import previewing
 from domains.orders.services.beginning import Begun

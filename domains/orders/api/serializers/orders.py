@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from domains.carts import public as carts
 from domains.orders import models
-from domains.orders.queries import HistoryEntry, PaymentOfOrder
+from domains.orders.queries.orders import HistoryEntry, PaymentOfOrder
 from domains.orders.rules.steps import amounts_standing
 from domains.payments import public as payments
 from domains.pricing.public import amounts

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from domains.orders import models, queries
+from domains.orders import models
 from domains.orders.api.serializers.orders import (
     MAX_LINES,
     MAX_QUANTITY,
@@ -25,6 +25,7 @@ from domains.orders.errors import DuplicateLine
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.models.commands.returning import Inspected
+from domains.orders.queries import orders as queries
 from domains.orders.services import editing
 from infrastructure.errors import FieldError
 from infrastructure.http.types import ONE_LINE, Body, Money, Out, Words

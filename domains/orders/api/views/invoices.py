@@ -6,10 +6,11 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
-from domains.orders import errors, queries
+from domains.orders import errors
 from domains.orders.api.access import HEADER, caller_of, order_for
 from domains.orders.api.serializers import invoices as serializers
 from domains.orders.models import Document
+from domains.orders.queries import orders as queries
 from domains.orders.services.invoice_files import OFFERED, file_of
 from infrastructure.auth.errors import NotAuthenticated
 from infrastructure.auth.permissions import OrGuest

@@ -9,11 +9,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from msgspec import UNSET
 
-from domains.orders import errors, queries
+from domains.orders import errors
 from domains.orders.api.access import acting_on, caller_of, order_for
 from domains.orders.api.serializers import orders as serializers
 from domains.orders.api.serializers.steps import CancelOrder, NoteOrder
 from domains.orders.api.views import placing
+from domains.orders.queries import orders as queries
 from domains.orders.services import cancelling, noting, placement
 from domains.orders.services.wishes import WantedLine, Wish
 from domains.users import public as users

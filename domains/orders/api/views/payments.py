@@ -7,10 +7,11 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
-from domains.orders import errors, queries
+from domains.orders import errors
 from domains.orders.api.access import acting_on, caller_of, order_for
 from domains.orders.api.serializers import orders as serializers
 from domains.orders.api.views import placing
+from domains.orders.queries import orders as queries
 from domains.orders.services import paying
 from domains.payments import public as payments
 from infrastructure import clock

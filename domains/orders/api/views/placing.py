@@ -14,7 +14,7 @@ from domains.orders.api.access import caller_of
 from domains.orders.api.serializers import orders as serializers
 from domains.orders.models import Order
 from domains.orders.models.terms import customer_key
-from domains.orders.queries import PaymentOfOrder
+from domains.orders.queries.orders import PaymentOfOrder
 from domains.orders.services.placement import Placed
 from domains.orders.services.tokens import order_token
 from domains.payments import public as payments

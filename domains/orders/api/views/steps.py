@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 
-from domains.orders import errors, queries
+from domains.orders import errors
 from domains.orders.api.access import caller_of, order_for
 from domains.orders.api.serializers import steps as serializers
+from domains.orders.queries import orders as queries
 from domains.orders.services.beginning import Begun
 from infrastructure.auth.permissions import OrGuest
 from infrastructure.database.contexts import alias_of

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from domains.orders.errors import OrderNotCancellable, PaymentCaptured
+from domains.orders.errors import OrderNotCancellable, PaymentCaptured, StepInProgress
+from domains.orders.events import OrderCancelled
 from domains.orders.models.commands.stepping import Stepping, as_params, units_of
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.steps import OrderStep
@@ -19,13 +19,46 @@ from domains.orders.rules.steps import Money, StepKind, StepState
 
 
 class Cancelling(Stepping):
-    request_cancel: Any
-    cancel: Any
-
     class Meta:
         abstract = True
 
     # Commands
+
+    def request_cancel(self, *, reason: str, now: datetime) -> None:
+        """Ask for the end; settling carries it out, since goods and money come back first.
+
+        Raises OrderNotCancellable, StepInProgress.
+        """
+        self._refuse_unless_open()
+        if any(line.fulfilled for line in self.lines):
+            raise OrderNotCancellable(f"Parts of order {self.number} have been sent.")
+        if self.step_id is not None:
+            raise StepInProgress(f"Another change of order {self.number} is being carried out.")
+        if self.cancel_requested_at is None:
+            self.cancel_requested_at = now
+            self.cancel_reason = reason
+            self._mark_unsettled(now)
+
+    def refuse_cancel(self) -> None:
+        """The money was taken meanwhile, so the order stands."""
+        self._require(Status.CONFIRMED)
+        self.cancel_requested_at = None
+        self.cancel_reason = ""
+        self._mark_settled()
+
+    def cancel(self, *, now: datetime) -> None:
+        """Raises OrderNotCancellable."""
+        self._refuse_unless_open()
+        self._decide(Status.CANCELLED, reason=self.cancel_reason, now=now)
+        self.record(
+            OrderCancelled(
+                order_id=self.id,
+                number=self.number,
+                customer_id=self.customer_id,
+                reason=self.cancel_reason,
+                occurred_at=now,
+            )
+        )
 
     def begin_cancel_with_refund(
         self,
@@ -124,6 +157,10 @@ class Cancelling(Stepping):
         return nothing_sent and all(
             units.get(line.id, 0) == line.open for line in self.lines if line.open
         )
+
+    def _refuse_unless_open(self) -> None:
+        if self.status not in (Status.PENDING, Status.CONFIRMED):
+            raise OrderNotCancellable(f"Order {self.number} is {self.status}.")
 
     def _cancel_units(self, line: OrderLine, count: int) -> None:
         """The last units of a line go, with their part of everything. Prices stay as they were."""

@@ -72,8 +72,6 @@ class EditPlan:
 
 
 class Editing(Stepping):
-    shipping_address: Any
-
     class Meta:
         abstract = True
 

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+from domains.orders.models.base import OrderBase
 from domains.orders.models.terms import PaymentChoice
 from domains.orders.rules.placement import PLACEMENT_DEADLINE, Status
-from infrastructure.aggregates import AggregateRoot
 
 
-class Paying(AggregateRoot):
-    """The fields are the order's own."""
-
-    payment_id: Any
-    payment_status: Any
-    superseded_payment_id: Any
-    payment_method: Any
-    payment_token: Any
-    payment_return_url: Any
-    pay_until: Any
-    settle_at: Any
-    _require: Any
-
+class Paying(OrderBase):
     class Meta:
         abstract = True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from domains.orders.errors import (
@@ -178,7 +179,7 @@ class Returning(Stepping):
         refunded.refunded_minor = amount_minor
 
     def _note_return(
-        self, code: str, announced: Return, actor: By, now: datetime, **data: object
+        self, code: str, announced: Return, actor: By, now: datetime, **data: Any
     ) -> None:
         self.note(code, actor=actor, at=now, return_id=str(announced.id), **data)
         before = self.return_status

@@ -15,7 +15,7 @@ from domains.orders.errors import (
     TooManyUnits,
     UnknownLine,
 )
-from domains.orders.events import OrderStatusUpdated
+from domains.orders.models.base import OrderBase
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
@@ -24,38 +24,13 @@ from domains.orders.rules.history import By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, Status
 from domains.orders.rules.steps import StepKind, StepState
 from domains.payments.public import needs_second_person
-from infrastructure.aggregates import AggregateRoot, Owned
+from infrastructure.aggregates import Owned
 from infrastructure.errors import FieldError
 from infrastructure.money import Money
 
 
-class Stepping(AggregateRoot):
-    """What all commands on a confirmed order share. The fields are the order's own."""
-
-    number: Any
-    customer_id: Any
-    status: Any
-    reason: Any
-    fulfilment_status: Any
-    return_status: Any
-    payment_status: Any
-    payment_id: Any
-    payment_method: Any
-    currency: Any
-    subtotal_minor: Any
-    discount_minor: Any
-    shipping_minor: Any
-    shipping_tax_minor: Any
-    tax_minor: Any
-    total_minor: Any
-    refunded_minor: Any
-    cancel_requested_at: Any
-    cancel_reason: Any
-    step_id: Any
-    lines: Any
-    note: Any
-    _mark_unsettled: Any
-    _mark_settled: Any
+class Stepping(OrderBase):
+    """What all commands on a confirmed order share."""
 
     steps = Owned("step_rows")
     fulfilments = Owned("fulfilment_rows")
@@ -324,26 +299,6 @@ class Stepping(AggregateRoot):
     def _as_money(self, amount_minor: int) -> Money:
         """What a refusal says of an amount."""
         return Money(amount_minor, self.currency)
-
-    def _tell(self, *, reason: str, now: datetime, total_change_minor: int = 0) -> None:
-        """Publish what changed beside the status."""
-        self.record(
-            OrderStatusUpdated(
-                order_id=self.pk,
-                number=self.number,
-                customer_id=self.customer_id,
-                previous_status=self.status,
-                status=self.status,
-                reason=reason,
-                currency=self.currency,
-                total_minor=self.total_minor,
-                fulfilment_status=self.fulfilment_status,
-                payment_status=self.payment_status,
-                return_status=self.return_status,
-                total_change_minor=total_change_minor,
-                occurred_at=now,
-            )
-        )
 
     def _units(
         self, wanted: Mapping[UUID, int] | None, available: Mapping[UUID, int]

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from domains.carts import public as carts
-from domains.orders.models import Checkout, Order
+from domains.orders.models import Checkout, Order, PaymentChoice
 from domains.orders.services import checkouts, placement
 from infrastructure import clock
 from infrastructure.ids import new_id
@@ -68,7 +68,7 @@ def test_the_cart_of_an_order_whose_request_died_is_closed_or_opened_by_the_reco
         # As if the process had died between the decision and the cart.
         for end in ("close", "reopen"):
             patched.setattr(carts, end, lambda **_: False)
-        payment = placement.PaymentChoice(method="card", token=token)
+        payment = PaymentChoice(method="card", token=token)
         placed = checkouts.check_out(
             cart_id=cart.id,
             owner=None,

@@ -1,5 +1,4 @@
-"""What the audit of the books reads of totals, invoices and credit notes, streamed; nothing is
-written."""
+"""What the audit of the books reads of orders, their totals and documents, streamed."""
 
 from __future__ import annotations
 
@@ -10,10 +9,41 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.expressions import RawSQL
 
-from domains.orders.queries import FOR_LESS_OF_A_STEP, STEPS_FOR_LESS
+from domains.orders.events import TOPIC
+from domains.orders.models import Order, OrderLine, OrderStep
 from domains.orders.rules.invoices import Issued, is_invoiceable
+from domains.orders.rules.steps import StepKind
 from infrastructure.database.contexts import connection_of
+from infrastructure.money import Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderAudit:
+    """What the audit compares of an order. `lines` sums per variant what is still to be sent.
+
+    is_cheaper: it was edited, or parts of it called off, so more may be authorised than it costs.
+    pay_until: until when it waits for its customer to pay. for_less_minor: what of what was given
+    back lowered no price; see Order.given_back_for_less. sent_minor: what was sent costs, with the
+    shipping, rounded down. is_using: it has to redeem coupons or promotions.
+    """
+
+    order_id: UUID
+    number: str
+    status: str
+    total: Money
+    payment_method: str
+    lines: dict[UUID, int]
+    placed_at: datetime
+    unsettled_since: datetime | None
+    refunded_minor: int
+    is_cheaper: bool
+    pay_until: datetime | None
+    for_less_minor: int = 0
+    sent_minor: int = 0
+    is_using: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +97,28 @@ class DocumentedOrder:
     documented_minor: int | None
     has_to_be: bool
     changed_at: datetime
+
+
+# As Order.given_back_for_less, in SQL: what one step adds to it, and which steps add to it.
+FOR_LESS_OF_A_STEP = """CASE kind WHEN 'REFUND' THEN (params->>'for_less_minor')::bigint
+    ELSE (params->'set_off'->>'minor')::bigint
+        + CASE WHEN state = 'DONE' AND refusal = '' THEN gives_minor ELSE 0 END
+    END"""
+STEPS_FOR_LESS = """((kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE')
+    OR (kind = 'EDIT' AND state = 'APPLIED'))"""
+
+_FOR_LESS = f"""(
+    SELECT coalesce(sum({FOR_LESS_OF_A_STEP}), 0)::bigint
+    FROM orders_orderstep
+    WHERE order_id = orders_order.id AND {STEPS_FOR_LESS}
+)"""
+
+
+_SENT = """(
+    SELECT coalesce(sum(amount_minor * fulfilled / quantity), 0)::bigint
+        + CASE WHEN sum(fulfilled) > 0 THEN orders_order.shipping_minor ELSE 0 END
+    FROM orders_orderline WHERE order_id = orders_order.id
+)"""
 
 
 def _standing(column: str) -> str:
@@ -149,6 +201,69 @@ ORDER BY o.id
 _TAKEN = ("PARTIALLY_CAPTURED", "CAPTURED", "PARTIALLY_REFUNDED")
 
 
+def orders_audit() -> Iterator[OrderAudit]:
+    """Every order, ordered by id, streaming. Two statements side by side, so memory stays flat."""
+    lines = _lines_by_order()
+    order_id, quantities = next(lines, (None, {}))
+    changes = OrderStep.objects.filter(
+        order_id=OuterRef("pk"), kind__in=(StepKind.EDIT, StepKind.CANCEL_LINES)
+    )
+    orders = Order.objects.annotate(
+        is_cheaper=Exists(changes),
+        for_less=RawSQL(_FOR_LESS, []),  # noqa: S611 - a constant
+        sent=RawSQL(_SENT, []),  # noqa: S611 - a constant
+        is_using=~Q(uses=[]),
+    ).order_by("id")
+    rows = orders.values_list(
+        "id",
+        "number",
+        "status",
+        "total_minor",
+        "currency",
+        "payment_method",
+        "placed_at",
+        "unsettled_since",
+        "refunded_minor",
+        "is_cheaper",
+        "pay_until",
+        "for_less",
+        "sent",
+        "is_using",
+    )
+    for row in rows.iterator(chunk_size=2000):
+        while order_id is not None and order_id < row[0]:
+            order_id, quantities = next(lines, (None, {}))
+        yield OrderAudit(
+            order_id=row[0],
+            number=row[1],
+            status=row[2],
+            total=Money(row[3], row[4]),
+            payment_method=row[5],
+            lines=quantities if order_id == row[0] else {},
+            placed_at=row[6],
+            unsettled_since=row[7],
+            refunded_minor=row[8],
+            is_cheaper=row[9],
+            pay_until=row[10],
+            for_less_minor=row[11],
+            sent_minor=row[12],
+            is_using=row[13],
+        )
+
+
+def replaced_payments() -> dict[UUID, UUID]:
+    """The payments that took the place of an order's first one, with their orders."""
+    rows = Order.objects.exclude(payment_id=F("id")).values_list("payment_id", "id")
+    return dict(rows.iterator(chunk_size=2000))
+
+
+def stray_steps() -> list[tuple[UUID, UUID]]:
+    """Steps that are unfinished though their order does not carry them out, with their orders.
+    There must be none."""
+    strays = OrderStep.objects.filter(finished_at__isnull=True).exclude(order__step_id=F("id"))
+    return list(strays.values_list("id", "order_id"))
+
+
 def order_sums() -> Iterator[OrderSum]:
     """Every order's amounts beside those of its lines. They must be the same."""
     for order_id, number, *amounts in _stream(_TOTALS):
@@ -201,6 +316,28 @@ def documented_orders() -> Iterator[DocumentedOrder]:
             ),
             changed_at=changed_at,
         )
+
+
+def event_counts() -> Iterator[tuple[UUID, str, int]]:
+    rows = Order.objects.order_by("id").values_list("id", "events_recorded")
+    for order_id, recorded in rows.iterator(chunk_size=5000):
+        yield order_id, TOPIC, recorded
+
+
+def _lines_by_order() -> Iterator[tuple[UUID, dict[UUID, int]]]:
+    left = F("quantity") - F("cancelled") - F("fulfilled")
+    lines = OrderLine.objects.annotate(left=left).filter(left__gt=0).order_by("order_id")
+    rows = lines.values_list("order_id", "variant_id", "left")
+    current: UUID | None = None
+    quantities: dict[UUID, int] = {}
+    for order_id, variant_id, quantity in rows.iterator(chunk_size=5000):
+        if order_id != current:
+            if current is not None:
+                yield current, quantities
+            current, quantities = order_id, {}
+        quantities[variant_id] = quantities.get(variant_id, 0) + quantity
+    if current is not None:
+        yield current, quantities
 
 
 def _stream(sql: str) -> Iterator[tuple[Any, ...]]:

@@ -2,73 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, Q
-from django.db.models.expressions import RawSQL
+from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.query import QuerySet
 
 from domains.orders.errors import OrderNotFound
-from domains.orders.events import TOPIC
 from domains.orders.models import Document, Order, OrderChange, OrderLine, OrderStep
 from domains.orders.rules.history import INTERNAL, SYSTEM, By, Kind
 from domains.orders.rules.placement import FulfilmentStatus, Status
-from domains.orders.rules.steps import StepKind, is_internal
+from domains.orders.rules.steps import is_internal
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
-from infrastructure.money import Money
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderAudit:
-    """What the audit compares of an order. `lines` sums per variant what is still to be sent.
-
-    is_cheaper: it was edited, or parts of it called off, so more may be authorised than it costs.
-    pay_until: until when it waits for its customer to pay. for_less_minor: what of what was given
-    back lowered no price; see Order.given_back_for_less. sent_minor: what was sent costs, with the
-    shipping, rounded down. is_using: it has to redeem coupons or promotions.
-    """
-
-    order_id: UUID
-    number: str
-    status: str
-    total: Money
-    payment_method: str
-    lines: dict[UUID, int]
-    placed_at: datetime
-    unsettled_since: datetime | None
-    refunded_minor: int
-    is_cheaper: bool
-    pay_until: datetime | None
-    for_less_minor: int = 0
-    sent_minor: int = 0
-    is_using: bool = False
-
-
-# As Order.given_back_for_less, in SQL: what one step adds to it, and which steps add to it.
-FOR_LESS_OF_A_STEP = """CASE kind WHEN 'REFUND' THEN (params->>'for_less_minor')::bigint
-    ELSE (params->'set_off'->>'minor')::bigint
-        + CASE WHEN state = 'DONE' AND refusal = '' THEN gives_minor ELSE 0 END
-    END"""
-STEPS_FOR_LESS = """((kind IN ('CANCEL_LINES', 'EDIT', 'REFUND') AND state = 'DONE')
-    OR (kind = 'EDIT' AND state = 'APPLIED'))"""
-
-_FOR_LESS = f"""(
-    SELECT coalesce(sum({FOR_LESS_OF_A_STEP}), 0)::bigint
-    FROM orders_orderstep
-    WHERE order_id = orders_order.id AND {STEPS_FOR_LESS}
-)"""
-
-
-_SENT = """(
-    SELECT coalesce(sum(amount_minor * fulfilled / quantity), 0)::bigint
-        + CASE WHEN sum(fulfilled) > 0 THEN orders_order.shipping_minor ELSE 0 END
-    FROM orders_orderline WHERE order_id = orders_order.id
-)"""
 
 
 def orders_of(customer_id: UUID | None) -> QuerySet[Order]:
@@ -283,69 +232,6 @@ def refunds_asked_elsewhere(refunds: Mapping[UUID, tuple[str, UUID]]) -> dict[UU
     return {each: orders[told] for each, told in unknown.items() if told in orders}
 
 
-def orders_audit() -> Iterator[OrderAudit]:
-    """Every order, ordered by id, streaming. Two statements side by side, so memory stays flat."""
-    lines = _lines_by_order()
-    order_id, quantities = next(lines, (None, {}))
-    changes = OrderStep.objects.filter(
-        order_id=OuterRef("pk"), kind__in=(StepKind.EDIT, StepKind.CANCEL_LINES)
-    )
-    orders = Order.objects.annotate(
-        is_cheaper=Exists(changes),
-        for_less=RawSQL(_FOR_LESS, []),  # noqa: S611 - a constant
-        sent=RawSQL(_SENT, []),  # noqa: S611 - a constant
-        is_using=~Q(uses=[]),
-    ).order_by("id")
-    rows = orders.values_list(
-        "id",
-        "number",
-        "status",
-        "total_minor",
-        "currency",
-        "payment_method",
-        "placed_at",
-        "unsettled_since",
-        "refunded_minor",
-        "is_cheaper",
-        "pay_until",
-        "for_less",
-        "sent",
-        "is_using",
-    )
-    for row in rows.iterator(chunk_size=2000):
-        while order_id is not None and order_id < row[0]:
-            order_id, quantities = next(lines, (None, {}))
-        yield OrderAudit(
-            order_id=row[0],
-            number=row[1],
-            status=row[2],
-            total=Money(row[3], row[4]),
-            payment_method=row[5],
-            lines=quantities if order_id == row[0] else {},
-            placed_at=row[6],
-            unsettled_since=row[7],
-            refunded_minor=row[8],
-            is_cheaper=row[9],
-            pay_until=row[10],
-            for_less_minor=row[11],
-            sent_minor=row[12],
-            is_using=row[13],
-        )
-
-
-def replaced_payments() -> dict[UUID, UUID]:
-    """The payments that took the place of an order's first one, with their orders."""
-    rows = Order.objects.exclude(payment_id=F("id")).values_list("payment_id", "id")
-    return dict(rows.iterator(chunk_size=2000))
-
-
-def stray_steps() -> list[tuple[UUID, UUID]]:
-    """Steps that are unfinished though their order does not carry them out, with their orders.
-    There must be none."""
-    strays = OrderStep.objects.filter(finished_at__isnull=True).exclude(order__step_id=F("id"))
-    return list(strays.values_list("id", "order_id"))
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unsettled:
     """Orders with something left to do. numbers: of the longest unsettled of those that move.
@@ -366,25 +252,3 @@ def unsettled(*, now: datetime, named: int) -> Unsettled:
     numbers = orders.exclude(waits).order_by("unsettled_since", "id")
     counted = orders.aggregate(moving=Count("id", filter=~waits), waiting=Count("id", filter=waits))
     return Unsettled(numbers=list(numbers.values_list("number", flat=True)[:named]), **counted)
-
-
-def event_counts() -> Iterator[tuple[UUID, str, int]]:
-    rows = Order.objects.order_by("id").values_list("id", "events_recorded")
-    for order_id, recorded in rows.iterator(chunk_size=5000):
-        yield order_id, TOPIC, recorded
-
-
-def _lines_by_order() -> Iterator[tuple[UUID, dict[UUID, int]]]:
-    left = F("quantity") - F("cancelled") - F("fulfilled")
-    lines = OrderLine.objects.annotate(left=left).filter(left__gt=0).order_by("order_id")
-    rows = lines.values_list("order_id", "variant_id", "left")
-    current: UUID | None = None
-    quantities: dict[UUID, int] = {}
-    for order_id, variant_id, quantity in rows.iterator(chunk_size=5000):
-        if order_id != current:
-            if current is not None:
-                yield current, quantities
-            current, quantities = order_id, {}
-        quantities[variant_id] = quantities.get(variant_id, 0) + quantity
-    if current is not None:
-        yield current, quantities

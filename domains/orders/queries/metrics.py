@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
+import structlog
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -14,7 +14,7 @@ from domains.orders.models import Order
 from infrastructure import clock
 from infrastructure.observability.metrics import ASKED
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # What takes longer than this to settle waits for somebody: a gateway, another context, staff.
 USUAL = timedelta(minutes=1)
@@ -31,7 +31,7 @@ class OrdersCollector(Collector):
         try:
             count = Order.objects.count_unsettled(since=now - USUAL, now=now)
         except Exception as error:  # the other figures matter the more when a database is away
-            logger.warning("orders_not_counted", exc_info=error)
+            log.warning("orders_not_counted", exc_info=error)
             return
         unsettled.add_metric([], count)
         yield unsettled
