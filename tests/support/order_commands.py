@@ -39,7 +39,7 @@ def _cancel(order: Order, now: datetime) -> None:
 def _edit(order: Order, now: datetime) -> None:
     more = editing.LineEdit(line_id=order.lines[0].id, quantity=3)
     wanted = editing.Edit(lines=[more], token="tok_visa")
-    editing.edit(order_id=order.id, edit=wanted, reason="", by=BY, key=None, now=now)
+    editing.edit(order_id=order.id, changes=wanted, reason="", by=BY, key=None, now=now)
 
 
 def _refund(order: Order, now: datetime) -> None:

@@ -29,7 +29,7 @@ def fulfil(order: Order, now: datetime, **changes: object) -> fulfilling.Begun:
 def edit(order: Order, now: datetime, **changes: object) -> editing.Begun:
     return editing.edit(
         order_id=order.id,
-        edit=Edit(**changes),  # type: ignore[arg-type]
+        changes=Edit(**changes),  # type: ignore[arg-type]
         reason="customer_request",
         by=STAFF,
         key=orders.key(),

@@ -73,7 +73,7 @@ class _Wanted:
 def edit(
     *,
     order_id: UUID,
-    edit: Edit,
+    changes: Edit,
     reason: str,
     by: By,
     key: IdempotencyKey | None,
@@ -94,18 +94,18 @@ def edit(
     """
 
     def make(order: Order, money: rules.Money) -> OrderStep:
-        return begin_edit(order, edit, reason=reason, money=money, by=by, now=now)
+        return begin_edit(order, changes, reason=reason, money=money, by=by, now=now)
 
     return begin(order_id=order_id, make=make, key=key, version=version, now=now)
 
 
 def begin_edit(
-    order: Order, edit: Edit, *, reason: str, money: rules.Money, by: By, now: datetime
+    order: Order, changes: Edit, *, reason: str, money: rules.Money, by: By, now: datetime
 ) -> OrderStep:
     """Begin an edit on an order, which is not saved here. Raises as `edit`."""
     order.check_editable()
     return order.begin_edit(
-        _plan(order, edit, money, now=now),
+        _plan(order, changes, money, now=now),
         reason=reason,
         money=money,
         limits=approval_limits(order, money),
@@ -114,8 +114,8 @@ def begin_edit(
     )
 
 
-def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> EditPlan:
-    wanted = _wanted(order, edit)
+def _plan(order: Order, changes: Edit, money: rules.Money, *, now: datetime) -> EditPlan:
+    wanted = _wanted(order, changes)
     offers = products.offers(
         _quantities(wanted),
         currency=order.currency,
@@ -125,13 +125,13 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
     )
     _refuse_what_cannot_be_had(order, wanted, offers)
     priced = [_priced(line, offers) for line in wanted]
-    if _costs_the_same(order, edit, wanted):
+    if _costs_the_same(order, changes, wanted):
         amounts, terms = _standing(wanted), {name: getattr(order, name) for name in ORDER_FIELDS}
     else:
-        amounts, terms = _quoted(_request(order, edit, wanted, priced, offers), wanted, now=now)
+        amounts, terms = _quoted(_request(order, changes, wanted, priced, offers), wanted, now=now)
     total = Money(terms["total_minor"], order.currency)
-    _refuse_total(edit, total)
-    method = edit.method or order.payment_method
+    _refuse_total(changes, total)
+    method = changes.method or order.payment_method
     plan = EditPlan(
         lines=[
             (None, fields | costs | {"new_id": line.id})
@@ -140,15 +140,15 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
             for line, fields, costs in zip(wanted, priced, amounts, strict=True)
         ],
         order=terms,
-        shipping_address=edit.shipping_address,
+        shipping_address=changes.shipping_address,
         method=method,
-        token=edit.token,
-        return_url=edit.return_url,
+        token=changes.token,
+        return_url=changes.return_url,
     )
     if order.pays_anew(plan, money) and not money.captured:
         refuse_means(
             method,
-            edit.token,
+            changes.token,
             total,
             customer_id=order.customer_id,
             saved_method_at="/payment/token",
@@ -156,12 +156,12 @@ def _plan(order: Order, edit: Edit, money: rules.Money, *, now: datetime) -> Edi
     return plan
 
 
-def _costs_the_same(order: Order, edit: Edit, wanted: Sequence[_Wanted]) -> bool:
+def _costs_the_same(order: Order, changes: Edit, wanted: Sequence[_Wanted]) -> bool:
     """Whether nothing is different that a quote depends on: goods, place and shipping."""
-    before, after = order.shipping_address, edit.shipping_address or order.shipping_address
+    before, after = order.shipping_address, changes.shipping_address or order.shipping_address
     return (
         all(before.get(part) == after.get(part) for part in ("country", "region", "postcode"))
-        and (edit.shipping_method or order.shipping_method) == order.shipping_method
+        and (changes.shipping_method or order.shipping_method) == order.shipping_method
         and {line.id: line.standing for line in order.lines if line.standing}
         == {one.id: one.quantity for one in wanted}
     )
@@ -196,11 +196,11 @@ def _quoted(
     return amounts, _terms(quote, wanted)
 
 
-def _wanted(order: Order, edit: Edit) -> list[_Wanted]:
+def _wanted(order: Order, changes: Edit) -> list[_Wanted]:
     """The lines that the order is to have. Raises UnknownLine, OrderNotEditable."""
     named = {
         change.line_id: (place, change.quantity)
-        for place, change in enumerate(edit.lines)
+        for place, change in enumerate(changes.lines)
         if change.line_id is not None
     }
     for line_id in named:
@@ -214,7 +214,7 @@ def _wanted(order: Order, edit: Edit) -> list[_Wanted]:
             )
     wanted += [
         _Wanted(id=new_id(), sku=change.sku, quantity=change.quantity, line=None, place=place)
-        for place, change in enumerate(edit.lines)
+        for place, change in enumerate(changes.lines)
         if change.line_id is None and change.quantity
     ]
     if not wanted:
@@ -286,12 +286,12 @@ def _priced(line: _Wanted, offers: Mapping[str, products.Offer]) -> dict[str, An
 
 def _request(
     order: Order,
-    edit: Edit,
+    changes: Edit,
     wanted: Sequence[_Wanted],
     priced: Sequence[Mapping[str, Any]],
     offers: Mapping[str, products.Offer],
 ) -> pricing.QuoteRequest:
-    address = edit.shipping_address or order.shipping_address
+    address = changes.shipping_address or order.shipping_address
     kept = kept_by(order, [line.id for line in wanted])
     return pricing.QuoteRequest(
         lines=tuple(
@@ -312,7 +312,7 @@ def _request(
         country=address["country"],
         region=address.get("region", ""),
         postcode=address.get("postcode", ""),
-        shipping_method=edit.shipping_method or order.shipping_method or None,
+        shipping_method=changes.shipping_method or order.shipping_method or None,
         # Of an order that an earlier version placed these are quoted by the terms of now.
         coupons=tuple(
             one["coupon"]
@@ -328,14 +328,14 @@ def _request(
     )
 
 
-def _refuse_total(edit: Edit, total: Money) -> None:
+def _refuse_total(changes: Edit, total: Money) -> None:
     if total.amount_minor > MAX_AMOUNT_MINOR:
         raise TotalTooLarge(f"An order may be worth {Money(MAX_AMOUNT_MINOR, total.currency)}.")
-    if edit.expected_total is not None and edit.expected_total != total:
+    if changes.expected_total is not None and changes.expected_total != total:
         fault = FieldError(
             "/expected_total",
             PriceChanged.code,
-            f"The total is {total}, and not {edit.expected_total}.",
+            f"The total is {total}, and not {changes.expected_total}.",
             current=total.amount_text,
         )
         raise PriceChanged(errors=[fault])

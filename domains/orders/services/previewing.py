@@ -115,9 +115,9 @@ def cancellation(
     return Preview(takes=nothing, gives=nothing, total=order.total)
 
 
-def edit(*, order_id: UUID, edit: editing.Edit, by: By, now: datetime) -> Preview:
+def edit(*, order_id: UUID, changes: editing.Edit, by: By, now: datetime) -> Preview:
     def make(order: Order, money: rules.Money) -> OrderStep:
-        return editing.begin_edit(order, edit, reason="", money=money, by=by, now=now)
+        return editing.begin_edit(order, changes, reason="", money=money, by=by, now=now)
 
     return _preview(order_id, make)
 

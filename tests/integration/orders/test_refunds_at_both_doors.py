@@ -170,7 +170,7 @@ def test_what_an_edit_made_too_much_stays_for_a_refund_that_somebody_agrees_to(
 
     overtaken(
         lambda: editing.edit(
-            order_id=order.id, edit=fewer, reason="", by=STAFF, key=orders.key(), now=now
+            order_id=order.id, changes=fewer, reason="", by=STAFF, key=orders.key(), now=now
         ),
         order,
         now,

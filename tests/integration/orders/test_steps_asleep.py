@@ -109,7 +109,7 @@ def test_an_edit_that_was_refused_holds_nothing_when_there_are_goods_again(
     asleep_before(monkeypatch, "change_hold", others_refuse_it)
     carried_out(
         lambda: editing.edit(
-            order_id=order.id, edit=more, reason="", by=STAFF, key=orders.key(), now=now
+            order_id=order.id, changes=more, reason="", by=STAFF, key=orders.key(), now=now
         )
     )
 

@@ -144,7 +144,9 @@ def test_an_edit_whose_void_failed_is_refused_and_holds_no_money(
     once_then(monkeypatch, products, "change_hold", goods_go)
     once_then(monkeypatch, payments, "void", fails)
     with pytest.raises(ConnectionError):
-        editing.edit(order_id=order.id, edit=more, reason="", by=STAFF, key=orders.key(), now=now)
+        editing.edit(
+            order_id=order.id, changes=more, reason="", by=STAFF, key=orders.key(), now=now
+        )
     if are_goods_back:
         count(3, now)
 

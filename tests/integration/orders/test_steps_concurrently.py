@@ -205,7 +205,7 @@ def test_an_order_is_edited_before_it_is_sent_or_not_at_all(now: datetime, _roun
 
     def edit() -> object:
         return editing.edit(
-            order_id=order.id, edit=change, reason="", by=STAFF, key=orders.key(), now=now
+            order_id=order.id, changes=change, reason="", by=STAFF, key=orders.key(), now=now
         )
 
     answers = at_once(edit, fulfil(order, now))
@@ -270,7 +270,7 @@ def test_a_dearer_edit_and_a_capture_of_the_earlier_payment_take_the_money_once(
 
     at_once(
         lambda: editing.edit(
-            order_id=order.id, edit=wanted, reason="", by=STAFF, key=orders.key(), now=now
+            order_id=order.id, changes=wanted, reason="", by=STAFF, key=orders.key(), now=now
         ),
         lambda: payment_services.capture(payment_id=order.id, now=now),
     )

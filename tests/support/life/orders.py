@@ -154,7 +154,7 @@ class LifeOfOrders(Placing):
             mood,
             lambda: editing.edit(
                 order_id=order_id,
-                edit=editing.Edit(lines=changes, token="tok_visa"),
+                changes=editing.Edit(lines=changes, token="tok_visa"),
                 reason="wanted otherwise",
                 by=STAFF,
                 key=orders.key(),

@@ -114,7 +114,7 @@ class Edit(Doing):
 
     def comes_to(self) -> Comes:
         preview = previewing.edit(
-            order_id=self.order.id, edit=self._edit(), by=self.by, now=self.now
+            order_id=self.order.id, changes=self._edit(), by=self.by, now=self.now
         )
         sentences = [f"The order costs {preview.total} then, and {self.order.total} now."]
         if preview.pays_anew:
@@ -126,7 +126,7 @@ class Edit(Doing):
     def carry_out(self) -> str:
         begun = editing.edit(
             order_id=self.order.id,
-            edit=self._edit(),
+            changes=self._edit(),
             reason=self.said["reason"],
             by=self.by,
             key=self.key,

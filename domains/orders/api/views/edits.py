@@ -60,7 +60,7 @@ class OrderEdits(StepView):
         order, by = acting_on(request, order_id, everybody="orders.edit")
         begun = editing.edit(
             order_id=order.id,
-            edit=body.to_edit(),
+            changes=body.to_edit(),
             reason=body.reason,
             by=by,
             key=key,
