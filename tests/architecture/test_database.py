@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings
-from django.db import connections
-from sqlglot import exp, parse_one
+from django.db import connections, transaction
 
 from domains.reporting.queries.events import EVENT_COUNTS
 from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
-from infrastructure.database.contexts import PLATFORM, aliases, context_of, schemas_on
+from infrastructure.database.contexts import PLATFORM, alias_of, aliases, context_of, schemas_on
+from tests.support.sql import CrossContextStatement, context_by_table
+from tests.support.sql import tables_of as named_by
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +37,34 @@ def test_every_table_lies_in_the_schema_of_its_context_and_nothing_else_does(ali
         if schema in schemas_on(alias):
             wanted[model._meta.db_table] = schema
     assert tables_of(alias) == wanted
+
+
+def test_nothing_else_has_the_name_of_a_table() -> None:
+    """So the words of a statement tell which tables it touches."""
+    others = {field.column for model in apps.get_models() for field in model._meta.local_fields}
+    for alias in aliases():
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT nspname FROM pg_namespace")
+            others |= {name for (name,) in cursor.fetchall()}
+    assert others & context_by_table().keys() == set()
+
+
+def test_a_statement_that_touches_two_contexts_fails_its_test() -> None:
+    with (
+        pytest.raises(CrossContextStatement, match="'orders', 'payments'"),
+        connections[alias_of("orders")].cursor() as cursor,
+    ):
+        cursor.execute(
+            "SELECT 1 FROM orders_order o JOIN payments_payment ON reference = o.id::text"
+        )
+
+
+def test_a_transaction_that_writes_two_contexts_fails_its_test() -> None:
+    alias = alias_of("orders")
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute("DELETE FROM orders_order WHERE false")
+        with pytest.raises(CrossContextStatement, match="'orders', 'payments'"):
+            cursor.execute("DELETE FROM payments_payment WHERE false")
 
 
 @pytest.mark.parametrize("alias", aliases())
@@ -83,8 +112,7 @@ def test_the_audit_counts_the_events_of_every_aggregate_that_records_any() -> No
             noting.enter_context(connections[alias].execute_wrapper(note))
         for event_counts in EVENT_COUNTS:
             assert list(event_counts()) == []
-    statements = [parse_one(sql, dialect="postgres") for sql in asked]
-    counted = {table.name for sql in statements for table in sql.find_all(exp.Table)}
+    counted = {table for sql in asked for table in named_by(sql)}
     recording = {
         model._meta.db_table
         for model in apps.get_models()
