@@ -58,7 +58,7 @@ def run(examples: int, steps: int) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_shop_does_what_its_model_does() -> None:
-    run(20, 12)
+    run(12, 12)
 
 
 @pytest.mark.long

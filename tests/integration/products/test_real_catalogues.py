@@ -51,6 +51,7 @@ def test_the_luma_catalogue_loads_whole_and_once(now: datetime) -> None:
     assert StockMovement.objects.count() == 1847
 
 
+@pytest.mark.long
 def test_the_tree_of_best_buy_loads_whole_and_once(now: datetime) -> None:
     tree = best_buy_categories()
     trial = bring("categories", tree, now=now, file_format="jsonl", dry_run=True)
@@ -72,7 +73,8 @@ def test_the_tree_of_best_buy_loads_whole_and_once(now: datetime) -> None:
     assert (counts(again), written()) == ((0, 0, 4584, 0), before)
 
 
-@pytest.mark.parametrize("file_format", ["csv", pytest.param("jsonl", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
 def test_an_export_of_luma_is_read_back_without_a_change(now: datetime, file_format: str) -> None:
     bring("categories", luma_categories(), now=now)
     bring("products", luma_products(), now=now)
