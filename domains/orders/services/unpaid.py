@@ -11,7 +11,7 @@ from domains.orders.errors import OrderNotCancellable, RefundRefused, StepInProg
 from domains.orders.models import Order, OrderStep
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import Money
-from domains.orders.services.beginning import approval_limits, begin
+from domains.orders.services.beginning import approval_limits, begin, change_order
 from domains.orders.services.refunding import who_asked
 from infrastructure.http.idempotency import Duplicate, IdempotencyKey, fingerprint_of
 
@@ -30,9 +30,9 @@ def call_off_unsent(
     """Call off what was not sent of an order, since what was still held for it was let go by this
     operation: its goods are released, and what was taken beyond what was sent is given back.
 
-    Once per operation, however often it is told. An order for which enough was taken stands, and
-    so does what was sent. Raises OrderNotFound, and StepInProgress while it, or something else, is
-    being done to the order.
+    Once per operation, however often it is told. What waits for a second person meanwhile is given
+    up. An order for which enough was taken stands, and so does what was sent. Raises OrderNotFound,
+    and StepInProgress while it, or something else, is being done to the order.
     """
     by = who_asked(payment_id, operation_id)
 
@@ -53,8 +53,19 @@ def call_off_unsent(
         key=str(operation_id),
         fingerprint=fingerprint_of(str(order_id)),
     )
+
+    def give_up_waiting(order: Order) -> bool:
+        return order.give_up_waiting(actor=by, reason=PAYMENT_VOIDED, now=now)
+
     try:
-        begin(order_id=order_id, make=make, key=key, now=now)
+        try:
+            begin(order_id=order_id, make=make, key=key, now=now)
+        except StepInProgress:
+            # Whoever it waits for may come in days, and nothing pays for the goods any more.
+            _, was_waiting = change_order(order_id=order_id, change=give_up_waiting, now=now)
+            if not was_waiting:
+                raise
+            begin(order_id=order_id, make=make, key=key, now=now)
     except _Stands:
         return
     except Duplicate as twin:

@@ -13,11 +13,15 @@ from django.db import connections
 
 from domains.orders.errors import StepInProgress
 from domains.orders.models import Order
-from domains.orders.services import cancelling, fulfilling, refunding, unpaid
+from domains.orders.services import cancelling, fulfilling, refunding, settling, unpaid
 from domains.payments import services as payments
+from domains.payments.events import PaymentRestReleased
 from domains.payments.models import Operation
 from domains.payments.rules.operations import OperationKind
+from infrastructure.database.contexts import alias_of
 from infrastructure.errors import Transient
+from infrastructure.events.bus import Dispatcher
+from infrastructure.outbox.models import OutboxMessage
 from tests.support.after_placement import (
     ANOTHER,
     STAFF,
@@ -32,7 +36,8 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
-from tests.support.messaging import deliver_outbox
+from tests.support.messaging import deliver_outbox, message_of
+from tests.support.order_steps import refund
 from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -175,6 +180,34 @@ def test_let_go_at_the_gateway_it_ends_in_the_same_way(now: datetime) -> None:
     assert_order_agrees(order.id)
 
 
+def test_a_refund_that_waits_for_a_second_person_does_not_hold_it_up(
+    now: datetime, settings: Any
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 40}
+    order = placed(now)
+    take(order, 100, now)
+    waiting = refund(order, now, amount_minor=50).step
+    assert waiting.state == "AWAITING_APPROVAL"
+    settings.REFUND_APPROVAL_ABOVE = {}
+    let_go(order, now)
+
+    deliver_outbox()
+
+    ended = reread(order)
+    given_up = ended.step(waiting.id)
+    assert (given_up.state, given_up.refusal, given_up.decided_by) == (
+        "REFUSED",
+        "not_approved",
+        ANOTHER.id,
+    )
+    assert (ended.status, ended.reason) == ("CANCELLED", "payment_voided")
+    assert money(order) == (3_000, 100, 100, 2_900)
+    assert stock_of("A") == (5, 0)
+    assert codes_of(order) == ["captured", "approval_asked", "step_disapproved", "rest_let_go"]
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
 def test_however_often_and_by_how_many_it_is_told_it_is_done_once(now: datetime) -> None:
     order = placed(now)
     send_units(order, {"A": 1}, now)
@@ -225,7 +258,7 @@ def test_much_money_goes_back_only_once_another_person_agrees(now: datetime, set
     assert_books_agree(now)
 
 
-def test_while_something_else_is_done_to_the_order_it_is_told_again_later(
+def test_what_waits_for_a_second_person_gives_way_and_much_money_waits_for_one_again(
     now: datetime, settings: Any
 ) -> None:
     settings.REFUND_APPROVAL_ABOVE = {"GBP": 500}
@@ -234,10 +267,47 @@ def test_while_something_else_is_done_to_the_order_it_is_told_again_later(
     cancelling.cancel(order_id=order.id, reason="", refund=True, by=STAFF, key=None, now=now)
     let_go(order, now)
 
-    with pytest.raises(Transient):
-        deliver_outbox()
+    deliver_outbox()
 
-    assert [one.kind for one in reread(order).steps] == ["CAPTURE", "CANCEL"]
+    steps = [(one.kind, one.state, one.actor_id) for one in reread(order).steps]
+    assert steps == [
+        ("CAPTURE", "DONE", STAFF.id),
+        ("CANCEL", "REFUSED", STAFF.id),
+        ("CANCEL", "AWAITING_APPROVAL", ANOTHER.id),
+    ]
+    assert money(order) == (3_000, 501, 0, 2_499)
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+def test_while_something_else_is_done_to_the_order_it_is_told_again_later(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = placed(now)
+    take(order, 501, now)
+
+    def die(*_: object, **__: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(settling, "carry_on", die)
+        with pytest.raises(Died):
+            refund(order, now, amount_minor=1)
+    let_go(order, now)
+    payments_outbox = OutboxMessage.objects.using(alias_of("payments"))
+    released = payments_outbox.get(name=PaymentRestReleased.name)
+
+    with pytest.raises(Transient):
+        Dispatcher("orders").handle([message_of(released)])
+    assert [one.kind for one in reread(order).steps] == ["CAPTURE", "REFUND"]
+
+    deliver_outbox()
+    assert reread(order).status == "CANCELLED"
+    assert money(order) == (3_000, 501, 501, 2_499)
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
 
 
 def _somebody() -> UUID:

@@ -66,12 +66,23 @@ class Stepping(OrderBase):
         """Somebody else does not agree, or who asked takes it back. Raises StepNotFound,
         StepNotAwaitingApproval."""
         step = self._awaiting(step_id, None)
-        step.decided_by = actor_id
+        self._disapprove(step, By(kind=Kind.STAFF, id=actor_id), reason, now)
+        return step
+
+    def give_up_waiting(self, *, actor: By, reason: str, now: datetime) -> bool:
+        """Ask nobody any more to agree to what waits for a second person, since something that
+        cannot wait is to take its place. Whether anything waited."""
+        step = None if self.step_id is None else self.step(self.step_id)
+        if step is None or step.state != StepState.AWAITING_APPROVAL:
+            return False
+        self._disapprove(step, actor, reason, now)
+        return True
+
+    def _disapprove(self, step: OrderStep, by: By, reason: str, now: datetime) -> None:
+        step.decided_by = by.id
         self._end(step, StepState.REFUSED, now)
         step.refusal = rules.NOT_APPROVED
-        by = By(kind=Kind.STAFF, id=actor_id)
         self.note("step_disapproved", actor=by, at=now, **_told(step), why=reason)
-        return step
 
     def refuse_step(
         self,
