@@ -48,6 +48,9 @@ LOGGING["fields"]["env"] = ENVIRONMENT
 # Argon2 is slow on purpose; its own tests ask for it by name.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# Files of the admin are looked up when they are asked for, not all of them for each test's client.
+WHITENOISE_AUTOREFRESH = True
+
 # Tests of rate limits switch on those that they are about.
 RATE_LIMITS = dict.fromkeys(RATE_LIMITS)
 

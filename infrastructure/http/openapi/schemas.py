@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -13,8 +15,9 @@ Json = dict[str, Any]
 _REF = "#/components/schemas/"
 
 
+@cache
 def schema_of(wanted: Any) -> tuple[Json, dict[str, Json]]:
-    """The JSON Schema of a type, and the components it refers to.
+    """The JSON Schema of a type, and the components it refers to. Made once: nobody changes it.
 
     A component is named after its context and its class (`orders.PlaceOrder`), so the types of two
     contexts never meet under one name.
@@ -96,7 +99,7 @@ def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
 
 def fields_of(struct: type[msgspec.Struct]) -> Json:
     """The schema of a type that consists of plain values and lists, spelt out."""
-    schema, components = schema_of(struct)
+    schema, components = deepcopy(schema_of(struct))
     fields = components.pop(schema["$ref"].removeprefix(_REF))
     if components:
         raise ValueError(f"{struct.__qualname__} has a field that is no plain value or list.")
