@@ -112,7 +112,7 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """An amount of money as decimal text with the currency's number of decimals."""
 
     amount: Annotated[
-        str, Meta(pattern=r"^-?\d{1,16}(\.\d{1,4})?$", max_length=21, examples=["12.30"])
+        str, Meta(pattern=r"^-?\d{1,16}(\.\d{1,4})?$(?![\s\S])", max_length=21, examples=["12.30"])
     ]
     currency: Currency
 

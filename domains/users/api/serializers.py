@@ -14,7 +14,7 @@ from infrastructure.http.types import Body, Out, PageQuery
 Email = Annotated[
     str,
     Meta(
-        pattern=r"^[^\s@\x00-\x1f]+@[^\s@\x00-\x1f]+\.[^\s@.\x00-\x1f]+$",
+        pattern=r"^[^\s@\x00-\x1f]+@[^\s@\x00-\x1f]+\.[^\s@.\x00-\x1f]+$(?![\s\S])",
         max_length=rules.EMAIL_MAX_LENGTH,
         examples=["ann@example.com"],
     ),

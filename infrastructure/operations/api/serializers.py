@@ -15,7 +15,7 @@ from infrastructure.operations import models
 
 State = Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 KindName = Annotated[
-    str, Meta(pattern=r"^[a-z_]+\.[a-z_]+$", max_length=100, examples=["products.import"])
+    str, Meta(pattern=r"^[a-z_]+\.[a-z_]+$(?![\s\S])", max_length=100, examples=["products.import"])
 ]
 
 

@@ -68,6 +68,7 @@ def test_a_taken_address_is_a_conflict(client, customer):
     ("change", "pointer"),
     [
         ({"email": "no address"}, "/email"),
+        ({"email": "ann@example.com\n"}, "/email"),
         ({"email": f"{'x' * 250}@example.com"}, "/email"),
         ({"password": "short"}, "/password"),
         ({"password": "x" * 129}, "/password"),

@@ -25,12 +25,12 @@ Position = Annotated[int, Meta(ge=-1_000_000, le=1_000_000)]
 Limit = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Percent = Annotated[
     str,
-    Meta(pattern=r"^\d{1,3}(\.\d{1,4})?$", max_length=8, description="20 for 20 %."),
+    Meta(pattern=r"^\d{1,3}(\.\d{1,4})?$(?![\s\S])", max_length=8, description="20 for 20 %."),
 ]
 Amount = Annotated[
     str,
     Meta(
-        pattern=r"^\d{1,16}(\.\d{1,4})?$",
+        pattern=r"^\d{1,16}(\.\d{1,4})?$(?![\s\S])",
         max_length=21,
         description="With at most the decimals of its currency.",
         examples=["4.95"],

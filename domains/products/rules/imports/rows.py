@@ -53,7 +53,9 @@ Title = Annotated[str, Meta(max_length=200)]
 Summary = Annotated[str, Meta(max_length=500)]
 OptionText = Annotated[str, Meta(min_length=1, max_length=100)]
 Locale = Annotated[str, Meta(min_length=2, max_length=16)]
-Amount = Annotated[str, Meta(pattern=r"^\d{1,16}(\.\d{1,4})?$", max_length=21, examples=["12.30"])]
+Amount = Annotated[
+    str, Meta(pattern=r"^\d{1,16}(\.\d{1,4})?$(?![\s\S])", max_length=21, examples=["12.30"])
+]
 Measure = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 Quantity = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
 Change = Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
