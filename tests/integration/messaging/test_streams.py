@@ -312,6 +312,12 @@ def limit_messages_to(size: int) -> None:
     for answer in admin.incremental_alter_configs([resource]).values():
         answer.result()
 
+    def told() -> str:
+        [described] = admin.describe_configs([resource]).values()
+        return str(described.result()["max.message.bytes"].value)
+
+    until(lambda: told() == str(size))  # the broker hears of it from its controller
+
 
 def run(*command: str) -> str:
     told = StringIO()
