@@ -26,6 +26,7 @@ import msgspec
 from msgspec import Meta
 
 from infrastructure import money
+from infrastructure.countries import COUNTRY_PATTERN
 
 T = TypeVar("T")
 
@@ -48,7 +49,15 @@ Words = Annotated[
 ]
 LongText = Annotated[str, Meta(max_length=10_000)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, examples=["EUR"])]
-CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2, examples=["GB"])]
+CountryCode = Annotated[
+    str,
+    Meta(
+        pattern=COUNTRY_PATTERN,
+        max_length=2,
+        description="ISO 3166-1 alpha-2, or XK.",
+        examples=["GB"],
+    ),
+]
 Cursor = Annotated[str, Meta(max_length=1000, description="`next` of the page before.")]
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="The most items to return.")]
 

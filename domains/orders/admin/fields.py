@@ -7,6 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.core.exceptions import ValidationError
+
+from infrastructure.countries import COUNTRY_CODES
 
 _ADDRESS = {
     "name": ("Name", 200, True),
@@ -54,10 +57,19 @@ def choice_of_reasons(*codes: str) -> forms.ChoiceField:
 def address_fields(address: Mapping[str, str]) -> dict[str, forms.Field]:
     return {
         f"address_{name}": forms.CharField(
-            label=label, max_length=most, required=required, initial=address.get(name, "")
+            label=label,
+            max_length=most,
+            required=required,
+            initial=address.get(name, ""),
+            validators=[_is_country] if name == "country" else [],
         )
         for name, (label, most, required) in _ADDRESS.items()
     }
+
+
+def _is_country(code: str) -> None:
+    if code.upper() not in COUNTRY_CODES:
+        raise ValidationError(f"{code} is no code of a country, such as GB.")
 
 
 def address_said(said: Mapping[str, Any]) -> dict[str, str]:

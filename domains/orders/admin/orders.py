@@ -239,9 +239,12 @@ class OrderAdmin(ScreenAdmin):
         outdated = False
         form = doing.form
         if posted is not None and form.is_valid():
-            if version_in(posted) != order.version:
-                return self._changed_meanwhile(request, order)
             try:
+                if "confirm" in posted and doing.was_sent_before():
+                    messages.info(request, f"{order.number}: this was sent before, and done once.")
+                    return HttpResponseRedirect(self.address("change", order.pk))
+                if version_in(posted) != order.version:
+                    return self._changed_meanwhile(request, order)
                 comes_to = doing.comes_to()
                 agreed = posted.get("agreed") == comes_to.fingerprint or not kind.is_previewed
                 if "confirm" in posted and agreed:

@@ -26,14 +26,15 @@ def cancel(
     by: By,
     key: IdempotencyKey | None,
     now: datetime,
+    version: int | None = None,
 ) -> tuple[Order, Begun | None]:
     """Call off an order, or so many units of its lines.
 
     refund: whether money that was taken may be given back. Without it an order, or a part of it,
     that is paid stands. Cancelling the last units cancels the order. Returns the order, and the
     step if it took one: an order whose money was only promised takes none.
-    Raises OrderNotFound, OrderNotCancellable, PaymentCaptured, StepInProgress, UnknownLine,
-    TooManyUnits, RefundRefused.
+    version: what the caller has seen. Raises OrderNotFound, OrderNotCancellable, PaymentCaptured,
+    StepInProgress, UnknownLine, TooManyUnits, RefundRefused, ConcurrentModification.
     """
     order = Order.objects.whole(order_id)
     earlier = None if key is None else idempotency.find(alias_of("orders"), key)
@@ -53,11 +54,14 @@ def cancel(
                 now=now,
             ),
             key=key,
+            version=version,
             now=now,
         )
         return begun.order, begun
     if refund and not earlier and money_of(order).kept:
         if order.is_undecided:
+            order.require_version(version)
+            version = None
             # What is paid already is confirmed first. A part of it is owed back.
             order = settling.settle(order_id=order_id, now=now)
         if not order.is_undecided:
@@ -71,10 +75,13 @@ def cancel(
                     now=now,
                 ),
                 key=key,
+                version=version,
                 now=now,
             )
             return begun.order, begun
-    order = placement.cancel_order(order_id=order_id, reason=reason, actor=by, key=key, now=now)
+    order = placement.cancel_order(
+        order_id=order_id, reason=reason, actor=by, key=key, version=version, now=now
+    )
     return order, None
 
 

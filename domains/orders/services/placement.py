@@ -158,14 +158,16 @@ def cancel_order(
     now: datetime,
     actor: By = SYSTEM,
     key: IdempotencyKey | None = None,
+    version: int | None = None,
 ) -> Order:
     """Call an order off. Its goods and its money come back before this returns, or by recovery.
 
-    Cancelling a cancelled order changes nothing. Raises OrderNotFound, OrderNotCancellable, and
-    PaymentCaptured if it has been paid.
+    Cancelling a cancelled order changes nothing. Raises OrderNotFound, OrderNotCancellable,
+    PaymentCaptured if it has been paid, and ConcurrentModification for another version than the
+    caller has seen.
     """
     if key is None or idempotency.find(alias_of("orders"), key) is None:
-        _request_cancel(order_id, reason, actor, now, key)
+        _request_cancel(order_id, reason, actor, now, key, version)
     order = settling.settle(order_id=order_id, now=now)
     if order.status == Status.CONFIRMED and order.cancel_requested_at is None:
         raise PaymentCaptured(f"The payment of order {order.number} has been captured.")
@@ -173,10 +175,16 @@ def cancel_order(
 
 
 def _request_cancel(
-    order_id: UUID, reason: str, actor: By, now: datetime, key: IdempotencyKey | None
+    order_id: UUID,
+    reason: str,
+    actor: By,
+    now: datetime,
+    key: IdempotencyKey | None,
+    version: int | None,
 ) -> None:
     for retries_left in range(settling.RETRIES, -1, -1):
         order = Order.objects.whole(order_id)
+        order.require_version(version)
         if order.status == Status.CANCELLED:
             return
         if order.cancel_requested_at is None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 
+from infrastructure.countries import COUNTRY_CODES
 from infrastructure.money import InvalidMoney, Money
 
 MANY = 20_000
@@ -71,7 +72,7 @@ class CountriesField(ManyField):
     def clean(self, value: Any) -> Any:
         found = super().clean(value)
         for code in found:
-            if len(code) != 2 or not code.isascii() or not code.isalpha():
+            if code not in COUNTRY_CODES:
                 raise ValidationError(f"{code!r} is no code of a country.")
         return found
 

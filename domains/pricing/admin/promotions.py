@@ -31,6 +31,7 @@ from domains.pricing.rules.taxes import rate_text
 from domains.pricing.rules.terms import Conditions
 from domains.pricing.services import coupons, promotions
 from infrastructure import clock
+from infrastructure.countries import COUNTRY_PATTERN
 from infrastructure.form_fields import instant_field
 from infrastructure.money import InvalidMoney, Money, minor_digits
 from infrastructure.screens import ServiceForm
@@ -105,7 +106,7 @@ class PreviewForm(ServiceForm):
         help_text="A line for each SKU with its quantity, such as 85123A: 2",
     )
     currency = forms.CharField(min_length=3, max_length=3)
-    country = forms.RegexField(r"^[A-Z]{2}$", max_length=2, initial="GB")
+    country = forms.RegexField(COUNTRY_PATTERN, max_length=2, initial="GB")
     customer_group = forms.CharField(required=False, max_length=40)
     channel = forms.CharField(required=False, max_length=40)
     at = instant_field(label="At (UTC)", help_text="Empty: now.")

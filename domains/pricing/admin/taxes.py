@@ -16,11 +16,12 @@ from domains.pricing.rules.taxes import rate_text
 from domains.pricing.rules.terms import STANDARD_TAX_CLASS
 from domains.pricing.services import taxes
 from infrastructure import clock
+from infrastructure.countries import COUNTRY_PATTERN
 from infrastructure.screens import ServiceForm
 
 
 class TaxRateForm(ServiceForm):
-    country = forms.RegexField(r"^[A-Z]{2}$", max_length=2, help_text="A code such as GB.")
+    country = forms.RegexField(COUNTRY_PATTERN, max_length=2, help_text="A code such as GB.")
     region = forms.CharField(
         required=False,
         max_length=100,

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 
 from domains.products.admin import stock_doings
 from domains.products.admin.fields import thumbnail
@@ -221,6 +222,7 @@ class StockItemAdmin(ScreenAdmin):
         holds = ReservationLine.objects.filter(
             stock_item_id=found.pk, reservation__status="HELD"
         ).select_related("reservation")
+        its_movements = urlencode({"q": found.sku})
         return self.shown(
             request,
             "products/stock.html",
@@ -230,7 +232,7 @@ class StockItemAdmin(ScreenAdmin):
             doings=doings,
             movements=movements[:MOVEMENTS_SHOWN],
             holds=holds.order_by("-reservation__created_at")[:HOLDS_SHOWN],
-            ledger=f"{reverse('admin:products_stockmovement_changelist')}?q={found.sku}",
+            ledger=f"{reverse('admin:products_stockmovement_changelist')}?{its_movements}",
         )
 
     # Several SKUs

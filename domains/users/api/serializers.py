@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from domains.users import models, rules, services
-from infrastructure.http.types import Body, Out, PageQuery
+from infrastructure.http.types import ONE_LINE, Body, Out, PageQuery
 
 Email = Annotated[
     str,
@@ -19,7 +19,9 @@ Email = Annotated[
         examples=["ann@example.com"],
     ),
 ]
-Name = Annotated[str, Meta(max_length=rules.NAME_MAX_LENGTH, examples=["Ann Smith"])]
+Name = Annotated[
+    str, Meta(max_length=rules.NAME_MAX_LENGTH, pattern=ONE_LINE, examples=["Ann Smith"])
+]
 NewPassword = Annotated[
     str,
     Meta(

@@ -257,6 +257,20 @@ def test_an_edit_is_based_on_a_version_and_on_a_total(order: dict[str, Any], cle
     assert read(clerk, order)["total"] == money("5.10")
 
 
+@pytest.mark.parametrize("part", [True, False], ids=["a line", "the whole"])
+def test_a_cancellation_is_based_on_a_version(
+    order: dict[str, Any], clerk: Client, part: bool
+) -> None:
+    tag = clerk.get(f"/api/v1/orders/{order['id']}").headers["ETag"]
+    assert send(clerk, order, "notes", {"text": "Meanwhile."}).status_code == 204
+    wish = {"lines": [line(order, 1)]} if part else {}
+    stale = send(clerk, order, "cancel", wish, **{"If-Match": tag})
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    assert read(clerk, order)["status"] == "CONFIRMED"
+    tag = clerk.get(f"/api/v1/orders/{order['id']}").headers["ETag"]
+    assert send(clerk, order, "cancel", wish, **{"If-Match": tag}).status_code == 200
+
+
 def test_a_large_refund_waits_for_a_second_person(
     order: dict[str, Any], clerk: Client, settings: Any
 ) -> None:

@@ -88,6 +88,11 @@ class TestPlacing:
             ({"lines": [{"sku": "85123A", "quantity": "2"}]}, "/lines/0/quantity", "invalid_type"),
             ({"status": "CONFIRMED"}, "/status", "unknown_field"),
             ({"shipping_address": {**ADDRESS, "country": "England"}}, None, None),
+            (
+                {"shipping_address": {**ADDRESS, "country": "UK"}},
+                "/shipping_address/country",
+                "bad_format",
+            ),
             ({"payment": {"method": "card", "token": "4111111111111111"}}, None, None),
             ({"payment": {"method": "card"}}, "/payment/token", "payment_token_required"),
             (

@@ -74,6 +74,7 @@ def test_a_taken_address_is_a_conflict(client, customer):
         ({"password": "x" * 129}, "/password"),
         ({"password": "password123"}, "/password"),
         ({"name": "x" * 201}, "/name"),
+        ({"name": "Ann\nSmith"}, "/name"),
         ({"is_staff": True}, "/is_staff"),
         ({"roles": ["admin"]}, "/roles"),
     ],

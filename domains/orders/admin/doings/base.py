@@ -18,6 +18,8 @@ from domains.orders.queries import orders as queries
 from domains.orders.rules.history import By, Kind
 from domains.orders.services import previewing
 from domains.orders.services.beginning import Begun
+from infrastructure.database.contexts import alias_of
+from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
 from infrastructure.screens import ServiceForm
@@ -85,6 +87,11 @@ class Doing(ABC):
     @abstractmethod
     def carry_out(self) -> str:
         """Call the service. Returns what was done, as the end of a sentence."""
+
+    def was_sent_before(self) -> bool:
+        """Whether this very form was confirmed before. Raises IdempotencyKeyReused for another one
+        under its token."""
+        return idempotency.find(alias_of("orders"), self.key) is not None
 
     @property
     def said(self) -> dict[str, Any]:

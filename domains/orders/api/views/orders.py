@@ -189,6 +189,7 @@ class OrderCancellation(placing.OrderView):
             errors.RefundRefused,
         ],
         idempotency="accepted",
+        if_match="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(CancelOrder)
@@ -204,6 +205,7 @@ class OrderCancellation(placing.OrderView):
             refund=body.refund,
             by=by,
             key=key,
+            version=self.if_match(request),
             now=clock.now(),
         )
         return self.answer_order(

@@ -67,6 +67,7 @@ def test_who_has_no_account_orders_as_a_guest(clerk: Client) -> None:
         ({"items": "B 2"}, "2 of B ordered, 1 available."),
         ({"items": "A two"}, "is not a SKU and a number."),
         ({"items": "A", "method": "card"}, "token"),
+        ({"items": "A", "address_country": "UK"}, "UK is no code of a country"),
     ],
 )
 def test_what_cannot_be_had_is_told_and_nothing_is_placed(
