@@ -4,7 +4,8 @@
 
 A request with `X-Die-At: after=orders:2` is killed at that point (`tests.support.kill_points`), and
 `after=payments:1;delay_ms=100` lets it go on for a moment, so that it dies while it waits for the
-gateway. Nothing of the product is replaced: a placement is seen by the statements that it sends.
+gateway. A placement is seen by the statements that it sends, so one that is to die is settled by
+itself: else the thread of another request might send them for both.
 Before it dies the process writes "killed", the point, and the key to the file LAST_WORDS; whoever
 finds the connection broken by that can read them already.
 """
@@ -21,6 +22,8 @@ from typing import Any
 from django.db.backends.signals import connection_created
 
 from config.wsgi import application as shop
+from domains.orders.services import batches
+from infrastructure.together import Together
 from tests.support.kill_points import KillPoint
 
 _doomed = threading.local()
@@ -33,6 +36,22 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     _doomed.delay_ms = int(delay_ms or 0)
     _doomed.last_words = f"killed {wish} {environ.get('HTTP_IDEMPOTENCY_KEY')}\n"
     return shop(environ, start_response)
+
+
+class Apart(Together[Any]):
+    """Who is to die does its own work; all others do theirs together."""
+
+    def do(self, item: Any) -> BaseException | None:
+        if getattr(_doomed, "point", None) is None:
+            return super().do(item)
+        try:
+            self._work([item])
+        except Exception as error:
+            return error
+        return None
+
+
+batches.together = Apart(batches._advance_fresh)
 
 
 def _watch(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:

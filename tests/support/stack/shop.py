@@ -163,12 +163,15 @@ class Shop:
         """kill -9 a server; the block runs while it is away, then it returns with its data."""
         self.services[service].kill()
         gone_at = time.monotonic()
-        yield
-        time.sleep(max(0.0, seconds - (time.monotonic() - gone_at)))
-        self.services[service].start()
-        self.services[service].wait_until_ready()
-        self._redis_was_away |= service == "redis"
-        self._start_worker_again_if_redis_ended_it()
+        try:
+            yield
+            time.sleep(max(0.0, seconds - (time.monotonic() - gone_at)))
+        finally:
+            # Whatever went wrong: the next tests need it.
+            self.services[service].start()
+            self.services[service].wait_until_ready()
+            self._redis_was_away |= service == "redis"
+            self._start_worker_again_if_redis_ended_it()
 
     # Asking
 
