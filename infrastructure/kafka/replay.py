@@ -23,7 +23,8 @@ from infrastructure.kafka.reader import TopicReader
 
 log = structlog.get_logger("kafka.replay")
 
-ANSWER_SECONDS = 10
+# A broker that was never asked for a group makes the topic of all groups before it answers.
+ANSWER_SECONDS = 60
 
 
 class CannotReplay(Exception):
