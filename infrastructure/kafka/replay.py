@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from django.db import transaction
 
@@ -23,8 +24,16 @@ from infrastructure.kafka.reader import TopicReader
 
 log = structlog.get_logger("kafka.replay")
 
-# A broker that was never asked for a group makes the topic of all groups before it answers.
+# A broker that was never asked for a group makes the topic of all groups before it answers, and
+# while it reads that topic it says that another one coordinates the group, or that none does yet.
 ANSWER_SECONDS = 60
+_NOT_YET = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
 
 
 class CannotReplay(Exception):
@@ -57,11 +66,21 @@ def members_of(context: str) -> int:
     """How many consumers of a context's group are running."""
     group = group_name(context)
     admin = AdminClient(client_settings())  # kept: its answers die with it
-    described = admin.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)
-    try:
-        return len(described[group].result(ANSWER_SECONDS).members)
-    except (KafkaException, TimeoutError) as error:
-        raise KafkaUnavailable(f"Nobody says who is in the group {group}: {error}") from error
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        described = admin.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)
+        try:
+            return len(described[group].result(ANSWER_SECONDS).members)
+        except (KafkaException, TimeoutError) as error:
+            if not _is_not_yet(error) or time.monotonic() > deadline:
+                raise KafkaUnavailable(
+                    f"Nobody says who is in the group {group}: {error}"
+                ) from error
+            time.sleep(0.2)
+
+
+def _is_not_yet(error: Exception) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _NOT_YET
 
 
 def replay(rebuild: Rebuild, *, since: datetime | None, until: datetime | None) -> Iterator[int]:

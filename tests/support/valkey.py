@@ -27,8 +27,11 @@ DURABLE = (
 class OwnValkey:
     def __init__(self, folder: Path, settings: Sequence[str] = DURABLE) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.port = folder, RememberedPorts(folder / "ports.json")["valkey"]
-        self._settings = settings
+        ports = RememberedPorts(folder / "ports.json")
+        self.folder, self.port = folder, ports["valkey"]
+        # Otherwise a cluster's bus gets the port ten thousand above, which the kernel may have
+        # given to somebody's outgoing connection.
+        self._settings = (*settings, f"--cluster-port {ports['bus']}")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
