@@ -37,7 +37,7 @@ venv:
 		echo "or name it, as in: make run PYTHON=/opt/python3.13/bin/python3"; exit 1; fi
 	@$(PYTHON) -m devstack.bootstrap
 
-run: venv ## Start the whole shop in the foreground; Ctrl-C stops it. PORT, HOST, WEB_WORKERS, WEB_THREADS, DATABASE_URL, REDIS_URL, KAFKA_BOOTSTRAP_SERVERS.
+run: venv ## Start the whole shop in the foreground; Ctrl-C stops it. PORT, HOST, WEB_WORKERS, WEB_THREADS, WITHOUT (a role), DATABASE_URL, REDIS_URL, KAFKA_BOOTSTRAP_SERVERS.
 	@$(STACK) run
 
 reset: venv ## Throw the local shop's data away.

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
 
 from infrastructure.http.files import PATH, public_file
 from infrastructure.http.routing import RoutesBySegment
@@ -24,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("infrastructure.http.urls")),
     path("", include("infrastructure.auth.urls")),
     path(settings.ADMIN_PATH.lstrip("/"), admin.site.urls),
+    path(settings.ADMIN_PATH.strip("/"), RedirectView.as_view(pattern_name="admin:index")),
 ]
 if not settings.S3_MEDIA_BUCKET:
     urlpatterns.append(re_path(PATH, public_file, name="public-file"))

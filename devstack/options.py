@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from devstack.errors import StackError
 
 SERVICE_VARIABLES = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
+# What the shop can do without for a while: its work waits.
+DEFERRABLE = ("relay", "consumer", "worker", "beat")
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class Options:
     port: int = 8000
     web_workers: int = 2
     web_threads: int = 8
+    without: frozenset[str] = frozenset()
+    """Roles that are not started: those that somebody runs by hand, or wants to stand still."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Servers that replace embedded ones, by variable."""
 
@@ -26,6 +30,7 @@ class Options:
             port=_whole_number(environ, "PORT", cls.port, 1, 65535),
             web_workers=_whole_number(environ, "WEB_WORKERS", cls.web_workers, 1, 64),
             web_threads=_whole_number(environ, "WEB_THREADS", cls.web_threads, 1, 64),
+            without=_roles(environ.get("WITHOUT", "")),
             given={name: environ[name] for name in SERVICE_VARIABLES if environ.get(name)},
         )
 
@@ -33,6 +38,16 @@ class Options:
     def base_url(self) -> str:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def _roles(text: str) -> frozenset[str]:
+    named = {name.strip() for name in text.split(",")} - {""}
+    if unknown := sorted(named - set(DEFERRABLE)):
+        raise StackError(
+            f"WITHOUT names {', '.join(unknown)}, which the shop cannot leave out.",
+            f"It takes {', '.join(DEFERRABLE)}, as in `WITHOUT=consumer make run`.",
+        )
+    return frozenset(named)
 
 
 def _whole_number(

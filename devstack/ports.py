@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import random
 import socket
 from pathlib import Path
@@ -20,7 +21,7 @@ _random = random.SystemRandom()
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+    with socket.socket(_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -30,7 +31,13 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def require_free(port: int, *, host: str, variable: str) -> None:
-    """Refuse a port that someone chose, with the name of whoever has it."""
+    """Refuse a port that someone chose, with the name of whoever has it, and a host whose
+    connections this machine cannot take."""
+    if not _is_ours(host):
+        raise StackError(
+            f"{host} is no address of this machine.",
+            "Set HOST to one of its own, or to 0.0.0.0 for all of them.",
+        )
     if port < 1024 and _is_forbidden(port, host):
         raise StackError(
             f"Port {port} is for the administrator only.",
@@ -41,6 +48,20 @@ def require_free(port: int, *, host: str, variable: str) -> None:
             f"Port {port} on {host} is taken{_by_whom(port)}.",
             f"Stop that program or choose another port, as in `{variable}={port + 1} make run`.",
         )
+
+
+def _is_ours(host: str) -> bool:
+    try:
+        socket.create_server((host, 0), family=_family(host)).close()
+    except socket.gaierror:
+        return False
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _is_forbidden(port: int, host: str) -> bool:

@@ -51,7 +51,7 @@ def steps(*, staff_password: str) -> list[Program]:
 def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[Program]:
     python = sys.executable
     web.make_metrics_folder(layout.metrics)
-    return [
+    programs = [
         Program(
             "gateway",
             [
@@ -85,6 +85,7 @@ def roles(*, options: Options, layout: Layout, ports: RememberedPorts) -> list[P
         ),
         Program("beat", _manage("run_beat")),
     ]
+    return [program for program in programs if program.name not in options.without]
 
 
 def _manage(*arguments: str) -> list[str]:

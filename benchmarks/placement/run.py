@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from benchmarks import processes
 from benchmarks.placement import pgbench, shop
 from benchmarks.placement.lag import Facts
 from benchmarks.placement.measurement import Measurement
@@ -91,7 +92,14 @@ class Run:
     def _through_gateway(self) -> str:
         with (
             shop.gateway(logs=self._logs, latency_ms=GATEWAY_LATENCY_MS) as url,
-            shop.web(logs=self._logs, PAYMENT_GATEWAY="simulated", PAYMENT_GATEWAY_URL=url) as web,
+            shop.web(
+                logs=self._logs,
+                PAYMENT_GATEWAY="simulated",
+                PAYMENT_GATEWAY_URL=url,
+                # A place for each thread: who waits too long for one is answered 202, and there is
+                # no worker here to settle what was put off.
+                PAYMENT_GATEWAY_CONCURRENCY=processes.THREADS,
+            ) as web,
         ):
             self.warm_up(web)
             return (

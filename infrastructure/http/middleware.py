@@ -31,6 +31,7 @@ from infrastructure.observability.metrics import ASKED, request_finished
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+_SAFE = ("GET", "HEAD")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{16,64}")
 
 _EVERYWHERE = {
@@ -76,6 +77,8 @@ class Edge:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         probe = self._probes.get(request.path_info)
         if probe is not None and (found := probe(request)) is not None:
+            if request.method not in _SAFE:
+                found = problem(request, errors.MethodNotAllowed(request.method or "", "GET, HEAD"))
             return self._finished(request, found)
         started = time.perf_counter()
         identity = _identity(request.META)

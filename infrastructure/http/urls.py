@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from infrastructure.http.openapi.document import document_json
@@ -22,4 +23,6 @@ documentation = SpectacularSwaggerSplitView.as_view(
 urlpatterns = [
     path("api/v1/openapi.json", openapi, name="openapi"),
     path("api/docs/", documentation, name="documentation"),
+    # What people type. Nothing of the API is redirected: a client would lose its body.
+    path("api/docs", RedirectView.as_view(pattern_name="documentation")),
 ]

@@ -38,3 +38,9 @@ def test_a_taken_port_is_refused_with_its_holder_and_a_way_out() -> None:
     assert f"(process {os.getpid()})" in refusal.value.what
     assert f"`PORT={port + 1} make run`" in refusal.value.todo
     require_free(port, host="127.0.0.1", variable="PORT")
+
+
+def test_a_host_that_is_not_this_machine_is_no_taken_port() -> None:
+    elsewhere = "192.0.2.1"  # for documentation (RFC 5737): no machine has it
+    with pytest.raises(StackError, match=f"^{elsewhere} is no address of this machine"):
+        require_free(8000, host=elsewhere, variable="PORT")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from devstack import shop
 from devstack.credentials import Credentials
+from devstack.errors import StackError
 from devstack.layout import Layout
 from devstack.options import Options
 from devstack.ports import RememberedPorts
@@ -35,6 +38,20 @@ def test_every_role_runs_and_web_gets_a_fresh_folder_for_its_metrics(tmp_path: P
     command = " ".join(web.command)
     assert "--port 8123 --workers 3 --blocking-threads 6 " in command
     assert "--respawn-failed-workers" in command
+
+
+def test_a_role_can_be_left_out(tmp_path: Path) -> None:
+    layout = Layout(local=tmp_path, shared=tmp_path)
+    options = Options.read({"WITHOUT": "consumer, beat"})
+    roles = shop.roles(options=options, layout=layout, ports=RememberedPorts(layout.ports))
+    assert [role.name for role in roles] == ["gateway", "web", "relay", "worker"]
+
+
+def test_what_cannot_be_left_out_is_told() -> None:
+    with pytest.raises(StackError) as refusal:
+        Options.read({"WITHOUT": "web,consumer,kafka"})
+    assert refusal.value.what == "WITHOUT names kafka, web, which the shop cannot leave out."
+    assert "`WITHOUT=consumer make run`" in refusal.value.todo
 
 
 def test_the_shop_gets_secrets_of_its_own_and_the_addresses_of_its_servers(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_the_example_of_an_environment_has_every_variable_and_no_other() -> None
         "HOST",
         "PORT",
         "WEB_WORKERS",
+        "WITHOUT",
     }
 
 

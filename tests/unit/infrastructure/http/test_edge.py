@@ -94,6 +94,21 @@ def test_the_security_headers_of_the_api(api: Client, path: str, status: int) ->
     assert "Server" not in response.headers
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/metrics"])
+def test_a_probe_only_asks(api: Client, path: str) -> None:
+    refused = api.post(path)
+    assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
+    assert refused.headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(("typed", "page"), [("/api/docs", "/api/docs/"), ("/admin", "/admin/")])
+def test_pages_for_people_are_found_without_their_last_slash(
+    settings: Any, typed: str, page: str
+) -> None:
+    settings.ROOT_URLCONF = "config.urls"
+    assert Client().get(typed).headers["Location"] == page
+
+
 def test_hsts_where_it_is_switched_on(settings: Any) -> None:
     settings.SECURE_HSTS_SECONDS = 63_072_000
     response = Client().get("/api/v1/things")
