@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from infrastructure.errors import DomainError
 
 # What one click may do: each takes a command of its own, some a call to a provider.
 MOST_AT_ONCE = 100
+# Of what was selected, so many are named on the page that asks once more.
+MOST_NAMED = 100
 
 # What an action does with one selected object, given the reason that staff wrote; what it says
 # afterwards, as the end of a sentence.
@@ -87,6 +90,13 @@ class ServiceForm(forms.Form):
         name = place.partition("/")[0]
         field = name if name in self.fields else self.fields_of_codes.get(code)
         self.add_error(field if field in self.fields else None, detail)
+
+    def reissue(self, **hidden: object) -> None:
+        """Shown again, it says these in its hidden fields: it came to nothing, and is a new one."""
+        data: Any = self.data
+        self.data = data = data.copy()
+        for name, value in hidden.items():
+            data[name] = str(value)
 
     def leave_unjudged(self) -> None:
         """Show what was entered as it is, without errors."""
@@ -189,6 +199,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """A model that is looked at here and changed by services."""
 
     show_full_result_count = False
+    # More where no action waits for anybody outside.
+    most_at_once: ClassVar[int] = MOST_AT_ONCE
 
     def may(self, request: HttpRequest, scope: str) -> bool:
         """Whether the member of staff holds a scope; services ask for the same one."""
@@ -246,12 +258,15 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 self.run(request, queryset, command)
                 return None
             messages.error(request, "Say why.")
+        selected = self.chosen(request, queryset)
+        if selected is None:
+            return None
         meta = self.model._meta
         context = {
             **self.admin_site.each_context(request),
+            **self.named(selected),
             "title": title,
             "question": question,
-            "selected": [(o.pk, self.describe(o)) for o in queryset[:MOST_AT_ONCE]],
             "action": request.POST["action"],
             "wants_reason": wants_reason,
             "reasons": reasons,
@@ -259,16 +274,46 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         }
         return TemplateResponse(request, "admin/confirm_action.html", context)
 
+    def chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any] | None:
+        """What an action is for. None, and why, where that is more than one click may do: then
+        nothing is done, rather than something to some of it."""
+        selected = list(queryset[: self.most_at_once + 1])
+        if len(selected) <= self.most_at_once:
+            return selected
+        messages.error(
+            request,
+            f"Nothing was done: {queryset.count():,} are selected, and {self.most_at_once} is the"
+            " most at once. Narrow them by the filters, or select page by page.",
+        )
+        return None
+
+    def named(self, selected: Sequence[Any]) -> dict[str, Any]:
+        """For `infrastructure/selected.html`: all that is selected, of which so many are named."""
+        return {
+            "keys": [one.pk for one in selected],
+            "named": [self.describe(one) for one in selected[:MOST_NAMED]],
+            "count": len(selected),
+            "unnamed": max(len(selected) - MOST_NAMED, 0),
+        }
+
     def run(self, request: HttpRequest, queryset: QuerySet[Any], command: Command) -> None:
-        """Run a command on each selected object, and say for each what came of it."""
+        """Run a command on each selected object, and say for each what came of it; what went well
+        with many is counted."""
         reason = request.POST.get("reason", "").strip()
-        for selected in queryset[:MOST_AT_ONCE]:
+        selected = self.chosen(request, queryset) or []
+        counted: Counter[str] = Counter()
+        for one in selected:
             try:
-                done = command(selected, reason)
+                done = command(one, reason)
             except DomainError as refusal:
-                messages.error(request, f"{selected}: {refusal.detail}")
+                messages.error(request, f"{one}: {refusal.detail}")
             else:
-                messages.success(request, f"{selected}: {done}.")
+                if len(selected) > MOST_NAMED:
+                    counted[done] += 1
+                else:
+                    messages.success(request, f"{one}: {done}.")
+        for done, count in counted.items():
+            messages.success(request, f"{count:,} of {len(selected):,}: {done}.")
 
 
 class ScreenAdmin(ReadOnlyAdmin):

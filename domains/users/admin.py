@@ -19,7 +19,7 @@ from domains.users import services
 from domains.users.models import Session, User
 from infrastructure import clock
 from infrastructure.errors import DomainError
-from infrastructure.screens import MOST_AT_ONCE, Command, ReadOnlyAdmin
+from infrastructure.screens import Command, ReadOnlyAdmin
 
 
 class SignInForm(AdminAuthenticationForm):
@@ -51,6 +51,7 @@ class UserAdmin(ReadOnlyAdmin):
     search_fields = ("id",)
     search_help_text = "The whole e-mail address, or the id."
     ordering = ("-id",)
+    most_at_once = 500
     fields = (
         "id",
         "email",
@@ -77,6 +78,10 @@ class UserAdmin(ReadOnlyAdmin):
             return queryset.filter(pk=UUID(term)), False
         except ValueError:
             return queryset.none(), False
+
+    def describe(self, selected: User) -> str:
+        group = selected.customer_group
+        return f"{selected}, now in {group}" if group else str(selected)
 
     def has_write_permission(self, request: HttpRequest) -> bool:
         """For customers; of staff the services demand another scope."""
@@ -118,11 +123,14 @@ class UserAdmin(ReadOnlyAdmin):
 
             self.run(request, queryset, join)
             return None
+        selected = self.chosen(request, queryset)
+        if selected is None:
+            return None
         context = {
             **self.admin_site.each_context(request),
+            **self.named(selected),
             "title": "Set the customer group",
             "form": form,
-            "selected": queryset[:MOST_AT_ONCE],
             "back": reverse("admin:users_user_changelist"),
         }
         return TemplateResponse(request, "users/set_customer_group.html", context)

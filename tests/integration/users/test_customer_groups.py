@@ -15,12 +15,13 @@ from django.urls import reverse
 from domains.users import services
 from domains.users.errors import InvalidCustomerGroup, UserNotFound
 from domains.users.models import User
-from infrastructure import clock
+from infrastructure import clock, screens
 from infrastructure.auth import authentication
 from infrastructure.auth.errors import MissingScope
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
+from tests.support.admin_pages import filled, text_of
 from tests.support.factories import users
 
 pytestmark = pytest.mark.django_db
@@ -124,6 +125,20 @@ def test_staff_set_it_for_several_people_at_once() -> None:
     }
     refused = send(client, ann, confirmed="yes", customer_group="No!")
     assert [message.level_tag for message in refused.context["messages"]] == ["error"]
+
+
+def test_of_many_some_are_named_and_all_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screens, "MOST_NAMED", 2)
+    people = [users.customer(name=name) for name in ("Ann", "Bob", "Cyd")]
+    client = users.admin_client_of(users.staff("admin"))
+    asked = send(client, *people)
+    page = text_of(asked)
+    assert "3 are selected, and all of them are meant." in page
+    assert sum(f"<li>{name}</li>" in page for name in ("Ann", "Bob", "Cyd")) == 2
+    assert "and 1 more" in page
+    done = client.post(reverse(LIST), filled(asked) | {"customer_group": "trade"}, follow=True)
+    assert [str(message) for message in done.context["messages"]] == ["3 of 3: in group trade."]
+    assert User.objects.filter(customer_group="trade").count() == 3
 
 
 @pytest.mark.parametrize("role", ["support", "catalogue", "finance", "fulfilment"])
