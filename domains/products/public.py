@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from domains.products.errors import ChangeBarred, UnknownChannel
+from domains.products.queries import prices as price_queries
 from domains.products.queries import stock as stock_queries
 from domains.products.queries.audit import (
     ReservationAudit,
@@ -65,6 +66,7 @@ __all__ = [
     "bar_change",
     "categories_of",
     "change_hold",
+    "channels",
     "create_price_list",
     "create_products",
     "event_counts",
@@ -239,6 +241,11 @@ def lacking_in(
     Nothing where they were taken out for this fulfilment before. Raises InvalidQuantity.
     """
     return stock_queries.lacking_in(warehouse, lines, fulfilment_id=fulfilment_id)
+
+
+def channels() -> list[tuple[str, str]]:
+    """Code and name of those that the shop sells in, by their codes. One statement."""
+    return [(channel.code, channel.name or channel.code) for channel in price_queries.channels()]
 
 
 def open_warehouses() -> list[tuple[str, str]]:

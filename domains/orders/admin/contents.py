@@ -17,7 +17,7 @@ from domains.users import public as users
 from infrastructure.money import Money
 
 
-def contents_of(order: Order, *, user: Any) -> dict[str, Any]:
+def contents_of(order: Order, *, user: Any, now: datetime) -> dict[str, Any]:
     """user: who looks, and is offered what they may do."""
     payment = payments.payment_view(order.payment_id)
     held = products.hold_state([order.id]).get(order.id)
@@ -53,7 +53,7 @@ def contents_of(order: Order, *, user: Any) -> dict[str, Any]:
         "customer_name": names.get(order.customer_id, "") if order.customer_id else "",
         "shipping_to": address_lines(order.shipping_address),
         "phone": order.shipping_address.get("phone", ""),
-        "billing_to": address_lines(order.billing_address or {}),
+        "billing_to": invoiced_to(order),
         "payment": payment,
         "operations": _operations(payment),
         "held": showing.badge(held) if held else "",
@@ -77,12 +77,19 @@ def contents_of(order: Order, *, user: Any) -> dict[str, Any]:
             for one in Document.objects.filter(order_id=order.id).order_by("issued_at", "id")
         ],
         "timeline": showing.timeline(order),
-        "doings": doings.offered(user, order, payment),
+        "doings": doings.offered(user, order, payment, now=now),
         "may_note": doings.may(user, doings.Note),
         "may_approve": doings.may(user, doings.Approve),
         "step_told": showing.words(order.open_step.kind) if order.open_step else "",
         "is_own_step": order.open_step is not None and order.open_step.actor_id == user.pk,
     }
+
+
+def invoiced_to(order: Order) -> list[str]:
+    """As it is written on the invoice, with the VAT id; nothing where the goods go there, too."""
+    address = order.billing_address or {}
+    vat_id = address.get("vat_id")
+    return [*address_lines(address), *([vat_id] if vat_id else [])]
 
 
 def _line_shown(order: Order, line: Any) -> dict[str, Any]:

@@ -7,9 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 
 from infrastructure.countries import COUNTRY_CODES
+from infrastructure.errors import DomainError, FieldError
 
 _ADDRESS = {
     "name": ("Name", 200, True),
@@ -22,6 +25,16 @@ _ADDRESS = {
     "phone": ("Phone", 40, False),
 }
 
+
+# Of an address that an invoice is made out to, besides the above.
+_BUSINESS = {"company": ("Company", 200), "vat_id": ("VAT id", 20)}
+_NO_PHONE = [name for name in _ADDRESS if name != "phone"]
+# As the API takes it; people write it with blanks and dots.
+_VAT_ID = RegexValidator(
+    r"^[A-Z]{2}[A-Z0-9+*]{2,12}\Z", "A VAT id begins with its country, such as DE811907980."
+)
+
+MAX_NOTE = 1000
 
 # Why an order, or a part of it, is called off.
 CANCELLED_FOR = ("customer_request", "out_of_stock", "fraud", "duplicate")
@@ -54,6 +67,44 @@ def choice_of_reasons(*codes: str) -> forms.ChoiceField:
     return forms.ChoiceField(choices=choices_of_reasons(*codes), label="Why")
 
 
+def why_fields(*codes: str) -> dict[str, forms.Field]:
+    """Why something is done that needs no reason: a code for everybody, and words among staff."""
+    return {
+        "reason": forms.ChoiceField(
+            required=False,
+            choices=[("", "No reason given"), *choices_of_reasons(*codes)],
+            label="Why",
+            help_text="The customer may be told.",
+        ),
+        "note": note_field(required=False, rows=2),
+    }
+
+
+def note_field(*, required: bool, rows: int) -> forms.CharField:
+    return forms.CharField(
+        required=required,
+        max_length=MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": rows}),
+        help_text="Only staff see it. It cannot be changed later: name nobody in it.",
+    )
+
+
+def method_field(*, without: frozenset[str] = frozenset()) -> forms.ChoiceField:
+    """How somebody pays; nothing is chosen before they said it."""
+    offered = sorted(set(settings.PAYMENT_METHODS) - without)
+    choices = [(one, one.replace("_", " ").capitalize()) for one in offered]
+    return forms.ChoiceField(choices=[("", "Choose …"), *choices], label="Paid by")
+
+
+def token_field(**options: Any) -> forms.CharField:
+    return forms.CharField(
+        required=False,
+        max_length=190,
+        help_text="The gateway's, for a card. Never a card number.",
+        **options,
+    )
+
+
 def address_fields(address: Mapping[str, str]) -> dict[str, forms.Field]:
     return {
         f"address_{name}": forms.CharField(
@@ -75,3 +126,65 @@ def _is_country(code: str) -> None:
 def address_said(said: Mapping[str, Any]) -> dict[str, str]:
     found = {name: str(said[f"address_{name}"]).strip() for name in _ADDRESS}
     return found | {"country": found["country"].upper()}
+
+
+class IncompleteAddress(DomainError):
+    """Of the address of the invoice a part was given, and not all that it needs."""
+
+    code, title = "incomplete_address", "The address of the invoice is not complete"
+
+
+class _VatIdField(forms.CharField):
+    def to_python(self, value: Any) -> str:
+        written = super().to_python(value) or ""
+        return "".join(c for c in written.upper() if c not in " .-")
+
+
+def billing_fields(billing: Mapping[str, str]) -> dict[str, forms.Field]:
+    """Whom the invoice is made out to; empty where that is whom the goods go to."""
+    fields: dict[str, forms.Field] = {}
+    for name, (label, most) in _BUSINESS.items():
+        kind = _VatIdField if name == "vat_id" else forms.CharField
+        fields[f"billing_{name}"] = kind(
+            label=label,
+            max_length=most,
+            required=False,
+            initial=billing.get(name, ""),
+            validators=[_VAT_ID] if name == "vat_id" else [],
+            help_text="Alone, it is where the goods go." if name == "company" else "",
+        )
+    for name in _NO_PHONE:
+        label, most, _ = _ADDRESS[name]
+        fields[f"billing_{name}"] = forms.CharField(
+            label=label,
+            max_length=most,
+            required=False,
+            initial=billing.get(name, ""),
+            validators=[_is_country] if name == "country" else [],
+        )
+    return fields
+
+
+def billing_said(
+    said: Mapping[str, Any], *, delivered_to: Mapping[str, str]
+) -> dict[str, str] | None:
+    """The address of the invoice as orders keep it; None where nothing was said of it. Where only
+    the company was named, it is at the address that the goods go to.
+
+    Raises IncompleteAddress.
+    """
+    business = {name: str(said[f"billing_{name}"]).strip() for name in _BUSINESS}
+    place = {name: str(said[f"billing_{name}"]).strip() for name in _NO_PHONE}
+    if not any(place.values()):
+        if not any(business.values()):
+            return None
+        place = {name: delivered_to.get(name, "") for name in _NO_PHONE}
+    missing = [name for name, (_, _, needed) in _ADDRESS.items() if needed and not place[name]]
+    if missing:
+        raise IncompleteAddress(
+            errors=[
+                FieldError(f"/billing_{name}", "required", "The address of the invoice needs it.")
+                for name in missing
+            ]
+        )
+    return place | {"phone": ""} | business | {"country": place["country"].upper()}

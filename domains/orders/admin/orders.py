@@ -214,7 +214,7 @@ class OrderAdmin(ScreenAdmin):
             request,
             "orders/order.html",
             title=f"Order {order.number}",
-            **contents_of(order, user=request.user),
+            **contents_of(order, user=request.user, now=clock.now()),
         )
 
     def do(
@@ -240,15 +240,15 @@ class OrderAdmin(ScreenAdmin):
         form = doing.form
         if posted is not None and form.is_valid():
             try:
-                if "confirm" in posted and doing.was_sent_before():
-                    messages.info(request, f"{order.number}: this was sent before, and done once.")
+                if "confirm" in posted and (before := doing.sent_before()):
+                    messages.info(request, f"{order.number}: this was sent before, and {before}.")
                     return HttpResponseRedirect(self.address("change", order.pk))
                 if version_in(posted) != order.version:
                     return self._changed_meanwhile(request, order)
                 comes_to = doing.comes_to()
                 agreed = posted.get("agreed") == comes_to.fingerprint or not kind.is_previewed
                 if "confirm" in posted and agreed:
-                    messages.success(request, f"{order.number}: {doing.carry_out()}.")
+                    messages.success(request, f"{order.number}: {doing.confirm()}.")
                     return HttpResponseRedirect(self.address("change", order.pk))
                 outdated = "confirm" in posted
             except ConcurrentModification:
@@ -298,8 +298,14 @@ class OrderAdmin(ScreenAdmin):
         )
 
     @admin.action(description="Settle selected orders now", permissions=["cancel"])
-    def settle(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        self.run(request, queryset, _settle)
+    def settle(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:
+        return self.confirmed(
+            request,
+            queryset,
+            _settle,
+            title="Settle orders now",
+            question="Take what is left to do for these orders now, instead of when they are due?",
+        )
 
 
 def _settle(order: Order, reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,20 +11,30 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from domains.orders.admin.doings import Comes
-from domains.orders.admin.fields import address_fields, address_said
+from domains.orders.admin.contents import invoiced_to
+from domains.orders.admin.doings import Comes, owed_by_guest
+from domains.orders.admin.fields import (
+    address_fields,
+    address_said,
+    billing_fields,
+    billing_said,
+    method_field,
+    token_field,
+)
+from domains.orders.errors import UnknownCustomer
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.services import placement
 from domains.orders.services.wishes import WantedLine, Wish
 from domains.pricing import public as pricing
+from domains.products import public as products
 from domains.users import public as users
 from infrastructure.database.contexts import alias_of
-from infrastructure.errors import DomainError
+from infrastructure.errors import DomainError, FieldError
 from infrastructure.http import idempotency
 from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
-from infrastructure.money import Money
+from infrastructure.money import InvalidMoney, Money, minor_digits
 from infrastructure.screens import ServiceForm
 
 SCOPE = "orders.place_for"
@@ -31,29 +42,40 @@ MAX_LINES = 100
 
 
 class LinesField(forms.CharField):
-    """A line per SKU, with how many: `85123A 2`; one where no number is told."""
+    """A line per SKU, with how many: `85123A 2`, or as it is copied from a spreadsheet, with a tab
+    between the two, where a SKU may have blanks in it. One where no number is told."""
 
     def __init__(self) -> None:
         super().__init__(
             label="Items",
             max_length=10_000,
+            # The tab after a SKU without a number is not to be lost.
+            strip=False,
             widget=forms.Textarea(attrs={"rows": 5}),
-            help_text="A SKU per line, and how many of it: 85123A 2",
+            help_text="A SKU per line, and how many: 85123A 2. Or two columns of a spreadsheet.",
         )
 
     def clean(self, value: Any) -> list[WantedLine]:
-        found = []
-        for line in super().clean(value).splitlines():
-            sku, _, count = line.strip().partition(" ")
-            count = count.strip() or "1"
-            if not sku:
-                continue
-            if not (count.isascii() and count.isdigit() and 0 < int(count) <= 1_000_000):
-                raise ValidationError(f"{line.strip()!r} is not a SKU and a number.")
-            found.append(WantedLine(sku=sku, quantity=int(count)))
+        found = [
+            _line_said(line.strip(" "))
+            for line in super().clean(value).splitlines()
+            if line.strip()
+        ]
+        if not found:
+            raise ValidationError(self.error_messages["required"], code="required")
         if len(found) > MAX_LINES:
             raise ValidationError(f"{MAX_LINES} lines at most.")
         return found
+
+
+def _line_said(line: str) -> WantedLine:
+    separator = "\t" if "\t" in line else " "
+    sku, _, count = (part.strip() for part in line.partition(separator))
+    count = count or "1"
+    is_number = count.isascii() and count.isdigit() and len(count) <= 7
+    if not (sku and is_number and 0 < int(count) <= 1_000_000):
+        raise ValidationError(f"{line.strip()!r} is not a SKU and a number.")
+    return WantedLine(sku=sku, quantity=int(count))
 
 
 class OrderForm(ServiceForm):
@@ -62,9 +84,11 @@ class OrderForm(ServiceForm):
     fields_of_codes = {
         "unknown_sku": "items",
         "out_of_stock": "items",
+        "not_sold_in_currency": "currency",
         "email_required": "email",
         "unknown_payment_method": "method",
         "payment_token_required": "payment_token",
+        "card_number_refused": "payment_token",
         "payment_declined": "payment_token",
         "price_changed": "items",
     }
@@ -75,43 +99,86 @@ class OrderForm(ServiceForm):
     )
     items = LinesField()
     coupon = forms.CharField(required=False, max_length=40)
-    shipping_method = forms.ChoiceField(required=False)
-    method = forms.ChoiceField(label="Paid by")
-    payment_token = forms.CharField(
-        required=False, max_length=200, help_text="The gateway's, for a card. Never a card number."
+    currency = forms.CharField(
+        min_length=3, max_length=3, widget=forms.TextInput(attrs={"class": "number"})
     )
+    channel = forms.ChoiceField(
+        required=False, help_text="Where it was ordered: its price lists hold, too."
+    )
+    shipping_method = forms.ChoiceField(required=False)
     note = forms.CharField(
         required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2})
     )
     token = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, data: Any) -> None:
-        super().__init__(data, initial={"token": new_id()})
-        method: Any = self.fields["method"]
-        method.choices = [
-            (one, one.replace("_", " ").capitalize())
-            for one in sorted(settings.PAYMENT_METHODS, key=lambda one: one != "invoice")
-        ]
+        initial = {"token": new_id(), "currency": settings.DEFAULT_CURRENCY}
+        super().__init__(data, initial=initial)
+        channel: Any = self.fields["channel"]
+        channel.choices = [("", "None"), *products.channels()]
         shipping: Any = self.fields["shipping_method"]
         shipping.choices = [("", "The usual one"), *pricing.open_shipping_methods()]
-        self.fields |= address_fields({"country": ""})
+        self.fields |= {"method": method_field(), "payment_token": token_field()}
+        self.fields |= address_fields({"country": ""}) | billing_fields({})
+
+    def clean_currency(self) -> str:
+        currency = str(self.cleaned_data["currency"]).upper()
+        try:
+            minor_digits(currency)
+        except InvalidMoney as error:
+            raise ValidationError(str(error)) from error
+        return currency
+
+    def sections(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
+        """The fields that are seen, with what each group of them is about."""
+        groups: dict[str, list[forms.BoundField]] = {title: [] for title in _SECTIONS.values()}
+        for field in self.visible_fields():
+            groups[_SECTIONS.get(field.name.partition("_")[0], _SECTIONS[""])].append(field)
+        yield from groups.items()
 
     def wish(self, *, placed_by: UUID, expected_total: Money | None = None) -> Wish:
+        """Raises UnknownCustomer, IncompleteAddress."""
         said = self.cleaned_data
-        customer_id = users.id_of_email(said["email"])
+        customer = _customer_by(said["email"])
+        delivered_to = address_said(said)
         return Wish(
-            customer_id=customer_id,
-            email="" if customer_id else said["email"],
+            customer_id=customer.id if customer else None,
+            customer_group=customer.group if customer else None,
+            email="" if customer else said["email"],
             lines=said["items"],
-            currency=settings.DEFAULT_CURRENCY,
+            currency=said["currency"],
+            channel=said["channel"] or None,
             coupons=[said["coupon"]] if said["coupon"] else [],
             shipping_method=said["shipping_method"] or None,
             expected_total=expected_total,
-            shipping_address=address_said(said),
+            shipping_address=delivered_to,
+            billing_address=billing_said(said, delivered_to=delivered_to),
             payment=PaymentChoice(method=said["method"], token=said["payment_token"]),
             note=said["note"],
             placed_by=placed_by,
         )
+
+
+# By the first word of the name of a field; the others are in the first one.
+_SECTIONS = {
+    "": "What, and for whom",
+    "address": "Delivered to",
+    "billing": "Invoiced to, if it is somebody or somewhere else",
+    "method": "Payment",
+    "payment": "Payment",
+}
+
+
+def _customer_by(email: str) -> users.Customer | None:
+    """Raises UnknownCustomer for the address of an account that is closed."""
+    user_id = users.id_of_email(email)
+    if user_id is None:
+        return None
+    customer = users.customer_of(user_id)
+    if customer is None:
+        detail = "The account of this address is closed."
+        raise UnknownCustomer(errors=[FieldError("/email", UnknownCustomer.code, detail)])
+    return customer
 
 
 def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> tuple[Comes, Money]:
@@ -127,7 +194,10 @@ def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> tuple[Comes,
     if order.shipping_minor:
         shipping = Money(order.shipping_minor, order.currency)
         lines.append(f"{order.shipping_name or 'Shipping'}: {shipping}")
-    return Comes(sentences=(f"For {who}:", *lines, f"In all {order.total}.")), order.total
+    sentences = (f"For {who}:", *lines, f"In all {order.total}.")
+    if address := invoiced_to(order):
+        sentences += (f"Invoiced to {', '.join(address)}.",)
+    return Comes(sentences=sentences, warnings=owed_by_guest(order, wish.payment)), order.total
 
 
 class FormSentBefore(DomainError):
@@ -147,18 +217,20 @@ def placed_before(form: OrderForm, *, placed_by: UUID, now: datetime) -> Order |
         raise FormSentBefore(
             "An order was placed by this form, before it was changed. Begin a new one."
         ) from error
-    return None if earlier is None else _accepted(placement.replayed(earlier, now=now))
+    return None if earlier is None else _accepted(form, placement.replayed(earlier, now=now))
 
 
 def place(form: OrderForm, *, agreed: Money, placed_by: UUID, now: datetime) -> Order:
     """Place it, once however often the page is sent. agreed: the total that was shown; PriceChanged
     where it is another one by now. Raises as `placement.place_order`, and why it was rejected."""
     wish, key = form.wish(placed_by=placed_by, expected_total=agreed), _key(form, placed_by)
-    return _accepted(placement.place_order(wish=wish, key=key, now=now))
+    return _accepted(form, placement.place_order(wish=wish, key=key, now=now))
 
 
-def _accepted(placed: placement.Placed) -> Order:
+def _accepted(form: OrderForm, placed: placement.Placed) -> Order:
+    """Where the order was rejected, the form is a new one: corrected, it makes another order."""
     if (refusal := placed.refusal()) is not None:
+        form.reissue(token=new_id())
         raise refusal
     return placed.order
 

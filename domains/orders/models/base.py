@@ -144,6 +144,11 @@ class OrderBase(AggregateRoot):
             )
         )
 
+    def leave_note(self, text: str, *, actor: By, now: datetime) -> None:
+        """What staff have to say to each other, if anything: the customer does not see it."""
+        if text:
+            self.note("note", actor=actor, at=now, text=text)
+
     def _mark_unsettled(self, now: datetime) -> None:
         if self.unsettled_since is None:
             self.unsettled_since = now

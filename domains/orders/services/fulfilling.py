@@ -27,6 +27,8 @@ def fulfil(
     tracking: Tracking = NO_TRACKING,
     capture: bool | None = None,
     may_be_unpaid: bool = False,
+    reason: str = "",
+    note: str = "",
     by: By,
     key: IdempotencyKey | None,
     now: datetime,
@@ -37,22 +39,26 @@ def fulfil(
     capture: whether the money for them is taken first; so it is, unless told otherwise, where the
     payment method only promises it. What is taken is what all that was sent then costs, with the
     shipping, less what was taken before: the parts add up to the total. may_be_unpaid: whoever
-    asks may send what is not paid for; what is owed on account everybody may.
+    asks may send what is not paid for; what is owed on account everybody may. reason: a code, which
+    the customer may be told; note: words, for staff.
     Raises OrderNotFound, OrderNotFulfillable, StepInProgress, UnknownLine, TooManyUnits,
     NotPaidFor, NotInWarehouse, CaptureRefused, StepRefused, ConcurrentModification.
     """
 
     def make(order: Order, money: Money) -> OrderStep:
-        return order.begin_fulfilment(
+        step = order.begin_fulfilment(
             lines,
             warehouse=warehouse,
             tracking=tracking,
             captures=captures_by_itself(order) if capture is None else capture,
             may_be_unpaid=may_be_unpaid or is_on_account(order),
+            reason=reason,
             money=money,
             actor=by,
             now=now,
         )
+        order.leave_note(note, actor=by, now=now)
+        return step
 
     return begin(order_id=order_id, make=make, key=key, version=version, now=now)
 
@@ -61,19 +67,23 @@ def capture(
     *,
     order_id: UUID,
     amount_minor: int | None = None,
+    reason: str = "",
+    note: str = "",
     by: By,
     key: IdempotencyKey | None,
     now: datetime,
     version: int | None = None,
 ) -> Begun:
-    """Take what is left to be paid for an order, or so much of it.
+    """Take what is left to be paid for an order, or so much of it. reason, note: as of `fulfil`.
 
     Raises OrderNotFound, OrderNotFulfillable, StepInProgress, NothingToCapture,
     InvalidPaymentAmount, CaptureExceedsTotal, CaptureRefused, ConcurrentModification.
     """
 
     def make(order: Order, money: Money) -> OrderStep:
-        return order.begin_capture(amount_minor, money=money, actor=by, now=now)
+        step = order.begin_capture(amount_minor, reason=reason, money=money, actor=by, now=now)
+        order.leave_note(note, actor=by, now=now)
+        return step
 
     return begin(order_id=order_id, make=make, key=key, version=version, now=now)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +21,29 @@ from infrastructure.database.contexts import alias_of
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.ids import new_id
+from infrastructure.money import Money
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnotherTry:
+    """What another try of payment would come to. drops_earlier: whether the payment before may
+    still become good, so that it is let go first."""
+
+    total: Money
+    drops_earlier: bool
+
+
+def can_pay_again(order: Order, *, now: datetime) -> bool:
+    """Whether an order waits for a payment that another one may take the place of."""
+    if not order.is_undecided or order.pay_until is None:
+        return False
+    return _waits(case_of(order, now=now))
+
+
+def another_try(*, order_id: UUID, payment: PaymentChoice, actor: By, now: datetime) -> AnotherTry:
+    """What `pay_again` would come to; nothing is written. Raises what it refuses."""
+    case = _case_to_pay(order_id, payment, actor, now)
+    return AnotherTry(total=case.order.total, drops_earlier=case.guarantee == Guarantee.WAITING)
 
 
 def pay_again(
@@ -34,15 +58,8 @@ def pay_again(
     """
     if (earlier := idempotency.find(alias_of("orders"), key)) is not None:
         return placement.replayed(earlier, now=now)
-    order = Order.objects.whole(order_id)
-    refuse_payment(
-        payment,
-        order.total,
-        customer_id=order.customer_id,
-        is_trusted=order.customer_id is not None or actor.kind == Kind.STAFF,
-    )
-    case = case_of(order, now=now)
-    _refuse_unless_it_waits(case)
+    case = _case_to_pay(order_id, payment, actor, now)
+    order = case.order
     order.pay_again(
         payment,
         payment_id=new_id(),
@@ -77,15 +94,28 @@ def look(*, order_id: UUID, now: datetime) -> Order:
     return settling.settle(order_id=order.id, now=now)
 
 
-def _refuse_unless_it_waits(case: Case) -> None:
-    order = case.order
+def _case_to_pay(order_id: UUID, payment: PaymentChoice, actor: By, now: datetime) -> Case:
+    """An order that can be paid again, and in this way. Raises as `pay_again` says."""
+    order = Order.objects.whole(order_id)
+    refuse_payment(
+        payment,
+        order.total,
+        customer_id=order.customer_id,
+        is_trusted=order.customer_id is not None or actor.kind == Kind.STAFF,
+    )
+    case = case_of(order, now=now)
     if order.is_undecided and order.pay_until is None:
         raise OrderInProgress(
             f"Order {order.number} is being decided.", headers={"Retry-After": "1"}
         )
-    waits = case.guarantee in (Guarantee.WAITING, Guarantee.REFUSED)
-    if not (order.is_undecided and case.hold == Hold.HELD and waits) or case.is_overdue:
+    if not _waits(case):
         raise PaymentNotRetryable(f"Order {order.number} is {order.status}.")
+    return case
+
+
+def _waits(case: Case) -> bool:
+    is_open = case.guarantee in (Guarantee.WAITING, Guarantee.REFUSED)
+    return case.order.is_undecided and case.hold == Hold.HELD and is_open and not case.is_overdue
 
 
 def see_payments(numbers: Mapping[UUID, str]) -> None:

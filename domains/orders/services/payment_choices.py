@@ -57,6 +57,12 @@ def refuse_means(
         raise PaymentTokenRequired(error.detail, errors=[fault]) from error
 
 
+def is_owed_by_guest(method: str, *, customer_id: UUID | None) -> bool:
+    """Whether nobody but staff stands for what would be owed on account."""
+    is_guest = customer_id is None and not settings.INVOICE_FOR_GUESTS
+    return is_guest and payments.guarantee_of(method) == payments.Guarantee.ON_ACCOUNT
+
+
 def _refuse_on_account(method: str) -> None:
     if payments.guarantee_of(method) == payments.Guarantee.ON_ACCOUNT:
         detail = f"Sign in to pay by {method}."

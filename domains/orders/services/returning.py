@@ -73,18 +73,25 @@ def receive_return(
     return_id: UUID,
     inspected: Mapping[UUID, Inspected] | None,
     warehouse: str,
+    reason: str = "",
+    note: str = "",
     by: By,
     key: IdempotencyKey | None,
     now: datetime,
 ) -> Begun:
     """The goods of an approved return are here; what is as good as new goes into the warehouse.
 
-    inspected: by the ids of the order's lines; None: all of it is as good as new.
+    inspected: by the ids of the order's lines; None: all of it is as good as new. reason: a code,
+    which the customer may be told; note: words, for staff.
     Raises OrderNotFound, ReturnNotFound, ReturnNotOpen, StepInProgress, UnknownLine, TooManyUnits,
     StepRefused.
     """
 
     def make(order: Order, money: Money) -> OrderStep:
-        return order.begin_receipt(return_id, inspected, warehouse=warehouse, actor=by, now=now)
+        step = order.begin_receipt(
+            return_id, inspected, warehouse=warehouse, reason=reason, actor=by, now=now
+        )
+        order.leave_note(note, actor=by, now=now)
+        return step
 
     return begin(order_id=order_id, make=make, key=key, now=now)

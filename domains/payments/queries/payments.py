@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domains.payments.errors import PaymentNotFound
 from domains.payments.models import Payment
+from domains.payments.rules.methods import TAKING_RECEIPTS
 from domains.payments.rules.operations import (
     OperationKind,
     OperationState,
@@ -79,6 +80,13 @@ class PaymentView:
     @property
     def is_released(self) -> bool:
         return self.status in RELEASED
+
+    @property
+    def holds_something(self) -> bool:
+        """Whether the gateway holds money that can be taken; what comes by bank is not held."""
+        rest = self.authorised - self.captured - self.released
+        by_bank = self.method in TAKING_RECEIPTS
+        return rest.amount_minor > 0 and not (by_bank or self.is_released)
 
     @property
     def is_let_go(self) -> bool:

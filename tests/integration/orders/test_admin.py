@@ -7,11 +7,14 @@ from datetime import datetime
 import pytest
 from django.urls import reverse
 
+from domains.orders.admin.orders import OrderAdmin
 from domains.orders.models import Order
 from domains.payments.services import capture
+from tests.support.admin_pages import filled, text_of
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import admin_client_of, staff
+from tests.support.paying import KEPT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,3 +73,33 @@ def test_who_may_not_cancel_is_not_offered_it(order: Order) -> None:
     listed = client.get(reverse("admin:orders_order_changelist")).content.decode()
     assert order.number in listed
     assert 'value="cancel"' not in listed
+
+
+def test_settling_asks_first(now: datetime) -> None:
+    goods.stocked({"A": 9}, now=now)
+    overdue = orders.placed({"A": 2}, payment=KEPT, now=now)
+    client = admin_client_of(staff("support"))
+    url = reverse("admin:orders_order_changelist")
+    form = {"action": "settle", "_selected_action": [str(overdue.id)]}
+
+    asked = client.post(url, form)
+    assert "Take what is left to do for these orders now" in text_of(asked)
+    assert orders.status_of(overdue.id) == "PENDING"
+
+    done = client.post(url, filled(asked), follow=True)
+    assert f"{overdue.number}: rejected." in text_of(done)
+    assert orders.status_of(overdue.id) == "REJECTED"
+
+
+def test_more_than_may_be_done_at_once_is_refused_whole(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OrderAdmin, "most_at_once", 1)
+    goods.stocked({"A": 9}, now=now)
+    several = [orders.placed({"A": 1}, now=now) for _ in range(3)]
+    client = admin_client_of(staff("support"))
+    form = {"action": "cancel", "_selected_action": [str(order.id) for order in several]}
+    for sent in (form, form | {"confirmed": "yes", "reason": "fraud"}):
+        answer = client.post(reverse("admin:orders_order_changelist"), sent, follow=True)
+        assert "Nothing was done: 3 are selected, and 1 is the most at once." in text_of(answer)
+    assert {orders.status_of(order.id) for order in several} == {"CONFIRMED"}

@@ -312,6 +312,9 @@ def test_a_reason_is_a_code_wherever_one_is_given(
         "cancel": {},
         "edits": {},
         "refunds": {"all": True},
+        "fulfilments": {},
+        "capture": {},
+        f"returns/{some_id}/receive": {},
         f"steps/{some_id}/refuse": {},
         "returns": {"lines": [line(order, 1)]},
         f"returns/{some_id}/refuse": {},
@@ -328,6 +331,17 @@ def test_a_reason_is_a_code_wherever_one_is_given(
             }
         ], path
     assert read(clerk, order)["status"] == "CONFIRMED"
+
+
+def test_the_reason_of_a_parcel_and_a_capture_is_told(
+    order: dict[str, Any], clerk: Client, person: Client
+) -> None:
+    taken = send(clerk, order, "capture", {"amount": money("1.00"), "reason": "before_sending"})
+    assert taken.json()["reason"] == "before_sending"
+    send(clerk, order, "fulfilments", {"reason": "expedited"})
+    entries = person.get(f"/api/v1/orders/{order['id']}/history").json()["items"]
+    told = {entry["code"]: entry["data"].get("reason") for entry in entries}
+    assert (told["captured"], told["fulfilled"]) == ("before_sending", "expedited")
 
 
 @pytest.mark.parametrize(

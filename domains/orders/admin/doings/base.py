@@ -13,12 +13,15 @@ from uuid import UUID
 from django import forms
 
 from domains.orders.admin.fields import units_field
-from domains.orders.models import Order, OrderLine
+from domains.orders.models import Order, OrderLine, PaymentChoice
 from domains.orders.queries import orders as queries
 from domains.orders.rules.history import By, Kind
-from domains.orders.services import previewing
+from domains.orders.rules.steps import NOT_APPROVED, StepState
+from domains.orders.services import payment_choices, previewing
 from domains.orders.services.beginning import Begun
+from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
+from infrastructure.errors import DomainError
 from infrastructure.http import idempotency
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
@@ -43,7 +46,9 @@ class DoingForm(ServiceForm):
     fields_of_codes = {
         "unknown_sku": "sku",
         "payment_token_required": "token_of_payment",
+        "card_number_refused": "token_of_payment",
         "payment_declined": "token_of_payment",
+        "unknown_payment_method": "method",
         "shipping_unavailable": "shipping_method",
         "unknown_shipping_method": "shipping_method",
     }
@@ -88,10 +93,31 @@ class Doing(ABC):
     def carry_out(self) -> str:
         """Call the service. Returns what was done, as the end of a sentence."""
 
-    def was_sent_before(self) -> bool:
-        """Whether this very form was confirmed before. Raises IdempotencyKeyReused for another one
-        under its token."""
-        return idempotency.find(alias_of("orders"), self.key) is not None
+    def confirm(self) -> str:
+        """`carry_out`; where it comes to nothing, the form is a new one, of the order as that left
+        it: corrected, it may be confirmed again. Not while its twin may be at work."""
+        try:
+            return self.carry_out()
+        except ConcurrentModification:
+            raise
+        except DomainError as refusal:
+            if refusal.code != idempotency.Duplicate.code:
+                version = Order.objects.whole(self.order.id).version
+                self.form.reissue(token=new_id(), version=version)
+            raise
+
+    def sent_before(self) -> str:
+        """What came of this very form where it was confirmed before, as the end of a sentence; else
+        nothing. Raises IdempotencyKeyReused for another one under its token."""
+        made = idempotency.find(alias_of("orders"), self.key)
+        if made is None:
+            return ""
+        refused = [
+            step.id
+            for step in self.order.steps
+            if step.state == StepState.REFUSED and step.refusal != NOT_APPROVED
+        ]
+        return "came to nothing" if made in refused else "done once"
 
     @property
     def said(self) -> dict[str, Any]:
@@ -140,6 +166,12 @@ def approval(preview: previewing.Preview) -> tuple[str, ...]:
     if not preview.needs_approval:
         return ()
     return ("So much takes a second person: it is done once somebody else has approved it.",)
+
+
+def owed_by_guest(order: Order, payment: PaymentChoice) -> tuple[str, ...]:
+    if not payment_choices.is_owed_by_guest(payment.method, customer_id=order.customer_id):
+        return ()
+    return (f"A guest, without an account, would owe it: is {payment.method} what was agreed?",)
 
 
 def ended(begun: Begun, done: str) -> str:

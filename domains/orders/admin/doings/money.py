@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 
 from domains.orders.admin.doings.base import Comes, Doing, approval, at, ended, required, units_of
-from domains.orders.admin.fields import choice_of_reasons, units_said
+from domains.orders.admin.fields import choice_of_reasons, units_said, why_fields
 from domains.orders.admin.showing import words
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.services import fulfilling, previewing, refunding
@@ -26,7 +26,8 @@ class Capture(Doing):
                 positive=True,
                 initial=left,
                 help_text=f"{left} are left to be taken.",
-            )
+            ),
+            **why_fields("before_sending", "partial_delivery", "agreed_with_customer"),
         }
 
     def comes_to(self) -> Comes:
@@ -42,6 +43,8 @@ class Capture(Doing):
         begun = fulfilling.capture(
             order_id=self.order.id,
             amount_minor=self.said["amount"].amount_minor,
+            reason=self.said["reason"],
+            note=self.said["note"],
             by=self.by,
             key=self.key,
             version=self.said["version"],

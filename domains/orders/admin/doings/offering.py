@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +13,16 @@ from domains.orders.admin.doings.base import Doing, may
 from domains.orders.admin.doings.changing import Cancel, Edit
 from domains.orders.admin.doings.money import Approve, Capture, Disapprove, Refund
 from domains.orders.admin.doings.noting import Note
+from domains.orders.admin.doings.paying import PayAgain
 from domains.orders.admin.doings.returning import DecideReturn, ReceiveReturn, RequestReturn
 from domains.orders.admin.doings.sending import Fulfil, Track
 from domains.orders.models import Order, Return
 from domains.orders.rules.steps import ReturnState
+from domains.orders.services import paying
 from domains.payments import public as payments
 
 _ALL: tuple[type[Doing], ...] = (
-    *(Fulfil, Capture, Edit, Cancel, RequestReturn, Refund),
+    *(PayAgain, Fulfil, Capture, Edit, Cancel, RequestReturn, Refund),
     *(Track, DecideReturn, ReceiveReturn, Approve, Disapprove, Note),
 )
 KINDS: dict[str, type[Doing]] = {kind.what: kind for kind in _ALL}
@@ -31,17 +34,21 @@ class Offered:
     address: str
 
 
-def offered(user: Any, order: Order, payment: payments.PaymentView | None) -> list[Offered]:
+def offered(
+    user: Any, order: Order, payment: payments.PaymentView | None, *, now: datetime
+) -> list[Offered]:
     """What this person can do to the order as it is; while something is under way, nothing."""
     if order.step_id is not None:
         return []
     captured = payment.captured.amount_minor if payment else 0
     kept = captured - (payment.refunded.amount_minor if payment else 0)
+    holds_some = payment is not None and payment.holds_something
     standing = order.status in ("CONFIRMED", "COMPLETED")
     is_open = any(line.open for line in order.lines)
     possible: list[tuple[type[Doing], bool]] = [
+        (PayAgain, paying.can_pay_again(order, now=now)),
         (Fulfil, order.status == "CONFIRMED" and is_open),
-        (Capture, standing and payment is not None and captured < order.total_minor),
+        (Capture, standing and holds_some and captured < order.total_minor),
         (Edit, order.status == "CONFIRMED" and not any(line.fulfilled for line in order.lines)),
         (Cancel, order.status == "PENDING" or (order.status == "CONFIRMED" and is_open)),
         (RequestReturn, standing and any(line.fulfilled > line.returned for line in order.lines)),

@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 
 from domains.orders.admin.doings.base import Comes, Doing, at, ended, required, units_of
-from domains.orders.admin.fields import choice_of_reasons, units_field, units_said
+from domains.orders.admin.fields import choice_of_reasons, units_field, units_said, why_fields
 from domains.orders.admin.showing import words
 from domains.orders.models.commands.returning import Inspected
 from domains.orders.services import returning
@@ -100,7 +100,7 @@ class ReceiveReturn(Doing):
                 expected.quantity, label=f"{name}: damaged", initial=0
             )
         fields["warehouse"] = forms.ChoiceField(choices=products.open_warehouses(), label="Into")
-        return fields
+        return fields | why_fields("as_announced", "incomplete", "damaged", "not_as_described")
 
     def comes_to(self) -> Comes:
         names = {line.id: line.sku for line in self.order.lines}
@@ -116,6 +116,8 @@ class ReceiveReturn(Doing):
             return_id=required(self.part_id),
             inspected=self._inspected(),
             warehouse=self.said["warehouse"],
+            reason=self.said["reason"],
+            note=self.said["note"],
             by=self.by,
             key=self.key,
             now=self.now,

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from domains.orders.admin.doings.base import Comes, Doing, at, ended, required, units_of
-from domains.orders.admin.fields import units_said
+from domains.orders.admin.fields import units_said, why_fields
 from domains.orders.models import Fulfilment
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.services import fulfilling, previewing
@@ -19,8 +19,7 @@ class Fulfil(Doing):
     what, title, button, scope = "fulfil", "Send items", "Mark as sent", "orders.fulfil"
 
     def fields(self) -> dict[str, forms.Field]:
-        captures = fulfilling.captures_by_itself(self.order)
-        return {
+        fields: dict[str, forms.Field] = {
             **units_of(self.order.lines, {line.id: line.open for line in self.order.lines}),
             "warehouse": forms.ChoiceField(choices=products.open_warehouses(), label="From"),
             "carrier": forms.CharField(required=False, max_length=60),
@@ -28,10 +27,13 @@ class Fulfil(Doing):
             "tracking_url": forms.URLField(
                 required=False, max_length=500, label="Tracking page", assume_scheme="https"
             ),
-            "capture": forms.BooleanField(
-                required=False, initial=captures, label="Take the money for them"
-            ),
         }
+        # Of what is paid by bank there is nothing to take.
+        if fulfilling.captures_by_itself(self.order):
+            fields["capture"] = forms.BooleanField(
+                required=False, initial=True, label="Take the money for them"
+            )
+        return fields | why_fields("in_stock_again", "expedited", "replacement")
 
     def comes_to(self) -> Comes:
         lines = units_said(self.said)
@@ -39,7 +41,7 @@ class Fulfil(Doing):
             order_id=self.order.id,
             lines=lines,
             warehouse=self.said["warehouse"],
-            capture=self.said["capture"],
+            capture=self.said.get("capture", False),
             may_be_unpaid=self.user.has_scope(fulfilling.SEND_UNPAID),
             by=self.by,
             now=self.now,
@@ -61,7 +63,9 @@ class Fulfil(Doing):
             lines=units_said(self.said),
             warehouse=self.said["warehouse"],
             tracking=_tracking(self.said),
-            capture=self.said["capture"],
+            reason=self.said["reason"],
+            note=self.said["note"],
+            capture=self.said.get("capture", False),
             may_be_unpaid=self.user.has_scope(fulfilling.SEND_UNPAID),
             by=self.by,
             key=self.key,

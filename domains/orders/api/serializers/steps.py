@@ -94,6 +94,7 @@ class Fulfil(TrackFulfilment, frozen=True, kw_only=True):
     warehouse: Warehouse = "main"
     lines: Lines | UnsetType = UNSET
     capture: bool | UnsetType = UNSET
+    reason: Reason = ""
 
 
 class FulfilmentLine(Out, frozen=True, kw_only=True):
@@ -142,6 +143,7 @@ class CaptureOrder(Body, frozen=True, kw_only=True):
     """Without an amount all that is left to be paid is taken."""
 
     amount: Money | UnsetType = UNSET
+    reason: Reason = ""
 
 
 class RefundOrder(Body, frozen=True, kw_only=True):
@@ -249,6 +251,7 @@ class ReceiveReturn(Body, frozen=True, kw_only=True):
     lines: Annotated[list[InspectedLine], Meta(min_length=1, max_length=MAX_LINES)] | UnsetType = (
         UNSET
     )
+    reason: Reason = ""
 
     def to_inspected(self) -> dict[UUID, Inspected] | None:
         """Raises DuplicateLine."""

@@ -75,6 +75,7 @@ class Fulfilments(StepView):
             tracking=body.to_tracking(),
             capture=None if body.capture is UNSET else body.capture,
             may_be_unpaid=actor is not None and actor.may(fulfilling.SEND_UNPAID),
+            reason=body.reason,
             by=by,
             key=key,
             version=self.if_match(request),
@@ -140,6 +141,7 @@ class OrderCapture(StepView):
         begun = fulfilling.capture(
             order_id=order.id,
             amount_minor=None if amount is None else amount.amount_minor,
+            reason=body.reason,
             by=by,
             key=key,
             now=clock.now(),

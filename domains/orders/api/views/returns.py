@@ -146,6 +146,7 @@ class ReturnReceipt(StepView):
             return_id=return_id,
             inspected=body.to_inspected(),
             warehouse=body.warehouse,
+            reason=body.reason,
             by=by,
             key=key,
             now=clock.now(),

@@ -15,7 +15,7 @@ from domains.orders.errors import (
     NotPaidFor,
     OrderNotFulfillable,
 )
-from domains.orders.models.commands.stepping import Stepping, as_params, units_of
+from domains.orders.models.commands.stepping import Stepping, as_params, units_of, why
 from domains.orders.models.fulfilments import Fulfilment, FulfilmentLine
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules.history import By
@@ -47,6 +47,7 @@ class Fulfilling(Stepping):
         tracking: Tracking,
         captures: bool,
         may_be_unpaid: bool = False,
+        reason: str = "",
         money: Money,
         actor: By,
         now: datetime,
@@ -77,6 +78,7 @@ class Fulfilling(Stepping):
                 "tracking_url": tracking.url,
             },
             takes=takes if captures else 0,
+            reason=reason,
         )
 
     def finish_fulfilment(self, step: OrderStep, *, now: datetime) -> Fulfilment:
@@ -113,6 +115,7 @@ class Fulfilling(Stepping):
             lines=params["lines"],
             warehouse=fulfilment.warehouse,
             captured_minor=step.takes_minor,
+            **why(step),
         )
         self._done(step, now=now)
         return fulfilment
@@ -136,7 +139,13 @@ class Fulfilling(Stepping):
         return fulfilment
 
     def begin_capture(
-        self, amount_minor: int | None, *, money: Money, actor: By, now: datetime
+        self,
+        amount_minor: int | None,
+        *,
+        reason: str = "",
+        money: Money,
+        actor: By,
+        now: datetime,
     ) -> OrderStep:
         """Take so much of what is to be paid, all that is left of it unless told an amount.
 
@@ -154,7 +163,12 @@ class Fulfilling(Stepping):
         if amount_minor is not None and amount_minor > left:
             raise CaptureExceedsTotal(f"{self._as_money(left)} are left to be taken.")
         return self._begin(
-            StepKind.CAPTURE, actor=actor, now=now, params={}, takes=amount_minor or left
+            StepKind.CAPTURE,
+            actor=actor,
+            now=now,
+            params={},
+            takes=amount_minor or left,
+            reason=reason,
         )
 
     def finish_capture(self, step: OrderStep, *, now: datetime) -> None:
@@ -163,7 +177,7 @@ class Fulfilling(Stepping):
 
     def note_capture(self, step: OrderStep, *, now: datetime) -> None:
         """A step has taken its money, whatever becomes of the rest of it."""
-        self.note("captured", actor=step.actor, at=now, amount_minor=step.takes_minor)
+        self.note("captured", actor=step.actor, at=now, amount_minor=step.takes_minor, **why(step))
 
     # Questions
 

@@ -15,7 +15,7 @@ from domains.orders.errors import (
     TooManyUnits,
     UnknownLine,
 )
-from domains.orders.models.commands.stepping import Stepping
+from domains.orders.models.commands.stepping import Stepping, why
 from domains.orders.models.returns import Return, ReturnLine
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
@@ -86,6 +86,7 @@ class Returning(Stepping):
         inspected: Mapping[UUID, Inspected] | None,
         *,
         warehouse: str,
+        reason: str = "",
         actor: By,
         now: datetime,
     ) -> OrderStep:
@@ -112,6 +113,7 @@ class Returning(Stepping):
             StepKind.RETURN,
             actor=actor,
             now=now,
+            reason=reason,
             params={
                 "return_id": str(announced.id),
                 "warehouse": warehouse,
@@ -141,6 +143,7 @@ class Returning(Stepping):
             return_id=str(received.id),
             warehouse=received.warehouse,
             lines=found,
+            **why(step),
         )
         self._see_returns()
         self._done(step, now=now)

@@ -349,12 +349,15 @@ def as_params(units: Mapping[UUID, int]) -> dict[str, int]:
     return {str(line_id): count for line_id, count in units.items()}
 
 
+def why(step: OrderStep) -> dict[str, str]:
+    """For the history: the reason of a step, where one was given."""
+    return {"reason": step.reason} if step.reason else {}
+
+
 def _told(step: OrderStep) -> dict[str, Any]:
     told: dict[str, Any] = {"step_id": str(step.id), "kind": step.kind}
     if step.gives_minor:
         told["gives_minor"] = step.gives_minor
     if step.takes_minor:
         told["takes_minor"] = step.takes_minor
-    if step.reason:
-        told["reason"] = step.reason
-    return told
+    return told | why(step)

@@ -11,7 +11,8 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from domains.orders.admin import doings
-from domains.orders.models import Document, Order
+from domains.orders.models import Document, Order, PaymentChoice
+from domains.orders.queries import orders as queries
 from domains.orders.services import fulfilling, invoicing, noting
 from domains.products.models import StockItem
 from infrastructure.ids import new_id
@@ -126,6 +127,54 @@ def test_items_are_sent_in_parts_with_their_tracking(clerk: Client, order: Order
     assert reread(order).fulfilments[0].tracking_number == "JD015"
 
 
+@pytest.mark.parametrize("method", ["invoice", "bank_transfer"])
+def test_money_that_comes_by_bank_is_not_captured_here(
+    clerk: Client, now: datetime, method: str
+) -> None:
+    goods.stocked({"A": 9}, now=now)
+    order = orders.placed({"A": 2}, payment=PaymentChoice(method=method, token=""), now=now)
+    assert address(order, "capture") not in page_of(clerk, order)
+    assert "capture" not in filled(clerk.get(address(order, "fulfil")))
+
+
+def test_a_capture_is_offered_while_something_is_held(
+    clerk: Client, order: Order, now: datetime
+) -> None:
+    assert address(order, "capture") in page_of(clerk, order)
+    fulfilling.capture(order_id=order.id, amount_minor=1000, by=STAFF, key=orders.key(), now=now)
+    assert address(order, "capture") in page_of(clerk, order)
+    fulfilling.capture(order_id=order.id, by=STAFF, key=orders.key(), now=now)
+    assert address(order, "capture") not in page_of(clerk, order)
+
+
+def test_why_it_was_done_is_in_the_history(clerk: Client, order: Order) -> None:
+    note = "Ada rang; on Friday at the latest."
+    why = {"note": note}
+    done(clerk, address(order, "capture"), reason="agreed_with_customer", **why)
+    done(clerk, address(order, "fulfil"), reason="expedited", **why)
+    done(clerk, address(order, "return"), **{field(order, "A"): "2"}, reason="damaged")
+    (announced,) = reread(order).returns
+    confirmed(clerk, address(order, "decide", announced.id), accept="yes", reason="within_terms")
+    done(clerk, address(order, "receive", announced.id), reason="incomplete", **why)
+
+    entries = queries.history_of(reread(order))
+    told = [entry.data.get("reason") or entry.text for entry in entries[2:]]
+    assert told == [
+        *(note, "agreed_with_customer", note, "expedited"),
+        *("damaged", "within_terms", note, "incomplete"),
+    ]
+    for_customers = queries.history_of(reread(order), with_internal=False)
+    assert [entry.code for entry in for_customers if entry.text] == []
+    page = page_of(clerk, order)
+    assert ("Agreed with customer" in page, page.count(note)) == (True, 3)
+
+
+def test_no_reason_has_to_be_given(clerk: Client, order: Order) -> None:
+    done(clerk, address(order, "capture"))
+    (captured,) = [e for e in queries.history_of(reread(order)) if e.code == "captured"]
+    assert captured.data == {"amount_minor": 3000}
+
+
 def test_a_line_is_cancelled_and_then_the_whole_order(clerk: Client, order: Order) -> None:
     said = {field(order, "A"): "1", field(order, "B"): "0"}
     done(clerk, address(order, "cancel"), **said, reason="out_of_stock")
@@ -169,6 +218,23 @@ def test_more_than_was_taken_is_refused_on_the_page(
     shown = clerk.post(url, form)
     assert "30.00 GBP at most" in text_of(shown)
     assert money_of(order).refunded_minor == 0
+
+
+def test_what_is_refused_may_be_corrected_and_confirmed_again(clerk: Client, order: Order) -> None:
+    url = address(order, "edit")
+    form = looked_at(clerk, url, **{field(order, "A"): "4"}, token_of_payment="tok_declined")
+    refused = clerk.post(url, form | {"confirm": "yes"})
+    assert list(refused.context["form"].errors) == ["token_of_payment"]
+    assert reread(order).total_minor == 3000
+
+    twice = clerk.post(url, form | {"confirm": "yes"}, follow=True)
+    assert f"{order.number}: this was sent before, and came to nothing." in text_of(twice)
+
+    shown = clerk.post(url, filled(refused) | {"token_of_payment": "tok_visa", "look": "yes"})
+    said = text_of(clerk.post(url, filled(shown) | {"confirm": "yes"}, follow=True))
+    assert f"{order.number}: changed." in said
+    assert reread(order).total_minor == 5000
+    assert_order_agrees(order.id)
 
 
 @override_settings(REFUND_APPROVAL_ABOVE={"GBP": 500})

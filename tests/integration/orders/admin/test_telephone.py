@@ -6,21 +6,26 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
 from django.test import Client
 
 from domains.orders.admin import telephone
+from domains.orders.errors import OrderInProgress
 from domains.orders.models import Order
-from domains.products.services import prices
+from domains.products.services import price_lists, prices
+from domains.users.services import deactivate, set_customer_group
 from infrastructure.money import Money
 from tests.support.admin_pages import filled, text_of
 from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
-from tests.support.factories.users import admin_client_of, customer, staff
+from tests.support.factories.users import EVERY_SCOPE, admin_client_of, customer, staff
 
 pytestmark = pytest.mark.django_db
 
 ADD = "/admin/orders/order/add/"
-ADDRESS = {f"address_{name}": text for name, text in orders.ADDRESS.items()}
+SAID = {f"address_{name}": text for name, text in orders.ADDRESS.items()} | {"method": "invoice"}
+BILLING = {"name": "Accounts", "line1": "2 High Street", "city": "York", "country": "gb"}
 
 
 @pytest.fixture
@@ -28,10 +33,25 @@ def clerk() -> Client:
     return admin_client_of(staff("support"))
 
 
+def looked_at(client: Client, **said: Any) -> HttpResponse:
+    """The page that shows the price, or what is wrong."""
+    return client.post(ADD, filled(client.get(ADD)) | SAID | said | {"look": "yes"})
+
+
 def seen(client: Client, **said: Any) -> dict[str, Any]:
     """The form after its owner was shown the price."""
-    form = filled(client.get(ADD)) | ADDRESS | said
-    return filled(client.post(ADD, form | {"look": "yes"}))
+    return filled(looked_at(client, **said))
+
+
+def told(page: HttpResponse) -> str:
+    """What it would come to."""
+    return " ".join(page.context["comes_to"].sentences)
+
+
+def dear_list(now: datetime, *, code: str, **whose: Any) -> None:
+    """A price list by which an A is 7.00."""
+    price_lists.create_price_list(code=code, name=code, currency="GBP", now=now, **whose)
+    prices.set_price(sku="A", money=Money(700, "GBP"), price_list=code, actor_id=None, now=now)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +61,7 @@ def shop(now: datetime) -> None:
 
 def test_a_price_is_shown_and_then_the_order_is_placed_once(clerk: Client) -> None:
     ann = customer(email="ann@example.com")
-    form = filled(clerk.get(ADD)) | ADDRESS | {"email": "Ann@example.com", "items": "A 2\nB"}
+    form = filled(clerk.get(ADD)) | SAID | {"email": "Ann@example.com", "items": "A 2\nB"}
     shown = clerk.post(ADD, form | {"look": "yes"})
     assert "In all 30.00 GBP." in text_of(shown)
     assert not Order.objects.exists()
@@ -54,10 +74,118 @@ def test_a_price_is_shown_and_then_the_order_is_placed_once(clerk: Client) -> No
 
 
 def test_who_has_no_account_orders_as_a_guest(clerk: Client) -> None:
-    form = seen(clerk, email="new@example.com", items="A")
-    clerk.post(ADD, form | {"confirm": "yes"})
+    shown = looked_at(clerk, email="new@example.com", items="A")
+    assert "A guest, without an account, would owe it" in text_of(shown)
+    clerk.post(ADD, filled(shown) | {"confirm": "yes"})
     order = Order.objects.get()
     assert (order.customer_id, order.email) == (None, "new@example.com")
+
+
+def test_nobody_pays_in_a_way_that_was_not_asked_for(clerk: Client) -> None:
+    assert filled(clerk.get(ADD))["method"] == ""
+    shown = looked_at(clerk, email="new@example.com", items="A", method="")
+    assert list(shown.context["form"].errors) == ["method"]
+
+
+def test_an_account_that_is_closed_orders_nothing(clerk: Client, now: datetime) -> None:
+    ann = customer(email="ann@example.com")
+    deactivate(user_id=ann.pk, scopes=EVERY_SCOPE, now=now)
+    shown = looked_at(clerk, email="ann@example.com", items="A")
+    assert shown.context["form"].errors["email"] == ["The account of this address is closed."]
+
+
+def test_the_prices_of_the_customers_group_hold(clerk: Client, now: datetime) -> None:
+    ann = customer(email="ann@example.com")
+    set_customer_group(user_id=ann.pk, customer_group="trade", scopes=EVERY_SCOPE, now=now)
+    dear_list(now, code="trade", customer_group="trade")
+    clerk.post(ADD, seen(clerk, email="ann@example.com", items="A") | {"confirm": "yes"})
+    order = Order.objects.get()
+    assert (order.customer_group, order.total_minor) == ("trade", 700)
+
+
+def test_the_channel_is_chosen_among_those_there_are(clerk: Client, now: datetime) -> None:
+    price_lists.name_channel(code="fair-of-orders", name="At the fair")
+    dear_list(now, code="fair", channel="fair-of-orders")
+    assert '<option value="fair-of-orders">At the fair</option>' in text_of(clerk.get(ADD))
+    form = seen(clerk, email="new@example.com", items="A", channel="fair-of-orders")
+    clerk.post(ADD, form | {"confirm": "yes"})
+    order = Order.objects.get()
+    assert (order.channel, order.total_minor) == ("fair-of-orders", 700)
+
+
+def test_the_currency_is_the_shops_unless_another_is_named(clerk: Client, now: datetime) -> None:
+    assert filled(clerk.get(ADD))["currency"] == "GBP"
+    prices.set_price(sku="A", money=Money(1250, "EUR"), actor_id=None, now=now)
+    form = seen(clerk, email="new@example.com", items="A", currency="eur")
+    clerk.post(ADD, form | {"confirm": "yes"})
+    assert Order.objects.get().total == Money(1250, "EUR")
+    shown = looked_at(clerk, email="new@example.com", items="A", currency="EUX")
+    assert list(shown.context["form"].errors) == ["currency"]
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({}, None),
+        (
+            {"company": "Acme Ltd", "vat_id": "gb 980.780-684"},
+            orders.ADDRESS | {"company": "Acme Ltd", "vat_id": "GB980780684"},
+        ),
+        (
+            BILLING,
+            dict.fromkeys((*orders.ADDRESS, "company", "vat_id"), "") | BILLING | {"country": "GB"},
+        ),
+    ],
+)
+def test_the_invoice_goes_where_it_is_wanted(
+    clerk: Client, said: dict[str, str], kept: dict[str, str] | None
+) -> None:
+    billing = {f"billing_{name}": text for name, text in said.items()}
+    shown = looked_at(clerk, email="new@example.com", items="A", **billing)
+    assert ("Invoiced to " in told(shown)) == bool(said)
+    clerk.post(ADD, filled(shown) | {"confirm": "yes"})
+    assert Order.objects.get().billing_address == kept
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ({"line1": "2 High Street"}, ["billing_name", "billing_city", "billing_country"]),
+        ({"vat_id": "980780684"}, ["billing_vat_id"]),
+        (BILLING | {"country": "UK"}, ["billing_country"]),
+    ],
+)
+def test_an_address_of_the_invoice_is_whole_or_none(
+    clerk: Client, said: dict[str, str], wrong: list[str]
+) -> None:
+    billing = {f"billing_{name}": text for name, text in said.items()}
+    shown = looked_at(clerk, email="new@example.com", items="A", **billing)
+    assert list(shown.context["form"].errors) == wrong
+
+
+@pytest.mark.parametrize(
+    "items",
+    ["A 2\nB", "A\t2\nB\t", "  A   2\r\n\r\nB 1  ", "A\t2\t\r\nB\t1\r\n", "\nB\nA \t 2 \n"],
+)
+def test_items_are_written_or_copied_from_a_spreadsheet(items: str) -> None:
+    wanted = {line.sku: line.quantity for line in telephone.LinesField().clean(items)}
+    assert wanted == {"A": 2, "B": 1}
+
+
+def test_a_sku_has_blanks_where_a_tab_says_where_it_ends() -> None:
+    (line,) = telephone.LinesField().clean("Mug of Ada\t3")
+    assert (line.sku, line.quantity) == ("Mug of Ada", 3)
+    (line,) = telephone.LinesField().clean("Mug of Ada\t")
+    assert (line.sku, line.quantity) == ("Mug of Ada", 1)
+
+
+@pytest.mark.parametrize(
+    "items",
+    ["", " \n\t\n", "Mug of Ada 3", "\t2", "A\tMug\t2", "A\t0", "A\t1000001", f"A {'9' * 5000}"],
+)
+def test_what_is_no_sku_and_number_is_told(items: str) -> None:
+    with pytest.raises(ValidationError):
+        telephone.LinesField().clean(items)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +201,7 @@ def test_who_has_no_account_orders_as_a_guest(clerk: Client) -> None:
 def test_what_cannot_be_had_is_told_and_nothing_is_placed(
     clerk: Client, said: dict[str, str], refusal: str
 ) -> None:
-    form = filled(clerk.get(ADD)) | ADDRESS | {"email": "a@example.com"} | said
+    form = filled(clerk.get(ADD)) | SAID | {"email": "a@example.com"} | said
     assert refusal in text_of(clerk.post(ADD, form | {"look": "yes"}))
     assert not Order.objects.exists()
 
@@ -98,6 +226,39 @@ def test_a_form_that_made_an_order_makes_no_other_one(clerk: Client) -> None:
     shown = clerk.post(ADD, form | {"items": "A 2"})
     assert "An order was placed by this form, before it was changed." in text_of(shown)
     assert Order.objects.count() == 1
+
+
+def test_what_is_corrected_after_a_decline_is_placed(clerk: Client) -> None:
+    card = {"method": "card", "payment_token": "tok_declined"}
+    form = seen(clerk, email="new@example.com", items="A 1", **card) | {"confirm": "yes"}
+    declined = clerk.post(ADD, form)
+    assert "was declined." in text_of(declined)
+    assert list(declined.context["form"].errors) == ["payment_token"]
+
+    form = filled(declined) | {"payment_token": "tok_visa"}
+    shown = clerk.post(ADD, form | {"look": "yes"})
+    first, second = (clerk.post(ADD, filled(shown) | {"confirm": "yes"}) for _ in range(2))
+    assert first.headers["Location"] == second.headers["Location"]
+    assert sorted(Order.objects.values_list("status", flat=True)) == ["CONFIRMED", "REJECTED"]
+
+
+def test_a_declined_form_that_is_sent_again_is_declined_again(clerk: Client) -> None:
+    card = {"method": "card", "payment_token": "tok_declined"}
+    form = seen(clerk, email="new@example.com", items="A 1", **card) | {"confirm": "yes"}
+    for _ in range(2):
+        assert "was declined." in text_of(clerk.post(ADD, form))
+    assert Order.objects.get().status == "REJECTED"
+
+
+def test_a_form_whose_order_is_being_placed_stays_what_it_is(
+    clerk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_at_work(*given: Any, **named: Any) -> Order:
+        raise OrderInProgress("It is being decided.")
+
+    form = seen(clerk, email="new@example.com", items="A 1") | {"confirm": "yes"}
+    monkeypatch.setattr(telephone, "place", is_at_work)
+    assert filled(clerk.post(ADD, form))["token"] == form["token"]
 
 
 def test_the_shipping_is_chosen_among_what_is_offered(clerk: Client, now: datetime) -> None:

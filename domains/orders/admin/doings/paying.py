@@ -1,0 +1,75 @@
+"""Another payment for an order that waits for one."""
+
+from __future__ import annotations
+
+from django import forms
+
+from domains.orders.admin.doings.base import Comes, Doing, owed_by_guest
+from domains.orders.admin.fields import method_field, token_field
+from domains.orders.admin.showing import words
+from domains.orders.errors import PaymentDeclined
+from domains.orders.models import PaymentChoice
+from domains.orders.services import paying
+from domains.orders.services.placement import Placed
+from domains.payments import public as payments
+
+
+class PayAgain(Doing):
+    what, title, button = "pay", "Try another payment", "Try it"
+    scope = "orders.place_for"
+
+    def fields(self) -> dict[str, forms.Field]:
+        return {
+            "method": method_field(without=frozenset({"free"})),
+            "token_of_payment": token_field(label="Payment token"),
+        }
+
+    def comes_to(self) -> Comes:
+        choice = self._choice()
+        would = paying.another_try(
+            order_id=self.order.id, payment=choice, actor=self.by, now=self.now
+        )
+        sentences = [f"{would.total} are to be paid by {words(choice.method).lower()}."]
+        if would.drops_earlier:
+            sentences.append(
+                "The payment before is let go first; if its money has come by then, it stays"
+                " instead."
+            )
+        return Comes(sentences=tuple(sentences), warnings=owed_by_guest(self.order, choice))
+
+    def carry_out(self) -> str:
+        placed = paying.pay_again(
+            order_id=self.order.id,
+            payment=self._choice(),
+            actor=self.by,
+            key=self.key,
+            now=self.now,
+        )
+        if (refusal := placed.refusal()) is not None:
+            raise _told_why(placed) or refusal
+        return _what_became(placed)
+
+    def sent_before(self) -> str:
+        return "tried once" if super().sent_before() else ""
+
+    def _choice(self) -> PaymentChoice:
+        return PaymentChoice(method=self.said["method"], token=self.said["token_of_payment"])
+
+
+def _told_why(placed: Placed) -> PaymentDeclined | None:
+    """Of an order that waits for yet another try, with what the gateway said."""
+    if not placed.order.is_undecided:
+        return None
+    payment = payments.payment_view(placed.order.payment_id)
+    code = words(payment.decline_code).lower() if payment and payment.decline_code else "no reason"
+    return PaymentDeclined(f"The payment was declined: {code}. The order waits for another one.")
+
+
+def _what_became(placed: Placed) -> str:
+    if not placed.order.is_undecided:
+        return f"paid by {words(placed.order.payment_method).lower()}; it is confirmed"
+    if placed.payment.action_url:
+        return f"the customer has to confirm the payment at {placed.payment.action_url}"
+    if placed.order.pay_until is not None:
+        return "it waits for the customer's money"
+    return "under way; the gateway has not answered yet"
