@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
-from domains.products.admin import stock_doings
 from domains.products.admin.fields import thumbnail
-from domains.products.admin.stock_doings import AdjustmentForm, doings_of
+from domains.products.admin.stock_bulk import adjust_many
+from domains.products.admin.stock_doings import doings_of
 from domains.products.errors import StockChanged
 from domains.products.models import (
     ReservationLine,
@@ -29,12 +29,7 @@ from domains.products.models import (
 from domains.products.queries.media import thumbnails
 from infrastructure.errors import DomainError
 from infrastructure.http.idempotency import Duplicate
-from infrastructure.screens import (
-    MOST_AT_ONCE,
-    SHORTCUTS,
-    ScreenAdmin,
-    Shortcut,
-)
+from infrastructure.screens import SHORTCUTS, ScreenAdmin, Shortcut
 
 _STOCK = "admin:products_stockitem_changelist"
 SHORTCUTS += [
@@ -241,20 +236,4 @@ class StockItemAdmin(ScreenAdmin):
     def adjust(
         self, request: HttpRequest, queryset: QuerySet[StockItem]
     ) -> TemplateResponse | None:
-        sent = "token" in request.POST
-        form = AdjustmentForm(request.POST if sent else None)
-        if sent and form.is_valid():
-            self.run(
-                request,
-                queryset,
-                lambda item, _: stock_doings.adjust(item.sku, form.cleaned_data, request),
-            )
-            return None
-        return self.shown(
-            request,
-            "products/adjust_stock.html",
-            title="Adjust the stock",
-            form=form,
-            selected=queryset[:MOST_AT_ONCE],
-            back=reverse(_STOCK),
-        )
+        return adjust_many(self, request, queryset)

@@ -45,6 +45,11 @@ class AdjustmentForm(ServiceForm):
         super().__init__(data, **{"initial": {"token": new_id()}} | options)
         _offer_warehouses(self, "warehouse")
 
+    def renew(self) -> None:
+        """What is sent next with what was entered here is not the same once more."""
+        self.data = self.data.copy()  # type: ignore[attr-defined]
+        self.data["token"] = str(new_id())  # type: ignore[index]
+
 
 class CountForm(ServiceForm):
     on_hand = quantity_field(label="Counted")
@@ -170,7 +175,7 @@ def doings_of(item: StockItem, what: str, posted: Any) -> list[Doing]:
 
 
 def adjust(sku: str, asked: dict[str, Any], request: HttpRequest) -> str:
-    with _once(request, f"admin adjust {sku}", asked) as key:
+    with once(request, f"admin adjust {sku}", asked) as key:
         adjusted = inventory.adjust_stock(
             sku=sku,
             delta=asked["delta"],
@@ -197,7 +202,7 @@ def _count(sku: str, asked: dict[str, Any], request: HttpRequest) -> str:
 
 
 def _transfer(sku: str, asked: dict[str, Any], request: HttpRequest) -> str:
-    with _once(request, f"admin transfer {sku}", asked) as key:
+    with once(request, f"admin transfer {sku}", asked) as key:
         inventory.transfer_stock(
             sku=sku,
             quantity=asked["quantity"],
@@ -230,7 +235,7 @@ def _configure(sku: str, asked: dict[str, Any], request: HttpRequest) -> str:
 
 
 @contextmanager
-def _once(request: HttpRequest, route: str, asked: dict[str, Any]) -> Iterator[IdempotencyKey]:
+def once(request: HttpRequest, route: str, asked: dict[str, Any]) -> Iterator[IdempotencyKey]:
     """Around a command, for a form that may be sent twice. Raises Duplicate the second time, also
     where by then the command itself would be refused."""
     key = _key(request, route, asked)

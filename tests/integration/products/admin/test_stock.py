@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from domains.products.errors import StockChanged
 from domains.products.models import StockItem, StockMovement, Warehouse
-from domains.products.services import inventory, warehouses
+from domains.products.services import adjusting, inventory, warehouses
 from infrastructure.database.contexts import alias_of
 from tests.support.admin_pages import filled, text_of
 from tests.support.factories import products
@@ -198,24 +198,126 @@ def test_readers_see_the_stock_and_adjust_nothing(reader: Client, now: datetime)
     answer = reader.post(page_of("A"), {"do": "adjust", "adjust-delta": "1"})
     assert answer.status_code == 403
     form = {"action": "adjust", "_selected_action": [str(products.variant_id("A"))]}
-    reader.post(reverse(STOCK), form | {"delta": "1", "reason": "x", "token": "0" * 32})
+    sent = {"delta": "1", "reason": "x", "token": "0" * 32, "step": "apply", "seen": ""}
+    reader.post(reverse(STOCK), form | sent)
     assert StockItem.objects.get().on_hand == 3
 
 
 # Several SKUs
 
 
-def test_several_are_adjusted_at_once(clerk: Client, now: datetime) -> None:
-    products.stocked({"A": 3, "B": 1}, now=now)
-    chosen = [str(products.variant_id(sku)) for sku in "AB"]
-    form = {"action": "adjust", "_selected_action": chosen}
-    page = clerk.post(reverse(STOCK), form)
-    token = re.search(r'name="token" value="([^"]+)"', text_of(page))
-    assert token
-    sent = form | {"delta": "-2", "reason": "broken", "token": token.group(1)}
+def chosen(*skus: str, **more: Any) -> dict[str, Any]:
+    ids = [str(products.variant_id(sku)) for sku in skus]
+    return {"action": "adjust", "_selected_action": ids, **more}
+
+
+def previewed(client: Client, form: dict[str, Any]) -> Any:
+    """The page that shows what would become of it."""
+    asked = client.post(reverse(STOCK), chosen_of(form))
+    assert asked.context["preview"] is None
+    return client.post(reverse(STOCK), form | {"step": "preview", "token": filled(asked)["token"]})
+
+
+def chosen_of(form: dict[str, Any]) -> dict[str, Any]:
+    return {name: form[name] for name in ("action", "_selected_action")}
+
+
+def agreed(form: dict[str, Any], page: Any) -> dict[str, Any]:
+    shown = filled(page)
+    return form | {"step": "apply", "seen": shown["seen"], "token": shown["token"]}
+
+
+def on_hand() -> dict[str, int]:
+    return {item.sku: item.on_hand for item in StockItem.objects.all()}
+
+
+def test_several_are_adjusted_as_their_preview_said(clerk: Client, now: datetime) -> None:
+    products.stocked({"A": 3, "B": 1, "C": 4}, now=now)
+    products.held({"C": 3}, now=now)
+    form = chosen("A", "B", "C", delta="-2", reason="broken")
+    page = previewed(clerk, form)
+    assert [
+        (row.sku, row.there, row.then, row.held, row.left, row.is_short, row.refusal)
+        for row in page.context["preview"].rows
+    ] == [
+        ("A", 3, 1, 0, 1, False, ""),
+        ("B", 1, 1, 0, 1, False, "There are 1 of B in main."),
+        ("C", 4, 2, 3, -1, True, ""),
+    ]
+    for sentence in (
+        "2 SKUs in main",
+        "1 of them promised beyond the stock then",
+        "1 cannot be adjusted",
+        "Less than is promised already.",
+    ):
+        assert sentence in text_of(page)
+    assert on_hand() == {"A": 3, "B": 1, "C": 4}
+    sent = agreed(form, page)
     answer = clerk.post(reverse(STOCK), sent, follow=True)
-    assert told(answer) == ["A: -2, now 1 on hand.", "B: There are 1 of B in main."]
-    assert {item.sku: item.on_hand for item in StockItem.objects.all()} == {"A": 1, "B": 1}
+    assert told(answer) == ["2 SKUs adjusted by -2.", "B: There are 1 of B in main."]
+    assert on_hand() == {"A": 1, "B": 1, "C": 2}
+    reasons = StockMovement.objects.filter(on_hand_delta=-2).values_list("reason", flat=True)
+    assert list(reasons) == ["broken", "broken"]
+    again = clerk.post(reverse(STOCK), sent, follow=True)
+    assert told(again) == ["That was recorded already."]
+    assert on_hand() == {"A": 1, "B": 1, "C": 2}
+
+
+def test_an_adjustment_that_became_another_one_is_shown_again(clerk: Client, now: datetime) -> None:
+    products.stocked({"A": 3, "B": 5}, now=now)
+    form = chosen("A", "B", delta="-2", reason="broken")
+    page = previewed(clerk, form)
+    inventory.adjust_stock(sku="A", delta=-2, reason="sold", actor_id=None, now=now)
+    again = clerk.post(reverse(STOCK), agreed(form, page))
+    assert "Nothing was adjusted: meanwhile something has changed." in text_of(again)
+    rows = [(row.sku, row.there, row.then, row.refusal) for row in again.context["preview"].rows]
+    assert rows == [("A", 1, 1, "There are 1 of A in main."), ("B", 5, 3, "")]
+    assert on_hand() == {"A": 1, "B": 5}
+    # Nor is another adjustment made than the one that was shown.
+    more = clerk.post(reverse(STOCK), agreed(form, again) | {"delta": "-3"})
+    assert more.context["outdated"]
+    assert on_hand() == {"A": 1, "B": 5}
+    done = clerk.post(reverse(STOCK), agreed(form, again), follow=True)
+    assert told(done) == ["1 SKU adjusted by -2.", "A: There are 1 of A in main."]
+    assert on_hand() == {"A": 1, "B": 3}
+
+
+def test_that_more_is_held_matters_to_a_preview_only_where_it_is_too_much(
+    clerk: Client, now: datetime
+) -> None:
+    products.stocked({"A": 9}, now=now)
+    form = chosen("A", delta="-2", reason="broken")
+    page = previewed(clerk, form)
+    products.held({"A": 7}, now=now)
+    assert told(clerk.post(reverse(STOCK), agreed(form, page), follow=True)) == [
+        "1 SKU adjusted by -2."
+    ]
+    inventory.adjust_stock(sku="A", delta=3, reason="delivery", actor_id=None, now=now)
+    page = previewed(clerk, form)
+    products.held({"A": 2}, now=now)
+    short = clerk.post(reverse(STOCK), agreed(form, page))
+    [row] = short.context["preview"].rows
+    assert (short.context["outdated"], row.is_short, row.left) == (True, True, -1)
+    assert on_hand() == {"A": 10}
+
+
+def test_an_adjustment_by_nothing_is_told_of_each(clerk: Client, now: datetime) -> None:
+    products.stocked({"A": 3}, now=now)
+    page = previewed(clerk, chosen("A", delta="0", reason="none"))
+    [row] = page.context["preview"].rows
+    assert row.refusal == "An adjustment by nothing is none."
+    assert "Adjust 0" not in text_of(page)
+    missing = previewed(clerk, chosen("A", delta="1", reason=""))
+    assert missing.context["form"].errors == {"reason": ["This field is required."]}
+    assert missing.context["preview"] is None
+
+
+def test_what_was_seen_of_many_is_adjusted_in_all_or_in_none(now: datetime) -> None:
+    products.stocked({"A": 3, "B": 5}, now=now)
+    terms: dict[str, Any] = {"delta": -1, "reason": "broken", "actor_id": None, "warehouse": "main"}
+    with pytest.raises(StockChanged, match=r"There are 5 of B in main, not 4\."):
+        adjusting.adjust_stock_of_many(believed={"A": 3, "B": 4}, now=now, **terms)
+    assert on_hand() == {"A": 3, "B": 5}
 
 
 # Warehouses
