@@ -18,9 +18,11 @@ from infrastructure.aggregates import AggregateQuerySet, AggregateRoot
 from infrastructure.database.contexts import connection_of
 from infrastructure.ids import new_id
 
-# For how long it is known what the terms of a list were. Whoever asks what was asked before that is
-# told by the oldest that are known.
+# For how long it is known what the terms of a list were, and how many at most: every reader of a
+# reduced price looks through them. Whoever asks what was asked before that is told by the oldest
+# that are known.
 TERMS_KEPT = timedelta(days=400)
+MOST_TERMS = 200
 
 
 class PriceListQuerySet(AggregateQuerySet):
@@ -132,7 +134,7 @@ class PriceList(AggregateRoot):
         if before is not None and before != self.terms:
             oldest = (now - TERMS_KEPT).isoformat()
             kept = [terms for terms in self.former_terms if terms[0] > oldest]
-            self.former_terms = [*kept, noted(before, now)]
+            self.former_terms = [*kept, noted(before, now)][-MOST_TERMS:]
         self.for_everybody = self.terms.holds(channel=None, customer_group=None, now=now)
         self.turns_at = self.terms.turns_for_everybody_at(now)
         self.updated_at = now

@@ -11,6 +11,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from domains.products.models import ListingCard, PriceList
+from domains.products.models import price_lists as terms
 from domains.products.queries import prices as queries
 from domains.products.services import price_lists
 from domains.products.services import prices as services
@@ -71,6 +72,21 @@ def test_a_list_counts_until_it_was_switched_off(now: datetime) -> None:
     price_lists.edit_price_list(code="flash", version=None, now=now + 500 * DAY, priority=3)
     # It is not known for ever.
     assert len(PriceList.objects.get().former_terms) == 1
+
+
+def test_of_a_list_that_always_changes_the_last_terms_are_known(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terms, "MOST_TERMS", 3)
+    list_of_prices("flash", now=now - 20 * DAY)
+    put(500, now=now - 20 * DAY, price_list="flash")
+    for days in (15, 14, 13, 12, 11):
+        price_lists.edit_price_list(
+            code="flash", version=None, now=now - days * DAY, active=days % 2 == 0
+        )
+    assert len(PriceList.objects.get().former_terms) == 3
+    put(800, now=now, kind="sale")
+    assert lowest(now) == 500
 
 
 def test_what_a_group_was_asked_counts_for_that_group(now: datetime) -> None:
