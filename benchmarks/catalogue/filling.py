@@ -131,7 +131,7 @@ def fill(*, products: int = PRODUCTS, seed: int = SEED) -> int:
             connection.execute(statement)
     with connections[alias_of("products")].cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
-        cursor.execute("VACUUM ANALYZE products_listing")
+        cursor.execute("VACUUM ANALYZE products_listing, products_listingvariant")
         cursor.execute("RESET statement_timeout")
     return variants
 

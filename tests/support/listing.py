@@ -9,7 +9,14 @@ import msgspec
 from django.db import transaction
 
 from domains.products.api.serializers.listing import ListedProduct
-from domains.products.models import Listing, ListingCard, ListingNumber, ListingPrice, Product
+from domains.products.models import (
+    Listing,
+    ListingCard,
+    ListingNumber,
+    ListingPrice,
+    ListingVariant,
+    Product,
+)
 from domains.products.queries.prices import prices_for
 from domains.products.queries.search.port import (
     Criteria,
@@ -26,6 +33,7 @@ def contents() -> dict[str, list[tuple[Any, ...]]]:
     """All of it but words and options, which outlive the products that had them."""
     return {
         "products": list(Listing.objects.order_by("product_id").values_list()),
+        "variants": list(ListingVariant.objects.order_by("variant_id").values_list()),
         "cards": list(
             ListingCard.objects.order_by("product_id", "currency").values_list(
                 *(field.attname for field in ListingCard._meta.fields if field.name != "id")
@@ -46,7 +54,7 @@ def contents() -> dict[str, list[tuple[Any, ...]]]:
 
 def empty() -> None:
     fetch = connection_of("products").fetch
-    rows = ("listing", "listingcard", "listingprice", "listingnumber")
+    rows = ("listing", "listingcard", "listingprice", "listingnumber", "listingvariant")
     for table in (*rows, "listingword", "listingoption"):
         fetch(f"DELETE FROM products_{table} RETURNING 1", [])
 

@@ -65,6 +65,9 @@ COLOUR = AttributeTerms(
 )
 
 BRAND = AttributeTerms(code="brand", name="Brand", kind=Kind.TEXT, filterable=True)
+LENGTH = AttributeTerms(
+    code="length", name="Length", kind=Kind.NUMBER, filterable=True, level=Level.VARIANT
+)
 WEIGHT = AttributeTerms(code="weight", name="Weight", kind=Kind.NUMBER, filterable=True)
 RELEASED = AttributeTerms(code="released", name="Since", kind=Kind.DATE, filterable=True)
 HIDDEN = AttributeTerms(code="hidden", name="Hidden", kind=Kind.TEXT)
@@ -75,12 +78,14 @@ BELOW = {"home": {"home", "lights"}, "lights": {"lights"}, "garden": {"garden"}}
 FITS: dict[str, Callable[[dict[str, Any], Any], bool]] = {
     "q": lambda row, q: q in row["name"].lower(),
     "category": lambda row, slug: bool(BELOW[slug] & {*row["categories"]}),
-    "color": lambda row, values: bool({*values} & {*row["colors"]}),
     "brand": lambda row, values: row["brand"] in values,
-    "size": lambda row, values: bool({*values} & {*row["sizes"]}),
     "weight": lambda row, bounds: bounds[0] <= row["weight"] <= bounds[1],
     "price": lambda row, bounds: bounds[0] <= row["price"] <= bounds[1],
-    "available": lambda row, wanted: row["available"] is wanted,
+}
+VARIANT_FITS: dict[str, Callable[[dict[str, Any], Any], bool]] = {
+    "color": lambda variant, values: variant["color"] in values,
+    "size": lambda variant, values: variant["size"] in values,
+    "length": lambda variant, bounds: bounds[0] <= variant["length"] <= bounds[1],
 }
 
 CHOSEN: list[dict[str, Any]] = [
@@ -93,6 +98,12 @@ CHOSEN: list[dict[str, Any]] = [
     {"q": "glass", "size": ["1"], "weight": (2, 6.5), "category": "home"},
     {"available": False, "price": (0, 199), "brand": ["Acme", "Böhm & Sohn"]},
     {"brand": ["nobody's"]},
+    {"available": True},
+    {"color": ["red"], "size": ["2", "3"]},
+    {"color": ["blue"], "available": True},
+    {"color": ["blue"], "available": False},
+    {"length": (5, 9), "available": False, "q": "bell"},
+    {"size": ["0", "2"], "length": (1, 6), "available": True, "category": "home"},
 ]
 
 
@@ -101,7 +112,7 @@ def criteria_of(chosen: dict[str, Any]) -> dict[str, Any]:
     choices = {name: chosen[name] for name in ("color", "brand", "size") if name in chosen}
     bounds = {
         name: Range(least=chosen[name][0], most=chosen[name][1])
-        for name in ("weight", "price")
+        for name in ("weight", "length", "price")
         if name in chosen
     }
     lowest = bounds.pop("price", None)
@@ -109,8 +120,24 @@ def criteria_of(chosen: dict[str, Any]) -> dict[str, Any]:
 
 
 def fitting(goods: Goods, chosen: dict[str, Any], *, but: str = "") -> Goods:
+    rest = {name: value for name, value in chosen.items() if name != but}
     return [
         row
         for row in goods
-        if all(FITS[name](row, value) for name, value in chosen.items() if name != but)
+        if all(FITS[name](row, value) for name, value in rest.items() if name in FITS)
+        and variants_fitting(row, rest)
+        and rest.get("available") in (None, is_left(row, rest))
     ]
+
+
+def variants_fitting(row: dict[str, Any], chosen: dict[str, Any]) -> Goods:
+    """Those of a product that have all that is asked of a variant, left or not."""
+    return [
+        variant
+        for variant in row["variants"]
+        if all(VARIANT_FITS[name](variant, chosen[name]) for name in VARIANT_FITS.keys() & chosen)
+    ]
+
+
+def is_left(row: dict[str, Any], chosen: dict[str, Any]) -> bool:
+    return any(variant["left"] for variant in variants_fitting(row, chosen))

@@ -11,6 +11,7 @@ from domains.products.models.listing import (
     ListingNumber,
     ListingOption,
     ListingPrice,
+    ListingVariant,
     ListingWord,
 )
 from domains.products.models.listing_due import ListingDue
@@ -52,6 +53,7 @@ __all__ = [
     "ListingNumber",
     "ListingOption",
     "ListingPrice",
+    "ListingVariant",
     "ListingWord",
     "MediaFile",
     "Price",

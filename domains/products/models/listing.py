@@ -23,6 +23,7 @@ from domains.products.models import (
     listing_words_sql,
 )
 from domains.products.models.products import Product
+from domains.products.models.variants import Variant
 from infrastructure.database.contexts import connection_of
 
 
@@ -62,7 +63,8 @@ class ListingQuerySet(models.QuerySet["Listing"]):
         return bool(turned)
 
     def refresh_availability(self, variant_ids: Sequence[UUID]) -> bool:
-        """The same for nothing but whether there is anything left of them. Whether it turned."""
+        """The same for nothing but whether there is anything left of them. Whether that turned of
+        any variant."""
         if not variant_ids:
             return False
         ids = list(variant_ids)
@@ -128,6 +130,7 @@ class Listing(models.Model):
     sort_name: its name in lower case and without accents; lists are sorted by it.
     popularity: how many of it orders asked for lately.
     available: whether there is something left of any of its variants, or was a moment ago.
+    partly: whether there is something left of some of them, and nothing of others.
     identifiers: its names, SKUs and barcodes, in the form of sort_name.
     tokens: `<code>=<value>` of every attribute and option that can be filtered by.
     names: the words of its names in all locales. document: all words; those of names, SKUs and
@@ -141,6 +144,7 @@ class Listing(models.Model):
     created_at = models.DateTimeField()
     popularity = models.BigIntegerField(default=0)
     available = models.BooleanField()
+    partly = models.BooleanField()
     category_ids = ArrayField(models.UUIDField())
     tokens = ArrayField(models.TextField())
     identifiers = ArrayField(models.TextField())
@@ -165,6 +169,30 @@ class Listing(models.Model):
 
     def __str__(self) -> str:
         return self.sort_name
+
+
+class ListingVariant(models.Model):
+    """What a variant on sale is filtered by, so that several filters can be of one and the same.
+
+    tokens, numbers: its own and those of its product, as Listing and ListingNumber have them; the
+    numbers by code. available: whether there is something left of it, or was a moment ago.
+    """
+
+    variant = models.OneToOneField(
+        Variant, primary_key=True, on_delete=models.PROTECT, related_name="+"
+    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+", db_index=False)
+    available = models.BooleanField()
+    tokens = ArrayField(models.TextField())
+    numbers = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["product", "variant"], name="products_listed_variants"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.variant_id)
 
 
 class ListingPrice(models.Model):

@@ -10,6 +10,7 @@ from domains.products.models.category_counts import MOVES
 from domains.products.models.listing_card_sql import card_ctes
 from domains.products.models.listing_demand_sql import POPULAR_DAYS
 from domains.products.models.listing_price_sql import PRICE_CTES
+from domains.products.models.listing_variant_sql import VARIANT_CTES
 from domains.products.models.listing_words_sql import WORDS_LOCK
 from domains.products.rules.search import SHORTEST_CORRECTED, TWO_SLIPS_FROM, configuration_of
 
@@ -26,18 +27,27 @@ LOCK = f"""
 
 AVAILABILITY = """
     WITH now AS MATERIALIZED (
-        SELECT p.product_id, EXISTS (
-            SELECT FROM products_variant v JOIN products_stockitem s ON s.variant_id = v.id
-            WHERE v.product_id = p.product_id AND v.retired_at IS NULL
-                AND s.on_hand + s.backorder_limit - s.held > 0
-        ) AS available
+        SELECT v.product_id, v.id, s.on_hand + s.backorder_limit - s.held > 0 AS available
         FROM (
             SELECT DISTINCT product_id FROM products_variant WHERE id = ANY(%s::uuid[])
         ) p
+        JOIN products_variant v ON v.product_id = p.product_id AND v.retired_at IS NULL
+        JOIN products_stockitem s ON s.variant_id = v.id
+    ), of_variants AS (
+        UPDATE products_listingvariant l SET available = now.available FROM now
+        WHERE l.variant_id = now.id AND l.available <> now.available
+        RETURNING 1
+    ), of_products AS (
+        UPDATE products_listing l SET available = p.available, partly = p.partly
+        FROM (
+            SELECT product_id, bool_or(available) AS available,
+                bool_or(available) AND NOT bool_and(available) AS partly
+            FROM now GROUP BY product_id
+        ) p
+        WHERE l.product_id = p.product_id AND (l.available, l.partly) <> (p.available, p.partly)
+        RETURNING 1
     )
-    UPDATE products_listing l SET available = now.available FROM now
-    WHERE l.product_id = now.product_id AND l.available <> now.available
-    RETURNING 1
+    SELECT 1 FROM of_variants UNION ALL SELECT 1 FROM of_products
 """
 
 
@@ -96,7 +106,10 @@ def refresh_text() -> str:
         for n, configuration in enumerate(configurations, 1)
     )
     own = configurations[0]
-    columns = "sort_name, created_at, available, category_ids, tokens, identifiers, names, document"
+    columns = (
+        "sort_name, created_at, available, partly, category_ids, tokens, identifiers, names,"
+        " document"
+    )
     return f"""
     WITH RECURSIVE asked AS MATERIALIZED (SELECT unnest(%s::uuid[]) AS id),
     shown AS MATERIALIZED (
@@ -111,18 +124,19 @@ def refresh_text() -> str:
         FROM shown JOIN products_variant v ON v.product_id = shown.id AND v.retired_at IS NULL
         JOIN products_stockitem s ON s.variant_id = v.id
     ), held AS (
-        SELECT p.id AS product_id, a.code, a.kind, a.filterable, a.choices,
-            p.attributes -> a.code AS stored
+        SELECT p.id AS product_id, NULL::uuid AS variant_id, a.code, a.kind, a.filterable,
+            a.choices, p.attributes -> a.code AS stored
         FROM shown p JOIN products_attribute a
             ON a.product_type_id = p.product_type_id AND a.level = 'product'
         WHERE p.attributes ? a.code
         UNION ALL
-        SELECT v.product_id, a.code, a.kind, a.filterable, a.choices, v.attributes -> a.code
+        SELECT v.product_id, v.id, a.code, a.kind, a.filterable, a.choices,
+            v.attributes -> a.code
         FROM sold v JOIN products_attribute a
             ON a.product_type_id = v.product_type_id AND a.level = 'variant'
         WHERE v.attributes ? a.code
     ), told AS MATERIALIZED (
-        SELECT h.product_id, h.code, h.kind, h.filterable, e.value, (
+        SELECT h.product_id, h.variant_id, h.code, h.kind, h.filterable, e.value, (
             SELECT concat_ws(' ', c.choice ->> 'name', n.names)
             FROM jsonb_array_elements(h.choices) c (choice), LATERAL (
                 SELECT string_agg(x.name, ' ') AS names
@@ -138,11 +152,8 @@ def refresh_text() -> str:
         SELECT DISTINCT v.product_id, v.product_type_id,
             replace({folded("o.name")}, ' ', '_') AS code, o.name, o.value
         FROM sold v CROSS JOIN LATERAL jsonb_each_text(v.options) o (name, value)
-    ), tokens AS (
-        SELECT product_id, code || '=' || value AS token FROM told
-        WHERE filterable AND kind IN ('text', 'choice', 'multi_choice', 'boolean')
-        UNION
-        SELECT o.product_id, o.code || '=' || coalesce(c.code, o.value)
+    ), option_tokens AS MATERIALIZED (
+        SELECT o.product_id, o.name, o.value, o.code || '=' || coalesce(c.code, o.value) AS token
         FROM options o
         LEFT JOIN LATERAL (
             SELECT x.choice ->> 'code' AS code
@@ -153,11 +164,20 @@ def refresh_text() -> str:
             LIMIT 1
         ) c ON true
         WHERE o.code <> ''
+    ), tokens AS MATERIALIZED (
+        SELECT product_id, variant_id, code || '=' || value AS token FROM told
+        WHERE filterable AND kind IN ('text', 'choice', 'multi_choice', 'boolean')
+        UNION ALL
+        SELECT v.product_id, v.id, t.token
+        FROM sold v CROSS JOIN LATERAL jsonb_each_text(v.options) o (name, value)
+        JOIN option_tokens t
+            ON t.product_id = v.product_id AND t.name = o.name AND t.value = o.value
     ), tokens_of AS MATERIALIZED (
-        SELECT product_id, array_agg(token ORDER BY token) AS tokens FROM tokens
+        SELECT product_id, array_agg(DISTINCT token ORDER BY token) AS tokens FROM tokens
         GROUP BY product_id
     ), sold_of AS MATERIALIZED (
         SELECT product_id, bool_or(available) AS available,
+            bool_or(available) AND NOT bool_and(available) AS partly,
             string_agg(name, ' ' ORDER BY sku) AS names,
             array_agg({folded("sku")} ORDER BY sku) || array_agg({folded("barcode")} ORDER BY sku)
                 AS codes
@@ -180,6 +200,7 @@ def refresh_text() -> str:
         GROUP BY l.product_id
     ), w AS MATERIALIZED (
         SELECT p.id, p.created_at, p.names, p.stories, coalesce(v.available, false) AS available,
+            coalesce(v.partly, false) AS partly,
             -- Of a product that comes, or comes back; the others' is brought up to date in turn.
             (
                 SELECT coalesce(sum(n.units), 0) FROM products_listingdemand n
@@ -219,8 +240,8 @@ def refresh_text() -> str:
         RETURNING 1
     ), listed AS (
         INSERT INTO products_listing AS l (product_id, popularity, {columns})
-        SELECT d.id, d.popularity, d.names[1], d.created_at, d.available, d.category_ids, d.tokens,
-            d.identifiers, strip(d.name_words), d.document
+        SELECT d.id, d.popularity, d.names[1], d.created_at, d.available, d.partly,
+            d.category_ids, d.tokens, d.identifiers, strip(d.name_words), d.document
         FROM documents d ORDER BY d.id
         ON CONFLICT (product_id) DO UPDATE SET ({columns}) = ROW(
             {", ".join(f"excluded.{column}" for column in columns.split(", "))}
@@ -229,7 +250,7 @@ def refresh_text() -> str:
             ({", ".join(f"excluded.{column}" for column in columns.split(", "))})
         RETURNING 1
     ), {PRICE_CTES}, {card_ctes()}, numbers AS MATERIALIZED (
-        SELECT DISTINCT product_id, code, CASE
+        SELECT product_id, variant_id, code, CASE
             WHEN kind = 'date' AND value ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'
                 THEN value::date - date '1970-01-01'
             WHEN kind = 'number' AND value ~ '^-?[0-9]' THEN value::double precision
@@ -244,11 +265,11 @@ def refresh_text() -> str:
         RETURNING 1
     ), numbered AS (
         INSERT INTO products_listingnumber (product_id, code, value)
-        SELECT product_id, code, value FROM numbers WHERE value IS NOT NULL
+        SELECT DISTINCT product_id, code, value FROM numbers WHERE value IS NOT NULL
         ORDER BY product_id, code, value
         ON CONFLICT (product_id, code, value) DO NOTHING
         RETURNING 1
-    ), named AS (
+    ), {VARIANT_CTES}, named AS (
         INSERT INTO products_listingoption (code, name)
         SELECT o.code, min(o.name) FROM options o
         WHERE o.code <> '' AND NOT EXISTS (
@@ -297,6 +318,7 @@ def refresh_text() -> str:
         GROUP BY category_id HAVING sum(more) <> 0
     )
     SELECT EXISTS (SELECT FROM gone) OR EXISTS (SELECT FROM listed)
-            OR EXISTS (SELECT FROM numbers_gone) OR EXISTS (SELECT FROM numbered),
+            OR EXISTS (SELECT FROM numbers_gone) OR EXISTS (SELECT FROM numbered)
+            OR EXISTS (SELECT FROM variants_gone) OR EXISTS (SELECT FROM told_apart),
         EXISTS (SELECT FROM prices_gone) OR EXISTS (SELECT FROM priced)
     """

@@ -22,6 +22,7 @@ from domains.products.models import (
     ListingDemand,
     ListingOption,
     ListingPrice,
+    ListingVariant,
     ListingWord,
     Product,
     StockItem,
@@ -112,6 +113,15 @@ def test_a_listing_tells_what_can_be_searched_and_filtered(now: datetime) -> Non
     assert "'shine'" in found.document
     assert contents()["prices"] == [(product_id, "EUR", 700), (product_id, "GBP", 300)]
     assert contents()["numbers"] == [(product_id, "released", 10.0), (product_id, "weight", 12.5)]
+    shared = {"weight": 12.5, "released": 10}
+    assert list(
+        ListingVariant.objects.order_by("variant__sku").values_list(
+            "variant__sku", "product_id", "available", "tokens", "numbers"
+        )
+    ) == [
+        ("AB-1", product_id, False, ["color=red", "shoe_size=38"], shared),
+        ("ab.2", product_id, False, ["color=blue", "shoe_size=39"], shared),
+    ]
     assert set(ListingOption.objects.values_list("code", "name")) == {
         ("color", "COLOR"),
         ("shoe_size", "Shoe size"),

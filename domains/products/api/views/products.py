@@ -88,8 +88,9 @@ class Products(APIView):
         summary="List and search products on sale",
         description="Beside the parameters below: `attr.<code>=red,blue` chooses values of an"
         " attribute that can be filtered by, or of an option of variants; one of them has to be"
-        " there. `attr.<code>_min` and `attr.<code>_max` bound a number or a date. Nothing else is"
-        " known: any other parameter is refused.",
+        " there. `attr.<code>_min` and `attr.<code>_max` bound a number or a date. What is asked of"
+        " variants, `available` among it, is true of one and the same. Nothing else is known: any"
+        " other parameter is refused.",
         query=listing_serializers.ListProducts,
         responses={200: listing_serializers.ProductList},
         errors=[errors.UnknownChannel],

@@ -1,18 +1,27 @@
 """How many products there are per value, as SQL: exact, under all that was chosen.
 
 What is chosen in a facet does not narrow that facet, or nobody could choose a second value of it.
-So each is counted under all conditions but its own.
+So each is counted under all conditions but its own. Of a product only the variants count that fit
+what is asked of variants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from domains.products.queries.search.conditions import Condition, Kind, params_of, where
+from domains.products.queries.search.conditions import (
+    Condition,
+    Kind,
+    params_of,
+    says_more,
+    variants_of,
+    variants_params,
+    where,
+)
 from domains.products.queries.search.port import (
     CountedAttribute,
     CountedPrices,
@@ -23,7 +32,7 @@ from domains.products.queries.search.port import (
 )
 
 # What is counted of a product, a row `l` of the listing.
-COUNTED = "l.product_id, l.tokens, l.category_ids, l.available"
+COUNTED = "l.product_id, l.tokens, l.category_ids, l.available, l.partly"
 
 # The most values of one attribute that are told; those that most products have.
 MOST_VALUES = 100
@@ -34,6 +43,10 @@ MANY = 5_000
 _BOUNDS = tuple(step * 10**power for power in range(8) for step in (1, 2, 5))
 
 Chosen = tuple[tuple[Kind, str], ...]
+# What may be chosen in each of the facets.
+_PRICE: tuple[Kind, ...] = ("price",)
+_LEFT: tuple[Kind, ...] = ("available", "sold_out")
+_CHOICES: tuple[Kind, ...] = ("choice", "variant_choice")
 
 # Takes the slug of the chosen category and the locale.
 _CATEGORIES = """
@@ -88,19 +101,22 @@ def facets_params(
 ) -> list[Any]:
     params: list[Any] = []
     if wanted.price:
-        params += _params_without(conditions, "price")
+        params += _params_without(conditions, _PRICE)
     if wanted.available:
-        params += _params_without(conditions, "available")
+        params += _params_without(conditions, _LEFT)
     if wanted.categories:
         params += [category, locale]
     if wanted.price:
         params += [[bound * 10**digits for bound in _BOUNDS], currency]
+    if wanted.available:
+        params += variants_params(conditions)
     if wanted.attributes:
         codes = None if wanted.attributes is True else sorted(wanted.attributes)
-        chosen = [c.code for c in conditions if c.kind == "choice"]
-        params += [chosen, codes]
+        chosen = [c.code for c in conditions if c.kind in _CHOICES]
+        params += [*_counted_params(conditions, is_matched=True), chosen, codes]
         for code in chosen:
-            params += [*params_of([c for c in conditions if c.code != code]), code, codes]
+            others = [c for c in conditions if c.code != code]
+            params += [*_counted_params(others), code, codes]
         params += [MOST_VALUES, locale, locale]
     return params
 
@@ -142,9 +158,9 @@ def _prices(found: Sequence[Any], digits: int) -> CountedPrices:
     )
 
 
-def _params_without(conditions: Sequence[Condition], kind: Kind) -> list[Any]:
+def _params_without(conditions: Sequence[Condition], kinds: Collection[Kind]) -> list[Any]:
     """Those of `_source`."""
-    others = [condition for condition in conditions if condition.kind != kind]
+    others = [condition for condition in conditions if condition.kind not in kinds]
     return params_of(others) if len(others) < len(conditions) else []
 
 
@@ -156,23 +172,25 @@ def _text(chosen: Chosen, wanted: FacetsWanted) -> str:
         parts.append(f"'categories', ({_CATEGORIES})")
     sources: list[str] = []
     if wanted.price:
-        parts.append(f"'price', ({_price(_source(chosen, 'price', sources))})")
+        parts.append(f"'price', ({_price(_source(chosen, _PRICE, sources))})")
     if wanted.available:
-        parts.append(f"'available', ({_available(_source(chosen, 'available', sources))})")
+        source = _source(chosen, _LEFT, sources)
+        parts.append(f"'available', ({_available(source, [kind for kind, _ in chosen])})")
     if wanted.attributes:
         parts.append(f"'attributes', ({_attributes(chosen)})")
     ctes = f"WITH {', '.join(sources)}" if sources else ""
     return f"{ctes} SELECT json_build_object({', '.join(parts)})::text"
 
 
-def _source(chosen: Chosen, kind: Kind, sources: list[str]) -> str:
-    """The products under all conditions but those of this kind, as rows `l`. Adds to `sources`
+def _source(chosen: Chosen, kinds: Sequence[Kind], sources: list[str]) -> str:
+    """The products under all conditions but those of these kinds, as rows `l`. Adds to `sources`
     what is none yet."""
-    others = [other for other, _ in chosen if other != kind]
+    others = [other for other, _ in chosen if other not in kinds]
     if len(others) == len(chosen):
         return "matched l"
-    sources.append(matched_text(others, name=f"without_{kind}"))
-    return f"without_{kind} l"
+    name = f"without_{kinds[0]}"
+    sources.append(matched_text(others, name=name))
+    return f"{name} l"
 
 
 def _price(source: str) -> str:
@@ -203,10 +221,17 @@ def _price(source: str) -> str:
     """
 
 
-def _available(source: str) -> str:
+def _available(source: str, kinds: Sequence[Kind]) -> str:
+    """Takes `variants_params`."""
+    available = "l.available"
+    if says_more(kinds):
+        # Of the variants that are asked for.
+        available = f"""CASE WHEN l.partly THEN (
+            SELECT bool_or(v.available) {variants_of(kinds)}
+        ) ELSE l.available END"""
     return f"""
         SELECT coalesce(json_agg(json_build_array(k.available, k.n)), '[]'::json) FROM (
-            SELECT l.available, count(*) AS n FROM {source} GROUP BY l.available
+            SELECT {available} AS available, count(*) AS n FROM {source} GROUP BY 1
         ) k
     """
 
@@ -214,14 +239,15 @@ def _available(source: str) -> str:
 def _attributes(chosen: Chosen) -> str:
     """Values of all attributes under all conditions; those of a chosen one without its own.
 
-    Takes the chosen codes and those that are asked for; per chosen one the parameters of the
-    others, its code and those that are asked for; MOST_VALUES; the locale twice.
+    Takes `_counted_params`, the chosen codes and those that are asked for; per chosen one
+    `_counted_params` of the others, its code and those that are asked for; MOST_VALUES; the locale
+    twice.
     """
-    own = [code for kind, code in chosen if kind == "choice"]
-    parts = [_counted("matched l", "<> ALL(%s::text[])")]
+    own = [code for kind, code in chosen if kind in _CHOICES]
+    kinds = [kind for kind, _ in chosen]
+    parts = [_counted(kinds, "<> ALL(%s::text[])", is_matched=True)]
     for code in own:
-        others = where([kind for kind, other in chosen if other != code], by="index")
-        parts.append(_counted(f"products_listing l WHERE {others}", "= %s"))
+        parts.append(_counted([kind for kind, other in chosen if other != code], "= %s"))
     return f"""
         WITH counted AS MATERIALIZED ({" UNION ALL ".join(parts)}),
         ranked AS (
@@ -257,16 +283,50 @@ def _attributes(chosen: Chosen) -> str:
     """
 
 
-def _counted(source: str, codes: str) -> str:
+def _counted(kinds: Sequence[Kind], codes: str, *, is_matched: bool = False) -> str:
+    """is_matched: whether `matched` has the products under these conditions. Takes
+    `_counted_params`, and codes twice."""
+    source = "matched l"
+    if not is_matched or "sold_out" in kinds:
+        source = f"products_listing l WHERE {where(_with_one_more(kinds), by='index')}"
     return f"""
         SELECT code, value, n FROM (
             SELECT split_part(t.token, '=', 1) AS code,
                 substr(t.token, strpos(t.token, '=') + 1) AS value, t.n
             FROM (
                 SELECT token, count(*) AS n FROM (
-                    SELECT unnest(l.tokens) AS token FROM {source}
+                    SELECT unnest({_tokens(kinds)}) AS token FROM {source}
                 ) u GROUP BY token
             ) t
         ) k
         WHERE code {codes} AND coalesce(code = ANY(%s::text[]), true)
     """
+
+
+def _counted_params(conditions: Sequence[Condition], *, is_matched: bool = False) -> list[Any]:
+    of_variants = variants_params(conditions)
+    if any(c.kind == "sold_out" for c in conditions):
+        others = [c for c in conditions if c.kind != "sold_out"]
+        return [*of_variants, *of_variants, *params_of(others)]
+    return of_variants if is_matched else [*of_variants, *params_of(conditions)]
+
+
+def _with_one_more(kinds: Sequence[Kind]) -> list[Kind]:
+    """What is not sold out may be so in one of its colours."""
+    return ["partly_out" if kind == "sold_out" else kind for kind in kinds]
+
+
+def _tokens(kinds: Sequence[Kind]) -> str:
+    """Those of `l`, or only of the variants of it that fit. Takes `variants_params`, twice for what
+    is sold out."""
+    if not says_more(kinds) and not {*_LEFT} & {*kinds}:
+        return "l.tokens"
+    fit = f"SELECT unnest(v.tokens) {variants_of(kinds)}"
+    left = f"{fit} AND v.available"
+    if "sold_out" in kinds:
+        fit = f"{fit} EXCEPT {left}"
+    elif "available" in kinds:
+        fit = left
+    found = f"ARRAY(SELECT DISTINCT t FROM ({fit}) u (t))"
+    # Mostly all variants are left, or none.
+    return found if says_more(kinds) else f"CASE WHEN l.partly THEN {found} ELSE l.tokens END"

@@ -37,7 +37,9 @@ _COLUMNS: dict[Sort, tuple[str, str]] = {
     "popularity": ("l.popularity", "DESC"),
 }
 # Conditions that the one index of listings finds products by.
-_FOUND_BY_INDEX: frozenset[Kind] = frozenset({"words", "category", "within", "choice"})
+_FOUND_BY_INDEX: frozenset[Kind] = frozenset(
+    {"words", "category", "within", "choice", "variant_choice"}
+)
 _IN_RANGE = "o.amount_minor >= %s::bigint AND o.amount_minor <= %s::bigint"
 # Ranks: what somebody typed is what a product is called, or its SKU or barcode; the name begins
 # with it; all the words are in its names; they are somewhere.

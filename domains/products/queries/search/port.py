@@ -50,7 +50,9 @@ class Criteria:
     lowest_minor: what the cheapest variant costs everybody, in `currency`.
     available: only what is left, or only what is sold out.
     choices: by attribute or option the values of which one must be there. ranges: by attribute,
-    numbers, or dates as days since 1970.
+    numbers, or dates as days since 1970. What variants differ in is asked of one and the same: a
+    variant that has all the choices and lies in all the ranges, and is left; sold out is what has
+    such variants, of none of which anything is left.
     """
 
     locale: str
@@ -142,7 +144,8 @@ class CountedPrices:
 class Facets:
     """How many products there are, and how many there would be with one more choice.
 
-    What is chosen in a facet does not narrow the facet itself. None for what was not asked for.
+    What is chosen in a facet does not narrow the facet itself, and of a product the variants count
+    that fit all other choices. None for what was not asked for.
     categories: those right below the chosen one, or at the top; a product counts once in each.
     """
 

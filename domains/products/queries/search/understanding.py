@@ -34,8 +34,8 @@ _ARE_FEW = f"""sum(c.products) <= greatest({FEW}, (
             ))"""
 
 # Takes a category's slug, the words and behind them those that two of them make, configurations of
-# the locale and the shop, how many words were typed, the category again, SIMILAR, and the codes of
-# filters.
+# the locale and the shop, how many words were typed, the category again, SIMILAR, the codes of
+# filters, and both kinds of these together.
 _UNDERSTOOD = f"""
     WITH RECURSIVE subtree AS (
         SELECT category_id AS id FROM products_categoryslug WHERE slug = %s::text
@@ -97,6 +97,13 @@ _UNDERSTOOD = f"""
                 SELECT FROM products_attribute t
                 WHERE t.code = a.code AND t.filterable AND t.kind IN ('number', 'date')
             )
+        ),
+        ARRAY(
+            SELECT code FROM unnest(%s::text[]) a (code)
+            WHERE EXISTS (
+                SELECT FROM products_attribute t
+                WHERE t.code = a.code AND t.filterable AND t.level = 'variant'
+            ) OR EXISTS (SELECT FROM products_listingoption o WHERE o.code = a.code)
         )
 """
 
@@ -123,12 +130,14 @@ WITHIN = f"""
 class Understood:
     """words: a tsquery, None where no words were asked for. subtree: ids of categories, None for
     all, or where the next statement looks for them itself. few: whether these have so few products,
-    as far as is known, that they are fetched and not walked for. hopeless: whether a word or the
-    category says that nothing can be found."""
+    as far as is known, that they are fetched and not walked for. of_variants: the codes of filters
+    that variants of a product may differ in. hopeless: whether a word or the category says that
+    nothing can be found."""
 
     words: str | None = None
     subtree: tuple[UUID, ...] | None = None
     few: bool = False
+    of_variants: frozenset[str] = frozenset()
     typed: str = ""
     hopeless: bool = False
 
@@ -142,7 +151,7 @@ def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
     if words is None and not choices and not criteria.ranges:
         return Understood()
     typed = words or []
-    [(subtree, few, told, unknown)] = connection_of("products").fetch(
+    [(subtree, few, told, unknown, of_variants)] = connection_of("products").fetch(
         _UNDERSTOOD,
         [
             criteria.category,
@@ -154,6 +163,7 @@ def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
             SIMILAR,
             choices,
             list(criteria.ranges),
+            [*choices, *criteria.ranges],
         ],
     )
     if unknown:
@@ -167,6 +177,7 @@ def understood(criteria: Criteria, *, codes: Sequence[str] = ()) -> Understood:
         words=query,
         subtree=None if criteria.category is None else tuple(subtree),
         few=bool(few),
+        of_variants=frozenset(of_variants),
         typed=" ".join(word.word for word in known[: len(typed)]),
         hopeless=(words is not None and query is None)
         or (criteria.category is not None and not subtree),

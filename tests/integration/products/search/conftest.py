@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from domains.products.models import Listing
-from domains.products.public import NewProduct, NewVariant, create_products
+from domains.products.public import NewProduct, NewVariant, create_products, set_stock
 from domains.products.queries.prices import PricesFor
 from domains.products.queries.search.port import (
     Criteria,
@@ -19,7 +18,17 @@ from domains.products.queries.search.port import (
 from domains.products.services import types
 from infrastructure.money import Money
 from tests.support.factories import products
-from tests.support.search import BRAND, COLOUR, HIDDEN, IN_CATEGORIES, RELEASED, WEIGHT, Find, Goods
+from tests.support.search import (
+    BRAND,
+    COLOUR,
+    HIDDEN,
+    IN_CATEGORIES,
+    LENGTH,
+    RELEASED,
+    WEIGHT,
+    Find,
+    Goods,
+)
 
 
 @pytest.fixture
@@ -49,24 +58,32 @@ def find(now: datetime) -> Find:
 @pytest.fixture
 def goods(now: datetime) -> Goods:
     """Forty products of three categories, one below another, as plain rows to compare with."""
-    types.create_type(
-        code="t", name="T", attributes=(COLOUR, BRAND, WEIGHT, RELEASED, HIDDEN), now=now
-    )
+    attributes = (COLOUR, BRAND, WEIGHT, LENGTH, RELEASED, HIDDEN)
+    types.create_type(code="t", name="T", attributes=attributes, now=now)
     for name, parent in (("Home", None), ("Lights", "home"), ("Garden", None)):
         products.category(name=name, parent=parent, now=now)
     random = Random(4)
     rows: Goods = []
     for number in range(40):
+        variants = [
+            {
+                "sku": f"{number}-{n}",
+                "color": color,
+                "size": str(number % 2 + 2 * n),
+                "length": random.randint(1, 9),
+                "left": random.random() < 0.5,
+            }
+            for n, color in enumerate(random.sample(["red", "blue", "green"], random.randint(1, 3)))
+        ]
         rows.append(
             {
                 "name": f"{random.choice(['Tin bell', 'Glass bell', 'Glass cup'])} {number}",
                 "categories": random.choice(IN_CATEGORIES),
-                "colors": random.sample(["red", "blue", "green"], random.randint(1, 2)),
                 "brand": random.choice(["Acme", "Böhm & Sohn"]),
                 "weight": random.randint(1, 20) / 2,
                 "released": f"2026-01-{random.randint(10, 28)}",
                 "price": random.choice([199, 200, 1999, 12000]),
-                "available": random.random() < 0.6,
+                "variants": variants,
             }
         )
     create_products(
@@ -79,19 +96,18 @@ def goods(now: datetime) -> Goods:
                 attributes={name: row[name] for name in ("brand", "weight", "released")},
                 variants=tuple(
                     NewVariant(
-                        sku=f"{place}-{n}",
+                        sku=variant["sku"],
                         prices=(Money(row["price"] + n, "GBP"),),
-                        attributes={"color": color},
-                        options={"Size": f"{place % 2 + 2 * n}"},
+                        attributes={name: variant[name] for name in ("color", "length")},
+                        options={"Size": variant["size"]},
                     )
-                    for n, color in enumerate(row["colors"])
+                    for n, variant in enumerate(row["variants"])
                 ),
             )
-            for place, row in enumerate(rows)
+            for row in rows
         ],
         now=now,
     )
-    for place, row in enumerate(rows):
-        row["sizes"] = [str(place % 2 + 2 * n) for n in range(len(row["colors"]))]
-        Listing.objects.filter(sort_name=row["name"].lower()).update(available=row["available"])
+    left = {one["sku"]: 1 for row in rows for one in row["variants"] if one["left"]}
+    set_stock(levels=left, reason="delivery", now=now)
     return rows

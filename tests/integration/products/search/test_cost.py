@@ -36,6 +36,8 @@ pytestmark = pytest.mark.django_db
             2,
         ),
         ("name", {"category": "nowhere"}, ALL_FACETS, 1),
+        ("name", {"choices": {"color": ["red"], "size": ["2"]}, "available": True}, ALL_FACETS, 2),
+        ("newest", {"choices": {"color": ["red"]}, "available": False}, ALL_FACETS, 2),
     ],
 )
 def test_whatever_is_asked_for_costs_two_statements_at_most(
@@ -63,6 +65,11 @@ def test_whatever_is_asked_for_costs_two_statements_at_most(
             "popularity",
             {"choices": {"color": ["red"]}},
             ["products_listed_by_sales", "products_listed_with"],
+        ),
+        (
+            "name",
+            {"choices": {"color": ["red"], "size": ["2"]}, "available": True},
+            ["products_listed_by_name", "products_listed_with", "products_listed_variants"],
         ),
         # Of few it walks along the names and looks at the numbers of each.
         (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -25,6 +24,7 @@ from tests.support.search import (
     create,
     criteria_of,
     fitting,
+    is_left,
     names,
 )
 
@@ -58,18 +58,19 @@ def test_facets_count_what_one_more_choice_would_leave(
     every = fitting(goods, chosen)
     assert found.count == len(every)
 
-    def counted(code: str, values: Callable[[dict[str, Any]], list[str]]) -> dict[str, int]:
-        return Counter(v for row in fitting(goods, chosen, but=code) for v in {*values(row)})
+    def counted(code: str, values: list[str]) -> dict[str, int]:
+        rest = {name: wanted for name, wanted in chosen.items() if name != code}
+        return {v: n for v in values if (n := len(fitting(goods, rest | {code: [v]})))}
 
     attributes = {a.code: {v.value: v.count for v in a.values} for a in found.attributes or ()}
     expected = {
-        "color": counted("color", lambda row: row["colors"]),
-        "brand": counted("brand", lambda row: [row["brand"]]),
-        "size": counted("size", lambda row: row["sizes"]),
+        "color": counted("color", ["red", "blue", "green"]),
+        "brand": counted("brand", ["Acme", "Böhm & Sohn"]),
+        "size": counted("size", [*"012345"]),
     }
     assert attributes == {code: counts for code, counts in expected.items() if counts}
     others = fitting(goods, chosen, but="available")
-    assert found.available == Counter(row["available"] for row in others)
+    assert found.available == Counter(is_left(row, chosen) for row in others)
     tops = {None: ["home", "garden"], "home": ["lights"], "lights": []}[chosen.get("category")]
     assert {c.value: c.count for c in found.categories or ()} == {
         slug: n for slug in tops if (n := len(fitting(every, {"category": slug})))
@@ -104,16 +105,60 @@ def test_a_list_by_price_has_only_what_has_one(find: Find, now: datetime) -> Non
     assert names(find(sort="-price", currency="EUR")) == []
 
 
-def test_available_is_a_product_of_which_any_variant_is_left(find: Find, now: datetime) -> None:
+def test_what_is_chosen_of_variants_is_true_of_one_and_the_same(find: Find, now: datetime) -> None:
+    """Shirts of which only the blue one in M is left, and a scarf without options."""
+    combinations = [("red", "M"), ("blue", "M"), ("blue", "L")]
+    shirt = tuple(
+        NewVariant(sku=f"{colour}-{size}", options={"Colour": colour, "Size": size})
+        for colour, size in combinations
+    )
+    create_products(
+        products=[
+            NewProduct(name="Shirt", status="active", variants=shirt),
+            NewProduct(name="Scarf", status="active", variants=(NewVariant(sku="scarf"),)),
+        ],
+        now=now,
+    )
+    set_stock(levels={"blue-M": 1, "scarf": 1}, reason="delivery", now=now)
+
+    def found(**chosen: Any) -> tuple[list[str], dict[str, dict[str, int]], dict[bool, int]]:
+        available = chosen.pop("available", None)
+        choices = {name: (value,) for name, value in chosen.items()}
+        answer = find(sort="name", choices=choices, available=available, facets=ALL_FACETS)
+        counted = answer.facets
+        assert counted is not None
+        assert counted.available is not None
+        values = {
+            each.code: {value.value: value.count for value in each.values}
+            for each in counted.attributes or ()
+        }
+        return names(answer), values, dict(counted.available)
+
+    assert found(colour="red", size="M")[0] == ["Shirt"]
+    assert found(colour="red", size="L") == ([], {"colour": {"blue": 1}, "size": {"M": 1}}, {})
+    blue = {"colour": {"blue": 1}, "size": {"M": 1}}
+    assert found(available=True) == (["Scarf", "Shirt"], blue, {True: 2})
+    # Nothing is, but by one more choice there would be.
+    out = {"colour": {"red": 1}, "size": {"L": 1}}
+    assert found(available=False) == ([], out, {True: 2})
+    assert found(colour="blue", available=True) == (["Shirt"], blue, {True: 1})
+    # Sold out is what is sold out in red, though the blue one is left; and blue is not.
+    red = {"colour": {"red": 1}, "size": {"M": 1}}
+    assert found(colour="red", available=True) == ([], {"colour": {"blue": 1}}, {False: 1})
+    assert found(colour="red", available=False) == (["Shirt"], red, {False: 1})
+    assert found(colour="blue", size="L", available=True)[0] == []
+
+
+def test_of_one_variant_the_availability_turns_lists_by_it(find: Find, now: datetime) -> None:
+    """Though something else is left of the product all the time."""
     variants = tuple(NewVariant(sku=size, options={"Size": size}) for size in ("M", "L"))
     create_products(
         products=[NewProduct(name="Shirt", status="active", variants=variants)], now=now
     )
-    set_stock(levels={"L": 1}, reason="delivery", now=now)
-    counted = FacetsWanted(attributes=frozenset({"size"}))
-    found = find(choices={"size": ("M",)}, available=True, sort="name", facets=counted)
-    assert names(found) == ["Shirt"]
-    assert found.facets is not None
-    assert found.facets.attributes is not None
-    [size] = found.facets.attributes
-    assert {value.value: value.count for value in size.values} == {"M": 1, "L": 1}
+
+    def found(size: str) -> list[str]:
+        return names(find(choices={"size": (size,)}, available=True, sort="name"))
+
+    for levels, left in (({"L": 1}, "L"), ({"M": 1}, "ML"), ({"L": 0}, "M")):
+        set_stock(levels=levels, reason="count", now=now)
+        assert [size for size in "ML" if found(size)] == [*left]
