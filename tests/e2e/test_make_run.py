@@ -171,13 +171,37 @@ def follow_the_journey(run: Run) -> None:
     assert order["refunded"] == {"amount": "2.65", "currency": "GBP"}
 
 
+def follow_the_import(run: Run) -> None:
+    """Run the shell commands of docs/import.md, and look for what it brought."""
+    text = (ROOT / "docs" / "import.md").read_text().partition("## What happens to a row")[0]
+    commands = "".join(re.findall(r"^```\n(.*?)```", text, re.DOTALL | re.MULTILINE))
+    attach = ".venv/bin/python -m devstack attach"
+    for usual, here in (
+        ("ACCESS=.local/access.json", f"ACCESS={run.layout.access}"),
+        (attach, f"{sys.executable} -m devstack attach --local {run.layout.local}"),
+        (".venv/bin/python manage.py", f"{sys.executable} manage.py"),
+    ):
+        assert usual in commands
+        commands = commands.replace(usual, here)
+    said_by(commands, run.port)
+    found = httpx.get(
+        f"http://127.0.0.1:{run.port}/api/v1/products",
+        params={"attr.color": "blue", "attr.size": "M", "available": "true"},
+        trust_env=False,
+        timeout=60,
+    )
+    assert [item["name"] for item in found.json()["items"]] == ["Hoodie"]
+
+
 def said_by(commands: str, port: int) -> str:
     """What shell commands say that are written for the usual port."""
     if shutil.which("curl") is None:
         pytest.skip("The commands of the documents need curl.")
     commands = commands.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{port}")
     assert f":{port}/" in commands
-    result = subprocess.run(["bash", "-euc", commands], capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        ["bash", "-euc", commands], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
