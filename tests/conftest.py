@@ -3,23 +3,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.db.backends.signals import connection_created
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 from xdist.scheduler import LoadScopeScheduling
 
 from config.contexts import CONTEXTS
 from domains.pricing.queries import terms
+from infrastructure.cache import listener
 from infrastructure.database.contexts import aliases
+from infrastructure.http import limits
+from infrastructure.kafka import reader, topics
 from tests.support.sql import watch
 from tests.support.stack.shop import Shop
 
-# Rules are tried on so many examples, unless a test says how many; how long one takes says nothing
-# on a busy machine.
-hypothesis.register_profile("quick", max_examples=40, deadline=None)
+# Rules are tried on so many examples, unless a test says how many; how long one takes, or is made
+# up, says nothing on a busy machine.
+hypothesis.register_profile(
+    "quick", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis.load_profile("quick")
 
 
@@ -60,6 +68,23 @@ def _watched_statements() -> Iterator[None]:
         install(connection)
     yield
     connection_created.disconnect(dispatch_uid="watched-statements")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """Where a web process does without a server that keeps it waiting, tests wait for it, however
+    slow the machine. Those of impatience say how long."""
+
+    @cache
+    def limiter() -> limits.RedisLimiter:
+        return limits.RedisLimiter(settings.REDIS_CACHE_URL, timeout_s=30)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(limits, "_limiter", limiter)
+        patched.setattr(listener, "TRUST_SECONDS", 60.0)
+        patched.setattr(reader, "TIMEOUT_SECONDS", 60)
+        patched.setattr(topics, "CREATION_SECONDS", 60)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ os.environ.setdefault("PAYMENT_GATEWAY_SECRET", "test-gateway-secret")
 # However slow the machine: tests of what is too slow set their own.
 os.environ.setdefault("PAYMENT_GATEWAY_MAX_WAIT_SECONDS", "60")
 os.environ.setdefault("CARTS_TIMEOUT_SECONDS", "30")
+os.environ.setdefault("CACHE_REDIS_TIMEOUT_SECONDS", "30")
+os.environ.setdefault("DATABASE_CONNECT_TIMEOUT_SECONDS", "60")
 os.environ.setdefault("PAYMENT_METHODS", "bank_transfer,card,free,invoice")
 os.environ.setdefault("KAFKA_REPLICATION_FACTOR", "1")
 # As everywhere, but for the time-outs: a test is one transaction, in which cases are thought up for

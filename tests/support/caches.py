@@ -49,7 +49,6 @@ def installed_cache(settings: Any, prefix: str) -> Iterator[Cache]:
     """The cache of this process, switched on, listening and empty."""
     settings.CACHE_ENABLED = True
     settings.CACHE_PREFIX = prefix
-    settings.CACHE_REDIS_TIMEOUT_SECONDS = 10
     installed.forget()
     try:
         yield listening(installed.installed())

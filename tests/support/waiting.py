@@ -9,7 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def until(condition: Callable[[], Found], what: str = "", *, seconds: float = 60) -> Found:
+def until(condition: Callable[[], Found], what: str = "", *, seconds: float = 120) -> Found:
     """Poll until the condition is true, and return what it said. what: names it in the failure."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
