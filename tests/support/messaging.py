@@ -26,9 +26,10 @@ from infrastructure.inbox.hearing import Place, begin, heard_by
 from infrastructure.kafka.client import client_settings
 from infrastructure.kafka.errors import KafkaUnavailable
 from infrastructure.kafka.reader import TopicReader
-from infrastructure.kafka.topics import PARTITIONS
+from infrastructure.kafka.topics import PARTITIONS, ensure_topics
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import OutboxRow, outbox_rows
+from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,9 +97,23 @@ def publish(
     )
 
 
+def make_topics(names: Iterable[str]) -> None:
+    """A busy broker may need longer than a relay waits for it, which asks again, too."""
+    wanted = list(names)
+
+    def made() -> bool:
+        try:
+            ensure_topics(wanted)
+        except KafkaUnavailable:
+            return False
+        return True
+
+    until(made, f"the topics {wanted}")
+
+
 def read_topic(topic: str) -> list[Message]:
     """All messages of a topic, each partition in its order; nothing if it does not exist."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             with TopicReader([topic]) as reader:

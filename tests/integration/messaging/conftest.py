@@ -63,5 +63,5 @@ def on_a_thread(worker: Relay | GroupConsumer) -> Iterator[None]:
         yield
     finally:
         worker.stop()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()

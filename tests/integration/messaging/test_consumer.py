@@ -18,10 +18,9 @@ from infrastructure.inbox.models import BlockedKey, DeadLetter, InboxMark
 from infrastructure.inbox.redrive import redrive
 from infrastructure.kafka.client import client_settings, topic_name
 from infrastructure.kafka.consumer import GroupConsumer
-from infrastructure.kafka.topics import ensure_topics
 from infrastructure.outbox.publisher import outbox_rows
 from tests.support import things
-from tests.support.messaging import message_of, read_topic, thing_process
+from tests.support.messaging import make_topics, message_of, read_topic, thing_process
 from tests.support.things import ALIAS, CONTEXT, NOW, TOPIC, ThingHappened, ThingIgnored, effects
 from tests.support.waiting import until
 
@@ -303,7 +302,7 @@ def happenings(thing_id: UUID, texts: Iterable[str], *, first: int = 1) -> list[
 
 def send(messages: Iterable[Message], *, at: datetime | None = None) -> None:
     """Put messages onto their topic, as if it were that time."""
-    ensure_topics([TOPIC])
+    make_topics([TOPIC])
     producer = Producer(client_settings(**{"enable.idempotence": True, "linger.ms": 0}))
     failures: list[object] = []
     for message in messages:
@@ -315,7 +314,7 @@ def send(messages: Iterable[Message], *, at: datetime | None = None) -> None:
             timestamp=int(at.timestamp() * 1000) if at else 0,
             on_delivery=lambda error, _: failures.append(error) if error else None,
         )
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
     assert failures == []
 
 

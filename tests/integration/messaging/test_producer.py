@@ -8,8 +8,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from infrastructure.kafka.producer import EventProducer, _report
-from infrastructure.kafka.topics import ensure_topics
-from tests.support.messaging import read_topic
+from tests.support.messaging import make_topics, read_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("broker")]
 
@@ -24,7 +23,7 @@ def test_a_new_partition_loses_nothing_of_a_producer_that_it_does_not_know() -> 
     producer = EventProducer()
     answers: list[KafkaError | None] = []
     for topic in TOPICS:
-        ensure_topics([topic])
+        make_topics([topic])
         for number in range(MESSAGES):
             for key in KEYS:
                 producer.send(topic, key, str(number), [], answers.append)

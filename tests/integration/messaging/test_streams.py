@@ -29,13 +29,12 @@ from domains.carts.models.connection import Scripts
 from infrastructure.events.codec import decode
 from infrastructure.events.envelope import read_envelope
 from infrastructure.kafka.client import EVENT_BYTES, client_settings, topic_name
-from infrastructure.kafka.topics import ensure_topics
 from infrastructure.outbox import metrics, relay, stream_parking, stream_relay
 from infrastructure.outbox.publisher import SHARDS, shard_of
 from infrastructure.outbox.stream_relay import LOCK_SPACE, StreamRelay, Streams
 from infrastructure.outbox.streams import Entry, entries_of, envelope_of, stream_key
 from tests.support.carts import add, guest_cart
-from tests.support.messaging import ROOT, process_environment, read_topic
+from tests.support.messaging import ROOT, make_topics, process_environment, read_topic
 from tests.support.valkey import DURABLE, OwnValkey, own_valkey
 from tests.support.waiting import until
 
@@ -217,7 +216,7 @@ def test_what_only_the_broker_refuses_is_parked_and_goes_when_the_reason_is_gone
     carts: CartStore,
     now: datetime,
 ) -> None:
-    ensure_topics([TOPIC])
+    make_topics([TOPIC])
     limit_messages_to(5_000)
     running(relay_of(valkey))
     bad = guest_cart(now, carts=carts).id
