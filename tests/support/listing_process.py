@@ -1,5 +1,5 @@
-"""A worker that refreshes due listings, in batches of the given size, with a line after each:
-`python -m tests.support.listing_process <size>`."""
+"""A worker that refreshes due listings, in batches of the given size, with a line after each, and
+goes on when told so by one: `python -m tests.support.listing_process <size>`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def main(size: str) -> None:
     listing_due.BATCH = int(size)
     while listing.refresh_next():
         say("refreshed")
+        sys.stdin.readline()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 buy <how many> <threads>: buy one of every SKU whose name begins with HOT, so often, and print how
     many were held.
-expire <instant>: free the expired holds of carts, a few per statement, printing a line after each.
+expire <instant>: free the expired holds of carts, a few per statement, printing a line after each,
+    and going on when told so by one.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def expire(now: datetime) -> None:
 
     while Reservation.objects.free_expired(now=now, turned=set(), limit=5)[1]:
         say("freed")
+        sys.stdin.readline()
 
 
 def main(command: str, *arguments: str) -> None:

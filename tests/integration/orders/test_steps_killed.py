@@ -25,6 +25,7 @@ from tests.support.factories import products as goods
 from tests.support.messaging import process_environment
 from tests.support.order_commands import COMMANDS, REFUSED, announce, goods_go, send_one
 from tests.support.placed_orders import stock_of
+from tests.support.workers import DOOMED, until_forgotten
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
@@ -105,10 +106,10 @@ def carry_out(order: Order, command: str, point: str = "") -> subprocess.Complet
     return subprocess.run(
         [sys.executable, "-m", "tests.support.steps_process", str(order.id), command, point],
         cwd=settings.BASE_DIR,
-        env=process_environment(),
+        env=process_environment(ROLE=DOOMED),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 
@@ -120,6 +121,7 @@ def kill_and_recover(command: str, point: str, now: datetime) -> None:
 
     done = carry_out(order, command, point)
     assert done.returncode == -signal.SIGKILL, done.stderr
+    until_forgotten()
     is_begun = point != NOT_BEGUN
     assert len(reread(order).steps) == earlier + is_begun
     settling.settle_unfinished(now=now + timedelta(minutes=1))

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from datetime import datetime, timedelta
 
 import pytest
-from django.conf import settings
 
 from domains.products.models import Reservation, StockItem, StockMovement
 from domains.products.public import Held, hold_for_cart
@@ -18,8 +14,8 @@ from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import products
-from tests.support.messaging import process_environment
 from tests.support.stock import assert_books_are_right
+from tests.support.workers import go_on, told_to_go_on, until_forgotten
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 
@@ -38,19 +34,13 @@ def test_what_the_killed_job_left_is_freed_by_the_next_and_nothing_twice(
         assert hold_for_cart(cart_id=cart_id, lines=lines, now=now, ttl=ttl) == Held()
     later = now + timedelta(minutes=2)
 
-    job = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.stock_process", "expire", later.isoformat()],
-        cwd=settings.BASE_DIR,
-        env=process_environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert job.stdout is not None
-    for _ in range(after):
-        assert job.stdout.readline() == "freed\n"
-    os.kill(job.pid, signal.SIGKILL)
-    job.stdout.close()
-    assert job.wait() == -signal.SIGKILL
+    with told_to_go_on("tests.support.stock_process", "expire", later.isoformat()) as job:
+        for _ in range(after):
+            go_on(job, after="freed")
+        # At work on the next, or about to be.
+        job.kill()
+    assert job.returncode == -signal.SIGKILL
+    until_forgotten()
 
     freed = Reservation.objects.filter(status="RELEASED").count()
     assert freed >= 5 * after

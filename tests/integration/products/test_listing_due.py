@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from datetime import datetime
 
 import pytest
-from django.conf import settings
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
@@ -24,7 +20,7 @@ from infrastructure.database.threads import in_threads
 from tests.support.factories import products
 from tests.support.files import bring, counts
 from tests.support.listing import contents
-from tests.support.messaging import process_environment
+from tests.support.workers import go_on, told_to_go_on, until_forgotten
 
 GLASS = AttributeTerms(
     code="glass",
@@ -162,19 +158,13 @@ def test_workers_and_staff_at_once_leave_nothing_due(now: datetime) -> None:
 def test_a_killed_worker_leaves_the_rest_to_the_next(now: datetime) -> None:
     lanterns(60, now=now)
     rename("Lamps", now=now)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.listing_process", "2"],
-        cwd=settings.BASE_DIR,
-        env=process_environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert worker.stdout is not None
-    for _ in range(2):
-        assert worker.stdout.readline() == "refreshed\n"
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.stdout.close()
-    assert worker.wait() == -signal.SIGKILL
+    with told_to_go_on("tests.support.listing_process", "2") as worker:
+        for _ in range(2):
+            go_on(worker, after="refreshed")
+        # At work on the next, or about to be.
+        worker.kill()
+    assert worker.returncode == -signal.SIGKILL
+    until_forgotten()
 
     done = found("lamp")
     assert 4 <= done < 60
