@@ -53,29 +53,38 @@ def working() -> AbstractContextManager[subprocess.Popen[bytes]]:
     return worker("celery", *arguments, OPERATION_LEASE_SECONDS="2")
 
 
+# Held by a test, it keeps the worker inside the transaction of a batch that it has written.
+DOOR = 4713
+WAIT_AT_THE_DOOR = """
+CREATE FUNCTION wait_at_the_door() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock({door}); RETURN NEW; END $$;
+CREATE TRIGGER wait_at_the_door BEFORE UPDATE ON platform_operation FOR EACH ROW
+    WHEN (NEW.done > {done} AND NEW.done > OLD.done) EXECUTE FUNCTION wait_at_the_door();
+"""
+
+
 @contextmanager
-def checkpoint_held(operation: Operation) -> Iterator[None]:
-    """Its worker has written a batch and cannot say so: it waits inside the batch's transaction."""
+def stopped_after(done: int) -> Iterator[None]:
+    """Whoever has done more rows of a file than these cannot say so."""
     own = connections[ALIAS].copy()
     try:
-        own.set_autocommit(False)
         with own.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM platform_operation WHERE id = %s FOR UPDATE", [operation.pk]
-            )
-            cursor.execute("SELECT pg_backend_pid()")
-            mine = cursor.fetchone()[0]
-        until(lambda: is_waited_for(mine))
+            cursor.execute("SELECT pg_advisory_lock(%s)", [DOOR])
+            cursor.execute(WAIT_AT_THE_DOOR.format(door=DOOR, done=done))
         yield
     finally:
-        own.rollback()
         own.close()
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute("DROP FUNCTION wait_at_the_door CASCADE")
 
 
-def is_waited_for(pid: int) -> bool:
+def somebody_waits_at_the_door() -> bool:
     with connections[ALIAS].cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", [pid]
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            " AND objid = %s AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())",
+            [DOOR],
         )
         return bool(cursor.fetchone()[0])
 
@@ -85,8 +94,7 @@ def read(operation: Operation) -> Operation:
 
 
 def is_over_after_sweeping(operation: Operation) -> bool:
-    """As the beat has it done every few seconds, but for the patience with a hint."""
-    services.sweep(ALIAS, now=clock.now() + timedelta(minutes=1))
+    sweep()
     return read(operation).is_finished
 
 
@@ -115,15 +123,14 @@ def test_what_killed_workers_left_another_finishes_exactly(kills: int, count: in
 
     done = 0
     for turn in range(1, kills + 1):
-        with working() as doomed:
-            until(lambda t=turn: tick(operation).done >= 500 * t)
-            with checkpoint_held(operation):
-                done = read(operation).done
-                kill(doomed)
+        with stopped_after(500 * turn), working() as doomed:
+            until(lambda: somebody_waits_at_the_door() or sweep())
+            done = read(operation).done
+            kill(doomed)
         # What the batch had written is gone with it.
         refused = sum(row - 1 <= done for row in faulty)
         until(lambda d=done, r=refused: Product.objects.count() == d - r)
-        assert (read(operation).state, done % 500) == ("RUNNING", 0)
+        assert (read(operation).state, done) == ("RUNNING", 500 * turn)
     assert done < count
 
     with working():
@@ -169,9 +176,9 @@ def test_two_imports_of_one_file_at_once_make_everything_once() -> None:
     assert OutboxMessage.objects.using(ALIAS).count() == 600
 
 
-def tick(operation: Operation) -> Operation:
+def sweep() -> None:
+    """As the beat has it done every few seconds, but for the patience with a hint."""
     services.sweep(ALIAS, now=clock.now() + timedelta(minutes=1))
-    return read(operation)
 
 
 # Memory
