@@ -4,11 +4,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import redis
 from django.conf import settings
 
+from infrastructure.cache import flights as flights_module
 from infrastructure.cache.entries import Entry, new_entry
 from infrastructure.cache.flights import Flights
 from infrastructure.cache.tiers import Cache, Read
@@ -320,32 +322,57 @@ def together(count: int, ask: Callable[[], int]) -> list[int | str]:
             return str(error)
 
     with ThreadPoolExecutor(count) as readers:
-        return [found.result(60) for found in [readers.submit(asked) for _ in range(count)]]
+        return [found.result(200) for found in [readers.submit(asked) for _ in range(count)]]
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[threading.Event]:
+    """Who waits for a load that is under way is added to it: an event of the load each time."""
+    begun: list[threading.Event] = []
+
+    class Awaited(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            begun.append(self)
+            return super().wait(timeout)
+
+    own = SimpleNamespace(Event=Awaited, Lock=threading.Lock)
+    monkeypatch.setattr(flights_module, "threading", own)
+    return begun
 
 
 @pytest.mark.parametrize("error", [DomainError("Gone."), RuntimeError("Away.")], ids=str)
 def test_who_waits_for_a_load_that_fails_is_told_so_and_tries_nothing(
-    make_cache: MakeCache, source: Source, error: Exception
+    make_cache: MakeCache, source: Source, error: Exception, waits: list[threading.Event]
 ) -> None:
     one = listening(make_cache())
-    arrived = threading.Barrier(20)
 
     def fail() -> None:
-        time.sleep(0.5)
+        until(lambda: len(waits) == 19, "all others wait")
         raise error
 
-    def ask() -> int:
-        arrived.wait(30)
-        return source.seen_by(one)
-
     source.while_loading = fail
-    assert together(20, ask) == [str(error)] * 20
+    assert together(20, lambda: source.seen_by(one)) == [str(error)] * 20
     assert source.loads == 1
     source.while_loading = lambda: None
     assert source.seen_by(one) == 1
 
 
-def test_one_at_a_time_takes_the_place_of_a_load_that_is_stuck() -> None:
+def test_one_at_a_time_takes_the_place_of_a_load_that_is_stuck(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[Impatient] = []
+
+    class Impatient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout == 1.0
+            waits.append(self)
+            if self is not waits[0]:
+                return super().wait(120)
+            until(lambda: len(waits) >= 20, "all have waited for so long")
+            return False
+
+    own = SimpleNamespace(Event=Impatient, Lock=threading.Lock)
+    monkeypatch.setattr(flights_module, "threading", own)
     flights = Flights(wait_s=1.0)
     stuck, first = threading.Event(), threading.Event()
     loads: list[int] = []
@@ -357,17 +384,17 @@ def test_one_at_a_time_takes_the_place_of_a_load_that_is_stuck() -> None:
         loads.append(1)
         if len(loads) == 1:
             first.set()
-            assert stuck.wait(30)
+            assert stuck.wait(120)
         else:
-            time.sleep(0.8)
+            until(lambda: len(waits) == 20 + 19, "all but one wait for the second")
         return entry
 
     with ThreadPoolExecutor(21) as readers:
         slow = readers.submit(flights.share, "/things", 1, load)
-        assert first.wait(30)
+        assert first.wait(120)
         others = [readers.submit(flights.share, "/things", 1, load) for _ in range(20)]
-        assert [other.result(30) for other in others] == [entry] * 20
+        assert [other.result(200) for other in others] == [entry] * 20
         assert not slow.done()
         stuck.set()
-        assert slow.result(30) is entry
+        assert slow.result(120) is entry
     assert len(loads) == 2
