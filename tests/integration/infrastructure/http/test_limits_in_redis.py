@@ -51,7 +51,7 @@ def test_fifty_threads_in_each_of_four_processes_get_exactly_the_budget(identity
         subprocess.Popen([sys.executable, "-c", CHILD, identity], stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    outputs = [child.communicate(timeout=90)[0] for child in children]
+    outputs = [child.communicate(timeout=200)[0] for child in children]
     assert [child.returncode for child in children] == [0, 0, 0, 0]
     assert sum(int(output.split("allowed ")[1]) for output in outputs) == 100
 
@@ -72,10 +72,11 @@ def test_what_is_left_and_when_it_is_full_again(limiter: RedisLimiter, identity:
     policy = Policy("login", 3, 3600)
     decisions = [limiter.charge(identity, [policy]) for _ in range(4)]
     assert all(decisions)
-    found = [(d.allowed, d.remaining, d.reset_s) for d in decisions if d]
+    # Of Redis's own clock: a busy machine takes a few seconds for all of them.
+    found = [(d.allowed, d.remaining, round(d.reset_s, -2)) for d in decisions if d]
     assert found == [(True, 2, 1200), (True, 1, 2400), (True, 0, 3600), (False, 0, 3600)]
     assert decisions[3] is not None
-    assert decisions[3].retry_after_s == 1200
+    assert round(decisions[3].retry_after_s, -2) == 1200
 
 
 def test_of_several_budgets_all_are_charged_or_none(limiter: RedisLimiter, identity: str) -> None:
@@ -95,11 +96,11 @@ def test_keys_tell_nothing_about_the_caller_and_go_when_the_budget_is_full(
     limiter: RedisLimiter, settings: Any
 ) -> None:
     identity = "ip:203.0.113.9"
-    limiter.charge(identity, [Policy("unique-to-this-test", 10, 10)])
+    limiter.charge(identity, [Policy("unique-to-this-test", 10, 600)])
     client = redis.Redis.from_url(settings.REDIS_CACHE_URL)
     (key,) = client.keys("rl:*:unique-to-this-test")
     assert b"203.0.113.9" not in key
-    assert 0 < client.pttl(key) <= 1000
+    assert 0 < client.pttl(key) <= 60_000
     client.close()
 
 

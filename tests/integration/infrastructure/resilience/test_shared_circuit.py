@@ -68,12 +68,12 @@ def test_one_replica_tries_and_closes_it_for_all(prefix: str) -> None:
 
 
 def test_a_failed_try_opens_it_for_all_again(prefix: str) -> None:
-    one, other = replica(prefix, rest_s=0.05), replica(prefix, rest_s=0.05)
+    one, other = replica(prefix, rest_s=0.05), replica(prefix, rest_s=60)
     fail(one, 3)
     until(lambda: other.wait_s() == 0)
     trying = other.enter()
     trying.failed()
-    assert 0 < one.wait_s() <= 0.1
+    assert 0 < one.wait_s() <= 120
 
 
 def test_a_dead_replicas_turn_ends(prefix: str) -> None:
