@@ -137,7 +137,7 @@ class GatewayProcess:
         self.url = f"http://127.0.0.1:{port}"
         self._command = [sys.executable, "-m", "devstack.gateway", "--port", str(port)]
         self._command += ["--state-file", str(state_file)]
-        self._client = httpx.Client(base_url=self.url, trust_env=False)
+        self._client = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
         self._before = 0
         self.start()
 
@@ -147,7 +147,7 @@ class GatewayProcess:
             env={**os.environ, "PAYMENT_GATEWAY_SECRET": SECRET},
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 assert self.get("/health").json() == {"status": "ok"}
@@ -174,7 +174,7 @@ class GatewayProcess:
 
     def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(60)
 
     def close(self) -> None:
         self.kill()
@@ -182,7 +182,7 @@ class GatewayProcess:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Wait for what a notification brings about."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not condition():
             assert time.monotonic() < deadline, "the notification did not arrive"
             time.sleep(0.02)

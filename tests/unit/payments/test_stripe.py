@@ -131,6 +131,7 @@ def test_a_fault_of_stripes_is_looked_into(gateway: StripeGateway, fake: FakeStr
 def test_silence_ends_after_our_time(settings: Any, gateway: StripeGateway) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.STRIPE_API_BASE = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        settings.PAYMENT_GATEWAY_READ_TIMEOUT = 0.5
         started = time.monotonic()
         with pytest.raises(NoAnswer, match="APIConnectionError") as silence:
             StripeGateway().send(authorise())
