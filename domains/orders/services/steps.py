@@ -18,7 +18,7 @@ from domains.orders.models import Order, OrderLine, OrderStep
 from domains.orders.models.commands.stepping import units_of
 from domains.orders.rules.steps import StepKind, StepState
 from domains.orders.services import edit_steps
-from domains.orders.services.cases import Case, is_paid, money_of
+from domains.orders.services.cases import Case, is_paid, money_in, money_of
 from domains.orders.services.step_effects import (
     NEEDS_SECOND_PERSON,
     STEP_FAILED,
@@ -146,6 +146,7 @@ def _save(case: Case, now: datetime) -> None:
     case.note_payment(state)
     if state is not None:
         order.see_payment(state.status)
+    order.close_returns(money_in(order, state))
     if case.holds_rest:
         order.stay_unsettled(now=now)
     order.save()

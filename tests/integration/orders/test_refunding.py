@@ -18,7 +18,7 @@ from domains.orders.errors import (
     StepNotAwaitingApproval,
     TooManyUnits,
 )
-from domains.orders.models import Order
+from domains.orders.models import Order, PaymentChoice
 from domains.orders.models.commands.returning import Inspected
 from domains.orders.services import refunding, returning
 from domains.orders.services.beginning import Begun
@@ -243,3 +243,98 @@ def test_a_line_that_was_refunded_is_not_refunded_again_when_it_comes_back(now: 
     assert reread(order).refunded_minor == 3000
     assert_order_agrees(order.id)
     assert_books_agree(now)
+
+
+def came_back(order: Order, now: datetime, **found: Inspected) -> Any:
+    """A return of two that was announced, accepted and received."""
+    made = announced(order, now, A=2)
+    decided(order, made.id, now)
+    received(order, made.id, now, **found)
+    return made
+
+
+FOUND = [
+    ({}, 2000),
+    ({"A": Inspected(restocked=1, damaged=1)}, 2000),
+    ({"A": Inspected(damaged=1)}, 1000),
+]
+
+
+@pytest.mark.parametrize(("found", "worth"), FOUND)
+def test_a_return_is_over_whether_its_goods_or_its_money_came_first(
+    now: datetime, found: dict[str, Inspected], worth: int
+) -> None:
+    paid_first, back_first = sent(now, A=4), orders.placed({"A": 4}, now=now)
+    fulfil(back_first, now)
+    refund(paid_first, now, units=units(paid_first, {"A": 2}))
+    came_back(paid_first, now, **found)
+    came_back(back_first, now, **found)
+    refund(back_first, now, units=units(back_first, {"A": 2}))
+    for order in (paid_first, back_first):
+        [back] = reread(order).returns
+        assert (back.state, back.refunded_minor) == ("REFUNDED", worth)
+        with pytest.raises(ReturnNotReceived):
+            refund(order, now, return_id=back.id)
+        assert money_of(order).refunded_minor == 2000
+        assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+@pytest.mark.parametrize("is_paid_first", [True, False])
+def test_a_return_of_an_order_whose_money_all_went_back_is_over(
+    now: datetime, is_paid_first: bool
+) -> None:
+    order = sent(now, A=4)
+    if is_paid_first:
+        refund(order, now)
+    made = came_back(order, now, A=Inspected(restocked=1))
+    if not is_paid_first:
+        refund(order, now)
+    back = reread(order).returned(made.id)
+    assert (back.state, back.refunded_minor) == ("REFUNDED", 1000)
+    assert money_of(order).refunded_minor == 4000
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_a_return_waits_for_what_is_left_to_be_given_back_for_it(now: datetime) -> None:
+    order = sent(now, A=4)
+    refund(order, now, units=units(order, {"A": 1}))
+    made = came_back(order, now)
+    assert reread(order).returned(made.id).state == "RECEIVED"
+    refund(order, now, return_id=made.id)
+    back = reread(order).returned(made.id)
+    assert (back.state, back.refunded_minor) == ("REFUNDED", 1000)
+    assert money_of(order).refunded_minor == 2000
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_what_is_given_back_counts_for_one_return_only(now: datetime) -> None:
+    order = sent(now, A=4)
+    first, second = came_back(order, now), came_back(order, now)
+    refund(order, now, units=units(order, {"A": 2}))
+    assert [back.state for back in reread(order).returns] == ["RECEIVED", "RECEIVED"]
+    refund(order, now, return_id=second.id)
+    told = {back.id: (back.state, back.refunded_minor) for back in reread(order).returns}
+    assert told == {first.id: ("REFUNDED", 2000), second.id: ("REFUNDED", 2000)}
+    assert money_of(order).refunded_minor == 4000
+    assert_order_agrees(order.id)
+
+
+def test_a_parcel_that_nothing_was_in_is_over_at_once(now: datetime) -> None:
+    order = sent(now, A=4)
+    made = came_back(order, now, A=Inspected())
+    back = reread(order).returned(made.id)
+    assert (back.state, back.refunded_minor) == ("REFUNDED", 0)
+    assert money_of(order).refunded_minor == 0
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_goods_that_are_not_paid_for_yet_wait_for_their_money(now: datetime) -> None:
+    goods.stocked({"A": 20}, now=now)
+    order = orders.placed({"A": 4}, payment=PaymentChoice(method="invoice", token=""), now=now)
+    fulfil(order, now)
+    made = came_back(order, now)
+    assert reread(order).returned(made.id).state == "RECEIVED"

@@ -197,6 +197,8 @@ class Machine(RuleBasedStateMachine):
         assert [line.refunded_minor for line in order.lines] == [
             line.refunded for line in life.lines.values()
         ]
+        back = sorted(order.returns, key=lambda found: found.id)
+        assert [found.state for found in back] == [parcel.state for parcel in life.parcels]
         worth = sum(line.worth(line.standing) for line in life.lines.values())
         assert order.total_minor == worth + life.shipping
         is_open = life.step is not None

@@ -82,18 +82,13 @@ class Life(Sent):
             if parcel is not None:
                 if self.parcels[parcel].state != "RECEIVED":
                     return "return_not_received"
-                back = self.parcels[parcel].received
-                chosen = {p: min(n, left[p]) for p, n in back.items() if min(n, left[p])}
+                chosen = self._to_pay_back(self.parcels[parcel])
             elif chosen:
                 try:
                     chosen = self._units(chosen, left)
                 except ValueError:
                     return "too_many_units"
-            for place, count in chosen.items():
-                line = self.lines[place]
-                first = line.refunded_units
-                worth = line.worth(first + count) - line.worth(first)
-                shares[place] = min(worth, line.refundable)
+            shares = {place: self._share(place, count) for place, count in chosen.items()}
             of_shipping = room if shipping else 0
             gives = sum(shares.values()) + of_shipping
         if not 0 < gives <= self.kept:
@@ -120,3 +115,27 @@ class Life(Sent):
             lambda mood: self._move(gives, mood, "refund_refused", self._refund(gives), then),
             mood,
         )
+
+    def _done(self) -> None:
+        """What came back and has nothing left to be paid back for is over, too."""
+        super()._done()
+        is_all_given = self.captured > 0 and not self.kept
+        for parcel in self.parcels:
+            left = self._to_pay_back(parcel)
+            if parcel.state == "RECEIVED" and (
+                is_all_given or not any(self._share(place, n) for place, n in left.items())
+            ):
+                parcel.state = "REFUNDED"
+
+    def _to_pay_back(self, parcel: Parcel) -> dict[int, int]:
+        """Refunds of units are first for those that came back."""
+        unpaid = {
+            place: min(count, self.lines[place].back - self.lines[place].refunded_units)
+            for place, count in parcel.received.items()
+        }
+        return {place: count for place, count in unpaid.items() if count > 0}
+
+    def _share(self, place: int, units: int) -> int:
+        line = self.lines[place]
+        first = line.refunded_units
+        return min(line.worth(first + units) - line.worth(first), line.refundable)

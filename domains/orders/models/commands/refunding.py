@@ -163,8 +163,7 @@ class Refunding(Returning):
         )
         self.steps = [*self.steps, step]
         self._give_back(step)
-        if not money.kept:
-            self._close_returns(amount_minor)
+        self.close_returns(money)
         self._note_refund(step, now)
         self._tell(reason=step.reason, now=now)
         return True
@@ -173,7 +172,9 @@ class Refunding(Returning):
         for line_id, share in step.params["lines"].items():
             self.line(UUID(line_id)).refunded_minor += share["minor"]
         if step.params["return_id"]:
-            self._mark_refunded(UUID(step.params["return_id"]), step.gives_minor)
+            refunded = self.returned(UUID(step.params["return_id"]))
+            refunded.state = ReturnState.REFUNDED
+            refunded.refunded_minor = step.gives_minor
         self._give_back(step)
         self._note_refund(step, now)
         self._done(step, now=now)
@@ -208,19 +209,6 @@ class Refunding(Returning):
             beyond -= applied.gives_minor  # that step gives it back itself
         return max(beyond, 0)
 
-    def _close_returns(self, amount_minor: int) -> None:
-        """Nothing is left that could be given back for what came back."""
-        received = [back for back in self.returns if back.state == ReturnState.RECEIVED]
-        rooms = [
-            sum(
-                rules.worth_of(self.line(line.line_id), line.received)
-                for line in self.lines_of_return(back.id)
-            )
-            for back in received
-        ]
-        for back, share in zip(received, rules.shared_out(amount_minor, rooms), strict=True):
-            self._mark_refunded(back.id, share)
-
     def _shares(self, wish: RefundWish, account: Account) -> tuple[dict[UUID, _Share], int]:
         """How much of each line and of the shipping the wish is about."""
         if wish.amount_minor is not None:
@@ -230,24 +218,19 @@ class Refunding(Returning):
             shipping = shares.pop(SHIPPING, 0)
             return {UUID(line_id): _Share(minor) for line_id, minor in shares.items()}, shipping
         units = dict(wish.units)
-        left = self._units_to_refund()
         if wish.return_id is not None:
             back = self.returned(wish.return_id)
             if back.state != ReturnState.RECEIVED:
                 raise ReturnNotReceived(f"The return is {back.state}.")
-            for line in self.lines_of_return(back.id):
-                # What was refunded before it came back is not refunded again.
-                units[line.line_id] = min(line.received, left[line.line_id])
-            units = {line_id: count for line_id, count in units.items() if count}
+            left = self._units_to_pay_back(back.id)
+            units = {line_id: count for line_id, count in left.items() if count}
         elif units:
-            units = self._units(units, left)
+            units = self._units(units, self._units_to_refund())
         of_units = {line_id: self._share(line_id, count) for line_id, count in units.items()}
         return of_units, self.shipping_refundable if wish.shipping else 0
 
     def _share(self, line_id: UUID, units: int) -> _Share:
-        line = self.line(line_id)
-        worth = rules.worth_of_units(line, after=self._refunded_units(line_id), units=units)
-        return _Share(min(worth, rules.refundable(line)), units)
+        return _Share(self._worth_to_refund(line_id, units), units)
 
     def _units_to_refund(self) -> dict[UUID, int]:
         return {

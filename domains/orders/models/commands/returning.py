@@ -21,7 +21,7 @@ from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.rules.placement import Status
-from domains.orders.rules.steps import ReturnState, StepKind
+from domains.orders.rules.steps import Money, ReturnState, StepKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,6 +148,29 @@ class Returning(Stepping):
         self._see_returns()
         self._done(step, now=now)
 
+    def close_returns(self, money: Money) -> None:
+        """Returns for which nothing is left to be given back are over, whether their money went
+        back before the goods came or after; also those that nothing came back with.
+
+        money: as it stands. Each tells what went back for it, as far as no other return does.
+        """
+        is_all_given = money.captured > 0 and money.kept <= 0
+        told = sum(back.refunded_minor for back in self.returns)
+        given = max(self.refunded_minor - self.given_back_for_less - told, 0)
+        for back in self.returns:
+            if back.state != ReturnState.RECEIVED:
+                continue
+            left = self._units_to_pay_back(back.id)
+            if not is_all_given and any(self._worth_to_refund(*each) for each in left.items()):
+                continue
+            worth = sum(
+                rules.worth_of(self.line(line.line_id), line.received)
+                for line in self.lines_of_return(back.id)
+            )
+            back.state = ReturnState.REFUNDED
+            back.refunded_minor = min(worth, given)
+            given -= back.refunded_minor
+
     # Questions
 
     def returned(self, return_id: UUID) -> Return:
@@ -176,10 +199,20 @@ class Returning(Stepping):
             raise ReturnNotOpen(f"The return is {found.state}.")
         return found
 
-    def _mark_refunded(self, return_id: UUID, amount_minor: int) -> None:
-        refunded = self.returned(return_id)
-        refunded.state = ReturnState.REFUNDED
-        refunded.refunded_minor = amount_minor
+    def _units_to_pay_back(self, return_id: UUID) -> dict[UUID, int]:
+        """Of what came back with a return, what is not refunded: refunds of a line's units count
+        first for those that came back, whichever was first."""
+        left = {}
+        for line in self.lines_of_return(return_id):
+            unpaid = self.line(line.line_id).returned - self._refunded_units(line.line_id)
+            left[line.line_id] = max(min(line.received, unpaid), 0)
+        return left
+
+    def _worth_to_refund(self, line_id: UUID, units: int) -> int:
+        """What a refund of so many more units of a line gives back."""
+        line = self.line(line_id)
+        worth = rules.worth_of_units(line, after=self._refunded_units(line_id), units=units)
+        return min(worth, rules.refundable(line))
 
     def _note_return(
         self, code: str, announced: Return, actor: By, now: datetime, **data: Any
