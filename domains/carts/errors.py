@@ -69,14 +69,24 @@ class UnknownSku(CartError):
     code, status, title = "unknown_sku", 422, "A line names a SKU that is not sold here"
 
 
+class NotSoldInCurrency(CartError):
+    """It is sold here, and has no price in the currency of the cart."""
+
+    code, status, title = (
+        "not_sold_in_currency",
+        422,
+        "A line names a SKU that is not sold in the currency",
+    )
+
+
 class UnknownChannel(CartError):
     code, status, title = "unknown_channel", 400, "Unknown channel"
 
 
 class OutOfStock(CartError):
-    """`errors` has one entry for each line that cannot be held."""
+    """`errors` has one entry for each line of which there are not so many."""
 
-    code, status, title = "out_of_stock", 409, "Not everything in the cart is in stock"
+    code, status, title = "out_of_stock", 409, "Not everything is in stock"
 
 
 class CartNotDurable(CartError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from domains.carts.errors import UnknownChannel
+from domains.carts.errors import NotSoldInCurrency, OutOfStock, UnknownChannel, UnknownSku
 from domains.carts.events import TOPIC
 from domains.carts.models import Cart, CartLine, store
 from domains.carts.rules.changes import Difference, Seen, Supply, differences, supply_of
@@ -64,7 +64,8 @@ def priced(
     cart: Cart, *, customer_id: UUID | None, customer_group: str | None, now: datetime
 ) -> PricedCart:
     """The cart at the prices of this moment, in at most two statements; a third where a promotion
-    is for categories, and a fourth where the process does not know the promotions (any more)."""
+    is for categories, a fourth where the process does not know the promotions (any more), and one
+    where something in it is not sold."""
     lines = _lines_of(cart, customer_group=customer_group, now=now)
     request = _request_of(cart, lines, customer_id=customer_id, customer_group=customer_group)
     quote = pricing.quote(request, now=now)
@@ -81,7 +82,7 @@ def priced(
         quote=quote,
         differences=tuple(found),
         problems=(
-            *_problems_of(lines),
+            *_problems_of(lines, currency=cart.currency),
             *(FieldError(fault.pointer, fault.code, fault.detail) for fault in quote.problems),
             *_problems_of_total(quote),
         ),
@@ -185,19 +186,40 @@ def _request_of(
     )
 
 
-def _problems_of(lines: Sequence[PricedLine]) -> list[FieldError]:
+def _problems_of(lines: Sequence[PricedLine], *, currency: str) -> list[FieldError]:
     if not lines:
         return [FieldError("/items", "cart_empty", "There is nothing in the cart.")]
-    found = []
+    unsold = {
+        position: priced.line.sku
+        for position, priced in enumerate(lines)
+        if priced.supply is Supply.UNAVAILABLE
+    }
+    found = dict(zip(unsold, not_sold(unsold, currency=currency), strict=True))
     for position, priced in enumerate(lines):
-        sku = priced.line.sku
-        if priced.supply is Supply.UNAVAILABLE:
-            detail = f"{sku} is not sold here."
-            found.append(FieldError(f"/items/{position}/sku", "unknown_sku", detail))
-        elif priced.supply is Supply.SHORT:
-            detail = f"There are not {priced.line.quantity} of {sku}."
-            found.append(FieldError(f"/items/{position}/quantity", "out_of_stock", detail))
-    return found
+        if priced.supply is Supply.SHORT:
+            line = priced.line
+            found[position] = not_so_many(line.sku, line.quantity, position=position)
+    return [found[position] for position in sorted(found)]
+
+
+def not_sold(unsold: Mapping[int, str], *, currency: str) -> list[FieldError]:
+    """What is wrong with items, by their places, that nothing is offered for. A statement, where
+    there are any."""
+    active = products.active_skus(unsold.values()) if unsold else set()
+    return [
+        FieldError(
+            f"/items/{position}/sku",
+            NotSoldInCurrency.code if sku in active else UnknownSku.code,
+            f"{sku} is not sold in {currency}." if sku in active else f"{sku} is not sold here.",
+        )
+        for position, sku in unsold.items()
+    ]
+
+
+def not_so_many(sku: str, wanted: int, *, position: int) -> FieldError:
+    """Of an item, what buyers may know: how many there are is for staff."""
+    detail = f"There are not {wanted} of {sku}."
+    return FieldError(f"/items/{position}/quantity", OutOfStock.code, detail)
 
 
 def _problems_of_total(quote: pricing.Quote) -> list[FieldError]:

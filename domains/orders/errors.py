@@ -20,14 +20,24 @@ class UnknownSku(OrderError):
     code, status, title = "unknown_sku", 422, "A line names a SKU that is not sold here"
 
 
+class NotSoldInCurrency(OrderError):
+    """It is sold here, and has no price in the currency of the order."""
+
+    code, status, title = (
+        "not_sold_in_currency",
+        422,
+        "A line names a SKU that is not sold in the currency",
+    )
+
+
 class TotalTooLarge(OrderError):
     code, status, title = "total_too_large", 422, "The order is worth more than can be charged"
 
 
 class OutOfStock(OrderError):
-    """`errors` has one entry for each line that cannot be had."""
+    """`errors` has one entry for each line of which there are not so many."""
 
-    code, status, title = "out_of_stock", 409, "Not everything that was ordered is in stock"
+    code, status, title = "out_of_stock", 409, "Not everything is in stock"
 
 
 class PaymentDeclined(OrderError):
@@ -158,6 +168,12 @@ class StepRefused(OrderError):
 
 class OrderNotEditable(OrderError):
     code, status, title = "order_not_editable", 409, "The order cannot be edited any more"
+
+
+class OrderInvoiced(OrderError):
+    """Whom an invoice is made out to stays, also for its credit notes."""
+
+    code, status, title = "order_invoiced", 409, "There is an invoice of the order"
 
 
 class LineRefunded(OrderError):

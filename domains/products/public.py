@@ -20,7 +20,7 @@ from domains.products.queries.audit import (
 )
 from domains.products.queries.media import products_with_pictures
 from domains.products.queries.prices import prices_for
-from domains.products.queries.stock import Offer
+from domains.products.queries.stock import Offer, active_skus
 from domains.products.queries.trees import categories_of
 from domains.products.rules.stock import (
     Held,
@@ -61,6 +61,7 @@ __all__ = [
     "StockAudit",
     "UnknownChannel",
     "active_reservations",
+    "active_skus",
     "add_category",
     "add_media",
     "bar_change",
@@ -103,7 +104,8 @@ def offers(
 
     wanted: how many of each; what one costs may depend on it. channel, customer_group: whose price
     lists hold besides those for everybody. Raises UnknownChannel.
-    A SKU that does not exist, or has no price in the currency, is not in the answer. What is
+    A SKU that does not exist, or has no price in the currency, is not in the answer: `active_skus`
+    tells which. What is
     available can be gone a moment later: only `hold` promises it.
     """
     prices = prices_for(currency=currency, channel=channel, customer_group=customer_group, now=now)

@@ -26,6 +26,12 @@ def fulfil(order: Order, now: datetime, **changes: object) -> fulfilling.Begun:
     return fulfilling.fulfil(**asked)  # type: ignore[arg-type]
 
 
+def capture(order: Order, now: datetime, amount_minor: int | None = None) -> fulfilling.Begun:
+    return fulfilling.capture(
+        order_id=order.id, amount_minor=amount_minor, by=STAFF, key=orders.key(), now=now
+    )
+
+
 def edit(order: Order, now: datetime, **changes: object) -> editing.Begun:
     return editing.edit(
         order_id=order.id,

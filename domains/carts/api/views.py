@@ -31,7 +31,8 @@ NOT_STORED = {"Cache-Control": "no-store"}
 
 _GONE = [errors.CartNotFound, errors.CartCheckedOut, errors.CartsUnavailable]
 _REFUSALS = [*_GONE, errors.CartFrozen, errors.CartNotDurable]
-_FULL = [errors.UnknownSku, errors.TooManyLines, errors.QuantityTooLarge, errors.CartTooLarge]
+_UNSOLD = [errors.UnknownSku, errors.NotSoldInCurrency]
+_FULL = [*_UNSOLD, errors.TooManyLines, errors.QuantityTooLarge, errors.CartTooLarge]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -334,7 +335,7 @@ class CartHold(CartView):
             "the cart afterwards asks again."
         ),
         responses={200: serializers.Cart},
-        errors=[*_GONE, errors.CartFrozen, errors.CartEmpty, errors.UnknownSku, errors.OutOfStock],
+        errors=[*_GONE, errors.CartFrozen, errors.CartEmpty, *_UNSOLD, errors.OutOfStock],
         etag=True,
     )
     def post(self, request: HttpRequest, cart_id: UUID) -> HttpResponse:

@@ -10,7 +10,13 @@ from uuid import UUID
 from django.conf import settings
 
 from domains.carts import queries
-from domains.carts.errors import CartEmpty, CartFrozen, OutOfStock, UnknownSku
+from domains.carts.errors import (
+    CartEmpty,
+    CartFrozen,
+    NotSoldInCurrency,
+    OutOfStock,
+    UnknownSku,
+)
 from domains.carts.models import Cart, CartStatus, Change, Hold, Once, store
 from domains.carts.models.store import Made
 from domains.products import public as products
@@ -59,8 +65,8 @@ def change(
     """Change lines and fields, all or nothing. version: the one that the caller saw, if it matters.
 
     What comes in has to be for sale; what is in already may be changed in any case. Raises
-    CartNotFound, CartFrozen, CartCheckedOut, CartChanged, UnknownSku, TooManyLines,
-    QuantityTooLarge, CartTooLarge.
+    CartNotFound, CartFrozen, CartCheckedOut, CartChanged, UnknownSku, NotSoldInCurrency,
+    TooManyLines, QuantityTooLarge, CartTooLarge.
     """
     carts = store()
     wanted = {change.sku: change.quantity for change in changes if change.quantity}
@@ -105,7 +111,8 @@ def tell(*, shown: queries.PricedCart, shopper: Shopper, again: bool, now: datet
 def hold(*, cart_id: UUID, shopper: Shopper, now: datetime) -> Cart:
     """Have all that is in the cart held for a while, in place of what was held before.
 
-    Raises CartNotFound, CartFrozen, CartCheckedOut, CartEmpty, UnknownSku, OutOfStock.
+    Raises CartNotFound, CartFrozen, CartCheckedOut, CartEmpty, UnknownSku,
+    NotSoldInCurrency, OutOfStock.
     """
     carts = store()
     cart = carts.read(cart_id=cart_id, owner=shopper.id, now=now)
@@ -114,9 +121,7 @@ def hold(*, cart_id: UUID, shopper: Shopper, now: datetime) -> Cart:
     if not cart.lines:
         raise CartEmpty
     shown = queries.priced(cart, customer_id=shopper.id, customer_group=shopper.group, now=now)
-    unknown = [problem for problem in shown.problems if problem.code == UnknownSku.code]
-    if unknown:
-        raise UnknownSku(errors=unknown)
+    _refuse_unsold([problem for problem in shown.problems if problem.code in _UNSOLD])
     lines = [
         products.HoldLine(
             variant_id=line.offer.variant_id, sku=line.line.sku, quantity=line.line.quantity
@@ -130,11 +135,7 @@ def hold(*, cart_id: UUID, shopper: Shopper, now: datetime) -> Cart:
         position = {line.sku: number for number, line in enumerate(cart.lines)}
         raise OutOfStock(
             errors=[
-                FieldError(
-                    f"/items/{position[short.sku]}/quantity",
-                    OutOfStock.code,
-                    f"{short.requested} of {short.sku} wanted, {short.available} available.",
-                )
+                queries.not_so_many(short.sku, short.requested, position=position[short.sku])
                 for short in outcome.shortages
             ]
         )
@@ -169,10 +170,20 @@ def _refuse_what_is_not_sold(
         customer_group=shopper.group,
         now=now,
     )
-    unknown = [
-        FieldError(f"/items/{position}/sku", UnknownSku.code, f"{change.sku} is not sold here.")
+    unsold = {
+        position: change.sku
         for position, change in enumerate(changes)
         if change.sku in new and not (change.sku in offers and offers[change.sku].active)
-    ]
-    if unknown:
-        raise UnknownSku(errors=unknown)
+    }
+    _refuse_unsold(queries.not_sold(unsold, currency=cart.currency))
+
+
+def _refuse_unsold(faults: Sequence[FieldError]) -> None:
+    """Raises UnknownSku, NotSoldInCurrency."""
+    if any(fault.code == UnknownSku.code for fault in faults):
+        raise UnknownSku(errors=faults)
+    if faults:
+        raise NotSoldInCurrency(errors=faults)
+
+
+_UNSOLD = (UnknownSku.code, NotSoldInCurrency.code)

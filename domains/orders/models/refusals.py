@@ -39,16 +39,15 @@ def shortage_errors(
     shortages: Sequence[dict[str, Any]], lines: Sequence[OrderLine]
 ) -> list[FieldError]:
     """One error for each line of a SKU that was short."""
-    short = {shortage["sku"]: shortage for shortage in shortages}
+    wanted = {shortage["sku"]: shortage["requested"] for shortage in shortages}
     return [
-        FieldError(
-            pointer=f"/lines/{line.position}/quantity",
-            code="out_of_stock",
-            detail=(
-                f"{short[line.sku]['requested']} of {line.sku} ordered, "
-                f"{short[line.sku]['available']} available."
-            ),
-        )
+        not_so_many(line.sku, wanted[line.sku], position=line.position)
         for line in lines
-        if line.sku in short
+        if line.sku in wanted
     ]
+
+
+def not_so_many(sku: str, wanted: int, *, position: int) -> FieldError:
+    """Of a line, what buyers may know: how many there are is for staff."""
+    detail = f"There are not {wanted} of {sku}."
+    return FieldError(f"/lines/{position}/quantity", OutOfStock.code, detail)

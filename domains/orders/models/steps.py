@@ -18,8 +18,9 @@ class OrderStep(OwnedModel):
     Its id is the key of everything that it does elsewhere, so whoever finds it unfinished may do
     it again from the beginning.
 
-    params: all that carrying it out needs, decided when it was asked for. Nothing personal: a new
-    address is in `address`, and the token of a means of payment is kept until the outcome only.
+    params: all that carrying it out needs, decided when it was asked for. Nothing personal: new
+    addresses are in `address`, by what they are of, `shipping` or `billing`, and the token of a
+    means of payment is kept until the outcome only.
     takes, gives: money that it takes from the customer, or gives back, in minor units.
     refusal, faults: why it came to nothing.
     """
@@ -80,6 +81,11 @@ class OrderStep(OwnedModel):
     def is_paying(self) -> bool:
         """Whether a payment is being made under its id, which its customer may have to confirm."""
         return self.state == StepState.REQUESTED and bool(self.params.get("pays_anew"))
+
+    @property
+    def changes_billing(self) -> bool:
+        """Whether it is about whom the invoice is made out to."""
+        return "billing" in (self.address or {})
 
     @property
     def actor(self) -> By:

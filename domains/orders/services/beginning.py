@@ -65,7 +65,8 @@ def begin(
     now: datetime,
     version: int | None = None,
 ) -> Begun:
-    """Write the step that `make` begins on the order, and carry it out as far as it gets.
+    """Write the step that `make` begins on the order, or agrees to, and carry it out as far as it
+    gets.
 
     make: gets the order as it is, and what was taken and given back for it. version: what the
     caller has seen; another one is refused. Once per key, however often it is sent.
@@ -95,11 +96,6 @@ def begin(
     return _carried_on(order, step.id, now=now)
 
 
-def carry_on_step(*, order: Order, step_id: UUID, now: datetime) -> Begun:
-    """Carry a step out that was written before, as after its approval."""
-    return _carried_on(order, step_id, now=now)
-
-
 def change_order(
     *,
     order_id: UUID,
@@ -109,8 +105,8 @@ def change_order(
     version: int | None = None,
     now: datetime,
 ) -> tuple[Order, T]:
-    """Load an order, change it and save it; again from the beginning where somebody else was
-    faster. Returns the order and what `change` made.
+    """Load an order, change it and save it, if that changed it; again from the beginning where
+    somebody else was faster. Returns the order and what `change` made.
 
     subject: of what `change` made, what the key stands for. Raises Duplicate for a used key.
     """
@@ -118,6 +114,8 @@ def change_order(
         order = Order.objects.whole(order_id)
         order.require_version(version)
         made = change(order)
+        if not order.has_changes:
+            return order, made
         record = [] if key is None or subject is None else [key.record(subject(made), now)]
         try:
             with idempotency.duplicates():

@@ -17,6 +17,7 @@ from domains.orders.errors import (
 from domains.orders.models import Order, OrderStep
 from domains.orders.rules.history import SYSTEM
 from domains.orders.rules.steps import StepState
+from domains.orders.services import invoicing
 from domains.orders.services.step_effects import (
     STEP_FAILED,
     NotYet,
@@ -29,6 +30,7 @@ from domains.orders.services.step_effects import (
 from domains.payments import public as payments
 from domains.payments.public import PaymentStatus
 from domains.products import public as products
+from infrastructure.database.contexts import atomic
 from infrastructure.errors import DomainError
 from infrastructure.money import Money
 
@@ -46,12 +48,23 @@ def edit(order: Order, step: OrderStep, now: datetime) -> Refused | None:
             if step.params["pays_anew"]:
                 payments.void(payment_id=step.id, now=now)
             return refused
-        order.apply_edit(step, now=now)
-        order.save()
+        _apply(order, step, now)
     refused = _let_earlier_go(order, step, now) if step.params["pays_anew"] else None
     refused = refused or refund(order, step, now)
     order.finish_edit(step, refusal="" if refused is None else refused.code, now=now)
     return None
+
+
+def _apply(order: Order, step: OrderStep, now: datetime) -> None:
+    if not step.changes_billing:
+        order.apply_edit(step, now=now)
+        order.save()
+        return
+    with atomic("orders"):
+        # An invoice is made out to whom the order names at that moment, and for good.
+        is_invoiced = invoicing.is_invoiced(order.id, from_now_on=True)
+        order.apply_edit(step, is_invoiced=is_invoiced, now=now)
+        order.save()
 
 
 def undo_edit(order: Order, step: OrderStep, now: datetime) -> None:

@@ -9,20 +9,27 @@ from typing import Any
 from uuid import UUID
 
 from domains.orders.errors import (
+    OrderInvoiced,
     OrderNotEditable,
     OutOfStock,
     PriceChanged,
     QuoteRefused,
     TotalTooLarge,
-    UnknownSku,
 )
 from domains.orders.models import Order, OrderLine, OrderStep
 from domains.orders.models.commands.editing import ORDER_FIELDS, EditPlan
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
+from domains.orders.services import invoicing
 from domains.orders.services.beginning import Begun, approval_limits, begin
 from domains.orders.services.payment_choices import refuse_means
-from domains.orders.services.quoting import discounts_of, kept_by, promotions_of, redeemed_by
+from domains.orders.services.quoting import (
+    discounts_of,
+    kept_by,
+    not_sold,
+    promotions_of,
+    redeemed_by,
+)
 from domains.pricing import public as pricing
 from domains.products import public as products
 from infrastructure.errors import FieldError
@@ -44,6 +51,7 @@ class LineEdit:
 class Edit:
     """What is to be different; what is None, and lines that are not named, stay as they are.
 
+    billing_address: whom the invoice is made out to; empty for whom the goods go to.
     expected_total: what the order costs then, as whoever edits it was shown. method, token: by
     which more than was authorised is paid; the order's own method where none is named. return_url:
     where the customer comes back to who has to confirm that payment.
@@ -51,6 +59,7 @@ class Edit:
 
     lines: Sequence[LineEdit] = ()
     shipping_address: Mapping[str, Any] | None = None
+    billing_address: Mapping[str, Any] | None = None
     shipping_method: str | None = None
     expected_total: Money | None = None
     method: str | None = None
@@ -80,7 +89,7 @@ def edit(
     now: datetime,
     version: int | None = None,
 ) -> Begun:
-    """Change quantities, lines, the address or the shipping, and re-quote the order.
+    """Change quantities, lines, the addresses or the shipping, and re-quote the order.
 
     Lines that stay keep their price of a piece; new ones are priced now, as for the group of
     customers that the order was placed in. What the order has of promotions it keeps, by their
@@ -88,9 +97,10 @@ def edit(
     change, no amount does. More goods are held, or nothing changes. A total beyond what is
     authorised is authorised anew, then the earlier payment is let go; what was taken beyond a
     lower total is given back.
-    Raises OrderNotFound, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku, OutOfStock,
-    QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured, UnknownPaymentMethod,
-    PaymentTokenRequired, CardNumberRefused, PaymentDeclined, LineRefunded, ConcurrentModification.
+    Raises OrderNotFound, OrderInvoiced, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku,
+    NotSoldInCurrency, OutOfStock, QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured,
+    UnknownPaymentMethod, PaymentTokenRequired, CardNumberRefused, PaymentDeclined, LineRefunded,
+    ConcurrentModification.
     """
 
     def make(order: Order, money: rules.Money) -> OrderStep:
@@ -103,6 +113,8 @@ def begin_edit(
     order: Order, changes: Edit, *, reason: str, money: rules.Money, by: By, now: datetime
 ) -> OrderStep:
     """Begin an edit on an order, which is not saved here. Raises as `edit`."""
+    if changes.billing_address is not None and invoicing.is_invoiced(order.id):
+        raise OrderInvoiced(f"An invoice of order {order.number} is made out already.")
     order.check_editable()
     return order.begin_edit(
         _plan(order, changes, money, now=now),
@@ -141,6 +153,7 @@ def _plan(order: Order, changes: Edit, money: rules.Money, *, now: datetime) -> 
         ],
         order=terms,
         shipping_address=changes.shipping_address,
+        billing_address=changes.billing_address,
         method=method,
         token=changes.token,
         return_url=changes.return_url,
@@ -232,14 +245,17 @@ def _quantities(wanted: Sequence[_Wanted]) -> dict[str, int]:
 def _refuse_what_cannot_be_had(
     order: Order, wanted: Sequence[_Wanted], offers: Mapping[str, products.Offer]
 ) -> None:
-    """What the order holds already needs no offer. Raises UnknownSku, OutOfStock."""
-    unknown = [
-        FieldError(f"/lines/{line.place}/sku", "unknown_sku", f"{line.sku} is not sold here.")
+    """What the order holds already needs no offer. Raises UnknownSku, NotSoldInCurrency,
+    OutOfStock."""
+    unsold = {
+        line.place: line.sku
         for line in wanted
-        if line.line is None and not (line.sku in offers and offers[line.sku].active)
-    ]
-    if unknown:
-        raise UnknownSku(errors=unknown)
+        if line.line is None
+        and line.place is not None
+        and not (line.sku in offers and offers[line.sku].active)
+    }
+    if unsold:
+        raise not_sold(unsold, currency=order.currency)
     more = _quantities(wanted)
     for held in order.lines:
         more[held.sku] = more.get(held.sku, 0) - held.standing

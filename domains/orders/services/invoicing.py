@@ -36,8 +36,7 @@ def issue_due(*, order_id: UUID, now: datetime) -> list[Document]:
     paid = payments.payment_states([seen.payment_id]).get(seen.payment_id)
     captured = 0 if paid is None else paid.captured_minor
     with atomic("orders"):
-        # Documents of one order are made one after the other.
-        list(Order.objects.select_for_update(no_key=True).filter(pk=order_id).values_list("pk"))
+        _take_turn(order_id)
         order = Order.objects.whole(order_id)
         documents = Document.objects.of_order(order_id)
         charged, described = charges_of(order, documents)
@@ -58,6 +57,19 @@ def issue_due_for(*, order_ids: Sequence[UUID], now: datetime) -> list[Document]
     if failures:
         raise failures[0]
     return issued
+
+
+def is_invoiced(order_id: UUID, *, from_now_on: bool = False) -> bool:
+    """Whether documents were made of an order; from_now_on: in a transaction, and until its end
+    none are made."""
+    if from_now_on:
+        _take_turn(order_id)
+    return Document.objects.filter(order_id=order_id).exists()
+
+
+def _take_turn(order_id: UUID) -> None:
+    """Documents of one order are made one after the other."""
+    list(Order.objects.select_for_update(no_key=True).filter(pk=order_id).values_list("pk"))
 
 
 def charges_of(

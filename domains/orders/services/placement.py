@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from domains.orders.queries.orders import PaymentOfOrder, payments_of
 from domains.orders.rules.history import SYSTEM, By
 from domains.orders.rules.placement import Status, may_be_at_work
 from domains.orders.services import batches, intake, quoting, settling
+from domains.orders.services.beginning import change_order
 from domains.orders.services.cases import Case
 from domains.orders.services.numbers import next_number
 from domains.orders.services.payment_choices import refuse_payment
@@ -69,8 +71,8 @@ def place_order(*, wish: Wish, key: IdempotencyKey, now: datetime) -> Placed:
 
     Synchronous: the order comes back decided, or still PENDING if the gateway gave no answer in
     its time, or the customer has to do something first. Asynchronous: it comes back PENDING.
-    Raises EmailRequired, UnknownChannel, UnknownSku, OutOfStock, QuoteRefused, PriceChanged,
-    TotalTooLarge, UnknownPaymentMethod, PaymentTokenRequired, CardNumberRefused,
+    Raises EmailRequired, UnknownChannel, UnknownSku, NotSoldInCurrency, OutOfStock, QuoteRefused,
+    PriceChanged, TotalTooLarge, UnknownPaymentMethod, PaymentTokenRequired, CardNumberRefused,
     PaymentsUnavailable and, for asynchronous ones, OrdersOverloaded before anything is written, and
     OrderInProgress while another request with the key is at work.
     """
@@ -182,24 +184,22 @@ def _request_cancel(
     key: IdempotencyKey | None,
     version: int | None,
 ) -> None:
-    for retries_left in range(settling.RETRIES, -1, -1):
-        order = Order.objects.whole(order_id)
-        order.require_version(version)
+    def request(order: Order) -> None:
         if order.status == Status.CANCELLED:
             return
         if order.cancel_requested_at is None:
             order.note("cancel_requested", actor=actor, at=now, reason=reason)
         order.request_cancel(reason=reason, now=now)
-        try:
-            with idempotency.duplicates():
-                order.save(also=[] if key is None else [key.record(order.id, now)])
-        except idempotency.Duplicate:
-            return
-        except ConcurrentModification:
-            if not retries_left:
-                raise
-        else:
-            return
+
+    with suppress(idempotency.Duplicate):
+        change_order(
+            order_id=order_id,
+            change=request,
+            key=key,
+            subject=lambda _: order_id,
+            version=version,
+            now=now,
+        )
 
 
 def replayed(order_id: UUID, *, now: datetime) -> Placed:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from domains.orders.errors import (
+    NotSoldInCurrency,
     OutOfStock,
     PriceChanged,
     QuoteRefused,
@@ -16,6 +17,7 @@ from domains.orders.errors import (
     UnknownSku,
 )
 from domains.orders.models import Order, OrderLine, Terms
+from domains.orders.models.refusals import not_so_many
 from domains.orders.services.wishes import WantedLine, Wish
 from domains.pricing import public as pricing
 from domains.products import public as products
@@ -44,7 +46,7 @@ def priced(
 ) -> tuple[list[OrderLine], Terms]:
     """The lines of an order and what it costs.
 
-    Raises UnknownSku, OutOfStock, QuoteRefused, TotalTooLarge and PriceChanged.
+    Raises UnknownSku, NotSoldInCurrency, OutOfStock, QuoteRefused, TotalTooLarge and PriceChanged.
     """
     _refuse_what_cannot_be_had(wish, offers)
     quote = pricing.quote(_request(wish, offers), now=now)
@@ -67,27 +69,39 @@ def _wanted(lines: Sequence[WantedLine]) -> dict[str, int]:
 
 
 def _refuse_what_cannot_be_had(wish: Wish, offers: Mapping[str, products.Offer]) -> None:
-    unknown = [
-        FieldError(f"/lines/{position}/sku", "unknown_sku", f"{line.sku} is not sold here.")
+    unsold = {
+        position: line.sku
         for position, line in enumerate(wish.lines)
         if line.sku not in offers or not offers[line.sku].active
-    ]
-    if unknown:
-        raise UnknownSku(errors=unknown)
+    }
+    if unsold:
+        raise not_sold(unsold, currency=wish.currency)
     if wish.cart_id is not None:
         return  # what the cart holds itself does not count as available; the hold decides
     wanted = _wanted(wish.lines)
     short = [
-        FieldError(
-            f"/lines/{position}/quantity",
-            "out_of_stock",
-            f"{wanted[line.sku]} of {line.sku} ordered, {offers[line.sku].available} available.",
-        )
+        not_so_many(line.sku, wanted[line.sku], position=position)
         for position, line in enumerate(wish.lines)
         if wanted[line.sku] > offers[line.sku].available
     ]
     if short:
         raise OutOfStock(errors=short)
+
+
+def not_sold(unsold: Mapping[int, str], *, currency: str) -> UnknownSku | NotSoldInCurrency:
+    """The refusal of lines, by their places, that nothing is offered for. One statement."""
+    active = products.active_skus(unsold.values())
+    faults = [
+        FieldError(
+            f"/lines/{position}/sku",
+            NotSoldInCurrency.code if sku in active else UnknownSku.code,
+            f"{sku} is not sold in {currency}." if sku in active else f"{sku} is not sold here.",
+        )
+        for position, sku in unsold.items()
+    ]
+    if active.issuperset(unsold.values()):
+        return NotSoldInCurrency(errors=faults)
+    return UnknownSku(errors=faults)
 
 
 def _request(wish: Wish, offers: Mapping[str, products.Offer]) -> pricing.QuoteRequest:

@@ -13,7 +13,6 @@ from domains.orders.services.beginning import (
     Begun,
     approval_limits,
     begin,
-    carry_on_step,
     change_order,
 )
 from domains.orders.services.cases import money_in
@@ -79,32 +78,47 @@ def who_asked(payment_id: UUID, operation_id: UUID) -> By:
     return SYSTEM
 
 
-def approve_step(*, order_id: UUID, step_id: UUID, actor_id: UUID, now: datetime) -> Begun:
+def approve_step(
+    *,
+    order_id: UUID,
+    step_id: UUID,
+    actor_id: UUID,
+    key: IdempotencyKey | None = None,
+    now: datetime,
+) -> Begun:
     """Agree to what somebody else asked for; it is carried out at once.
 
     Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval, SecondPersonRequired, and why the
     step came to nothing.
     """
-    order, step = change_order(
-        order_id=order_id,
-        change=lambda order: order.approve_step(step_id, actor_id=actor_id, now=now),
-        now=now,
-    )
-    return carry_on_step(order=order, step_id=step.id, now=now)
+
+    def approve(order: Order, money: Money) -> OrderStep:
+        return order.approve_step(step_id, actor_id=actor_id, now=now)
+
+    return begin(order_id=order_id, make=approve, key=key, now=now)
 
 
 def disapprove_step(
-    *, order_id: UUID, step_id: UUID, actor_id: UUID, reason: str, now: datetime
+    *,
+    order_id: UUID,
+    step_id: UUID,
+    actor_id: UUID,
+    reason: str,
+    key: IdempotencyKey | None = None,
+    now: datetime,
 ) -> Begun:
     """Do not agree: nothing of the step is carried out. Whoever asked for it may take it back.
 
-    Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval.
+    Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval, and Duplicate for a key that was
+    used before.
     """
     order, step = change_order(
         order_id=order_id,
         change=lambda order: order.disapprove_step(
             step_id, actor_id=actor_id, reason=reason, now=now
         ),
+        key=key,
+        subject=lambda step: step.id,
         now=now,
     )
     return Begun(order=order, step=step)

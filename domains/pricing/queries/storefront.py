@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -46,17 +46,11 @@ def quote_of(
     except products.UnknownChannel as error:
         fault = FieldError("/channel", error.code, error.detail)
         raise UnknownChannel(error.detail, errors=[fault]) from error
-    lines, problems = [], []
+    lines, unsold = [], {}
     for place, one in enumerate(wanted):
         offer = offers.get(one.sku)
         if offer is None or not offer.active:
-            problems.append(
-                QuoteProblem(
-                    code="unknown_sku",
-                    pointer=f"/items/{place}/sku",
-                    detail=f"{one.sku} is not sold here.",
-                )
-            )
+            unsold[place] = one.sku
             continue
         lines.append(
             QuoteLine(
@@ -71,4 +65,17 @@ def quote_of(
             )
         )
     found = quoting.quote(replace(request, lines=tuple(lines)), now=now, beside=beside)
+    problems = _not_sold(unsold, currency=request.currency)
     return replace(found, problems=(*problems, *found.problems))
+
+
+def _not_sold(unsold: Mapping[int, str], *, currency: str) -> list[QuoteProblem]:
+    active = products.active_skus(unsold.values()) if unsold else set()
+    return [
+        QuoteProblem(
+            code="not_sold_in_currency" if sku in active else "unknown_sku",
+            pointer=f"/items/{place}/sku",
+            detail=f"{sku} is not sold {f'in {currency}' if sku in active else 'here'}.",
+        )
+        for place, sku in unsold.items()
+    ]

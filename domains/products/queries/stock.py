@@ -13,10 +13,12 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from domains.products.errors import VariantNotFound, WarehouseNotFound
 from domains.products.models import (
     MAIN_WAREHOUSE,
+    Product,
     Reservation,
     StockItem,
     StockLevel,
     StockMovement,
+    Variant,
     Warehouse,
 )
 from domains.products.queries.price_sql import PRICE, PRICES
@@ -141,6 +143,14 @@ def offers(wanted: Mapping[str, int], *, prices: PricesFor) -> dict[str, Offer]:
             on_sale=on_sale,
         )
     return priced
+
+
+def active_skus(skus: Iterable[str]) -> set[str]:
+    """Those of these SKUs that are for sale, in whatever currency they have a price."""
+    found = Variant.objects.filter(
+        sku__in=list(skus), product__status=Product.Status.ACTIVE, retired_at__isnull=True
+    )
+    return set(found.values_list("sku", flat=True))
 
 
 def hold_states(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:

@@ -117,6 +117,19 @@ class TestCart:
         assert codes(answer.json()["errors"]) == [("unknown_sku", "/items/1/sku")]
         assert call(guest, "get", path).json()["items"] == []
 
+    def test_what_has_no_price_in_the_currency_does_not_come_in(self, guest):
+        path = made(guest, currency="EUR")
+        item = {"sku": "71053", "quantity": 1}
+        answer = call(guest, "post", f"{path}/items", {"items": [item]})
+        assert (answer.status_code, answer.json()["code"]) == (422, "not_sold_in_currency")
+        assert answer.json()["errors"] == [
+            {
+                "pointer": "/items/0/sku",
+                "code": "not_sold_in_currency",
+                "detail": "71053 is not sold in EUR.",
+            }
+        ]
+
     def test_fields_are_changed_one_by_one(self, guest):
         path = made(guest, ("71053", 1))
         call(guest, "patch", path, {"note": "ring", "country": "GB", "postcode": "LS1 1AA"})
@@ -299,7 +312,13 @@ class TestHold:
         assert call(guest, "get", path).json()["problems"] == []
         refused = call(guest, "post", f"{other}/hold")
         assert (refused.status_code, refused.json()["code"]) == (409, "out_of_stock")
-        assert codes(refused.json()["errors"]) == [("out_of_stock", "/items/0/quantity")]
+        assert refused.json()["title"] == "Not everything is in stock"
+        [short] = refused.json()["errors"]
+        assert short == {
+            "pointer": "/items/0/quantity",
+            "code": "out_of_stock",
+            "detail": "There are not 1 of 71053.",
+        }
 
         free = call(guest, "delete", f"{path}/hold").json()
         assert (free["held_until"], free["problems"]) == (None, [])

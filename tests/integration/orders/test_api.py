@@ -46,7 +46,46 @@ class TestPlacing:
         assert answer["Content-Type"] == "application/problem+json"
         problem = answer.json()
         assert problem["code"] == "out_of_stock"
-        assert [e["pointer"] for e in problem["errors"]] == ["/lines/0/quantity"]
+        assert problem["title"] == "Not everything is in stock"
+        assert problem["errors"] == [
+            {
+                "pointer": "/lines/0/quantity",
+                "code": "out_of_stock",
+                "detail": "There are not 11 of 85123A.",
+            }
+        ]
+
+    def test_what_has_no_price_in_the_currency_is_not_sold_in_it(self, now: datetime) -> None:
+        goods.product(sku="DEAR", price_minor=900, currency="EUR", stock=1, now=now)
+        wanted = [{"sku": sku, "quantity": 1} for sku in ("DEAR", "85123A")]
+        answer = post(client_of(customer()), body(lines=wanted, currency="EUR"))
+        assert (answer.status_code, answer.json()["code"]) == (422, "not_sold_in_currency")
+        assert answer.json()["errors"] == [
+            {
+                "pointer": "/lines/1/sku",
+                "code": "not_sold_in_currency",
+                "detail": "85123A is not sold in EUR.",
+            }
+        ]
+        wanted.append({"sku": "NONE", "quantity": 1})
+        answer = post(client_of(customer()), body(lines=wanted, currency="EUR"), key="k2")
+        assert (answer.status_code, answer.json()["code"]) == (422, "unknown_sku")
+        assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [
+            ("/lines/1/sku", "not_sold_in_currency"),
+            ("/lines/2/sku", "unknown_sku"),
+        ]
+
+    def test_what_is_sold_no_more_is_not_sold_in_any_currency(self, now: datetime) -> None:
+        goods.product(sku="OLD", status="draft", now=now)
+        wanted = [{"sku": "OLD", "quantity": 1}]
+        for currency in ("GBP", "EUR"):
+            answer = post(client_of(customer()), body(lines=wanted, currency=currency))
+            assert answer.json()["code"] == "unknown_sku"
+
+    def test_an_unknown_channel_is_told_as_that(self) -> None:
+        answer = post(client_of(customer()), body(channel="moon"))
+        assert (answer.status_code, answer.json()["code"]) == (400, "unknown_channel")
+        assert [e["pointer"] for e in answer.json()["errors"]] == ["/channel"]
 
     def test_a_declined_card_is_402(self) -> None:
         answer = post(

@@ -45,6 +45,7 @@ class DoingForm(ServiceForm):
 
     fields_of_codes = {
         "unknown_sku": "sku",
+        "not_sold_in_currency": "sku",
         "payment_token_required": "token_of_payment",
         "card_number_refused": "token_of_payment",
         "payment_declined": "token_of_payment",

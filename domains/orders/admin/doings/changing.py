@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django import forms
@@ -12,11 +13,14 @@ from domains.orders.admin.fields import (
     CANCELLED_FOR,
     address_fields,
     address_said,
+    billing_fields,
+    billing_said,
     choice_of_reasons,
     units_field,
     units_said,
 )
-from domains.orders.services import cancelling, editing, previewing
+from domains.orders.rules.invoices import address_lines
+from domains.orders.services import cancelling, editing, invoicing, previewing
 from domains.pricing import public as pricing
 from infrastructure.errors import DomainError
 
@@ -103,6 +107,7 @@ class Edit(Doing):
                 label="Shipping",
             ),
             **address_fields(self.order.shipping_address),
+            **self._billing_fields(),
             "token_of_payment": forms.CharField(
                 required=False,
                 max_length=200,
@@ -113,14 +118,16 @@ class Edit(Doing):
         }
 
     def comes_to(self) -> Comes:
-        preview = previewing.edit(
-            order_id=self.order.id, changes=self._edit(), by=self.by, now=self.now
-        )
+        changes = self._edit()
+        preview = previewing.edit(order_id=self.order.id, changes=changes, by=self.by, now=self.now)
         sentences = [f"The order costs {preview.total} then, and {self.order.total} now."]
         if preview.pays_anew:
             sentences.append(f"{preview.takes} are authorised anew; the earlier payment is let go.")
         if preview.gives.amount_minor:
             sentences.append(f"{preview.gives} are given back.")
+        if changes.billing_address is not None:
+            to = ", ".join(address_lines(changes.billing_address)) or "whom the goods go to"
+            sentences.append(f"The invoice will be made out to {to}.")
         return Comes(sentences=tuple(sentences), warnings=approval(preview))
 
     def carry_out(self) -> str:
@@ -147,17 +154,39 @@ class Edit(Doing):
         address: dict[str, str] | None = address_said(self.said)
         if address == {name: self.order.shipping_address.get(name, "") for name in address or ()}:
             address = None
+        billing = self._billing(delivered_to=address or self.order.shipping_address)
         shipping = self.said["shipping_method"]
         if shipping == self.order.shipping_method:
             shipping = None
-        if not changed and address is None and shipping is None:
+        if not changed and address is None and billing is None and shipping is None:
             raise NothingToChange("Everything is as it was.")
         return editing.Edit(
             lines=changed,
             shipping_address=address,
+            billing_address=billing,
             shipping_method=shipping,
             token=self.said["token_of_payment"],
         )
+
+    def _billing_fields(self) -> dict[str, forms.Field]:
+        """Whom the invoice is made out to, as long as there is none."""
+        if invoicing.is_invoiced(self.order.id):
+            return {}
+        fields = billing_fields(self.order.billing_address or {})
+        for field in fields.values():
+            field.label = f"Invoice to: {field.label}"
+        return fields
+
+    def _billing(self, *, delivered_to: Mapping[str, str]) -> dict[str, str] | None:
+        """None where it stays as it is."""
+        if "billing_name" not in self.said:
+            return None
+        before = self.order.billing_address or {}
+        wanted = billing_said(self.said, delivered_to=delivered_to)
+        if wanted is None:
+            return {} if before else None
+        wanted["phone"] = before.get("phone", "")  # which no invoice shows
+        return None if wanted == {name: before.get(name, "") for name in wanted} else wanted
 
 
 def _with(kept: tuple[str, str], offered: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import msgspec
@@ -16,6 +16,7 @@ from domains.orders.api.serializers.orders import (
     MAX_QUANTITY,
     Actor,
     Address,
+    BillingAddress,
     Code,
     ReturnUrl,
     Sku,
@@ -281,6 +282,9 @@ class ReturnLine(Out, frozen=True, kw_only=True):
 
 
 class Return(Out, frozen=True, kw_only=True):
+    """REFUNDED: nothing is left to be given back for what came, whichever was first, the goods or
+    their money. `refunded` is what went back for it."""
+
     id: UUID
     state: Literal["REQUESTED", "APPROVED", "REFUSED", "RECEIVED", "REFUNDED"]
     reason: str
@@ -335,11 +339,13 @@ class EditPayment(Body, frozen=True, kw_only=True):
 
 
 class EditOrder(Body, frozen=True, kw_only=True):
-    """What is to be different. Lines that are not named stay as they are. `payment`: by which more
-    than was authorised is paid."""
+    """What is to be different. Lines that are not named stay as they are. `billing_address`: whom
+    the invoice is made out to, null for whom the goods go to. `payment`: by which more than was
+    authorised is paid."""
 
     lines: Annotated[list[EditedLine], Meta(max_length=MAX_LINES)] = []
     shipping_address: Address | UnsetType = UNSET
+    billing_address: BillingAddress | UnsetType | None = UNSET
     shipping_method: Code | UnsetType = UNSET
     expected_total: Money | UnsetType = UNSET
     payment: EditPayment | UnsetType = UNSET
@@ -361,6 +367,7 @@ class EditOrder(Body, frozen=True, kw_only=True):
                 if self.shipping_address is UNSET
                 else msgspec.structs.asdict(self.shipping_address)
             ),
+            billing_address=self._billing_address(),
             shipping_method=None if self.shipping_method is UNSET else self.shipping_method,
             expected_total=(
                 None if self.expected_total is UNSET else self.expected_total.to_money()
@@ -369,6 +376,11 @@ class EditOrder(Body, frozen=True, kw_only=True):
             token="" if payment is UNSET else payment.token,
             return_url="" if payment is UNSET else payment.return_url,
         )
+
+    def _billing_address(self) -> dict[str, Any] | None:
+        if self.billing_address is UNSET:
+            return None
+        return {} if self.billing_address is None else msgspec.structs.asdict(self.billing_address)
 
 
 class NoteOrder(Body, frozen=True, kw_only=True):

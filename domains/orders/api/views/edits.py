@@ -23,9 +23,10 @@ class OrderEdits(StepView):
     @operation(
         summary="Change an order before it is sent",
         description=(
-            "Quantities, lines, the address and the shipping; the order is priced anew, and keeps "
-            "its promotions by the terms of then. Where neither goods, place nor shipping change, "
-            "no amount does. More than was authorised is authorised by another payment before the "
+            "Quantities, lines, the addresses and the shipping; the order is priced anew, and "
+            "keeps its promotions by the terms of then. Where neither goods, place nor shipping "
+            "change, no amount does. Whom the invoice is made out to changes until there is one. "
+            "More than was authorised is authorised by another payment before the "
             "earlier one is let go; what was taken beyond a lower total is given back. 202 while "
             "the customer has to confirm that payment at `action_url` (3-D Secure): until then "
             "nothing is changed."
@@ -35,10 +36,12 @@ class OrderEdits(StepView):
         errors=[
             errors.OrderNotFound,
             errors.OrderNotEditable,
+            errors.OrderInvoiced,
             errors.LineRefunded,
             errors.StepInProgress,
             errors.UnknownLine,
             errors.UnknownSku,
+            errors.NotSoldInCurrency,
             errors.OutOfStock,
             errors.QuoteRefused,
             errors.PriceChanged,

@@ -27,6 +27,7 @@ from infrastructure.http.views import APIView
 
 REFUSALS = [
     errors.UnknownSku,
+    errors.NotSoldInCurrency,
     errors.UnknownChannel,
     errors.UnknownCustomer,
     errors.UnknownPaymentMethod,

@@ -55,13 +55,15 @@ class EditPlan:
 
     lines: those of the order that stay by their ids, and new ones by None, each with LINE_FIELDS;
     new_id: of a new one.
-    order: ORDER_FIELDS. shipping_address: None where it stays. method, token: by which a higher
-    total is paid; return_url: where its customer comes back to from confirming that.
+    order: ORDER_FIELDS. shipping_address, billing_address: None where they stay; the latter is
+    empty where there is to be none of its own. method, token: by which a higher total is paid;
+    return_url: where its customer comes back to from confirming that.
     """
 
     lines: Sequence[tuple[UUID | None, Mapping[str, Any]]]
     order: Mapping[str, Any]
     shipping_address: Mapping[str, Any] | None
+    billing_address: Mapping[str, Any] | None
     method: str
     token: str
     return_url: str = ""
@@ -120,8 +122,10 @@ class Editing(Stepping):
             reason=reason,
             limits=limits,
         )
-        if plan.shipping_address is not None:
-            step.address = dict(plan.shipping_address)
+        addresses = {"shipping": plan.shipping_address, "billing": plan.billing_address}
+        step.address = {
+            what: dict(address) for what, address in addresses.items() if address is not None
+        } or None
         step.payment_token = plan.token if rises else ""
         return step
 
@@ -138,8 +142,9 @@ class Editing(Stepping):
                 back = self._as_money(line.refunded_minor)
                 raise LineRefunded(f"{back} of {line.sku} went back.")
 
-    def apply_edit(self, step: OrderStep, *, now: datetime) -> None:
-        """Goods and guarantee are there. What is too much is let go afterwards."""
+    def apply_edit(self, step: OrderStep, *, is_invoiced: bool = False, now: datetime) -> None:
+        """Goods and guarantee are there. What is too much is let go afterwards. is_invoiced:
+        whether there is an invoice by now; then whom it is made out to stays."""
         before = {line.sku: line.standing for line in self.lines}
         total_before = self.total_minor
         kept = {line.id: line for line in self.lines}
@@ -164,8 +169,11 @@ class Editing(Stepping):
         self._apply_set_off(step)
         for name in ORDER_FIELDS:  # what an earlier version did not plan stays as it is
             setattr(self, name, step.params["order"].get(name, getattr(self, name)))
-        if step.address is not None:
-            self.shipping_address = step.address
+        addresses = step.address or {}
+        if "shipping" in addresses:
+            self.shipping_address = addresses["shipping"]
+        if bills_otherwise := step.changes_billing and not is_invoiced:
+            self.billing_address = addresses["billing"] or None
         if step.params["pays_anew"]:
             self.payment_id = step.id
             self.payment_method = step.params["method"]
@@ -180,7 +188,8 @@ class Editing(Stepping):
             after={line.sku: line.standing for line in lines},
             total_before_minor=total_before,
             total_minor=self.total_minor,
-            address_changed=step.address is not None,
+            address_changed="shipping" in addresses,
+            billing_address_changed=bills_otherwise,
         )
         self._tell(reason=step.reason, now=now, total_change_minor=self.total_minor - total_before)
 

@@ -192,7 +192,7 @@ def test_what_is_no_sku_and_number_is_told(items: str) -> None:
     ("said", "refusal"),
     [
         ({"items": "X 1"}, "X is not sold here."),
-        ({"items": "B 2"}, "2 of B ordered, 1 available."),
+        ({"items": "B 2"}, "There are not 2 of B."),
         ({"items": "A two"}, "is not a SKU and a number."),
         ({"items": "A", "method": "card"}, "token"),
         ({"items": "A", "address_country": "UK"}, "UK is no code of a country"),

@@ -1,0 +1,68 @@
+"""Staff name a company for an order's invoice, as long as there is none."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from domains.orders.models import Order
+from domains.orders.services.invoicing import issue_due
+from tests.support.admin_pages import filled, text_of
+from tests.support.after_placement import reread
+from tests.support.factories import orders
+from tests.support.factories import products as goods
+from tests.support.factories.users import admin_client_of, staff
+from tests.support.order_steps import capture
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clerk() -> Client:
+    return admin_client_of(staff())
+
+
+@pytest.fixture
+def order(now: datetime) -> Order:
+    goods.stocked({"A": 9}, now=now)
+    return orders.placed({"A": 2}, now=now)
+
+
+def changed(client: Client, order: Order, **said: Any) -> tuple[str, str]:
+    """What the page says would happen, and what it says after that was confirmed."""
+    url = reverse("admin:orders_order_do", args=[order.pk, "edit"])
+    shown = client.post(url, filled(client.get(url)) | said | {"look": "yes"})
+    done = client.post(url, filled(shown) | {"confirm": "yes"}, follow=True)
+    return text_of(shown), text_of(done)
+
+
+def test_a_company_is_named_at_the_address_of_the_goods(clerk: Client, order: Order) -> None:
+    said = {"billing_company": "Lamps Ltd", "billing_vat_id": "gb 123456789"}
+    shown, done = changed(clerk, order, **said)
+    assert "The order costs 20.00 GBP then, and 20.00 GBP now." in shown
+    assert "The invoice will be made out to Lamps Ltd, Ann Smith, 1 Mill Lane" in shown
+    assert f"{order.number}: changed." in done
+    named = {"company": "Lamps Ltd", "vat_id": "GB123456789"}
+    assert reread(order).billing_address == orders.ADDRESS | named
+
+    shown, _ = changed(clerk, order)
+    assert "Everything is as it was." in shown
+    emptied = {f"billing_{name}": "" for name in ("company", "vat_id", *orders.ADDRESS)}
+    shown, _ = changed(clerk, order, **emptied)
+    assert "The invoice will be made out to whom the goods go to." in shown
+    assert reread(order).billing_address is None
+
+
+def test_after_the_invoice_nobody_is_asked_for_it(
+    clerk: Client, order: Order, now: datetime
+) -> None:
+    url = reverse("admin:orders_order_do", args=[order.pk, "edit"])
+    before = filled(clerk.get(url))
+    capture(order, now)
+    issue_due(order_id=order.id, now=now)
+    assert [name for name in before if name.startswith("billing_")]
+    assert not [name for name in filled(clerk.get(url)) if name.startswith("billing_")]
