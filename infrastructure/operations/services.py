@@ -248,21 +248,27 @@ def faults_of(operation: Operation) -> QuerySet[OperationFault]:
 # Cancelling
 
 
-def cancel(operation: Operation, *, now: datetime) -> Operation:
+def cancel(
+    operation: Operation, *, idempotency: IdempotencyKey | None = None, now: datetime
+) -> Operation:
     """What waits is cancelled at once; what runs, after its current batch. Asking twice is the same
-    as once. Raises OperationFinished. Returns it as it then is."""
+    as once, unless it has finished in between. Raises OperationFinished, and Duplicate for a key
+    that was used before. Returns it as it then is."""
     alias = operation._state.db or ""
     is_queued = Q(state=State.QUEUED)
-    Operation.objects.using(alias).filter(
-        pk=operation.pk, state__in=(State.QUEUED, State.RUNNING)
-    ).update(
-        state=Case(When(is_queued, then=Value(State.CANCELLED)), default=F("state")),
-        finished_at=Case(When(is_queued, then=Value(now)), default=F("finished_at")),
-        cancel_requested_at=Coalesce("cancel_requested_at", now),
-    )
-    operation.refresh_from_db(using=alias)
-    if operation.state in (State.SUCCEEDED, State.FAILED):
-        raise OperationFinished(f"It is {operation.state}.")
+    with transaction.atomic(using=alias), duplicates():
+        Operation.objects.using(alias).filter(
+            pk=operation.pk, state__in=(State.QUEUED, State.RUNNING)
+        ).update(
+            state=Case(When(is_queued, then=Value(State.CANCELLED)), default=F("state")),
+            finished_at=Case(When(is_queued, then=Value(now)), default=F("finished_at")),
+            cancel_requested_at=Coalesce("cancel_requested_at", now),
+        )
+        operation.refresh_from_db(using=alias)
+        if operation.state in (State.SUCCEEDED, State.FAILED):
+            raise OperationFinished(f"It is {operation.state}.")
+        if idempotency is not None:
+            idempotency.record(operation.pk, now).save(using=alias)
     return operation
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,18 @@ def test_without_a_token_exactly_these_routes_are_open(api: dict[str, Any]) -> N
     found = {name for name, operation in operations(api) if operation["security"] == [{}]}
     views = {"GET /.well-known/jwks.json", "GET /api/docs/", "GET /api/v1/openapi.json"}
     assert found | views == PUBLIC_ROUTES
+
+
+def test_every_post_takes_an_idempotency_key_or_says_why_it_needs_none(api: dict[str, Any]) -> None:
+    without = {
+        name
+        for name, operation in operations(api)
+        if name.startswith("POST ")
+        and "Idempotency-Key" not in {one["name"] for one in operation.get("parameters", ())}
+    }
+    page = (ROOT / "docs" / "conventions.md").read_text()
+    reasons = dict(re.findall(r"^\| `(POST \S+)` \| (.+) \|$", page, re.MULTILINE))
+    assert without == reasons.keys()
 
 
 def _patterns(patterns: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

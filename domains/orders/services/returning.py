@@ -54,15 +54,18 @@ def decide_return(
     approve: bool,
     reason: str,
     by: By,
+    key: IdempotencyKey | None = None,
     now: datetime,
 ) -> tuple[Order, Return]:
-    """Accept an announced return, or do not. Raises OrderNotFound, ReturnNotFound,
-    ReturnNotOpen."""
+    """Accept an announced return, or do not. Raises OrderNotFound, ReturnNotFound, ReturnNotOpen,
+    and Duplicate for a key that was used before."""
     return change_order(
         order_id=order_id,
         change=lambda order: order.decide_return(
             return_id, approve=approve, reason=reason, actor=by, now=now
         ),
+        key=key,
+        subject=lambda decided: decided.id,
         now=now,
     )
 

@@ -102,10 +102,16 @@ def edit_coupon(
     return writing.save(coupon)
 
 
-def archive_coupon(*, code: str, version: int | None, now: datetime) -> Coupon:
+def archive_coupon(
+    *,
+    code: str,
+    version: int | None,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+) -> Coupon:
     """Nobody may use it any more; who used it keeps what it brought. Raises CouponNotFound,
-    Archived, ConcurrentModification."""
+    Archived, ConcurrentModification; Duplicate for a key that was used before."""
     coupon = staff.coupon_of(code)
     coupon.require_version(version)
     coupon.archive(now=now)
-    return writing.save(coupon)
+    return writing.save(coupon, key=idempotency)

@@ -40,9 +40,16 @@ def edit_promotion(
     return writing.save(promotion)
 
 
-def archive_promotion(*, promotion_id: UUID, version: int | None, now: datetime) -> Promotion:
-    """Raises PromotionNotFound, Archived, ConcurrentModification."""
+def archive_promotion(
+    *,
+    promotion_id: UUID,
+    version: int | None,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+) -> Promotion:
+    """Raises PromotionNotFound, Archived, ConcurrentModification; Duplicate for a key that was used
+    before."""
     promotion = staff.promotion_of(promotion_id)
     promotion.require_version(version)
     promotion.archive(now=now)
-    return writing.save(promotion)
+    return writing.save(promotion, key=idempotency)

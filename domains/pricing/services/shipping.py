@@ -48,10 +48,16 @@ def edit_shipping_method(
     return writing.save(method)
 
 
-def archive_shipping_method(*, code: str, version: int | None, now: datetime) -> ShippingMethod:
+def archive_shipping_method(
+    *,
+    code: str,
+    version: int | None,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+) -> ShippingMethod:
     """Offer it no more, for good. Raises ShippingMethodNotFound, Archived,
-    ConcurrentModification."""
+    ConcurrentModification; Duplicate for a key that was used before."""
     method = staff.shipping_method_of(code)
     method.require_version(version)
     method.archive(now=now)
-    return writing.save(method)
+    return writing.save(method, key=idempotency)

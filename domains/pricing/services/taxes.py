@@ -52,9 +52,16 @@ def edit_tax_rate(
     return writing.save(rate)
 
 
-def archive_tax_rate(*, rate_id: UUID, version: int | None, now: datetime) -> TaxRate:
-    """The place may get another rate. Raises TaxRateNotFound, Archived, ConcurrentModification."""
+def archive_tax_rate(
+    *,
+    rate_id: UUID,
+    version: int | None,
+    now: datetime,
+    idempotency: IdempotencyKey | None = None,
+) -> TaxRate:
+    """The place may get another rate. Raises TaxRateNotFound, Archived, ConcurrentModification;
+    Duplicate for a key that was used before."""
     rate = staff.tax_rate_of(rate_id)
     rate.require_version(version)
     rate.archive(now=now)
-    return writing.save(rate)
+    return writing.save(rate, key=idempotency)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from django.conf import settings
@@ -20,18 +21,24 @@ Kept = TypeVar("Kept", bound=Archivable)
 
 def add(new: Archivable, *, key: IdempotencyKey | None) -> None:
     """Save something new, with the record of the key that asked for it."""
-    also: Sequence[models.Model] = [] if key is None else [key.record(new.pk, new.created_at)]
     with atomic("pricing"), duplicates():
-        new.save(also=also)
+        new.save(also=_record(new, key, new.created_at))
     tell(new)
 
 
-def save(found: Kept) -> Kept:
-    """Save what was changed, if it was."""
+def save(found: Kept, *, key: IdempotencyKey | None = None) -> Kept:
+    """Save what was changed, if it was, with the record of the key that asked for it."""
     if found.has_changes:
-        found.save()
+        with atomic("pricing"), duplicates():
+            found.save(also=_record(found, key, found.updated_at))
         tell(found)
     return found
+
+
+def _record(
+    written: Archivable, key: IdempotencyKey | None, now: datetime
+) -> Sequence[models.Model]:
+    return [] if key is None else [key.record(written.pk, now)]
 
 
 def tell(changed: Archivable) -> None:

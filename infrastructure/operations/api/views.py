@@ -14,6 +14,7 @@ from django.urls import reverse
 from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED
 from infrastructure.database.contexts import aliases
+from infrastructure.http import idempotency
 from infrastructure.http.pagination import page
 from infrastructure.http.types import PageOf
 from infrastructure.http.views import APIView, operation
@@ -100,12 +101,21 @@ class OperationCancel(APIView):
         ),
         responses={200: serializers.Operation},
         errors=[errors.OperationNotFound, errors.OperationFinished],
+        idempotency="accepted",
         retry_after=True,
     )
     def post(self, request: HttpRequest, operation_id: UUID) -> HttpResponse:
-        now = clock.now()
-        found = services.cancel(services.seen_by(self.actor, operation_id), now=now)
-        return self.answer(serializers.Operation.of(found), headers=_retry_after(found, now))
+        now, key = clock.now(), self.idempotency(request, None)
+        seen = services.seen_by(self.actor, operation_id)
+        found, headers = idempotency.once(
+            seen._state.db or "",
+            key,
+            lambda: services.cancel(seen, idempotency=key, now=now),
+            again=lambda _: services.seen_by(self.actor, operation_id),
+        )
+        return self.answer(
+            serializers.Operation.of(found), headers=_retry_after(found, now) | headers
+        )
 
 
 class OperationResult(APIView):

@@ -168,6 +168,31 @@ def test_what_does_not_go_together_is_refused(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_whoever_archives_is_told_so_again_under_their_key(staff: Client) -> None:
+    promotion_id = post(staff, "/promotions", TEN).json()["id"]
+    post(staff, "/coupons", {"code": "WELCOME10", "promotion_id": promotion_id})
+    post(staff, "/shipping-terms", EXPRESS)
+    rate_id = post(staff, "/tax-rates", VAT).json()["id"]
+    for path in (
+        "/coupons/WELCOME10",
+        f"/promotions/{promotion_id}",
+        "/shipping-terms/express",
+        f"/tax-rates/{rate_id}",
+    ):
+        tag = send(staff, "get", path)["ETag"]
+        headers = {"idempotency_key": "mine", "if_match": tag}
+        first = post(staff, f"{path}/archive", **headers)
+        again = post(staff, f"{path}/archive", **headers)
+        assert (first.status_code, again.status_code) == (200, 200), path
+        assert first.json() == again.json()
+        assert first["ETag"] == again["ETag"]
+        assert "Idempotency-Replayed" not in first
+        assert again["Idempotency-Replayed"] == "true"
+        other = post(staff, f"{path}/archive", idempotency_key="another")
+        assert (other.status_code, other.json()["code"]) == (409, "archived")
+
+
+@pytest.mark.django_db(transaction=True)
 def test_coupons_are_made_one_by_one_and_many_at_once(staff: Client) -> None:
     promotion_id = post(staff, "/promotions", TEN).json()["id"]
     body = {"code": "welcome10", "promotion_id": promotion_id, "usage_limit": 3}
@@ -269,5 +294,12 @@ def test_anybody_may_ask_what_goods_come_to(client: Client) -> None:
         ("unknown_sku", "/items/0/sku"),
         ("unknown_coupon", "/coupons/1"),
     ]
+    euros = post(client, "/quotes", {"items": [{"sku": "A", "quantity": 1}], "currency": "EUR"})
+    [problem] = euros.json()["problems"]
+    assert (problem["code"], problem["pointer"], problem["detail"]) == (
+        "not_sold_in_currency",
+        "/items/0/sku",
+        "A is not sold in EUR.",
+    )
     channel = post(client, "/quotes", {"items": [{"sku": "A", "quantity": 1}], "channel": "none"})
     assert (channel.status_code, channel.json()["code"]) == (400, "unknown_channel")

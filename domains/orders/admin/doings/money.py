@@ -145,6 +145,7 @@ class Approve(Doing):
             order_id=self.order.id,
             step_id=required(self.part_id),
             actor_id=required(self.by.id),
+            key=self.key,
             now=self.now,
         )
         return ended(begun, "approved and done")
@@ -168,6 +169,7 @@ class Disapprove(Doing):
             step_id=required(self.part_id),
             actor_id=required(self.by.id),
             reason=self.said["reason"],
+            key=self.key,
             now=self.now,
         )
         return "not approved; nothing was done"

@@ -17,5 +17,7 @@ class Note(Doing):
         return {"text": note_field(required=True, rows=4)}
 
     def carry_out(self) -> str:
-        noting.note_order(order_id=self.order.id, text=self.said["text"], by=self.by, now=self.now)
+        noting.note_order(
+            order_id=self.order.id, text=self.said["text"], by=self.by, key=self.key, now=self.now
+        )
         return "the note is left"

@@ -76,6 +76,7 @@ class DecideReturn(Doing):
             approve=accept,
             reason=self.said["reason"],
             by=self.by,
+            key=self.key,
             now=self.now,
         )
         return "the return is accepted" if accept else "the return is refused"

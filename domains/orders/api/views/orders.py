@@ -22,7 +22,9 @@ from infrastructure import clock
 from infrastructure.auth.actor import Actor
 from infrastructure.auth.errors import MissingScope, NotAuthenticated
 from infrastructure.auth.permissions import OrGuest
+from infrastructure.database.contexts import alias_of
 from infrastructure.errors import FieldError
+from infrastructure.http import idempotency
 from infrastructure.http.pagination import page
 from infrastructure.http.types import PageOf
 from infrastructure.http.views import APIView, operation
@@ -152,17 +154,19 @@ class OrderNotes(APIView):
         body=NoteOrder,
         responses={204: None},
         errors=[errors.OrderNotFound],
+        idempotency="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(NoteOrder)
+        key = self.idempotency(request, body)
         order, by = acting_on(request, order_id, everybody="orders.note")
-        noting.note_order(
-            order_id=order.id,
-            text=body.text,
-            by=by,
-            now=clock.now(),
-        )
-        return self.answer(status=204)
+
+        def note() -> UUID:
+            noting.note_order(order_id=order.id, text=body.text, by=by, key=key, now=clock.now())
+            return order.id
+
+        _, headers = idempotency.once(alias_of("orders"), key, note, again=lambda noted: noted)
+        return self.answer(status=204, headers=headers)
 
 
 class OrderCancellation(placing.OrderView):

@@ -12,7 +12,10 @@ from domains.orders.api.access import acting_on, order_for, refuse_other_currenc
 from domains.orders.api.serializers import steps as serializers
 from domains.orders.api.views.steps import StepView
 from domains.orders.services import refunding
+from domains.orders.services.beginning import Begun
 from infrastructure import clock
+from infrastructure.database.contexts import alias_of
+from infrastructure.http import idempotency
 from infrastructure.http.views import operation
 
 APPROVE = "orders.approve_refunds"
@@ -82,11 +85,13 @@ class StepApproval(StepView):
             errors.SecondPersonRequired,
             errors.RefundRefused,
         ],
+        idempotency="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID, step_id: UUID) -> HttpResponse:
+        key = self.idempotency(request, None)
         order = order_for(request, order_id, everybody=APPROVE)
         begun = refunding.approve_step(
-            order_id=order.id, step_id=step_id, actor_id=self.actor.id, now=clock.now()
+            order_id=order.id, step_id=step_id, actor_id=self.actor.id, key=key, now=clock.now()
         )
         return self.answer_step(begun)
 
@@ -100,15 +105,26 @@ class StepRefusal(StepView):
         body=serializers.DisapproveStep,
         responses={200: serializers.Step},
         errors=[errors.OrderNotFound, errors.StepNotFound, errors.StepNotAwaitingApproval],
+        idempotency="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID, step_id: UUID) -> HttpResponse:
         body = self.body(serializers.DisapproveStep)
+        key = self.idempotency(request, body)
         order = order_for(request, order_id, everybody="payments.refund")
-        begun = refunding.disapprove_step(
-            order_id=order.id,
-            step_id=step_id,
-            actor_id=self.actor.id,
-            reason=body.reason,
-            now=clock.now(),
-        )
-        return self.answer(serializers.Step.of(begun.order, begun.step))
+
+        def disapproved() -> Begun:
+            return refunding.disapprove_step(
+                order_id=order.id,
+                step_id=step_id,
+                actor_id=self.actor.id,
+                reason=body.reason,
+                key=key,
+                now=clock.now(),
+            )
+
+        def again(disapproved_id: UUID) -> Begun:
+            found = order_for(request, order_id, everybody="payments.refund")
+            return Begun(order=found, step=found.step(disapproved_id))
+
+        begun, headers = idempotency.once(alias_of("orders"), key, disapproved, again=again)
+        return self.answer(serializers.Step.of(begun.order, begun.step), headers=headers)

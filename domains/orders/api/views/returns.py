@@ -10,6 +10,7 @@ from domains.orders import errors
 from domains.orders.api.access import acting_on, order_for
 from domains.orders.api.serializers import steps as serializers
 from domains.orders.api.views.steps import StepView
+from domains.orders.models import Order, Return
 from domains.orders.services import returning
 from infrastructure import clock
 from infrastructure.auth.permissions import OrGuest
@@ -79,19 +80,29 @@ class ReturnDecision(APIView):
         order_id: UUID,
         return_id: UUID,
         *,
-        approve: bool,
-        reason: str = "",
+        body: serializers.RefuseReturn | None = None,
     ) -> HttpResponse:
+        """body: why it is not accepted; None where it is."""
+        key = self.idempotency(request, body)
         seen, by = acting_on(request, order_id, everybody="orders.return")
-        order, decided = returning.decide_return(
-            order_id=seen.id,
-            return_id=return_id,
-            approve=approve,
-            reason=reason,
-            by=by,
-            now=clock.now(),
-        )
-        return self.answer(serializers.Return.of(order, decided))
+
+        def decided() -> tuple[Order, Return]:
+            return returning.decide_return(
+                order_id=seen.id,
+                return_id=return_id,
+                approve=body is None,
+                reason="" if body is None else body.reason,
+                by=by,
+                key=key,
+                now=clock.now(),
+            )
+
+        def again(decided_id: UUID) -> tuple[Order, Return]:
+            order = order_for(request, order_id, everybody="orders.return")
+            return order, order.returned(decided_id)
+
+        (order, found), headers = idempotency.once(alias_of("orders"), key, decided, again=again)
+        return self.answer(serializers.Return.of(order, found), headers=headers)
 
 
 class ReturnApproval(ReturnDecision):
@@ -99,9 +110,10 @@ class ReturnApproval(ReturnDecision):
         summary="Accept a return",
         responses={200: serializers.Return},
         errors=[errors.OrderNotFound, errors.ReturnNotFound, errors.ReturnNotOpen],
+        idempotency="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID, return_id: UUID) -> HttpResponse:
-        return self.decide(request, order_id, return_id, approve=True)
+        return self.decide(request, order_id, return_id)
 
 
 class ReturnRefusal(ReturnDecision):
@@ -110,10 +122,11 @@ class ReturnRefusal(ReturnDecision):
         body=serializers.RefuseReturn,
         responses={200: serializers.Return},
         errors=[errors.OrderNotFound, errors.ReturnNotFound, errors.ReturnNotOpen],
+        idempotency="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID, return_id: UUID) -> HttpResponse:
         body = self.body(serializers.RefuseReturn)
-        return self.decide(request, order_id, return_id, approve=False, reason=body.reason)
+        return self.decide(request, order_id, return_id, body=body)
 
 
 class ReturnReceipt(StepView):
@@ -122,7 +135,10 @@ class ReturnReceipt(StepView):
 
     @operation(
         summary="Write down what came back with a return",
-        description="What is as good as new goes into the warehouse. Money is given back apart.",
+        description=(
+            "What is as good as new goes into the warehouse. Money is given back apart; where that "
+            "was done before, the return is over."
+        ),
         body=serializers.ReceiveReturn,
         responses={200: serializers.Return, 202: serializers.Step},
         errors=[

@@ -119,12 +119,21 @@ class CouponArchive(APIView):
         description="Nobody may use it any more; orders that did keep what it brought.",
         responses={200: serializers.Coupon},
         errors=[errors.CouponNotFound, errors.Archived],
+        idempotency="accepted",
         if_match="accepted",
         etag=True,
     )
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
-        services.archive_coupon(code=code, version=self.if_match(request), now=clock.now())
-        return _answer(self, code)
+        version = self.if_match(request)
+        _, headers = once(
+            self.idempotency(request, None),
+            lambda key: (
+                services.archive_coupon(
+                    code=code, version=version, now=clock.now(), idempotency=key
+                ).id
+            ),
+        )
+        return _answer(self, code, headers=headers)
 
 
 def _answer(

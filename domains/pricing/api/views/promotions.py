@@ -114,14 +114,21 @@ class PromotionArchive(APIView):
         description="It holds for nobody any more, and neither do its coupons.",
         responses={200: serializers.Promotion},
         errors=[errors.PromotionNotFound, errors.Archived],
+        idempotency="accepted",
         if_match="accepted",
         etag=True,
     )
     def post(self, request: HttpRequest, promotion_id: UUID) -> HttpResponse:
-        services.archive_promotion(
-            promotion_id=promotion_id, version=self.if_match(request), now=clock.now()
+        version = self.if_match(request)
+        _, headers = once(
+            self.idempotency(request, None),
+            lambda key: (
+                services.archive_promotion(
+                    promotion_id=promotion_id, version=version, now=clock.now(), idempotency=key
+                ).id
+            ),
         )
-        return _answer(self, promotion_id)
+        return _answer(self, promotion_id, headers=headers)
 
 
 class PromotionCoupons(APIView):

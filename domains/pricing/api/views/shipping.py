@@ -162,14 +162,21 @@ class ShippingTermsArchive(APIView):
         description="It is offered no more, for good; orders that chose it keep it.",
         responses={200: serializers.ShippingTerms},
         errors=[errors.ShippingMethodNotFound, errors.Archived],
+        idempotency="accepted",
         if_match="accepted",
         etag=True,
     )
     def post(self, request: HttpRequest, code: str) -> HttpResponse:
-        found = services.archive_shipping_method(
-            code=code, version=self.if_match(request), now=clock.now()
+        version = self.if_match(request)
+        _, headers = once(
+            self.idempotency(request, None),
+            lambda key: (
+                services.archive_shipping_method(
+                    code=code, version=version, now=clock.now(), idempotency=key
+                ).id
+            ),
         )
-        return _answer(self, found)
+        return _answer(self, queries.shipping_method_of(code), headers=headers)
 
 
 def _answer(

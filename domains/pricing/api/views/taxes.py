@@ -116,11 +116,19 @@ class TaxRateArchive(APIView):
         description="It holds no more, and its place may get another one for the class.",
         responses={200: serializers.TaxRate},
         errors=[errors.TaxRateNotFound, errors.Archived],
+        idempotency="accepted",
         if_match="accepted",
         etag=True,
     )
     def post(self, request: HttpRequest, rate_id: UUID) -> HttpResponse:
-        found = services.archive_tax_rate(
-            rate_id=rate_id, version=self.if_match(request), now=clock.now()
+        version = self.if_match(request)
+        _, headers = once(
+            self.idempotency(request, None),
+            lambda key: (
+                services.archive_tax_rate(
+                    rate_id=rate_id, version=version, now=clock.now(), idempotency=key
+                ).id
+            ),
         )
-        return self.answer(serializers.TaxRate.of(found), etag=found.version)
+        found = queries.tax_rate_of(rate_id)
+        return self.answer(serializers.TaxRate.of(found), etag=found.version, headers=headers)

@@ -42,9 +42,10 @@ def run(operation: Operation) -> Operation:
     return Operation.objects.using(ALIAS).get(pk=operation.pk)
 
 
-def cancel(client: Client, operation: Operation) -> Any:
+def cancel(client: Client, operation: Operation, *, key: str | None = None) -> Any:
     path = f"{OPERATIONS}/{operation.id}/cancel"
-    return client.post(path, content_type="application/json")
+    headers = {} if key is None else {"Idempotency-Key": key}
+    return client.post(path, content_type="application/json", headers=headers)
 
 
 def with_file(operation: Operation, content: bytes, suffix: str, now: datetime) -> Operation:
@@ -165,6 +166,22 @@ def test_cancelling_twice_is_cancelling_once_and_what_is_over_is_refused(owner: 
     finished = run(start(owner.id))
     refused = cancel(client, finished)
     assert (refused.status_code, refused.json()["code"]) == (409, "operation_finished")
+
+
+def test_whoever_cancelled_is_told_so_again_under_their_key_whatever_came_of_it(owner: Any) -> None:
+    client = users.client_of(owner)
+    operation = start(owner.id)
+    taken = leases.take(ALIAS, operation.id, now=clock.now())
+    assert taken is not None
+    first = cancel(client, operation, key="mine")
+    assert (first.status_code, first.json()["state"]) == (200, "RUNNING")
+    assert "Idempotency-Replayed" not in first
+    leases.end(taken, state=Operation.State.SUCCEEDED, now=clock.now())
+    again = cancel(client, operation, key="mine")
+    assert (again.status_code, again.json()["state"]) == (200, "SUCCEEDED")
+    assert again["Idempotency-Replayed"] == "true"
+    other = cancel(client, operation, key="another")
+    assert (other.status_code, other.json()["code"]) == (409, "operation_finished")
 
 
 def test_what_runs_says_that_it_was_asked_to_stop(owner: Any) -> None:
