@@ -49,7 +49,7 @@ class OwnValkey:
             + [word for setting in self._settings for word in setting.split(" ")],
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 with self.client as client:

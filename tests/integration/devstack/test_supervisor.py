@@ -73,11 +73,11 @@ class Shop:
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
+            self.process.wait(120)
         self.output.close()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -85,11 +85,14 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 def living(pids: list[int]) -> list[int]:
-    return [
-        pid
-        for pid in pids
-        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
+    return [pid for pid in pids if is_living(pid)]
+
+
+def is_living(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_a_killed_server_returns_on_its_port_with_what_it_had_acknowledged(shop:
 def test_a_signal_stops_everything(shop: Shop, number: int) -> None:
     pids = shop.all_pids()
     shop.process.send_signal(number)
-    assert shop.process.wait(60) == 0
+    assert shop.process.wait(120) == 0
     assert living(pids) == []
     assert not shop.layout.access.exists()
     assert living([one.pid for one in look_around() if one.session in pids]) == []
@@ -143,7 +146,7 @@ def test_a_second_signal_does_not_wait_for_a_role_that_will_not_stop(tmp_path: P
     shop.process.send_signal(signal.SIGINT)
     wait_for(lambda: "Stopping" in shop.said())
     shop.process.send_signal(signal.SIGINT)
-    assert shop.process.wait(60) == 0
+    assert shop.process.wait(120) == 0
     assert "worker is killed." in shop.said()
     shop.end()
 
@@ -152,7 +155,7 @@ def test_a_role_that_will_not_stop_is_killed(tmp_path: Path) -> None:
     shop = Shop(tmp_path, worker="stubborn")
     pids = shop.all_pids()
     shop.process.send_signal(signal.SIGINT)
-    assert shop.process.wait(60) == 0
+    assert shop.process.wait(120) == 0
     assert "worker did not stop in time and is killed." in shop.said()
     assert living(pids) == []
     shop.end()

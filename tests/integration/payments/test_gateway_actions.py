@@ -26,7 +26,7 @@ def waiting_payment(now: datetime) -> public.Outcome:
 
 
 def say(outcome: public.Outcome, word: str) -> httpx.Response:
-    return httpx.post(f"{outcome.action_url}/{word}", trust_env=False)
+    return httpx.post(f"{outcome.action_url}/{word}", trust_env=False, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_customer_confirms_on_the_gateways_page(
 ) -> None:
     asked = waiting_payment(now)
     assert asked.status == "ACTION_REQUIRED"
-    page = httpx.get(str(asked.action_url), trust_env=False)
+    page = httpx.get(str(asked.action_url), trust_env=False, timeout=60)
     assert "1999 GBP" in page.text
     assert gateway_process.authorisations() == []
 
@@ -48,7 +48,7 @@ def test_a_customer_confirms_on_the_gateways_page(
     assert (answer.status_code, answer.headers["Location"]) == (303, BACK)
     assert (told.status, told.decline_code) == (status, code)
     assert say(asked, "approve").status_code == 410
-    assert httpx.get(str(asked.action_url), trust_env=False).status_code == 410
+    assert httpx.get(str(asked.action_url), trust_env=False, timeout=60).status_code == 410
 
 
 def test_who_cannot_be_asked_is_declined(now: datetime, gateway_process: GatewayProcess) -> None:

@@ -164,7 +164,7 @@ def test_a_worker_killed_between_two_sizes_is_followed_by_another(
         "FILES_DIR": str(tmp_path / "files"),
         "NOW": now.isoformat(),
     }
-    killed = subprocess.run([sys.executable, "-c", KILLED], env=variables, check=False, timeout=60)
+    killed = subprocess.run([sys.executable, "-c", KILLED], env=variables, check=False, timeout=200)
     assert killed.returncode == -signal.SIGKILL
     assert stored(folder) == ["160.webp", "original.jpg"]
     assert queries.media_of_product(lantern)[0].shown.renditions == ()

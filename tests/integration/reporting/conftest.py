@@ -12,11 +12,11 @@ from django.db import connections
 from infrastructure.database.contexts import aliases, connection_of
 from infrastructure.events.bus import Dispatcher
 from infrastructure.kafka.reader import TopicReader
-from infrastructure.kafka.topics import ensure_topics, published_topics
+from infrastructure.kafka.topics import published_topics
 from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.relay import Relay
 from tests.support import carts
-from tests.support.messaging import begin_with_every_topic, delete_topics
+from tests.support.messaging import begin_with_every_topic, delete_topics, make_topics
 from tests.support.waiting import until
 
 Sql = Callable[..., None]
@@ -46,7 +46,7 @@ def sql() -> Sql:
 def broker(settings: Any) -> Iterator[None]:
     """Topics of this test alone, which consumers have begun with."""
     settings.KAFKA_TOPIC_PREFIX = prefix = f"t{uuid4().hex[:10]}."
-    ensure_topics(published_topics())
+    make_topics(published_topics())
     begin_with_every_topic()
     yield
     delete_topics(prefix)
@@ -71,7 +71,7 @@ def relay_everything() -> None:
         for relay in relays:
             relay.stop()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
 
 
 def handle_everything() -> None:

@@ -53,7 +53,7 @@ def test_a_shop_at_rest_ends_with_0(order: Order) -> None:
     relay_everything()
     handle_everything()
 
-    code, printed = run("--wait", "5")
+    code, printed = run("--wait", "60")
 
     assert code == 0
     assert "The books agree: 0 differences, 0 in flight" in printed
@@ -72,7 +72,7 @@ def test_the_demo_with_its_price_list_leaves_no_difference() -> None:
     relay_everything()
     handle_everything()
 
-    code, printed = run("--wait", "5")
+    code, printed = run("--wait", "60")
 
     assert PriceList.objects.get().price_rows.exists()
     assert "The books agree: 0 differences, 0 in flight" in printed
@@ -90,7 +90,7 @@ def test_it_waits_until_every_event_is_handled(order: Order) -> None:
     shop = threading.Timer(0.5, come_to_rest)
     shop.start()
     try:
-        code, printed = run("--wait", "20")
+        code, printed = run("--wait", "100")
     finally:
         shop.join()
 
@@ -130,7 +130,7 @@ def test_an_order_that_waits_for_its_customer_is_at_rest(
     relay_everything()
     handle_everything()
 
-    code, printed = run("--wait", "5")
+    code, printed = run("--wait", "60")
 
     assert order.status == "PENDING"
     assert code == 0

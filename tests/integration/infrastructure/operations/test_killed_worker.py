@@ -126,7 +126,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_batch_and_gives_the_rest_bac
             until(lambda: read(operation).done == 20 and somebody_waits_at_the_door())
             told.terminate()
             until(knows.exists)
-        assert told.wait(timeout=30) == 0
+        assert told.wait(timeout=120) == 0
     given_back = read(operation)
     assert (given_back.state, given_back.done, given_back.lease_holder) == ("RUNNING", 30, None)
     assert packed() == list(range(30))
