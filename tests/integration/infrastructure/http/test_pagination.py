@@ -67,7 +67,9 @@ def test_an_empty_list_is_one_empty_page(now: datetime) -> None:
 
 
 @hypothesis(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     stored=st.lists(st.integers(0, 9), max_size=15),

@@ -95,7 +95,8 @@ def test_the_security_headers_of_the_api(api: Client, path: str, status: int) ->
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics"])
-def test_a_probe_only_asks(api: Client, path: str) -> None:
+def test_a_probe_only_asks(api: Client, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "readiness", Readiness(dict))
     refused = api.post(path)
     assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
     assert refused.headers["Allow"] == "GET, HEAD"
