@@ -183,7 +183,7 @@ def test_the_page_of_an_order_shows_the_lines_that_its_subtotal_is_of(now: datet
     order = orders.placed({"A": 5, "B": 9}, now=now, coupons=("SEVENTH",))
     cancel(order, {"A": 1}, now)
 
-    page = contents_of(reread(order), user=staff())
+    page = contents_of(reread(order), user=staff(), now=now)
 
     totals = {name: text for name, text, _ in page["totals"]}
     assert [(str(row["amount"]), str(row["discount"]), row["parts"]) for row in page["lines"]] == [

@@ -120,5 +120,5 @@ def test_the_rows_above_the_total_add_up_on_the_page_of_an_order(
 
 def rows_of(placed: Order) -> dict[str, str]:
     """The rows about what it costs, without those about what was paid."""
-    totals = contents_of(placed, user=staff())["totals"]
+    totals = contents_of(placed, user=staff(), now=placed.placed_at)["totals"]
     return {name: text.removesuffix(" GBP") for name, text, _ in totals if name != "Captured"}
