@@ -151,7 +151,7 @@ def billing_fields(billing: Mapping[str, str]) -> dict[str, forms.Field]:
             required=False,
             initial=billing.get(name, ""),
             validators=[_VAT_ID] if name == "vat_id" else [],
-            help_text="Alone, it is where the goods go." if name == "company" else "",
+            help_text="Alone, it is at the address of the goods." if name == "company" else "",
         )
     for name in _NO_PHONE:
         label, most, _ = _ADDRESS[name]
