@@ -28,7 +28,8 @@ def create_price_list(
     _refuse_unknown_channel(terms.get("channel"))
     price_list = PriceList.create(code=code, now=now, **terms)
     try:
-        with duplicates():
+        # Whoever makes it in a transaction of their own can go on after a refusal.
+        with atomic("products"), duplicates():
             price_list.save(
                 also=[] if idempotency is None else [idempotency.record(price_list.id, now)]
             )

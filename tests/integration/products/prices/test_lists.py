@@ -7,11 +7,12 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from domains.products.errors import UnknownChannel
+from domains.products.errors import PriceListTaken, UnknownChannel
+from domains.products.models import PriceList
 from domains.products.public import offers
 from domains.products.queries import prices as queries
 from domains.products.services import price_lists
-from infrastructure.database.contexts import alias_of
+from infrastructure.database.contexts import alias_of, atomic
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import products
 from tests.support.prices import (
@@ -50,6 +51,15 @@ def test_a_list_of_a_group_holds_for_that_group_only(now: datetime) -> None:
     assert shown(now).price == gbp(1000)
     assert shown(now, customer_group="trade").price == gbp(700)
     assert facts()[-1][1]["price_list"] == "trade"
+
+
+def test_a_code_that_is_taken_is_refused_and_a_callers_transaction_goes_on(now: datetime) -> None:
+    with atomic("products"):
+        list_of_prices("trade", now=now)
+        with pytest.raises(PriceListTaken):
+            list_of_prices("trade", now=now)
+        list_of_prices("retail", now=now)
+    assert set(PriceList.objects.values_list("code", flat=True)) == {"trade", "retail"}
 
 
 def test_a_list_of_a_channel_holds_on_that_channel_only(now: datetime) -> None:
