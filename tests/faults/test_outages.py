@@ -48,6 +48,7 @@ def test_while_valkey_is_away_orders_go_on_and_recovery_comes_back_with_it(
         place_and_kill(shop, other_buyer, goods[0], left_behind, "after=products:1")
 
     def decided() -> Told | None:
+        shop.start_worker_again_if_redis_ended_it()
         told = other_buyer.buy(goods[0], key=key_of(other_buyer, left_behind))
         return None if told.outcome == "PENDING" else told
 

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 # Nothing of the test process' own settings may reach the shop.
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT")
-_READY_SECONDS = 90
+_READY_SECONDS = 180
 _LAST_WORDS = "last-words"
 
 
@@ -127,11 +127,11 @@ class Shop:
 
     def require_roles(self) -> None:
         """Every role that no test has killed is alive, and has not needed a restart."""
-        self._start_worker_again_if_redis_ended_it()
+        self.start_worker_again_if_redis_ended_it()
         for name, child in self._running.items():
             assert child.is_running, f"{name} {child.how_it_ended()}:\n{child.last_words(40)}"
 
-    def _start_worker_again_if_redis_ended_it(self) -> None:
+    def start_worker_again_if_redis_ended_it(self) -> None:
         """As whoever supervises it would: kombu fails, and ends the worker, when its connection is
         lost at the moment in which it acknowledges a task."""
         worker = self._running.get("worker")
@@ -171,7 +171,7 @@ class Shop:
             self.services[service].start()
             self.services[service].wait_until_ready()
             self._redis_was_away |= service == "redis"
-            self._start_worker_again_if_redis_ended_it()
+            self.start_worker_again_if_redis_ended_it()
 
     # Asking
 
@@ -218,7 +218,7 @@ class Shop:
             "error_rate": 0,
             "webhook_url": "",
         }
-        answer = httpx.put(f"{self.gateway_url}/settings", json={**usual, **behaviour})
+        answer = httpx.put(f"{self.gateway_url}/settings", json={**usual, **behaviour}, timeout=60)
         answer.raise_for_status()
 
     def authorisations(self) -> list[dict[str, Any]]:
@@ -227,7 +227,9 @@ class Shop:
         since = 0
         while True:
             page = httpx.get(
-                f"{self.gateway_url}/authorisations", params={"since": since, "limit": 10_000}
+                f"{self.gateway_url}/authorisations",
+                params={"since": since, "limit": 10_000},
+                timeout=60,
             ).json()
             found += page["items"]
             if page["next"] is None:
