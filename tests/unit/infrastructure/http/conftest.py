@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -9,13 +9,17 @@ from django.test import Client
 
 from infrastructure.auth.actor import Actor
 from infrastructure.http import views
+from infrastructure.http.openapi.document import document_json
 
 ACTOR_ID = UUID("0198c7a1-b2c3-7d4e-8f90-a1b2c3d4e5f6")
 
 
 @pytest.fixture(autouse=True)
-def _sample_api(settings: Any) -> None:
+def _sample_api(settings: Any) -> Iterator[None]:
     settings.ROOT_URLCONF = "tests.support.http"
+    document_json.cache_clear()
+    yield
+    document_json.cache_clear()
 
 
 @pytest.fixture
