@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,10 @@ class Run:
             text=True,
         )
 
+    def tells(self, role: str, metric: str) -> bool:
+        told = httpx.get(self.access()["metrics"][role], trust_env=False, timeout=60)
+        return f"\n{metric}" in told.text
+
     def audit(self) -> subprocess.CompletedProcess[str]:
         return self.attached(sys.executable, "manage.py", "audit_books", "--wait", "120")
 
@@ -91,13 +97,13 @@ class Run:
         until(
             lambda: pid not in (pids := self.pids()[role]) and pids,
             f"{role} is started again",
-            seconds=90,
+            seconds=180,
         )
 
     def interrupt(self) -> None:
         """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
+        self.process.wait(240)
         self._output.close()
 
     def end(self) -> None:
@@ -120,8 +126,7 @@ def test_the_shop_opens_sells_survives_kills_and_stops(run: Run) -> None:
         ("relay", "kontor_outbox_backlog"),
         ("consumer", "kontor_consumer_lag"),
     ):
-        told = httpx.get(run.access()["metrics"][role], trust_env=False, timeout=60).text
-        assert f"\n{metric}" in told, role
+        until(partial(run.tells, role, metric), f"{role} tells of {metric}")
 
     first_order = follow_the_readme(run.port)
     assert "HTTP/1.1 201" in first_order
@@ -200,7 +205,7 @@ def said_by(commands: str, port: int) -> str:
     commands = commands.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{port}")
     assert f":{port}/" in commands
     result = subprocess.run(
-        ["bash", "-euc", commands], cwd=ROOT, capture_output=True, text=True, timeout=120
+        ["bash", "-euc", commands], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -211,9 +216,10 @@ def alive(pids: set[int]) -> list[Any]:
     found = []
     for one in look_around():
         if one.pid in pids or one.session in pids:
-            process = psutil.Process(one.pid)
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.cmdline())
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(one.pid)
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process.cmdline())
     return found
 
 
