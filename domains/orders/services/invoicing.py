@@ -128,12 +128,14 @@ def _issue(
         for line in document.lines
     }
     by_id = {document.id: document for document in documents}
+    # To whom the first was made out, whatever the order's addresses are by now.
+    buyer = documents[0].buyer if documents else order.billing_address or order.shipping_address
     issued = [
-        _write(order, items, told, by_id[invoice_id], now)
+        _write(order, items, told, by_id[invoice_id], buyer, now)
         for invoice_id, items in due.credits.items()
     ]
     if due.invoice:
-        issued.append(_write(order, due.invoice, told, None, now))
+        issued.append(_write(order, due.invoice, told, None, buyer, now))
     return issued
 
 
@@ -142,6 +144,7 @@ def _write(
     items: Sequence[Item],
     described: Mapping[Key, Described],
     invoice: Document | None,
+    buyer: dict[str, Any],
     now: datetime,
 ) -> Document:
     prefix = settings.INVOICE_SERIES if invoice is None else settings.CREDIT_NOTE_SERIES
@@ -149,7 +152,6 @@ def _write(
     series = rules.series_of(prefix, today)
     # The number is drawn last, right before what takes it: the counter stays locked until then.
     sequence, issue_date = DocumentSeries.objects.draw(series, issue_date=today)
-    buyer = order.billing_address or order.shipping_address
     document = Document.issue(
         order=order,
         numbered=Numbered(series=series, sequence=sequence, issue_date=issue_date),

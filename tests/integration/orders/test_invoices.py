@@ -27,9 +27,11 @@ from infrastructure.database.contexts import atomic
 from infrastructure.database.threads import in_threads
 from infrastructure.ids import new_id
 from infrastructure.money import Money
+from tests.support.after_placement import reread
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.messaging import process_environment
+from tests.support.order_steps import edit, more
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +81,16 @@ def test_the_first_money_makes_the_invoice_of_the_whole_order(order: Order, now:
     assert stored.seller["name"] == "Kontor Demo Shop"
     assert stored.issue_date == stored.supply_date == stored.order_date == date(2026, 3, 2)
     assert (stored.delivery, stored.invoice_id) == (None, None)
+
+
+def test_a_credit_note_is_made_out_to_whom_its_invoice_was(order: Order, now: datetime) -> None:
+    captured(order, now=now)
+    issue_due(order_id=order.id, now=now)
+    elsewhere = orders.ADDRESS | {"name": "Bob Jones"}
+    edit(order, now, shipping_address=elsewhere, lines=[more(order, "A", 1)])
+    (credit,) = issue_due(order_id=order.id, now=now)
+    assert (credit.kind, credit.buyer["name"]) == ("CREDIT_NOTE", "Ann Smith")
+    assert credit.delivery == reread(order).shipping_address
 
 
 def test_asking_again_makes_nothing(order: Order, now: datetime) -> None:

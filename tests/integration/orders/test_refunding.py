@@ -36,7 +36,7 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
-from tests.support.order_steps import fulfil, refund
+from tests.support.order_steps import capture, fulfil, refund
 from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db
@@ -338,3 +338,22 @@ def test_goods_that_are_not_paid_for_yet_wait_for_their_money(now: datetime) -> 
     fulfil(order, now)
     made = came_back(order, now)
     assert reread(order).returned(made.id).state == "RECEIVED"
+
+
+def test_goods_whose_own_money_was_not_taken_yet_wait_for_it_too(now: datetime) -> None:
+    goods.stocked({"A": 20, "B": 20}, now=now)
+    order = orders.placed({"A": 1, "B": 2}, now=now)
+    fulfil(order, now, lines=units(order, {"A": 1}))
+    fulfil(order, now, lines=units(order, {"B": 2}), capture=False, may_be_unpaid=True)
+    refund(order, now, amount_minor=1000)  # all that was taken until now
+    made = announced(order, now, B=1)
+    decided(order, made.id, now)
+    received(order, made.id, now)
+    assert reread(order).returned(made.id).state == "RECEIVED"
+    capture(order, now)
+    refund(order, now, return_id=made.id)
+    back = reread(order).returned(made.id)
+    assert (back.state, back.refunded_minor) == ("REFUNDED", 1000)
+    assert money_of(order).refunded_minor == 2000
+    assert_order_agrees(order.id)
+    assert_books_agree(now)

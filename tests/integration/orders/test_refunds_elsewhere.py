@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -204,11 +205,11 @@ def test_what_the_order_asked_for_itself_is_not_counted_again(now: datetime) -> 
     assert_books_agree(now)
 
 
-def test_a_return_that_was_refunded_elsewhere_is_over(now: datetime) -> None:
-    order = sent(now, A=2)
+def came_back(order: Order, now: datetime, **quantities: int) -> UUID:
+    """A return of these that was received."""
     _, back, _ = returning.request_return(
         order_id=order.id,
-        lines=units(order, {"A": 1}),
+        lines=units(order, quantities),
         reason="",
         by=STAFF,
         key=orders.key(),
@@ -226,13 +227,45 @@ def test_a_return_that_was_refunded_elsewhere_is_over(now: datetime) -> None:
         key=orders.key(),
         now=now,
     )
+    return back.id
+
+
+def told_of(order: Order, return_id: UUID) -> tuple[str, int]:
+    back = reread(order).returned(return_id)
+    return back.state, back.refunded_minor
+
+
+def test_a_return_that_was_refunded_elsewhere_is_over(now: datetime) -> None:
+    order = sent(now, A=2)
+    back = came_back(order, now, A=1)
     refund_elsewhere(order, now, 400)
     deliver_outbox()
-    assert reread(order).returned(back.id).state == "RECEIVED"
+    assert told_of(order, back) == ("RECEIVED", 0)
     refund_elsewhere(order, now)
     deliver_outbox()
-    found = reread(order).returned(back.id)
-    assert (found.state, found.refunded_minor) == ("REFUNDED", 1000)
+    assert told_of(order, back) == ("REFUNDED", 1000)
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_a_return_tells_what_went_back_before_the_order_has_heard_of_it(now: datetime) -> None:
+    order = sent(now, A=3)
+    refund_elsewhere(order, now)
+    back = came_back(order, now, A=2)
+    assert told_of(order, back) == ("REFUNDED", 2000)
+    deliver_outbox()
+    assert told_of(order, back) == ("REFUNDED", 2000)
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_a_return_tells_of_all_refunds_whichever_is_heard_of_first(now: datetime) -> None:
+    order = sent(now, A=3)
+    back = came_back(order, now, A=3)
+    refund_elsewhere(order, now, 1000)
+    refund_at_the_gateway(order, now, 2000)
+    deliver_outbox()
+    assert told_of(order, back) == ("REFUNDED", 3000)
     assert_order_agrees(order.id)
     assert_books_agree(now)
 

@@ -119,7 +119,7 @@ class Life(Sent):
     def _done(self) -> None:
         """What came back and has nothing left to be paid back for is over, too."""
         super()._done()
-        is_all_given = self.captured > 0 and not self.kept
+        is_all_given = 0 < self.total <= self.for_goods and not self.kept
         for parcel in self.parcels:
             left = self._to_pay_back(parcel)
             if parcel.state == "RECEIVED" and (

@@ -152,11 +152,13 @@ class Returning(Stepping):
         """Returns for which nothing is left to be given back are over, whether their money went
         back before the goods came or after; also those that nothing came back with.
 
-        money: as it stands. Each tells what went back for it, as far as no other return does.
+        money: as it stands, also where the order has not heard yet of what went back elsewhere.
+        Each tells what went back for it, as far as no other return does.
         """
-        is_all_given = money.captured > 0 and money.kept <= 0
+        is_all_taken = 0 < self.total_minor <= money.for_goods
+        is_all_given = is_all_taken and money.kept <= 0
         told = sum(back.refunded_minor for back in self.returns)
-        given = max(self.refunded_minor - self.given_back_for_less - told, 0)
+        given = max(money.refunded - self.given_back_for_less - told, 0)
         for back in self.returns:
             if back.state != ReturnState.RECEIVED:
                 continue
