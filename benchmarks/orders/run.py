@@ -72,6 +72,7 @@ class Orders:
             shop.relay_and_consumers(logs=self._logs) as workers,
             shop.web(logs=self._logs, ORDERS_ASYNC_PROMISE="600") as web,
         ):
+            accepting = record(application, token=web.token(), skus=self._skus, asynchronous=True)
             self._accepted(web, CASES[0], seconds=1)
             wait_for_decisions()
             for case in CASES:
@@ -82,6 +83,9 @@ class Orders:
         header += [*_LATENCIES, "CPU µs per order: web", "relay, consumers", "PostgreSQL"]
         return (
             "### Asynchronous, with relay and all consumers\n\n"
+            f"Accepting an order costs {len(accepting.statements)} statements in"
+            f" {accepting.round_trips} round trips; deciding a batch of whatever size, eight and a"
+            " call to the gateway for each order.\n\n"
             f"{table(header, rows)}\n"
             "settled: from the first request to the last decision. left: accepted and not decided"
             " when the load ended, and how long they took then.\n"

@@ -41,9 +41,19 @@ class Recorded:
     answer: dict[str, Any]
 
 
-def record(application: Callable[..., Any], *, token: str, skus: int, lines: int = 3) -> Recorded:
-    """Note what a placement does once caches are filled and all its statements are prepared."""
-    requests = Requests(port=80, token=token, skus=skus, hot=False, lines=lines)
+def record(
+    application: Callable[..., Any],
+    *,
+    token: str,
+    skus: int,
+    lines: int = 3,
+    asynchronous: bool = False,
+) -> Recorded:
+    """Note what a placement does, or the acceptance of an order, once caches are filled and all its
+    statements are prepared."""
+    requests = Requests(
+        port=80, token=token, skus=skus, hot=False, lines=lines, asynchronous=asynchronous
+    )
     for _ in range(5):
         _place(application, requests)
     statements: list[tuple[str, tuple[str | None, ...]]] = []
@@ -188,7 +198,7 @@ def _place(application: Callable[..., Any], requests: Requests) -> dict[str, Any
     )
     content = b"".join(answer)
     answer.close()
-    if statuses != ["201 Created"]:
+    if statuses not in (["201 Created"], ["202 Accepted"]):
         raise RuntimeError(f"The order was not placed: {statuses} {content[:400]!r}")
     placed: dict[str, Any] = json.loads(content)
     return placed
