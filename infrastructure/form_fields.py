@@ -6,8 +6,27 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 
+from infrastructure.http.types import ONE_LINE, SEEN
 from infrastructure.money import InvalidMoney, Money
+
+# The rules of the API for the same texts: what a name may be, or what somebody has to say.
+one_line = RegexValidator(ONE_LINE, "One line, without control characters.", code="bad_format")
+something_seen = RegexValidator(SEEN, "Something that can be read.", code="bad_format")
+
+
+class LineField(forms.CharField):
+    """Text on one line, such as a name: documents, letters and files show it as it is."""
+
+    default_validators = [one_line]
+
+
+class WordsField(forms.CharField):
+    """Text on several lines, where there is something to be seen."""
+
+    widget = forms.Textarea
+    default_validators = [something_seen]
 
 
 class AmountField(forms.CharField):

@@ -39,13 +39,13 @@ ONE_LINE = r"^[^\x00-\x1f\x7f]*$(?![\s\S])"
 NOT_BLANK = r"^[^\S\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$(?![\s\S])"
 
 # Something to be seen, on whichever line.
-_SEEN = r"[^\s\x00-\x1f\x7f]"
+SEEN = r"[^\s\x00-\x1f\x7f]"
 
 # What somebody has to say: on one line, or on several. The white space around both is cut off.
 ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=NOT_BLANK)]
 Words = Annotated[
     str,
-    Meta(min_length=1, max_length=1000, pattern=_SEEN, extra={"form": "text that is not blank"}),
+    Meta(min_length=1, max_length=1000, pattern=SEEN, extra={"form": "text that is not blank"}),
 ]
 LongText = Annotated[str, Meta(max_length=10_000)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3, examples=["EUR"])]
@@ -80,7 +80,7 @@ def _trimmed(kind: type[Named]) -> tuple[str, ...]:
         field
         for field in kind.__struct_fields__
         if field == "name"
-        or any(meta.pattern in (NOT_BLANK, _SEEN) for meta in _metas(hints[field]))
+        or any(meta.pattern in (NOT_BLANK, SEEN) for meta in _metas(hints[field]))
     )
 
 

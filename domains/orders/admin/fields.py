@@ -13,6 +13,7 @@ from django.core.validators import RegexValidator
 
 from infrastructure.countries import COUNTRY_CODES
 from infrastructure.errors import DomainError, FieldError
+from infrastructure.form_fields import LineField, WordsField
 
 _ADDRESS = {
     "name": ("Name", 200, True),
@@ -80,8 +81,8 @@ def why_fields(*codes: str) -> dict[str, forms.Field]:
     }
 
 
-def note_field(*, required: bool, rows: int) -> forms.CharField:
-    return forms.CharField(
+def note_field(*, required: bool, rows: int) -> WordsField:
+    return WordsField(
         required=required,
         max_length=MAX_NOTE,
         widget=forms.Textarea(attrs={"rows": rows}),
@@ -96,8 +97,8 @@ def method_field(*, without: frozenset[str] = frozenset()) -> forms.ChoiceField:
     return forms.ChoiceField(choices=[("", "Choose …"), *choices], label="Paid by")
 
 
-def token_field(**options: Any) -> forms.CharField:
-    return forms.CharField(
+def token_field(**options: Any) -> LineField:
+    return LineField(
         required=False,
         max_length=190,
         help_text="The gateway's, for a card. Never a card number.",
@@ -107,7 +108,7 @@ def token_field(**options: Any) -> forms.CharField:
 
 def address_fields(address: Mapping[str, str]) -> dict[str, forms.Field]:
     return {
-        f"address_{name}": forms.CharField(
+        f"address_{name}": LineField(
             label=label,
             max_length=most,
             required=required,
@@ -134,7 +135,7 @@ class IncompleteAddress(DomainError):
     code, title = "incomplete_address", "The address of the invoice is not complete"
 
 
-class _VatIdField(forms.CharField):
+class _VatIdField(LineField):
     def to_python(self, value: Any) -> str:
         written = super().to_python(value) or ""
         return "".join(c for c in written.upper() if c not in " .-")
@@ -144,7 +145,7 @@ def billing_fields(billing: Mapping[str, str]) -> dict[str, forms.Field]:
     """Whom the invoice is made out to; empty where that is whom the goods go to."""
     fields: dict[str, forms.Field] = {}
     for name, (label, most) in _BUSINESS.items():
-        kind = _VatIdField if name == "vat_id" else forms.CharField
+        kind = _VatIdField if name == "vat_id" else LineField
         fields[f"billing_{name}"] = kind(
             label=label,
             max_length=most,
@@ -155,7 +156,7 @@ def billing_fields(billing: Mapping[str, str]) -> dict[str, forms.Field]:
         )
     for name in _NO_PHONE:
         label, most, _ = _ADDRESS[name]
-        fields[f"billing_{name}"] = forms.CharField(
+        fields[f"billing_{name}"] = LineField(
             label=label,
             max_length=most,
             required=False,

@@ -30,6 +30,7 @@ from domains.products import public as products
 from domains.users import public as users
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError, FieldError
+from infrastructure.form_fields import LineField, WordsField
 from infrastructure.http import idempotency
 from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
@@ -98,17 +99,15 @@ class OrderForm(ServiceForm):
         help_text="Whoever has an account by it is the customer; anybody else orders as a guest.",
     )
     items = LinesField()
-    coupon = forms.CharField(required=False, max_length=40)
-    currency = forms.CharField(
+    coupon = LineField(required=False, max_length=40)
+    currency = LineField(
         min_length=3, max_length=3, widget=forms.TextInput(attrs={"class": "number"})
     )
     channel = forms.ChoiceField(
         required=False, help_text="Where it was ordered: its price lists hold, too."
     )
     shipping_method = forms.ChoiceField(required=False)
-    note = forms.CharField(
-        required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2})
-    )
+    note = WordsField(required=False, max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
     token = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, data: Any) -> None:

@@ -11,7 +11,7 @@ from django import forms
 from domains.payments import services
 from domains.payments.models import Payment
 from infrastructure import clock
-from infrastructure.form_fields import AmountField
+from infrastructure.form_fields import AmountField, LineField
 from infrastructure.money import Money
 from infrastructure.screens import ServiceForm
 
@@ -19,7 +19,7 @@ from infrastructure.screens import ServiceForm
 class ReceiptForm(ServiceForm):
     """What the bank's statement says of one transfer."""
 
-    reference = forms.CharField(max_length=200, help_text="The bank's own for this transfer.")
+    reference = LineField(max_length=200, help_text="The bank's own for this transfer.")
     received_on = forms.DateField(label="Day", help_text="When the money came, such as 2026-03-02.")
 
     def __init__(self, *args: Any, payment: Payment, **options: Any) -> None:

@@ -32,7 +32,7 @@ from domains.pricing.rules.terms import Conditions
 from domains.pricing.services import coupons, promotions
 from infrastructure import clock
 from infrastructure.countries import COUNTRY_PATTERN
-from infrastructure.form_fields import instant_field
+from infrastructure.form_fields import LineField, instant_field
 from infrastructure.money import InvalidMoney, Money, minor_digits
 from infrastructure.screens import ServiceForm
 
@@ -43,7 +43,7 @@ _SETS = (
 
 
 class PromotionForm(ServiceForm):
-    name = forms.CharField(max_length=200, help_text="What customers read.")
+    name = LineField(max_length=200, help_text="What customers read.")
     kind = forms.ChoiceField(choices=Promotion.Kind.choices)
     automatic = forms.BooleanField(
         required=False, help_text="Everybody gets it; else a coupon brings it. Never changes."
@@ -143,7 +143,7 @@ class PreviewForm(ServiceForm):
 
 class BatchForm(ServiceForm):
     count = forms.IntegerField(min_value=1, max_value=coupons.MOST_AT_ONCE)
-    batch = forms.CharField(required=False, max_length=100, help_text="What they are for.")
+    batch = LineField(required=False, max_length=100, help_text="What they are for.")
     beginning = forms.CharField(
         required=False, max_length=MAX_PREFIX_LENGTH, help_text="What each code begins with."
     )

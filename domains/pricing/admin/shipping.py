@@ -23,6 +23,7 @@ from domains.pricing.models import ShippingMethod
 from domains.pricing.rules.terms import STANDARD_TAX_CLASS, ShippingRate
 from domains.pricing.services import shipping
 from infrastructure import clock
+from infrastructure.form_fields import LineField
 from infrastructure.money import InvalidMoney, Money
 from infrastructure.screens import ServiceForm
 
@@ -71,7 +72,7 @@ class ShippingForm(ServiceForm):
     code = forms.RegexField(
         r"^[a-z0-9][a-z0-9_-]*$", max_length=40, help_text="Never changes: orders name it."
     )
-    name = forms.CharField(max_length=200, help_text="What customers read.")
+    name = LineField(max_length=200, help_text="What customers read.")
     kind = forms.ChoiceField(choices=ShippingMethod.Kind.choices)
     prices = AmountsField(label="Flat prices")
     tiers = TiersField(label="Prices by weight")

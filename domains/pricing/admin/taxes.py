@@ -17,12 +17,13 @@ from domains.pricing.rules.terms import STANDARD_TAX_CLASS
 from domains.pricing.services import taxes
 from infrastructure import clock
 from infrastructure.countries import COUNTRY_PATTERN
+from infrastructure.form_fields import LineField
 from infrastructure.screens import ServiceForm
 
 
 class TaxRateForm(ServiceForm):
     country = forms.RegexField(COUNTRY_PATTERN, max_length=2, help_text="A code such as GB.")
-    region = forms.CharField(
+    region = LineField(
         required=False,
         max_length=100,
         help_text="As addresses write it; empty for the whole country.",
@@ -32,7 +33,7 @@ class TaxRateForm(ServiceForm):
         initial=STANDARD_TAX_CLASS,
         help_text="Of products; a class without a rate has the standard one.",
     )
-    name = forms.CharField(max_length=200, help_text="Such as VAT.")
+    name = LineField(max_length=200, help_text="Such as VAT.")
     percent = forms.DecimalField(min_value=0, max_value=999, max_digits=7, decimal_places=4)
     version = version_field()
 

@@ -34,6 +34,7 @@ from domains.products.services.categories import NewCategory
 from infrastructure import clock
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import LineField
 from infrastructure.screens import ScreenAdmin, ServiceForm, version_in
 
 # A tree of no more is shown with all its branches open.
@@ -42,7 +43,7 @@ FEW = 60
 
 class CategoryForm(ServiceForm):
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    name = forms.CharField(max_length=200)
+    name = LineField(max_length=200)
     slug = slug_field(
         required=False, help_text="Its part of the address. Old ones go on leading here."
     )

@@ -23,7 +23,7 @@ from domains.products.services import price_lists, prices
 from domains.products.services.prices import PriceEdit
 from infrastructure import clock
 from infrastructure.errors import DomainError
-from infrastructure.form_fields import AmountField, instant_field
+from infrastructure.form_fields import AmountField, LineField, instant_field
 from infrastructure.money import InvalidMoney, Money, minor_digits
 from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline, ScreenAdmin, ServiceForm
 
@@ -81,7 +81,7 @@ class PriceListForm(ServiceForm):
     currency = forms.CharField(
         min_length=3, max_length=3, help_text="Three letters such as EUR. Never changes."
     )
-    name = forms.CharField(max_length=200)
+    name = LineField(max_length=200)
     channel = forms.ChoiceField(required=False)
     customer_group = forms.CharField(
         required=False, max_length=40, help_text="The code of a group of customers; empty: for all."
@@ -326,7 +326,7 @@ def _known(
 
 class ChannelForm(ServiceForm):
     code = code_field(help_text="What storefronts name it by. Never changes.")
-    name = forms.CharField(max_length=200)
+    name = LineField(max_length=200)
 
     fields_of_codes = {"invalid_code": "code"}
 

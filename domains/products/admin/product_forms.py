@@ -30,7 +30,7 @@ from domains.products.queries.staff import StaffVariant
 from domains.products.rules.attributes import AttributeRule, Level
 from domains.products.services.prices import PriceEdit
 from domains.products.services.products import NewProduct, NewVariant
-from infrastructure.form_fields import AmountField
+from infrastructure.form_fields import AmountField, LineField
 from infrastructure.screens import ServiceForm
 
 UNITS = [("piece", "piece"), ("g", "gram"), ("cm", "centimetre")]
@@ -85,7 +85,7 @@ class ProductForm(_Attributed):
     }
 
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    name = forms.CharField(max_length=200)
+    name = LineField(max_length=200)
     status = forms.ChoiceField(
         choices=[("draft", "Draft"), ("active", "On sale"), ("archived", "Archived (for good)")]
     )
@@ -195,7 +195,7 @@ class VariantForm(_Attributed):
         "stale_version": "price",
     }
 
-    name = forms.CharField(required=False, max_length=200)
+    name = LineField(required=False, max_length=200)
     options = OptionsField()
     on_sale = forms.BooleanField(required=False, initial=True, label="On sale")
     barcode = forms.CharField(required=False, max_length=64)

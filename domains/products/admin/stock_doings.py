@@ -18,6 +18,7 @@ from domains.products.services import inventory
 from infrastructure import clock
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import LineField
 from infrastructure.http.idempotency import Duplicate, IdempotencyKey, find, fingerprint_of
 from infrastructure.ids import new_id
 from infrastructure.screens import ServiceForm
@@ -31,7 +32,7 @@ class AdjustmentForm(ServiceForm):
         help_text="How many to add; below zero to take away.",
     )
     warehouse = forms.ChoiceField(required=False)
-    reason = forms.CharField(max_length=200)
+    reason = LineField(max_length=200)
     # Sending the page twice adjusts once.
     token = forms.UUIDField(widget=forms.HiddenInput)
 
@@ -55,7 +56,7 @@ class CountForm(ServiceForm):
     on_hand = quantity_field(label="Counted")
     warehouse = forms.ChoiceField()
     change_from = quantity_field(widget=forms.HiddenInput)
-    reason = forms.CharField(max_length=200, initial="count")
+    reason = LineField(max_length=200, initial="count")
 
     fields_of_codes = {"warehouse_inactive": "warehouse"}
 
@@ -64,7 +65,7 @@ class TransferForm(ServiceForm):
     quantity = quantity_field(min_value=1)
     from_warehouse = forms.ChoiceField(label="From")
     to_warehouse = forms.ChoiceField(label="To")
-    reason = forms.CharField(max_length=200)
+    reason = LineField(max_length=200)
     token = forms.UUIDField(widget=forms.HiddenInput)
 
     fields_of_codes = {
@@ -89,7 +90,7 @@ class SettingsForm(ServiceForm):
         label="Running low at",
         help_text="Staff are told when no more than this can be promised. Empty: never.",
     )
-    reason = forms.CharField(max_length=200)
+    reason = LineField(max_length=200)
     seen_limit = quantity_field(widget=forms.HiddenInput)
     seen_threshold = quantity_field(required=False, widget=forms.HiddenInput)
 

@@ -18,6 +18,7 @@ from domains.products.services import types
 from infrastructure import clock
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import LineField
 from infrastructure.screens import ScreenAdmin, ServiceForm, version_in
 
 _KINDS = [
@@ -33,7 +34,7 @@ _KINDS = [
 class TypeForm(ServiceForm):
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     code = code_field(help_text="Never changes: files and the API name it.")
-    name = forms.CharField(max_length=200)
+    name = LineField(max_length=200)
 
     fields_of_codes = {"product_type_taken": "code"}
 
@@ -41,7 +42,7 @@ class TypeForm(ServiceForm):
 class AttributeForm(ServiceForm):
     place = forms.IntegerField(required=False, min_value=0, max_value=1000, label="Place")
     code = forms.CharField(max_length=64)
-    name = forms.CharField(max_length=200)
+    name = LineField(max_length=200)
     kind = forms.ChoiceField(choices=_KINDS)
     unit = forms.CharField(required=False, max_length=20)
     level = forms.ChoiceField(
@@ -58,7 +59,7 @@ class AttributeForm(ServiceForm):
         initial = {"kind": "text", "level": "product"} if known is None else _initial(known)
         super().__init__(data, prefix=prefix, initial=initial)
         for locale in other_locales():
-            self.fields[f"name_{locale}"] = forms.CharField(
+            self.fields[f"name_{locale}"] = LineField(
                 required=False, max_length=200, label=f"Name ({locale})"
             )
             self.fields[f"choices_{locale}"] = NamesField(label=f"Choices ({locale})")

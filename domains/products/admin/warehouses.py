@@ -13,6 +13,7 @@ from domains.products.admin.fields import code_field
 from domains.products.models import Warehouse
 from domains.products.services import warehouses
 from infrastructure import clock
+from infrastructure.form_fields import LineField
 from infrastructure.screens import (
     ScreenAdmin,
     ServiceForm,
@@ -21,7 +22,7 @@ from infrastructure.screens import (
 
 class WarehouseForm(ServiceForm):
     code = code_field(max_length=32, help_text="Never changes: the ledger names it.")
-    name = forms.CharField(max_length=200)
+    name = LineField(max_length=200)
     address = forms.CharField(
         required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 3})
     )

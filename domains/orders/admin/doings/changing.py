@@ -23,6 +23,7 @@ from domains.orders.rules.invoices import address_lines
 from domains.orders.services import cancelling, editing, invoicing, previewing
 from domains.pricing import public as pricing
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import LineField
 
 
 class Cancel(Doing):
@@ -95,7 +96,7 @@ class Edit(Doing):
         }
         return {
             **fields,
-            "sku": forms.CharField(required=False, max_length=64, label="Another SKU"),
+            "sku": LineField(required=False, max_length=64, label="Another SKU"),
             "quantity": units_field(1_000_000, label="How many of it", initial=1, required=False),
             "shipping_method": forms.ChoiceField(
                 required=False,
@@ -108,7 +109,7 @@ class Edit(Doing):
             ),
             **address_fields(self.order.shipping_address),
             **self._billing_fields(),
-            "token_of_payment": forms.CharField(
+            "token_of_payment": LineField(
                 required=False,
                 max_length=200,
                 label="Means of payment",

@@ -13,6 +13,7 @@ from domains.orders.models import Fulfilment
 from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.services import fulfilling, previewing
 from domains.products import public as products
+from infrastructure.form_fields import LineField, one_line
 
 
 class Fulfil(Doing):
@@ -22,10 +23,14 @@ class Fulfil(Doing):
         fields: dict[str, forms.Field] = {
             **units_of(self.order.lines, {line.id: line.open for line in self.order.lines}),
             "warehouse": forms.ChoiceField(choices=products.open_warehouses(), label="From"),
-            "carrier": forms.CharField(required=False, max_length=60),
-            "tracking_number": forms.CharField(required=False, max_length=100),
+            "carrier": LineField(required=False, max_length=60),
+            "tracking_number": LineField(required=False, max_length=100),
             "tracking_url": forms.URLField(
-                required=False, max_length=500, label="Tracking page", assume_scheme="https"
+                required=False,
+                max_length=500,
+                label="Tracking page",
+                assume_scheme="https",
+                validators=[one_line],
             ),
         }
         # Of what is paid by bank there is nothing to take.
@@ -96,8 +101,8 @@ class Track(Doing):
     def fields(self) -> dict[str, forms.Field]:
         parcel = self._parcel
         return {
-            "carrier": forms.CharField(required=False, max_length=60, initial=parcel.carrier),
-            "tracking_number": forms.CharField(
+            "carrier": LineField(required=False, max_length=60, initial=parcel.carrier),
+            "tracking_number": LineField(
                 required=False, max_length=100, initial=parcel.tracking_number
             ),
             "tracking_url": forms.URLField(
@@ -106,6 +111,7 @@ class Track(Doing):
                 initial=parcel.tracking_url,
                 label="Tracking page",
                 assume_scheme="https",
+                validators=[one_line],
             ),
         }
 

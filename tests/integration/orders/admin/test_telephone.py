@@ -163,6 +163,20 @@ def test_an_address_of_the_invoice_is_whole_or_none(
     assert list(shown.context["form"].errors) == wrong
 
 
+def test_names_are_on_one_line_and_a_note_can_be_read(clerk: Client) -> None:
+    said = {
+        "address_name": "Ann\nSmith\x07",
+        "billing_company": "Ac\x0bme\nGmbH",
+        "coupon": "SPR\nING",
+        "note": "\x07",
+    }
+    shown = looked_at(clerk, email="new@example.com", items="A", **said)
+    errors = shown.context["form"].errors.as_data()
+    assert {name: errors[name][0].code for name in errors} == dict.fromkeys(said, "bad_format")
+    shown = looked_at(clerk, email="new@example.com", items="A", note="Ring.\nTwice.")
+    assert not shown.context["form"].errors
+
+
 @pytest.mark.parametrize(
     "items",
     ["A 2\nB", "A\t2\nB\t", "  A   2\r\n\r\nB 1  ", "A\t2\t\r\nB\t1\r\n", "\nB\nA \t 2 \n"],

@@ -1,0 +1,51 @@
+"""What the forms of staff take for names and reasons is what the API takes."""
+
+from __future__ import annotations
+
+import pytest
+from django import forms
+from django.core.exceptions import ValidationError
+
+from domains.payments.admin.receipts import ReceiptForm
+from domains.pricing.admin.promotions import BatchForm, PromotionForm
+from domains.pricing.admin.shipping import ShippingForm
+from domains.pricing.admin.taxes import TaxRateForm
+from domains.products.admin.product_forms import ProductForm
+from infrastructure.form_fields import LineField, WordsField
+
+
+def code_of(field: forms.Field, text: str) -> str | None:
+    with pytest.raises(ValidationError) as caught:
+        field.clean(text)
+    (error,) = caught.value.error_list
+    return error.code
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        (ReceiptForm, "reference"),
+        (PromotionForm, "name"),
+        (BatchForm, "batch"),
+        (ShippingForm, "name"),
+        (TaxRateForm, "name"),
+        (TaxRateForm, "region"),
+        (ProductForm, "name"),
+    ],
+)
+def test_what_documents_show_is_on_one_line(form: type[forms.Form], name: str) -> None:
+    field = form.base_fields[name]
+    assert code_of(field, "Be\nta") == "bad_format"
+    assert field.clean(" Beta ") == "Beta"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\tb", "a\x07b", "a\x0bb", "a\x7fb"])
+def test_a_line_has_no_control_characters(text: str) -> None:
+    assert code_of(LineField(), text) == "bad_format"
+
+
+def test_words_have_something_to_be_seen_on_some_line() -> None:
+    assert WordsField().clean(" Ring.\n\nTwice. ") == "Ring.\n\nTwice."
+    assert code_of(WordsField(), "\x07\n\x1b") == "bad_format"
+    assert code_of(WordsField(), " \n ") == "required"
+    assert WordsField(required=False).clean("") == ""
