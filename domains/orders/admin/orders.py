@@ -238,19 +238,20 @@ class OrderAdmin(ScreenAdmin):
         comes_to: doings.Comes | None = None
         outdated = False
         form = doing.form
-        if posted is not None and form.is_valid():
+        if posted is not None:
             try:
                 if "confirm" in posted and (before := doing.sent_before()):
                     messages.info(request, f"{order.number}: this was sent before, and {before}.")
                     return HttpResponseRedirect(self.address("change", order.pk))
-                if version_in(posted) != order.version:
-                    return self._changed_meanwhile(request, order)
-                comes_to = doing.comes_to()
-                agreed = posted.get("agreed") == comes_to.fingerprint or not kind.is_previewed
-                if "confirm" in posted and agreed:
-                    messages.success(request, f"{order.number}: {doing.confirm()}.")
-                    return HttpResponseRedirect(self.address("change", order.pk))
-                outdated = "confirm" in posted
+                if form.is_valid():
+                    if version_in(posted) != order.version:
+                        return self._changed_meanwhile(request, order)
+                    comes_to = doing.comes_to()
+                    agreed = posted.get("agreed") == comes_to.fingerprint or not kind.is_previewed
+                    if "confirm" in posted and agreed:
+                        messages.success(request, f"{order.number}: {doing.confirm()}.")
+                        return HttpResponseRedirect(self.address("change", order.pk))
+                    outdated = "confirm" in posted
             except ConcurrentModification:
                 return self._changed_meanwhile(request, order)
             except DomainError as refusal:

@@ -40,6 +40,10 @@ class Comes:
         return hashlib.sha256("\n".join(self.sentences + self.warnings).encode()).hexdigest()
 
 
+# What a browser sends besides what was entered, or that says which step of the page it is.
+_NOT_ENTERED = {"csrfmiddlewaretoken", "token", "version", "agreed", "confirm", "look"}
+
+
 class DoingForm(ServiceForm):
     """Every form knows the version that it was made from, and what it is called when sent twice."""
 
@@ -74,6 +78,7 @@ class Doing(ABC):
         self, order: Order, posted: Any, part_id: UUID | None, *, user: Any, now: datetime
     ) -> None:
         self.order, self.part_id, self.user, self.now = order, part_id, user, now
+        self._posted = posted
         self.by = By(kind=Kind.STAFF, id=UUID(str(user.pk)))
         initial = {"version": order.version, "token": new_id()}
         self.form = DoingForm(posted, initial=initial)
@@ -109,7 +114,12 @@ class Doing(ABC):
 
     def sent_before(self) -> str:
         """What came of this very form where it was confirmed before, as the end of a sentence; else
-        nothing. Raises IdempotencyKeyReused for another one under its token."""
+        nothing. By what that came to, the form may ask for less by now, or find faults.
+
+        Raises IdempotencyKeyReused for another one under its token.
+        """
+        if "token" in self.form.errors:
+            return ""
         made = idempotency.find(alias_of("orders"), self.key)
         if made is None:
             return ""
@@ -126,12 +136,14 @@ class Doing(ABC):
 
     @property
     def key(self) -> IdempotencyKey:
-        said = sorted((n, str(v)) for n, v in self.said.items() if n not in ("token", "version"))
+        """Of what was entered, and not of what the form reads of it: its fields follow the order,
+        which the first one has changed."""
+        entered = sorted((n, all_) for n, all_ in self._posted.lists() if n not in _NOT_ENTERED)
         return IdempotencyKey(
             client=f"user:{self.by.id}",
             route=f"admin {self.what} {self.order.id} {self.part_id}",
             key=str(self.said["token"]),
-            fingerprint=fingerprint_of(said),
+            fingerprint=fingerprint_of(entered),
         )
 
     def told(self, lines: Mapping[UUID, int]) -> tuple[str, ...]:

@@ -66,3 +66,40 @@ def test_after_the_invoice_nobody_is_asked_for_it(
     issue_due(order_id=order.id, now=now)
     assert [name for name in before if name.startswith("billing_")]
     assert not [name for name in filled(clerk.get(url)) if name.startswith("billing_")]
+
+
+def test_an_edit_sent_again_after_the_invoice_was_done_once(
+    clerk: Client, order: Order, now: datetime
+) -> None:
+    url = reverse("admin:orders_order_do", args=[order.pk, "edit"])
+    said = {"billing_company": "Lamps Ltd", "look": "yes"}
+    form = filled(clerk.post(url, filled(clerk.get(url)) | said)) | {"confirm": "yes"}
+    assert "changed." in text_of(clerk.post(url, form, follow=True))
+    capture(order, now)
+    issue_due(order_id=order.id, now=now)
+    version = reread(order).version
+
+    again = text_of(clerk.post(url, form, follow=True))
+    assert f"{order.number}: this was sent before, and done once." in again
+    other = clerk.post(url, form | {"billing_company": "Lights Ltd"})
+    assert "came with another body before." in text_of(other)
+    assert reread(order).version == version
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"billing_company": "Ac\x0bme\nGmbH"},
+        {"billing_city": "Yo\x1brk"},
+        {"address_name": "Ann\nSmith"},
+    ],
+)
+def test_what_an_invoice_shows_is_on_one_line(
+    clerk: Client, order: Order, said: dict[str, str]
+) -> None:
+    url = reverse("admin:orders_order_do", args=[order.pk, "edit"])
+    shown = clerk.post(url, filled(clerk.get(url)) | said | {"look": "yes"})
+    errors = shown.context["form"].errors.as_data()
+    assert {name: [error.code for error in found] for name, found in errors.items()} == {
+        next(iter(said)): ["bad_format"]
+    }

@@ -101,6 +101,59 @@ def test_what_is_sent_twice_is_done_once(clerk: Client, order: Order) -> None:
     assert money_of(order).captured_minor == 1000
 
 
+def test_goods_are_sent_once_though_the_form_has_nothing_left_to_ask_for(
+    clerk: Client, order: Order
+) -> None:
+    url = address(order, "fulfil")
+    form = looked_at(clerk, url) | {"confirm": "yes"}
+    first, second = (text_of(clerk.post(url, form, follow=True)) for _ in range(2))
+    assert f"{order.number}: sent." in first
+    assert f"{order.number}: this was sent before, and done once." in second
+    assert len(reread(order).fulfilments) == 1
+
+
+def test_a_form_that_asks_for_more_than_it_left_was_sent_before(
+    clerk: Client, now: datetime
+) -> None:
+    goods.stocked({"A": 9}, now=now)
+    order = orders.placed({"A": 3}, now=now)
+    url = address(order, "fulfil")
+    form = looked_at(clerk, url, **{field(order, "A"): "2"}) | {"confirm": "yes"}
+    first, second = (text_of(clerk.post(url, form, follow=True)) for _ in range(2))
+    assert f"{order.number}: sent." in first
+    assert f"{order.number}: this was sent before, and done once." in second
+    assert [sent.quantity for sent in reread(order).fulfilment_lines] == [2]
+
+
+@pytest.mark.parametrize("token", ["", "\0", "no-id"])
+def test_a_form_that_has_lost_its_token_is_done_by_nobody(
+    clerk: Client, order: Order, token: str
+) -> None:
+    url = address(order, "capture")
+    form = looked_at(clerk, url, amount="10.00") | {"confirm": "yes", "token": token}
+    assert list(clerk.post(url, form).context["form"].errors) == ["token"]
+    assert money_of(order).captured_minor == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ({"carrier": "Post\nHorn"}, "carrier"),
+        ({"tracking_number": "JD\x07014"}, "tracking_number"),
+        ({"tracking_url": "https://post.example/\x07"}, "tracking_url"),
+        ({"note": "\x07"}, "note"),
+    ],
+)
+def test_what_letters_tell_of_a_parcel_is_on_one_line(
+    clerk: Client, order: Order, said: dict[str, str], wrong: str
+) -> None:
+    url = address(order, "fulfil")
+    shown = clerk.post(url, filled(clerk.get(url)) | said | {"look": "yes"})
+    errors = shown.context["form"].errors.as_data()
+    assert list(errors) == [wrong]
+    assert errors[wrong][-1].code == "bad_format"
+
+
 def test_a_stale_page_does_nothing_and_says_so(clerk: Client, order: Order, now: datetime) -> None:
     url = address(order, "capture")
     form = looked_at(clerk, url, amount="10.00")
