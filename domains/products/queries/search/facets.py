@@ -48,24 +48,28 @@ _PRICE: tuple[Kind, ...] = ("price",)
 _LEFT: tuple[Kind, ...] = ("available", "sold_out")
 _CHOICES: tuple[Kind, ...] = ("choice", "variant_choice")
 
+# Plans are made without knowing how much is found, and several conditions are taken to find next to
+# nothing. So what was found is never joined with what was made of it, which Postgres would compare
+# row by row: categories take their products along on the way up. Tables are joined by their keys.
 # Takes the slug of the chosen category and the locale.
 _CATEGORIES = """
     WITH RECURSIVE chosen AS MATERIALIZED (
         SELECT (SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text) AS id
     ), found AS MATERIALIZED (
-        SELECT l.product_id, unnest(l.category_ids) AS id FROM matched l
+        SELECT u.id, array_agg(l.product_id) AS products
+        FROM matched l CROSS JOIN LATERAL unnest(l.category_ids) u (id) GROUP BY u.id
     ), up AS (
-        SELECT c.id AS below, c.id, c.parent_id
-        FROM (SELECT DISTINCT id FROM found) f JOIN products_category c ON c.id = f.id
+        SELECT f.products, c.id, c.parent_id
+        FROM found f JOIN products_category c ON c.id = f.id
         UNION ALL
-        SELECT up.below, c.id, c.parent_id
+        SELECT up.products, c.id, c.parent_id
         FROM up JOIN products_category c ON c.id = up.parent_id
         WHERE up.parent_id IS DISTINCT FROM (SELECT id FROM chosen)
     ), counted AS MATERIALIZED (
-        SELECT each_once.id, count(*) AS n FROM (
-            SELECT DISTINCT up.id, found.product_id FROM found JOIN up ON up.below = found.id
-            WHERE up.parent_id IS NOT DISTINCT FROM (SELECT id FROM chosen)
-        ) each_once GROUP BY each_once.id
+        SELECT up.id, count(DISTINCT p.id) AS n
+        FROM up CROSS JOIN LATERAL unnest(up.products) p (id)
+        WHERE up.parent_id IS NOT DISTINCT FROM (SELECT id FROM chosen)
+        GROUP BY up.id
     )
     SELECT coalesce(json_agg(
         json_build_array(c.slug, coalesce(nullif(t.name, ''), c.name), k.n)
@@ -255,31 +259,35 @@ def _attributes(chosen: Chosen) -> str:
                 row_number() OVER (PARTITION BY code ORDER BY n DESC, value) AS place
             FROM counted
         ), shown AS MATERIALIZED (
-            SELECT code, value, n, place FROM ranked WHERE place <= %s
-        ), labels AS MATERIALIZED (
-            SELECT DISTINCT ON (a.code, c.choice ->> 'code') a.code, c.choice ->> 'code' AS value,
-                coalesce(c.choice -> 'names' ->> %s::text, c.choice ->> 'name') AS name
-            FROM products_attribute a
-            CROSS JOIN LATERAL jsonb_array_elements(a.choices) c (choice)
-            WHERE a.filterable AND a.code = ANY(ARRAY(SELECT code FROM shown))
-            ORDER BY a.code, c.choice ->> 'code', a.id
-        ), grouped AS MATERIALIZED (
-            SELECT s.code, json_agg(
-                json_build_array(s.value, coalesce(l.name, s.value), s.n) ORDER BY s.place
-            ) AS found
-            FROM shown s LEFT JOIN labels l ON l.code = s.code AND l.value = s.value
-            GROUP BY s.code
+            SELECT code, array_agg(value ORDER BY place) AS values, array_agg(n ORDER BY place) AS n
+            FROM ranked WHERE place <= %s GROUP BY code
         )
         SELECT coalesce(json_agg(
-            json_build_array(g.code, coalesce(a.name, o.name, g.code), g.found)
-            ORDER BY a.position, g.code
+            json_build_array(s.code, coalesce(a.name, o.name, s.code), (
+                SELECT json_agg(
+                    json_build_array(u.value, coalesce(l.names ->> u.value, u.value), u.n)
+                    ORDER BY u.place
+                )
+                FROM unnest(s.values, s.n) WITH ORDINALITY u (value, n, place)
+            ))
+            ORDER BY a.position, s.code
         ), '[]'::json)
-        FROM grouped g
+        FROM shown s
+        CROSS JOIN LATERAL (
+            -- Of two attributes the older one comes last, and so wins.
+            SELECT jsonb_object_agg(
+                c.choice ->> 'code', coalesce(c.choice -> 'names' ->> %s::text, c.choice ->> 'name')
+                ORDER BY a.id DESC
+            ) AS names
+            FROM products_attribute a
+            CROSS JOIN LATERAL jsonb_array_elements(a.choices) c (choice)
+            WHERE a.code = s.code AND a.filterable
+        ) l
         LEFT JOIN LATERAL (
             SELECT coalesce(a.names ->> %s::text, a.name) AS name, a.position
-            FROM products_attribute a WHERE a.code = g.code AND a.filterable ORDER BY a.id LIMIT 1
+            FROM products_attribute a WHERE a.code = s.code AND a.filterable ORDER BY a.id LIMIT 1
         ) a ON true
-        LEFT JOIN products_listingoption o ON o.code = g.code
+        LEFT JOIN products_listingoption o ON o.code = s.code
     """
 
 

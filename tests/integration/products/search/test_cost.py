@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
+from psycopg.sql import Literal
 
 from domains.products.models import Category, CategoryCount
+from domains.products.public import NewProduct, NewVariant, create_products
 from domains.products.queries.search.port import (
     FacetsWanted,
     Range,
 )
 from domains.products.queries.search.understanding import FEW
-from infrastructure.database.contexts import alias_of
+from domains.products.rules.attributes import Kind
+from domains.products.rules.types import AttributeTerms, ChoiceTerms
+from domains.products.services import types
+from infrastructure.database.contexts import alias_of, connection_of
+from infrastructure.database.postgresql.base import numbered
+from infrastructure.money import Money
+from tests.support.factories import products
 from tests.support.search import ALL_FACETS, Find, Goods, names
 
 pytestmark = pytest.mark.django_db
+
+MANY = 60
 
 
 @pytest.mark.parametrize(
@@ -140,3 +152,83 @@ def test_slips_are_looked_up_in_their_index(find: Find, goods: Goods) -> None:
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Bitmap Index Scan on products_similar_words" in plan
     assert "Seq Scan on products_listingword" not in plan
+
+
+@pytest.fixture
+def many(now: datetime) -> None:
+    """Products of which each is in a category of its own, with choices that few others have."""
+    for top in ("even", "odd"):
+        products.category(name=top, now=now)
+    for n in range(MANY):
+        products.category(name=f"below {n}", parent="odd" if n % 2 else "even", now=now)
+    choices = tuple(ChoiceTerms(code=f"c{n}", name=f"Choice {n}") for n in range(MANY // 2))
+    attributes = tuple(
+        AttributeTerms(code=code, name=code, kind=Kind.CHOICE, choices=choices, filterable=True)
+        for code in ("cut", "cloth")
+    )
+    types.create_type(code="t", name="T", attributes=attributes, now=now)
+    create_products(
+        products=[
+            NewProduct(
+                name=f"Shirt {n}",
+                status="active",
+                categories=(f"below-{n}",),
+                product_type="t",
+                attributes={a.code: f"c{n % len(choices)}" for a in attributes},
+                variants=(
+                    NewVariant(
+                        sku=f"S-{n}",
+                        prices=(Money(1000, "GBP"),),
+                        options={"Colour": "red" if n % 2 else "blue", "Size": str(n % 3)},
+                    ),
+                ),
+            )
+            for n in range(MANY)
+        ],
+        now=now,
+    )
+
+
+def test_what_facets_count_is_read_once_however_little_was_expected(find: Find, many: None) -> None:
+    """A plan is made before anybody knows what is asked for. That several things are true of a
+    product is then taken to be rare, and to compare each row with each other one looks cheap."""
+    connection, asked = connection_of("products"), list[tuple[str, Any]]()
+
+    def ask(execute: Any, sql: str, params: Any, *others: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, *others)
+
+    with connection.execute_wrapper(ask):
+        found = find(
+            sort="name",
+            facets=ALL_FACETS,
+            choices={"colour": ["red", "blue"], "size": ["0", "1", "2"]},
+            available=False,
+        )
+    assert found.facets is not None
+    assert found.facets.categories is not None
+    counted = [(category.value, category.count) for category in found.facets.categories]
+    assert counted == [("even", MANY // 2), ("odd", MANY // 2)]
+    text, params = asked[-1]
+    values = ", ".join(Literal(value).as_string(connection.connection) for value in params)
+    with connection.cursor() as cursor:
+        # Now it knows how few categories a product is in, of which it would expect ten.
+        cursor.execute("ANALYZE products_listing")
+        # Looking up rows of a small table would cost as much as reading it.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"PREPARE asked AS {numbered(text)[0].decode()}")
+        try:
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked({values})")
+            [[[plan]]] = cursor.fetchall()
+        finally:
+            cursor.execute("DEALLOCATE asked")
+    read = [node for node in _nodes(plan["Plan"]) if node["Node Type"] == "CTE Scan"]
+    again = {node["CTE Name"]: node["Actual Loops"] for node in read if node["Actual Loops"] > 1}
+    assert {node["CTE Name"] for node in read} >= {"matched", "found", "up", "counted", "shown"}
+    assert again == {}
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for part in node.get("Plans", ()):
+        yield from _nodes(part)

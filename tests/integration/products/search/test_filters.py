@@ -16,6 +16,9 @@ from domains.products.queries.search.port import (
     Range,
     UnknownFilters,
 )
+from domains.products.rules.attributes import Kind
+from domains.products.rules.types import AttributeTerms, ChoiceTerms
+from domains.products.services import types
 from tests.support.search import (
     ALL_FACETS,
     CHOSEN,
@@ -98,6 +101,26 @@ def test_only_what_was_declared_can_be_filtered_by(find: Find, goods: Goods) -> 
     ):
         with pytest.raises(UnknownFilters):
             find(sort="name", **criteria)
+
+
+def test_a_value_is_called_what_the_older_of_two_types_calls_it(find: Find, now: datetime) -> None:
+    for number, choices in enumerate([{"s": "Silk"}, {"s": "Satin", "w": "Wool"}]):
+        cloth = AttributeTerms(
+            code="cloth",
+            name=f"Cloth {number}",
+            kind=Kind.CHOICE,
+            choices=tuple(ChoiceTerms(code=code, name=name) for code, name in choices.items()),
+            filterable=True,
+        )
+        types.create_type(code=f"t{number}", name="T", attributes=(cloth,), now=now)
+    for number, code in enumerate("sw"):
+        fields = {"product_type": "t1", "attributes": {"cloth": code}, "sku": code}
+        create((f"Shirt {number}", fields), now=now)
+    counted = find(sort="name", facets=ALL_FACETS).facets
+    assert counted is not None
+    [cloth_values] = counted.attributes or ()
+    assert cloth_values.name == "Cloth 0"
+    assert [value.name for value in cloth_values.values] == ["Silk", "Wool"]
 
 
 def test_a_list_by_price_has_only_what_has_one(find: Find, now: datetime) -> None:
