@@ -56,8 +56,9 @@ _CATEGORIES = """
     WITH RECURSIVE chosen AS MATERIALIZED (
         SELECT (SELECT s.category_id FROM products_categoryslug s WHERE s.slug = %s::text) AS id
     ), found AS MATERIALIZED (
-        SELECT u.id, array_agg(l.product_id) AS products
-        FROM matched l CROSS JOIN LATERAL unnest(l.category_ids) u (id) GROUP BY u.id
+        SELECT each.id, array_agg(each.product_id) AS products FROM (
+            SELECT unnest(l.category_ids) AS id, l.product_id FROM matched l
+        ) each GROUP BY each.id
     ), up AS (
         SELECT f.products, c.id, c.parent_id
         FROM found f JOIN products_category c ON c.id = f.id
@@ -66,10 +67,10 @@ _CATEGORIES = """
         FROM up JOIN products_category c ON c.id = up.parent_id
         WHERE up.parent_id IS DISTINCT FROM (SELECT id FROM chosen)
     ), counted AS MATERIALIZED (
-        SELECT up.id, count(DISTINCT p.id) AS n
-        FROM up CROSS JOIN LATERAL unnest(up.products) p (id)
-        WHERE up.parent_id IS NOT DISTINCT FROM (SELECT id FROM chosen)
-        GROUP BY up.id
+        SELECT each_once.id, count(*) AS n FROM (
+            SELECT DISTINCT up.id, unnest(up.products) AS product_id FROM up
+            WHERE up.parent_id IS NOT DISTINCT FROM (SELECT id FROM chosen)
+        ) each_once GROUP BY each_once.id
     )
     SELECT coalesce(json_agg(
         json_build_array(c.slug, coalesce(nullif(t.name, ''), c.name), k.n)
