@@ -9,7 +9,7 @@ from uuid import UUID
 from domains.orders.admin import doings, showing
 from domains.orders.admin.documents import invoice_address
 from domains.orders.models import Document, Order
-from domains.orders.rules.invoices import address_lines
+from domains.orders.rules.invoices import address_lines, invoice_lines
 from domains.orders.rules.steps import amounts_standing
 from domains.payments import public as payments
 from domains.products import public as products
@@ -86,10 +86,8 @@ def contents_of(order: Order, *, user: Any, now: datetime) -> dict[str, Any]:
 
 
 def invoiced_to(order: Order) -> list[str]:
-    """As it is written on the invoice, with the VAT id; nothing where the goods go there, too."""
-    address = order.billing_address or {}
-    vat_id = address.get("vat_id")
-    return [*address_lines(address), *([vat_id] if vat_id else [])]
+    """As it is written on the invoice; nothing where the goods go there, too."""
+    return invoice_lines(order.billing_address or {})
 
 
 def _line_shown(order: Order, line: Any) -> dict[str, Any]:

@@ -246,7 +246,7 @@ class OrderAdmin(ScreenAdmin):
                 if form.is_valid():
                     if version_in(posted) != order.version:
                         return self._changed_meanwhile(request, order)
-                    comes_to = doing.comes_to()
+                    comes_to = doing.looked_at()
                     agreed = posted.get("agreed") == comes_to.fingerprint or not kind.is_previewed
                     if "confirm" in posted and agreed:
                         messages.success(request, f"{order.number}: {doing.confirm()}.")

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from domains.orders.admin.contents import invoiced_to
-from domains.orders.admin.doings import Comes, owed_by_guest
+from domains.orders.admin.doings import WORDS, Comes, owed_by_guest
 from domains.orders.admin.fields import (
     address_fields,
     address_said,
@@ -23,6 +23,7 @@ from domains.orders.admin.fields import (
 )
 from domains.orders.errors import UnknownCustomer
 from domains.orders.models import Order, PaymentChoice
+from domains.orders.rules.invoices import address_lines
 from domains.orders.services import placement
 from domains.orders.services.wishes import WantedLine, Wish
 from domains.pricing import public as pricing
@@ -186,6 +187,7 @@ def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> tuple[Comes,
     wish = form.wish(placed_by=placed_by)
     order = placement.drafted(wish, order_id=new_id(), now=now)
     who = "a customer with an account" if wish.customer_id else "a guest"
+    said = form.cleaned_data
     lines = [
         f"{line.quantity:,} × {line.sku}, {line.name}: {Money(line.amount_minor, order.currency)}"
         for line in order.lines
@@ -193,10 +195,18 @@ def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> tuple[Comes,
     if order.shipping_minor:
         shipping = Money(order.shipping_minor, order.currency)
         lines.append(f"{order.shipping_name or 'Shipping'}: {shipping}")
-    sentences = (f"For {who}:", *lines, f"In all {order.total}.")
+    sentences = (
+        f"For {said['email']}, {who}:",
+        *lines,
+        f"In all {order.total}.",
+        f"Paid by {wish.payment.method}.",
+        f"Delivered to {', '.join(address_lines(order.shipping_address))}.",
+    )
     if address := invoiced_to(order):
         sentences += (f"Invoiced to {', '.join(address)}.",)
-    return Comes(sentences=sentences, warnings=owed_by_guest(order, wish.payment)), order.total
+    entered = sorted((n, str(v)) for n, v in said.items() if n not in {"token", *WORDS})
+    warnings = owed_by_guest(order, wish.payment)
+    return Comes(sentences=sentences, warnings=warnings, entered=entered), order.total
 
 
 class FormSentBefore(DomainError):

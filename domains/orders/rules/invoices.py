@@ -325,3 +325,9 @@ def address_lines(address: Mapping[str, str]) -> list[str]:
         address.get("country"),
     ]
     return [line for line in lines if line]
+
+
+def invoice_lines(address: Mapping[str, str]) -> list[str]:
+    """The same of whom an invoice is made out to: with the VAT id, where there is one."""
+    vat_id = address.get("vat_id")
+    return [*address_lines(address), *([vat_id] if vat_id else [])]

@@ -4,9 +4,19 @@ A page shows what it would come to first. What is confirmed is exactly that: if 
 something else by then, that is shown instead of being done. A form that is sent twice acts once.
 """
 
-from domains.orders.admin.doings.base import Comes, may, owed_by_guest
+from domains.orders.admin.doings.base import WORDS, Comes, may, owed_by_guest
 from domains.orders.admin.doings.money import Approve
 from domains.orders.admin.doings.noting import Note
 from domains.orders.admin.doings.offering import KINDS, of_return, offered
 
-__all__ = ["KINDS", "Approve", "Comes", "Note", "may", "of_return", "offered", "owed_by_guest"]
+__all__ = [
+    "KINDS",
+    "WORDS",
+    "Approve",
+    "Comes",
+    "Note",
+    "may",
+    "of_return",
+    "offered",
+    "owed_by_guest",
+]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -30,18 +29,23 @@ from infrastructure.screens import ServiceForm
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comes:
-    """What a doing would come to, in sentences. warnings: what to think of before confirming."""
+    """What a doing would come to, in sentences. warnings: what to think of before confirming.
+    entered: what it was made of, by field, since no sentence says all of it."""
 
     sentences: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    entered: Sequence[tuple[str, object]] = ()
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256("\n".join(self.sentences + self.warnings).encode()).hexdigest()
+        """What staff agree to: to exactly this, as exactly this was entered."""
+        return fingerprint_of((self.sentences, self.warnings, self.entered)).hex()
 
 
 # What a browser sends besides what was entered, or that says which step of the page it is.
 _NOT_ENTERED = {"csrfmiddlewaretoken", "token", "version", "agreed", "confirm", "look"}
+# What is said about it, and moves nothing: it may be added to what was shown.
+WORDS = {"reason", "note"}
 
 
 class DoingForm(ServiceForm):
@@ -95,6 +99,13 @@ class Doing(ABC):
         """Raises what the service would refuse."""
         return Comes(sentences=(self.title,))
 
+    def looked_at(self) -> Comes:
+        """`comes_to`, to be agreed to."""
+        asked = self.form.fields.keys() - WORDS
+        return replace(
+            self.comes_to(), entered=[field for field in self._entered if field[0] in asked]
+        )
+
     @abstractmethod
     def carry_out(self) -> str:
         """Call the service. Returns what was done, as the end of a sentence."""
@@ -138,13 +149,16 @@ class Doing(ABC):
     def key(self) -> IdempotencyKey:
         """Of what was entered, and not of what the form reads of it: its fields follow the order,
         which the first one has changed."""
-        entered = sorted((n, all_) for n, all_ in self._posted.lists() if n not in _NOT_ENTERED)
         return IdempotencyKey(
             client=f"user:{self.by.id}",
             route=f"admin {self.what} {self.order.id} {self.part_id}",
             key=str(self.said["token"]),
-            fingerprint=fingerprint_of(entered),
+            fingerprint=fingerprint_of(self._entered),
         )
+
+    @property
+    def _entered(self) -> list[tuple[str, list[str]]]:
+        return sorted((n, all_) for n, all_ in self._posted.lists() if n not in _NOT_ENTERED)
 
     def told(self, lines: Mapping[UUID, int]) -> tuple[str, ...]:
         names = {line.id: line for line in self.order.lines}

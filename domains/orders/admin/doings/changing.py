@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from django import forms
@@ -19,7 +19,7 @@ from domains.orders.admin.fields import (
     units_field,
     units_said,
 )
-from domains.orders.rules.invoices import address_lines
+from domains.orders.rules.invoices import address_lines, invoice_lines
 from domains.orders.services import cancelling, editing, invoicing, previewing
 from domains.pricing import public as pricing
 from infrastructure.errors import DomainError
@@ -126,10 +126,24 @@ class Edit(Doing):
             sentences.append(f"{preview.takes} are authorised anew; the earlier payment is let go.")
         if preview.gives.amount_minor:
             sentences.append(f"{preview.gives} are given back.")
-        if changes.billing_address is not None:
-            to = ", ".join(address_lines(changes.billing_address)) or "whom the goods go to"
-            sentences.append(f"The invoice will be made out to {to}.")
+        sentences += self._told_of(changes)
         return Comes(sentences=tuple(sentences), warnings=approval(preview))
+
+    def _told_of(self, changes: editing.Edit) -> Iterator[str]:
+        names = {line.id: line for line in self.order.lines}
+        for change in changes.lines:
+            if change.line_id is None:
+                yield f"{change.quantity:,} × {change.sku} are added."
+            else:
+                line = names[change.line_id]
+                yield f"{change.quantity:,} × {line.sku}, {line.name}, and not {line.standing:,}."
+        if changes.shipping_method is not None:
+            yield f"Shipped by {changes.shipping_method or 'the usual method'}."
+        if changes.shipping_address is not None:
+            yield f"Delivered to {', '.join(address_lines(changes.shipping_address))}."
+        if changes.billing_address is not None:
+            to = ", ".join(invoice_lines(changes.billing_address)) or "whom the goods go to"
+            yield f"The invoice will be made out to {to}."
 
     def carry_out(self) -> str:
         begun = editing.edit(

@@ -103,3 +103,41 @@ def test_what_an_invoice_shows_is_on_one_line(
     assert {name: [error.code for error in found] for name, found in errors.items()} == {
         next(iter(said)): ["bad_format"]
     }
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"address_line1": "9 Other Road"},
+        {"billing_vat_id": "DE999"},
+        {"sku": "B", "quantity": "1", "token_of_payment": "tok_visa"},
+    ],
+)
+def test_what_was_changed_after_it_was_shown_is_shown_again(
+    clerk: Client, order: Order, now: datetime, changed: dict[str, str]
+) -> None:
+    goods.stocked({"B": 5}, now=now)
+    url = reverse("admin:orders_order_do", args=[order.pk, "edit"])
+    said = {"address_line2": "Second floor", "look": "yes"}
+    shown = clerk.post(url, filled(clerk.get(url)) | said)
+    assert "Second floor" in " ".join(shown.context["comes_to"].sentences)
+    again = clerk.post(url, filled(shown) | changed | {"confirm": "yes"})
+    assert again.context["outdated"] is True
+    assert Order.objects.get(pk=order.pk).version == order.version
+    done = filled(again) | {"reason": "staff_error", "confirm": "yes"}
+    assert "changed." in text_of(clerk.post(url, done, follow=True))
+
+
+def test_an_edit_says_what_becomes_of_lines_and_addresses(
+    clerk: Client, order: Order, now: datetime
+) -> None:
+    goods.stocked({"B": 5}, now=now)
+    url = reverse("admin:orders_order_do", args=[order.pk, "edit"])
+    line = order.lines[0]
+    said = {f"units_{line.id}": "1", "sku": "B", "quantity": "2", "billing_vat_id": "DE999"}
+    said |= {"billing_company": "Lamps Ltd", "token_of_payment": "tok_visa", "look": "yes"}
+    sentences = clerk.post(url, filled(clerk.get(url)) | said).context["comes_to"].sentences
+    assert f"1 × {line.sku}, {line.name}, and not {line.standing}." in sentences
+    assert "2 × B are added." in sentences
+    assert sentences[-1].startswith("The invoice will be made out to Lamps Ltd, ")
+    assert sentences[-1].endswith(", DE999.")

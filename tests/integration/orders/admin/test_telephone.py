@@ -73,6 +73,36 @@ def test_a_price_is_shown_and_then_the_order_is_placed_once(clerk: Client) -> No
     assert order.payment_method == "invoice"
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"email": "bob@example.com"},
+        {"address_line1": "9 Other Road"},
+        {"method": "card", "payment_token": "tok_visa"},
+        {"billing_vat_id": "DE999"},
+    ],
+)
+def test_what_was_changed_after_it_was_shown_is_shown_again(
+    clerk: Client, changed: dict[str, str]
+) -> None:
+    customer(email="ann@example.com")
+    customer(email="bob@example.com")
+    form = seen(clerk, email="ann@example.com", items="A") | {"note": "called back"}
+    again = clerk.post(ADD, form | changed | {"confirm": "yes"})
+    assert again.context["outdated"] is True
+    assert not Order.objects.exists()
+    clerk.post(ADD, filled(again) | {"confirm": "yes"})
+    assert Order.objects.count() == 1
+
+
+def test_the_page_says_for_whom_where_to_and_how_it_is_paid(clerk: Client) -> None:
+    customer(email="ann@example.com")
+    page = text_of(looked_at(clerk, email="ann@example.com", items="A"))
+    assert "For ann@example.com, a customer with an account:" in page
+    assert "Delivered to Ann Smith, 1 Mill Lane, LS1 1AA Leeds, GB." in page
+    assert "Paid by invoice." in page
+
+
 def test_who_has_no_account_orders_as_a_guest(clerk: Client) -> None:
     shown = looked_at(clerk, email="new@example.com", items="A")
     assert "A guest, without an account, would owe it" in text_of(shown)
