@@ -31,6 +31,7 @@ class Operation:
     uploads: Sequence[str] = ()
     downloads: Sequence[str] = ()
     retry_after: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def operation(
@@ -50,6 +51,7 @@ def operation(
     uploads: Sequence[str] = (),
     downloads: Sequence[str] = (),
     retry_after: bool = False,
+    headers: Mapping[str, str] | None = None,
 ) -> Callable[[View], View]:
     """Declare a view method.
 
@@ -65,6 +67,7 @@ def operation(
     downloads: media types of an answer (200) that is a file and no JSON. Where that answer has a
         type as well, the caller chooses by Accept, and the view asks `preferred`.
     retry_after: the answer (200 or 202) may say when to ask again.
+    headers: name -> what it says, of headers that no other operation's answers have.
     """
     for known in (body, form, query, *responses.values()):
         if known is not None:
@@ -88,6 +91,7 @@ def operation(
         uploads=uploads,
         downloads=downloads,
         retry_after=retry_after,
+        headers=headers or {},
     )
 
     def declare(view: View) -> View:

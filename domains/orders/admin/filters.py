@@ -122,7 +122,8 @@ class KindFilter(_OfStatus):
 
 def found_by(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
     """Orders by whatever somebody has in hand: the number of an order or invoice, an e-mail
-    address, a SKU, a tracking number, the id of an order or a customer."""
+    address, a SKU, a tracking number, the id of an order or a customer; typed in small letters,
+    too, where it has capital ones."""
     text = text.strip()
     if not text:
         return orders
@@ -136,8 +137,9 @@ def found_by(orders: QuerySet[Order], text: str) -> QuerySet[Order]:
         key = UUID(text)
     except ValueError:
         # Each by its index; alternatives of one condition would be tried on every order.
-        found = OrderLine.objects.filter(sku=text).values("order_id")
-        found = found.union(Fulfilment.objects.filter(tracking_number=text).values("order_id"))
-        found = found.union(Document.objects.filter(number=text).values("order_id"))
+        ways = {text, text.upper()}
+        found = OrderLine.objects.filter(sku__in=ways).values("order_id")
+        found = found.union(Fulfilment.objects.filter(tracking_number__in=ways).values("order_id"))
+        found = found.union(Document.objects.filter(number__in=ways).values("order_id"))
         return orders.filter(pk__in=found)
     return orders.filter(pk=key) | orders.filter(customer_id=key)

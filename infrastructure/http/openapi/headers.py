@@ -78,7 +78,7 @@ def answer_headers(
     declared: Operation, method: str, status: int, *, with_token: bool
 ) -> Iterable[str]:
     yield from ("X-Request-ID", "RateLimit-Policy", "RateLimit")
-    if declared.etag and status in (200, 201):
+    if declared.etag and status in (200, 201, 202):
         yield "ETag"
     if status in (201, 202, 301):
         yield "Location"
@@ -100,25 +100,23 @@ def headers_named(*names: str) -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _header(description: str, **schema: Any) -> Json:
+def header(description: str, **schema: Any) -> Json:
     return {"description": description, "schema": {"type": "string", **schema}}
 
 
 HEADERS: dict[str, Json] = {
-    "X-Request-ID": _header("Names this request in the logs; a caller may send its own."),
-    "Content-Disposition": _header("The name to save the file under."),
-    "ETag": _header("The version of the resource, for If-Match and If-None-Match."),
-    "Location": _header("The address of what was made or accepted.", format="uri-reference"),
-    "Link": _header('The next page, as `rel="next"` (RFC 8288).'),
-    "Idempotency-Replayed": _header(
-        "`true`: the key was used before, and this is what came of it."
-    ),
-    "Preference-Applied": _header("`respond-async`, where that was asked for and is done."),
-    "RateLimit-Policy": _header('The budget: `"default";q=600;w=60`.'),
-    "RateLimit": _header("What is left of it, and the seconds until it is full again."),
-    consistency.HEADER: _header("To be sent with reads that must see what this request did."),
+    "X-Request-ID": header("Names this request in the logs; a caller may send its own."),
+    "Content-Disposition": header("The name to save the file under."),
+    "ETag": header("The version of the resource, for If-Match and If-None-Match."),
+    "Location": header("The address of what was made or accepted.", format="uri-reference"),
+    "Link": header('The next page, as `rel="next"` (RFC 8288).'),
+    "Idempotency-Replayed": header("`true`: the key was used before, and this is what came of it."),
+    "Preference-Applied": header("`respond-async`, where that was asked for and is done."),
+    "RateLimit-Policy": header('The budget: `"default";q=600;w=60`.'),
+    "RateLimit": header("What is left of it, and the seconds until it is full again."),
+    consistency.HEADER: header("To be sent with reads that must see what this request did."),
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
-    "WWW-Authenticate": _header("How to authenticate."),
+    "WWW-Authenticate": header("How to authenticate."),
 }
 PROBLEM_HEADERS: dict[int, Sequence[str]] = {
     401: ("X-Request-ID", "WWW-Authenticate"),

@@ -24,6 +24,7 @@ from infrastructure.http.openapi.examples import example_of_type, examples_of
 from infrastructure.http.openapi.headers import (
     PROBLEM_HEADERS,
     answer_headers,
+    header,
     headers_named,
     parameters_of,
 )
@@ -155,7 +156,9 @@ class Schema(AutoSchema):
 
     def _headers(self, declared: Operation, status: int) -> Json:
         with_token = self.view.changes_what_is_shown
-        return headers_named(*answer_headers(declared, self.method, status, with_token=with_token))
+        common = answer_headers(declared, self.method, status, with_token=with_token)
+        own = {name: header(told) for name, told in declared.headers.items()}
+        return headers_named(*common) | own
 
     def _problems(self, declared: Operation, requirement: Requirement) -> Json:
         by_status: dict[int, list[type[DomainError]]] = {}

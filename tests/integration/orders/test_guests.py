@@ -11,6 +11,8 @@ from django.test import Client
 
 from domains.orders.models import Order, OrderChange
 from domains.orders.services.tokens import order_token
+from infrastructure.http.middleware import security_headers
+from infrastructure.http.openapi.document import document
 from infrastructure.ids import new_id
 from tests.support.factories import orders
 from tests.support.factories import products as goods
@@ -57,6 +59,17 @@ def test_a_guest_orders_with_an_address_and_reads_the_order_with_its_token() -> 
     assert "order_token" not in read.json()
     stored = Order.objects.get()
     assert (stored.customer_id, stored.email) == (None, "Ann@Example.com")
+
+
+@pytest.mark.parametrize(("prefer", "status"), [("wait", 201), ("respond-async", 202)])
+def test_the_headers_of_an_answer_are_described(prefer: str, status: int) -> None:
+    described = document()["paths"]["/api/v1/orders"]["post"]["responses"][str(status)]["headers"]
+    answer = post(Client(headers={"Prefer": prefer}), email="ann@example.com")
+    assert answer.status_code == status
+    everywhere = {"Content-Type", "Content-Length", "Cache-Control", "Content-Security-Policy"}
+    everywhere |= set(security_headers())
+    assert set(answer.headers) - everywhere <= set(described)
+    assert {"ETag", "Location", "Order-Token"} <= set(answer.headers)
 
 
 def test_without_an_account_or_an_address_nobody_orders() -> None:

@@ -51,7 +51,9 @@ class CartCheckout(placing.PlacingView):
         ],
         idempotency="required",
         if_match="accepted",
+        etag=True,
         respond_async=True,
+        headers=placing.TOKEN_HEADERS,
         examples={"a guest's": _EXAMPLE},
     )
     def post(self, request: HttpRequest, cart_id: UUID) -> HttpResponse:

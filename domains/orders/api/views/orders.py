@@ -87,7 +87,9 @@ class Orders(placing.PlacingView):
         responses={201: serializers.Order, 202: serializers.Order},
         errors=placing.REFUSALS,
         idempotency="required",
+        etag=True,
         respond_async=True,
+        headers=placing.TOKEN_HEADERS,
         examples={"two SKUs": _EXAMPLE},
     )
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -194,6 +196,7 @@ class OrderCancellation(placing.OrderView):
         ],
         idempotency="accepted",
         if_match="accepted",
+        etag=True,
     )
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:
         body = self.body(CancelOrder)

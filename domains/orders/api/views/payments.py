@@ -45,6 +45,8 @@ class OrderPayment(placing.PlacingView):
             payments.PaymentsUnavailable,
         ],
         idempotency="required",
+        etag=True,
+        headers=placing.TOKEN_HEADERS,
         examples={"another card": {"payment": placing.EXAMPLE_PAYMENT}},
     )
     def post(self, request: HttpRequest, order_id: UUID) -> HttpResponse:

@@ -56,6 +56,9 @@ EXAMPLE_ADDRESS = {
 EXAMPLE_PAYMENT = {"method": "card", "token": "tok_visa"}
 
 
+TOKEN_HEADERS = {ORDER_TOKEN: "What a guest's order is read with, as `order_token`."}
+
+
 class OrderView(APIView):
     """A route that answers with an order."""
 

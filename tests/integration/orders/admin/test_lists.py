@@ -81,8 +81,11 @@ def test_orders_are_found_by_whatever_is_in_hand(
         ann.number.lower(),
         "ANN@example.com",
         "A",
+        "a",
         "JD0146",
+        "jd0146",
         invoice.number,
+        invoice.number.lower(),
         str(ann.id),
         str(ann.customer_id),
     ):
