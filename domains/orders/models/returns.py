@@ -11,7 +11,8 @@ from infrastructure.aggregates import OwnedModel
 
 
 class Return(OwnedModel):
-    """REQUESTED → APPROVED or REFUSED → RECEIVED, when the goods were looked at → REFUNDED.
+    """REQUESTED → APPROVED or REFUSED → RECEIVED, when the goods were looked at → REFUNDED, or
+    REFUSED where nothing is to be given back for what came.
 
     The goods are put on a shelf under this id, so that is done once.
     """

@@ -57,8 +57,11 @@ def decide_return(
     key: IdempotencyKey | None = None,
     now: datetime,
 ) -> tuple[Order, Return]:
-    """Accept an announced return, or do not. Raises OrderNotFound, ReturnNotFound, ReturnNotOpen,
-    and Duplicate for a key that was used before."""
+    """Accept an announced return, or do not; not accepting a received one ends it without money.
+
+    Raises OrderNotFound, ReturnNotFound, ReturnNotOpen, StepInProgress, and Duplicate for a key
+    that was used before.
+    """
     return change_order(
         order_id=order_id,
         change=lambda order: order.decide_return(

@@ -357,3 +357,31 @@ def test_goods_whose_own_money_was_not_taken_yet_wait_for_it_too(now: datetime) 
     assert money_of(order).refunded_minor == 2000
     assert_order_agrees(order.id)
     assert_books_agree(now)
+
+
+def test_a_return_may_end_without_money(now: datetime) -> None:
+    order = sent(now, A=4)
+    made = came_back(order, now, A=Inspected(damaged=2))
+    ended = decided(order, made.id, now, approve=False)
+    assert (ended.state, ended.refunded_minor) == ("REFUSED", 0)
+    with pytest.raises(ReturnNotReceived):
+        refund(order, now, return_id=made.id)
+    with pytest.raises(ReturnNotOpen):
+        decided(order, made.id, now, approve=False)
+    order = reread(order)
+    assert (order.return_status, order.refunded_minor) == ("PARTIALLY_RETURNED", 0)
+    assert codes_of(order)[-3:] == ["return_approved", "return_received", "return_refused"]
+    assert_order_agrees(order.id)
+    assert_books_agree(now)
+
+
+def test_a_return_does_not_end_while_its_money_waits_for_somebody(
+    now: datetime, settings: Any
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1000}
+    order = sent(now, A=4)
+    made = came_back(order, now)
+    refund(order, now, return_id=made.id)
+    with pytest.raises(StepInProgress):
+        decided(order, made.id, now, approve=False)
+    assert reread(order).returned(made.id).state == "RECEIVED"

@@ -29,7 +29,10 @@ class Life(Sent):
         return None
 
     def decide(self, number: int, approve: bool) -> str | None:
-        if self.parcels[number].state != "REQUESTED":
+        if self.parcels[number].state == "RECEIVED" and not approve:
+            if self.is_busy:
+                return "step_in_progress"
+        elif self.parcels[number].state != "REQUESTED":
             return "return_not_open"
         self.parcels[number].state = "APPROVED" if approve else "REFUSED"
         return None

@@ -14,7 +14,12 @@ from domains.orders.admin.doings.changing import Cancel, Edit
 from domains.orders.admin.doings.money import Approve, Capture, Disapprove, Refund
 from domains.orders.admin.doings.noting import Note
 from domains.orders.admin.doings.paying import PayAgain
-from domains.orders.admin.doings.returning import DecideReturn, ReceiveReturn, RequestReturn
+from domains.orders.admin.doings.returning import (
+    DecideReturn,
+    EndReturn,
+    ReceiveReturn,
+    RequestReturn,
+)
 from domains.orders.admin.doings.sending import Fulfil, Track
 from domains.orders.models import Order, Return
 from domains.orders.rules.steps import ReturnState
@@ -23,7 +28,7 @@ from domains.payments import public as payments
 
 _ALL: tuple[type[Doing], ...] = (
     *(PayAgain, Fulfil, Capture, Edit, Cancel, RequestReturn, Refund),
-    *(Track, DecideReturn, ReceiveReturn, Approve, Disapprove, Note),
+    *(Track, DecideReturn, ReceiveReturn, EndReturn, Approve, Disapprove, Note),
 )
 KINDS: dict[str, type[Doing]] = {kind.what: kind for kind in _ALL}
 
@@ -60,16 +65,14 @@ def offered(
 def of_return(user: Any, order: Order, announced: Return) -> list[Offered]:
     if order.step_id is not None:
         return []
-    kind = _OF_RETURNS.get(ReturnState(announced.state))
-    if kind is None or not may(user, kind):
-        return []
-    return [_offer(kind, order, announced.id)]
+    kinds = _OF_RETURNS.get(ReturnState(announced.state), ())
+    return [_offer(kind, order, announced.id) for kind in kinds if may(user, kind)]
 
 
-_OF_RETURNS: dict[ReturnState, type[Doing]] = {
-    ReturnState.REQUESTED: DecideReturn,
-    ReturnState.APPROVED: ReceiveReturn,
-    ReturnState.RECEIVED: Refund,
+_OF_RETURNS: dict[ReturnState, tuple[type[Doing], ...]] = {
+    ReturnState.REQUESTED: (DecideReturn,),
+    ReturnState.APPROVED: (ReceiveReturn,),
+    ReturnState.RECEIVED: (Refund, EndReturn),
 }
 
 

@@ -82,6 +82,31 @@ class DecideReturn(Doing):
         return "the return is accepted" if accept else "the return is refused"
 
 
+class EndReturn(Doing):
+    what, title, button, scope = "end", "Give nothing back", "End the return", "orders.return"
+    has_part = True
+    is_previewed = False
+
+    def about(self) -> tuple[str, ...]:
+        ends = "The return is over then, and nothing, or nothing more, is given back for it."
+        return (*_return_told(self), ends)
+
+    def fields(self) -> dict[str, forms.Field]:
+        return {"reason": choice_of_reasons("damaged", "not_eligible", "paid_back_before")}
+
+    def carry_out(self) -> str:
+        returning.decide_return(
+            order_id=self.order.id,
+            return_id=required(self.part_id),
+            approve=False,
+            reason=self.said["reason"],
+            by=self.by,
+            key=self.key,
+            now=self.now,
+        )
+        return "the return is over"
+
+
 class ReceiveReturn(Doing):
     what, title, button, scope = "receive", "Receive a return", "Receive", "orders.return"
     has_part = True

@@ -119,9 +119,18 @@ class ReturnApproval(ReturnDecision):
 class ReturnRefusal(ReturnDecision):
     @operation(
         summary="Do not accept a return",
+        description=(
+            "One that was announced, or one that was received and for which nothing, or nothing "
+            "more, is to be given back."
+        ),
         body=serializers.RefuseReturn,
         responses={200: serializers.Return},
-        errors=[errors.OrderNotFound, errors.ReturnNotFound, errors.ReturnNotOpen],
+        errors=[
+            errors.OrderNotFound,
+            errors.ReturnNotFound,
+            errors.ReturnNotOpen,
+            errors.StepInProgress,
+        ],
         idempotency="accepted",
     )
     def post(self, request: HttpRequest, order_id: UUID, return_id: UUID) -> HttpResponse:

@@ -70,8 +70,16 @@ class Returning(Stepping):
     def decide_return(
         self, return_id: UUID, *, approve: bool, reason: str, actor: By, now: datetime
     ) -> Return:
-        """Accept an announced return, or do not. Raises ReturnNotFound, ReturnNotOpen."""
-        announced = self._open_return(return_id, ReturnState.REQUESTED)
+        """Accept an announced return, or do not. Not accepting one that was received already ends
+        it: nothing, or nothing more, is given back for it.
+
+        Raises ReturnNotFound, ReturnNotOpen, and StepInProgress while money may be going back.
+        """
+        if not approve and self.returned(return_id).state == ReturnState.RECEIVED:
+            self._refuse_if_busy()
+            announced = self.returned(return_id)
+        else:
+            announced = self._open_return(return_id, ReturnState.REQUESTED)
         announced.state = ReturnState.APPROVED if approve else ReturnState.REFUSED
         announced.decided_by = actor.id
         announced.decided_at = now

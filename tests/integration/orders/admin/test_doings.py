@@ -256,6 +256,22 @@ def test_a_return_goes_from_announced_to_paid_back(
     assert_order_agrees(order.id)
 
 
+def test_a_return_ends_with_nothing_given_back(clerk: Client, order: Order, now: datetime) -> None:
+    send(order, now)
+    done(clerk, address(order, "return"), **{field(order, "A"): "1"}, reason="changed_mind")
+    (announced,) = reread(order).returns
+    assert address(order, "end", announced.id) not in page_of(clerk, order)
+    confirmed(clerk, address(order, "decide", announced.id), accept="yes", reason="within_terms")
+    counted = {field(order, "A", "restocked"): "0", field(order, "A", "damaged"): "1"}
+    done(clerk, address(order, "receive", announced.id), **counted)
+    url = address(order, "end", announced.id)
+    assert url in page_of(clerk, order)
+    assert "the return is over." in confirmed(clerk, url, reason="damaged")
+    assert [back.state for back in reread(order).returns] == ["REFUSED"]
+    assert url not in page_of(clerk, order)
+    assert money_of(order).refunded_minor == 0
+
+
 def test_an_amount_is_given_back(clerk: Client, order: Order, now: datetime) -> None:
     send(order, now)
     done(clerk, address(order, "refund"), amount="1.50", reason="goodwill")
@@ -394,12 +410,14 @@ def test_a_role_is_offered_what_it_may(order: Order, role: str, offered: set[str
     assert found - {"note"} == offered
 
 
-@pytest.mark.parametrize("what", ["decide", "receive", "track", "approve", "disapprove", "no"])
+@pytest.mark.parametrize(
+    "what", ["decide", "receive", "end", "track", "approve", "disapprove", "no"]
+)
 def test_an_address_that_names_nothing_is_no_page(clerk: Client, order: Order, what: str) -> None:
     assert clerk.get(address(order, what)).status_code == 404
 
 
-@pytest.mark.parametrize("what", ["decide", "receive", "track", "approve"])
+@pytest.mark.parametrize("what", ["decide", "receive", "end", "track", "approve"])
 def test_a_part_that_is_not_there_leads_back_to_the_order(
     clerk: Client, order: Order, what: str
 ) -> None:
