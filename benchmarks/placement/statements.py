@@ -54,8 +54,9 @@ def record(
     requests = Requests(
         port=80, token=token, skus=skus, hot=False, lines=lines, asynchronous=asynchronous
     )
+    status = "202 Accepted" if asynchronous else "201 Created"
     for _ in range(5):
-        _place(application, requests)
+        _place(application, requests, status)
     statements: list[tuple[str, tuple[str | None, ...]]] = []
 
     def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -67,7 +68,7 @@ def record(
         connection.execute_wrapper(note),
         _round_trips(connection) as round_trips,
     ):
-        answer = _place(application, requests)
+        answer = _place(application, requests, status)
     return Recorded(statements, round_trips[0], answer)
 
 
@@ -176,7 +177,7 @@ class _Templates:
         return f"format({', '.join([_literal(template), *arguments])})"
 
 
-def _place(application: Callable[..., Any], requests: Requests) -> dict[str, Any]:
+def _place(application: Callable[..., Any], requests: Requests, status: str) -> dict[str, Any]:
     head, _, body = requests.next().partition(b"\r\n\r\n")
     headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
     statuses: list[str] = []
@@ -194,11 +195,11 @@ def _place(application: Callable[..., Any], requests: Requests) -> dict[str, Any
             "wsgi.input": BytesIO(body),
             **{f"HTTP_{name.upper().replace('-', '_')}": text for name, text in headers.items()},
         },
-        lambda status, _: statuses.append(status),
+        lambda answered, _: statuses.append(answered),
     )
     content = b"".join(answer)
     answer.close()
-    if statuses not in (["201 Created"], ["202 Accepted"]):
+    if statuses != [status]:
         raise RuntimeError(f"The order was not placed: {statuses} {content[:400]!r}")
     placed: dict[str, Any] = json.loads(content)
     return placed

@@ -70,15 +70,7 @@ class DecideReturn(Doing):
 
     def carry_out(self) -> str:
         accept = self.said["accept"] == "yes"
-        returning.decide_return(
-            order_id=self.order.id,
-            return_id=required(self.part_id),
-            approve=accept,
-            reason=self.said["reason"],
-            by=self.by,
-            key=self.key,
-            now=self.now,
-        )
+        _decide(self, approve=accept)
         return "the return is accepted" if accept else "the return is refused"
 
 
@@ -95,15 +87,7 @@ class EndReturn(Doing):
         return {"reason": choice_of_reasons("damaged", "not_eligible", "paid_back_before")}
 
     def carry_out(self) -> str:
-        returning.decide_return(
-            order_id=self.order.id,
-            return_id=required(self.part_id),
-            approve=False,
-            reason=self.said["reason"],
-            by=self.by,
-            key=self.key,
-            now=self.now,
-        )
+        _decide(self, approve=False)
         return "the return is over"
 
 
@@ -158,6 +142,18 @@ class ReceiveReturn(Doing):
             )
             for line in self.order.lines_of_return(required(self.part_id))
         }
+
+
+def _decide(doing: Doing, *, approve: bool) -> None:
+    returning.decide_return(
+        order_id=doing.order.id,
+        return_id=required(doing.part_id),
+        approve=approve,
+        reason=doing.said["reason"],
+        by=doing.by,
+        key=doing.key,
+        now=doing.now,
+    )
 
 
 def _return_told(doing: Doing) -> tuple[str, ...]:

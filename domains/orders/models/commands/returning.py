@@ -75,11 +75,11 @@ class Returning(Stepping):
 
         Raises ReturnNotFound, ReturnNotOpen, and StepInProgress while money may be going back.
         """
-        if not approve and self.returned(return_id).state == ReturnState.RECEIVED:
+        announced = self.returned(return_id)
+        if announced.state == ReturnState.RECEIVED and not approve:
             self._refuse_if_busy()
-            announced = self.returned(return_id)
         else:
-            announced = self._open_return(return_id, ReturnState.REQUESTED)
+            self._open_return(return_id, ReturnState.REQUESTED)
         announced.state = ReturnState.APPROVED if approve else ReturnState.REFUSED
         announced.decided_by = actor.id
         announced.decided_at = now
