@@ -26,8 +26,6 @@ from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
 from domains.orders.models.invoices import Document
 from domains.orders.services.invoice_content import COLUMNS, Content, content_of
 
-MEDIA_TYPE = "application/pdf"
-
 _INK = colors.HexColor("#1c2330")
 _QUIET = colors.HexColor("#5b6575")
 _RULE = colors.HexColor("#dfe3e8")
