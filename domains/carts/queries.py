@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from domains.carts.errors import NotSoldInCurrency, OutOfStock, UnknownChannel, UnknownSku
+from domains.carts.errors import OutOfStock, UnknownChannel
 from domains.carts.events import TOPIC
 from domains.carts.models import Cart, CartLine, store
 from domains.carts.rules.changes import Difference, Seen, Supply, differences, supply_of
@@ -205,13 +205,9 @@ def _problems_of(lines: Sequence[PricedLine], *, currency: str) -> list[FieldErr
 def not_sold(unsold: Mapping[int, str], *, currency: str) -> list[FieldError]:
     """What is wrong with items, by their places, that nothing is offered for. A statement, where
     there are any."""
-    active = products.active_skus(unsold.values()) if unsold else set()
+    why = products.why_not_offered(unsold.values(), currency=currency)
     return [
-        FieldError(
-            f"/items/{position}/sku",
-            NotSoldInCurrency.code if sku in active else UnknownSku.code,
-            f"{sku} is not sold in {currency}." if sku in active else f"{sku} is not sold here.",
-        )
+        FieldError(f"/items/{position}/sku", why[sku].code, why[sku].detail)
         for position, sku in unsold.items()
     ]
 

@@ -20,7 +20,7 @@ from domains.products.queries.audit import (
 )
 from domains.products.queries.media import products_with_pictures
 from domains.products.queries.prices import prices_for
-from domains.products.queries.stock import Offer, active_skus
+from domains.products.queries.stock import NotOffered, Offer, why_not_offered
 from domains.products.queries.trees import categories_of
 from domains.products.rules.stock import (
     Held,
@@ -53,6 +53,7 @@ __all__ = [
     "NewPrice",
     "NewProduct",
     "NewVariant",
+    "NotOffered",
     "Offer",
     "Refused",
     "Released",
@@ -61,7 +62,6 @@ __all__ = [
     "StockAudit",
     "UnknownChannel",
     "active_reservations",
-    "active_skus",
     "add_category",
     "add_media",
     "bar_change",
@@ -89,6 +89,7 @@ __all__ = [
     "set_stock",
     "stock_audit",
     "take_out",
+    "why_not_offered",
 ]
 
 
@@ -104,9 +105,9 @@ def offers(
 
     wanted: how many of each; what one costs may depend on it. channel, customer_group: whose price
     lists hold besides those for everybody. Raises UnknownChannel.
-    A SKU that does not exist, or has no price in the currency, is not in the answer: `active_skus`
-    tells which. What is
-    available can be gone a moment later: only `hold` promises it.
+    A SKU that does not exist, or has no price in the currency, is not in the answer:
+    `why_not_offered` tells which. What is available can be gone a moment later: only `hold`
+    promises it.
     """
     prices = prices_for(currency=currency, channel=channel, customer_group=customer_group, now=now)
     return stock_queries.offers(wanted, prices=prices)

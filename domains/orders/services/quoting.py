@@ -90,18 +90,14 @@ def _refuse_what_cannot_be_had(wish: Wish, offers: Mapping[str, products.Offer])
 
 def not_sold(unsold: Mapping[int, str], *, currency: str) -> UnknownSku | NotSoldInCurrency:
     """The refusal of lines, by their places, that nothing is offered for. One statement."""
-    active = products.active_skus(unsold.values())
+    why = products.why_not_offered(unsold.values(), currency=currency)
     faults = [
-        FieldError(
-            f"/lines/{position}/sku",
-            NotSoldInCurrency.code if sku in active else UnknownSku.code,
-            f"{sku} is not sold in {currency}." if sku in active else f"{sku} is not sold here.",
-        )
+        FieldError(f"/lines/{position}/sku", why[sku].code, why[sku].detail)
         for position, sku in unsold.items()
     ]
-    if active.issuperset(unsold.values()):
-        return NotSoldInCurrency(errors=faults)
-    return UnknownSku(errors=faults)
+    if any(fault.code == UnknownSku.code for fault in faults):
+        return UnknownSku(errors=faults)
+    return NotSoldInCurrency(errors=faults)
 
 
 def _request(wish: Wish, offers: Mapping[str, products.Offer]) -> pricing.QuoteRequest:

@@ -70,12 +70,8 @@ def quote_of(
 
 
 def _not_sold(unsold: Mapping[int, str], *, currency: str) -> list[QuoteProblem]:
-    active = products.active_skus(unsold.values()) if unsold else set()
+    why = products.why_not_offered(unsold.values(), currency=currency)
     return [
-        QuoteProblem(
-            code="not_sold_in_currency" if sku in active else "unknown_sku",
-            pointer=f"/items/{place}/sku",
-            detail=f"{sku} is not sold {f'in {currency}' if sku in active else 'here'}.",
-        )
+        QuoteProblem(code=why[sku].code, pointer=f"/items/{place}/sku", detail=why[sku].detail)
         for place, sku in unsold.items()
     ]

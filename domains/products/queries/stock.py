@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -46,6 +46,15 @@ class Offer:
     tax_class: str
     weight_g: int | None
     on_sale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotOffered:
+    """Why a SKU cannot be bought. code: `unknown_sku`, or `not_sold_in_currency` where it is for
+    sale and has no price in the currency."""
+
+    code: str
+    detail: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,12 +154,20 @@ def offers(wanted: Mapping[str, int], *, prices: PricesFor) -> dict[str, Offer]:
     return priced
 
 
-def active_skus(skus: Iterable[str]) -> set[str]:
-    """Those of these SKUs that are for sale, in whatever currency they have a price."""
-    found = Variant.objects.filter(
+def why_not_offered(skus: Collection[str], *, currency: str) -> dict[str, NotOffered]:
+    """Why nothing is offered for each of these SKUs. One statement; none for no SKUs."""
+    if not skus:
+        return {}
+    for_sale = Variant.objects.filter(
         sku__in=list(skus), product__status=Product.Status.ACTIVE, retired_at__isnull=True
     )
-    return set(found.values_list("sku", flat=True))
+    unpriced = set(for_sale.values_list("sku", flat=True))
+    return {
+        sku: NotOffered("not_sold_in_currency", f"{sku} is not sold in {currency}.")
+        if sku in unpriced
+        else NotOffered("unknown_sku", f"{sku} is not sold here.")
+        for sku in skus
+    }
 
 
 def hold_states(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:

@@ -12,6 +12,7 @@ from domains.products.models import Price, Product, StockItem, Warehouse
 from domains.products.public import (
     NewProduct,
     NewVariant,
+    NotOffered,
     Offer,
     categories_of,
     create_products,
@@ -19,6 +20,7 @@ from domains.products.public import (
     offers,
     set_stock,
     stock_audit,
+    why_not_offered,
 )
 from domains.products.services import inventory, prices
 from domains.products.services import products as services
@@ -123,6 +125,22 @@ def test_offers_tell_price_and_what_is_left_in_one_statement(
         ),
     }
     assert offers(dict.fromkeys(skus, 1), currency="EUR", now=now) == {}
+
+
+@pytest.mark.django_db
+def test_why_something_is_not_offered_is_told_in_one_statement(
+    now: datetime, django_assert_num_queries: Any
+) -> None:
+    products.product(now=now, sku="A")
+    products.product(now=now, sku="B", status="draft")
+    with django_assert_num_queries(1, using=alias_of("products")):
+        assert why_not_offered(["A", "B", "C"], currency="EUR") == {
+            "A": NotOffered("not_sold_in_currency", "A is not sold in EUR."),
+            "B": NotOffered("unknown_sku", "B is not sold here."),
+            "C": NotOffered("unknown_sku", "C is not sold here."),
+        }
+    with django_assert_num_queries(0, using=alias_of("products")):
+        assert why_not_offered([], currency="EUR") == {}
 
 
 @pytest.mark.django_db
