@@ -43,7 +43,11 @@ class OutOfStock(OrderError):
 class PaymentDeclined(OrderError):
     code, status, title = "payment_declined", 402, "The payment was declined"
     extensions: ClassVar[Mapping[str, str]] = {
-        "order_id": "the order, where it waits for another payment (`keep_on_decline`)."
+        "order_id": "the order, where it waits for another payment (`keep_on_decline`).",
+        "decline_reason": (
+            "why, as the payment's `decline_reason`, such as `insufficient_funds`; `declined` where"
+            " the bank does not say, or it is not for buyers."
+        ),
     }
 
 

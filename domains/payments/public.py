@@ -29,21 +29,30 @@ from domains.payments.models import Operation, Payment
 from domains.payments.queries import audit, payments
 from domains.payments.queries.audit import JournalDifference, PaymentAudit
 from domains.payments.queries.payments import PaymentState, PaymentView
+from domains.payments.rules.declines import (
+    DECLINE_REASONS,
+    NOT_COMPLETED,
+    Decline,
+    DeclineReason,
+)
 from domains.payments.rules.means import Means
 from domains.payments.rules.methods import Guarantee, method_named
 from domains.payments.rules.operations import OperationState
 from domains.payments.rules.refunds import needs_second_person
-from domains.payments.rules.statuses import NOT_COMPLETED, RELEASED, PaymentStatus
+from domains.payments.rules.statuses import RELEASED, PaymentStatus
 from domains.payments.services import AuthoriseRequest
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.money import Money
 
 __all__ = [
+    "DECLINE_REASONS",
     "NOT_COMPLETED",
     "NO_GATEWAY",
     "AuthoriseRequest",
     "Available",
     "CardNumberRefused",
+    "Decline",
+    "DeclineReason",
     "Guarantee",
     "JournalDifference",
     "MoveState",
@@ -85,8 +94,8 @@ class Outcome:
     """How a payment stands.
 
     decline_code: why it is DECLINED; NOT_COMPLETED where it is VOIDED since the customer did not
-    confirm or pay it in time. action_url: where the customer has to go while it is ACTION_REQUIRED,
-    until action_deadline. due_at: until when a prepaid one that is PENDING has to be paid.
+    confirm or pay it in time. decline: what buyers are told of why it is DECLINED. action_url:
+    where the customer has to go while it is ACTION_REQUIRED, until action_deadline. due_at: until when a prepaid one that is PENDING has to be paid.
     has_begun: nothing was written where not, since the gateway is not to be called for now.
     is_busy: only by this process, which has enough calls under way; another one may well.
     holds_rest: a part was taken, and the gateway holds more: see `release_rest`. captured_minor:
@@ -96,6 +105,7 @@ class Outcome:
     payment_id: UUID
     status: PaymentStatus
     decline_code: str | None = None
+    decline: Decline | None = None
     action_url: str | None = None
     action_deadline: datetime | None = None
     due_at: datetime | None = None
@@ -360,6 +370,7 @@ def _told(state: PaymentState) -> Outcome:
         payment_id=state.payment_id,
         status=state.status,
         decline_code=state.decline_code,
+        decline=state.decline,
         action_url=state.action_url,
         action_deadline=state.action_deadline,
         due_at=state.due_at,

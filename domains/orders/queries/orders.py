@@ -83,18 +83,20 @@ def to_be_documented(*, order_ids: Collection[UUID], paid: Collection[str]) -> l
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentOfOrder:
     """action_url: where the customer has to go to confirm the payment. captured_minor: what was
-    taken by it so far, also what came by bank."""
+    taken by it so far, also what came by bank. decline: why it is DECLINED."""
 
     status: PaymentStatus = PaymentStatus.PENDING
     action_url: str = ""
     captured_minor: int = 0
+    decline: payments.Decline | None = None
 
     @classmethod
-    def of(cls, status: PaymentStatus | None, action_url: str | None, captured_minor: int) -> Self:
+    def of(cls, state: payments.PaymentState) -> Self:
         return cls(
-            status=status or PaymentStatus.PENDING,
-            action_url=action_url or "",
-            captured_minor=captured_minor,
+            status=state.status,
+            action_url=state.action_url or "",
+            captured_minor=state.captured_minor,
+            decline=state.decline,
         )
 
 
@@ -102,7 +104,7 @@ def payments_of(orders: Sequence[Order]) -> dict[UUID, PaymentOfOrder]:
     """How the payments of these orders stand; PENDING where none has begun. One statement."""
     states = payments.payment_states([order.payment_id for order in orders])
     return {
-        order.id: PaymentOfOrder.of(state.status, state.action_url, state.captured_minor)
+        order.id: PaymentOfOrder.of(state)
         if (state := states.get(order.payment_id)) is not None
         else PaymentOfOrder()
         for order in orders

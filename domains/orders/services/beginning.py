@@ -17,6 +17,7 @@ from domains.orders.rules.placement import may_be_at_work
 from domains.orders.rules.steps import NOT_APPROVED, GivenAlone, Limits, Money, StepState
 from domains.orders.services import settling
 from domains.orders.services.cases import Case, money_of
+from domains.orders.services.declines import declined
 from domains.payments import public as payments
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
@@ -170,4 +171,9 @@ def _answered(begun: Begun) -> Begun:
         return begun
     refusal = _REFUSALS.get(step.refusal, errors.StepRefused)
     detail = f"Refused: {step.refusal}." if refusal is errors.StepRefused else ""
-    raise refusal(detail, errors=[FieldError(**fault) for fault in step.faults])
+    faults = [FieldError(**fault) for fault in step.faults]
+    if refusal is errors.PaymentDeclined:
+        state = payments.payment_states([step.id]).get(step.id)
+        decline = None if state is None else state.decline
+        raise declined("The order stays as it was.", decline, errors=faults)
+    raise refusal(detail, errors=faults)

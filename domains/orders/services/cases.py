@@ -27,6 +27,8 @@ class PaymentFacts(Protocol):
     @property
     def decline_code(self) -> str | None: ...
     @property
+    def decline(self) -> payments.Decline | None: ...
+    @property
     def action_url(self) -> str | None: ...
     @property
     def action_deadline(self) -> datetime | None: ...
@@ -53,6 +55,7 @@ class Case:
     uses: Uses = Uses.NONE
     payment: PaymentStatus | None = None
     decline_code: str = ""
+    decline: payments.Decline | None = None
     action_url: str = ""
     pay_until: datetime | None = None
     is_prepaid: bool = False
@@ -87,6 +90,7 @@ class Case:
         """None: nothing is known of it, since it has not begun."""
         self.payment = None if told is None else told.status
         self.decline_code = "" if told is None else told.decline_code or ""
+        self.decline = None if told is None else told.decline
         self.action_url = "" if told is None else told.action_url or ""
         self.pay_until = None if told is None else told.action_deadline or told.due_at
         self.is_prepaid = told is not None and told.due_at is not None

@@ -18,6 +18,7 @@ from domains.orders.models import Order, OrderStep
 from domains.orders.rules.history import SYSTEM
 from domains.orders.rules.steps import StepState
 from domains.orders.services import invoicing
+from domains.orders.services.declines import RETURN_URL
 from domains.orders.services.step_effects import (
     STEP_FAILED,
     NotYet,
@@ -100,12 +101,19 @@ def _authorise(order: Order, step: OrderStep, now: datetime) -> Refused | None:
     except DomainError as error:
         return refusal_of(error)
     if outcome.status == PaymentStatus.DECLINED:
-        return Refused(PaymentDeclined.code)
+        return Refused(PaymentDeclined.code, _faults_of(outcome.decline))
     if outcome.status == PaymentStatus.VOIDED:
         return Refused(PaymentNotCompleted.code)
     if outcome.status in (PaymentStatus.AUTHORISED, PaymentStatus.CAPTURED):
         return None
     raise NotYet
+
+
+def _faults_of(decline: payments.Decline | None) -> list[dict[str, str]]:
+    if decline is None:
+        return []
+    pointer = RETURN_URL if decline.lacks_return_url else "/payment"
+    return [{"pointer": pointer, "code": PaymentDeclined.code, "detail": decline.sentence}]
 
 
 def _let_earlier_go(order: Order, step: OrderStep, now: datetime) -> Refused | None:

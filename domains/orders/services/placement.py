@@ -21,6 +21,7 @@ from domains.orders.rules.placement import Status, may_be_at_work
 from domains.orders.services import batches, intake, quoting, settling
 from domains.orders.services.beginning import change_order
 from domains.orders.services.cases import Case
+from domains.orders.services.declines import declined
 from domains.orders.services.numbers import next_number
 from domains.orders.services.payment_choices import refuse_payment
 from domains.orders.services.wishes import WantedLine, Wish
@@ -56,14 +57,15 @@ class Placed:
         is_declined = self.payment.status == PaymentStatus.DECLINED
         # Without a time to pay until, it is about to be rejected.
         if order.is_undecided and is_declined and order.pay_until is not None:
-            fault = FieldError(
-                "/payment",
-                PaymentDeclined.code,
-                f"Order {order.number} waits for another payment.",
-                current=str(order.id),
+            waits = f"Order {order.number} waits for another payment."
+            fault = FieldError("/payment", PaymentDeclined.code, waits, current=str(order.id))
+            return declined(
+                waits, self.payment.decline, errors=[fault], members={"order_id": str(order.id)}
             )
-            return PaymentDeclined(errors=[fault], members={"order_id": str(order.id)})
-        return order.refusal()
+        refusal = order.refusal()
+        if isinstance(refusal, PaymentDeclined):
+            return declined(refusal.detail, self.payment.decline)
+        return refusal
 
 
 def place_order(*, wish: Wish, key: IdempotencyKey, now: datetime) -> Placed:
@@ -149,7 +151,12 @@ def answer_of(case: Case) -> Placed:
     """
     if case.is_busy:
         hint_after_commit("orders", "orders.settle_order", order_id=str(case.order.id))
-    payment = PaymentOfOrder.of(case.payment, case.action_url, case.captured_minor)
+    payment = PaymentOfOrder(
+        status=case.payment or PaymentStatus.PENDING,
+        action_url=case.action_url,
+        captured_minor=case.captured_minor,
+        decline=case.decline,
+    )
     return Placed(order=case.order, payment=payment)
 
 

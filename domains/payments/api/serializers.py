@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from domains.payments.queries.payments import OperationView, PaymentView
+from domains.payments.rules.declines import DECLINE_REASONS, code_for_customers
 from infrastructure.http.types import Body, Money, Out, ShortText
 from infrastructure.money import MAX_AMOUNT_MINOR
 
@@ -45,13 +46,13 @@ class Operation(Out, frozen=True, kw_only=True):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, operation: OperationView) -> Self:
+    def of(cls, operation: OperationView, *, for_staff: bool = True) -> Self:
         return cls(
             id=operation.id,
             kind=operation.kind.value,
             state=operation.state.value,
             amount=Money.of(operation.amount),
-            decline_code=operation.decline_code or None,
+            decline_code=_told_code(operation.decline_code, for_staff=for_staff),
             sent_at=operation.sent_at,
             finished_at=operation.finished_at,
         )
@@ -59,7 +60,9 @@ class Operation(Out, frozen=True, kw_only=True):
 
 class Payment(Out, frozen=True, kw_only=True):
     """`owed_back`: what came in and is to be given back, since it is too much, or for what was
-    given up. `needs_attention`: for staff, why one has to look at it; null where nobody has."""
+    given up. `needs_attention`: for staff, why one has to look at it; null where nobody has.
+    `decline_code`: the gateway's, of which customers are told no more than is for them;
+    `decline_reason`: ours."""
 
     id: UUID
     reference: str
@@ -75,6 +78,7 @@ class Payment(Out, frozen=True, kw_only=True):
         Literal["disputed", "owed_back", "no_outcome", "void_refused", "refund_refused"] | None
     )
     decline_code: str | None
+    decline_reason: Annotated[str | None, Meta(description=DECLINE_REASONS)]
     action_url: str | None
     action_deadline: datetime | None
     due_at: datetime | None
@@ -98,14 +102,21 @@ class Payment(Out, frozen=True, kw_only=True):
             needs_attention=(
                 payment.attention.value if for_staff and payment.attention is not None else None
             ),
-            decline_code=payment.decline_code or None,
+            decline_code=_told_code(payment.decline_code, for_staff=for_staff),
+            decline_reason=None if payment.decline is None else payment.decline.reason.value,
             action_url=payment.action_url,
             action_deadline=payment.action_deadline,
             due_at=payment.due_at,
             created_at=payment.created_at,
             updated_at=payment.updated_at,
-            operations=[Operation.of(operation) for operation in payment.operations],
+            operations=[
+                Operation.of(operation, for_staff=for_staff) for operation in payment.operations
+            ],
         )
+
+
+def _told_code(code: str, *, for_staff: bool) -> str | None:
+    return (code if for_staff else code_for_customers(code)) or None
 
 
 class SimulatedNotification(Body, frozen=True, kw_only=True):

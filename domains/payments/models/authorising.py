@@ -19,10 +19,10 @@ from domains.payments.events import (
 )
 from domains.payments.models.base import NO_CURRENCY, PaymentBase
 from domains.payments.models.operations import Operation
+from domains.payments.rules.declines import NOT_COMPLETED
 from domains.payments.rules.gateways import Reply
 from domains.payments.rules.methods import first_state
 from domains.payments.rules.operations import OperationKind, OperationState
-from domains.payments.rules.statuses import NOT_COMPLETED
 from infrastructure.money import Money
 
 

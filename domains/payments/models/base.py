@@ -16,6 +16,7 @@ from domains.payments.errors import (
 )
 from domains.payments.models.journal import JournalEntry
 from domains.payments.models.operations import Operation, choices_of
+from domains.payments.rules.declines import Decline, decline_of
 from domains.payments.rules.methods import METHODS, Guarantee
 from domains.payments.rules.operations import TAKING, OperationKind, OperationState, last_void
 from domains.payments.rules.retries import FIRST_RETRY, pause_before_retry
@@ -117,6 +118,14 @@ class PaymentBase(AggregateRoot):
     def is_let_go(self) -> bool:
         """Nothing is held that could still be taken, since somebody let it go."""
         return self.is_released or (self.released_minor > 0 and not self.rest_minor)
+
+    @property
+    def decline(self) -> Decline | None:
+        """Why it is DECLINED, as far as whoever pays is told."""
+        if self.status != PaymentStatus.DECLINED:
+            return None
+        # A deadline is set where there is a way back from confirming it.
+        return decline_of(self.decline_code, can_be_confirmed=self.deadline_at is not None)
 
     @property
     def is_void_due(self) -> bool:

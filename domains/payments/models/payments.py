@@ -12,11 +12,12 @@ from django.db.models import Q
 from domains.payments.errors import OperationDoesNotFit
 from domains.payments.models.giving_back import GivingBack
 from domains.payments.models.operations import Operation
+from domains.payments.rules.declines import CANNOT_BE_CONFIRMED
 from domains.payments.rules.gateways import Reply
 from domains.payments.rules.methods import TAKING_RECEIPTS
 from domains.payments.rules.operations import OperationKind, OperationState
 from domains.payments.rules.retries import may_send_again
-from domains.payments.rules.statuses import CANNOT_BE_CONFIRMED, captured_by
+from domains.payments.rules.statuses import captured_by
 from infrastructure.aggregates import AggregateQuerySet
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domains.payments.errors import PaymentNotFound
 from domains.payments.models import Payment
+from domains.payments.rules.declines import Decline
 from domains.payments.rules.methods import TAKING_RECEIPTS
 from domains.payments.rules.operations import (
     OperationKind,
@@ -65,6 +66,7 @@ class PaymentView:
     refunded: Money
     released: Money
     decline_code: str
+    decline: Decline | None
     action_url: str | None
     action_deadline: datetime | None
     due_at: datetime | None
@@ -122,6 +124,7 @@ class PaymentState:
     rest_minor: int
     currency: str
     decline_code: str | None
+    decline: Decline | None
     action_url: str | None
     action_deadline: datetime | None
     due_at: datetime | None
@@ -158,6 +161,7 @@ def view_of(row: Payment) -> PaymentView:
         refunded=Money(row.refunded_minor, row.currency),
         released=Money(row.released_minor, row.currency),
         decline_code=row.decline_code,
+        decline=row.decline,
         action_url=state.action_url,
         action_deadline=state.action_deadline,
         due_at=state.due_at,
@@ -207,6 +211,7 @@ def state_of(row: Payment) -> PaymentState:
         rest_minor=row.rest_minor,
         currency=row.currency,
         decline_code=(row.decline_code or None) if status in RELEASED else None,
+        decline=row.decline,
         action_url=row.action_url if needs_action else None,
         action_deadline=row.deadline_at if needs_action else None,
         due_at=row.deadline_at if is_due else None,

@@ -33,10 +33,6 @@ class Attention(StrEnum):
 
 # No money is held, and none ever will be.
 RELEASED = frozenset({PaymentStatus.DECLINED, PaymentStatus.VOIDED})
-# Why a payment was let go whose customer neither confirmed nor paid it in time.
-NOT_COMPLETED = "payment_not_completed"
-# Why a payment was declined whose customer would have to confirm it and could not come back.
-CANNOT_BE_CONFIRMED = "authentication_required"
 
 
 def status_of(

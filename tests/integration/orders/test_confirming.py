@@ -74,6 +74,9 @@ def test_an_order_whose_customer_cannot_be_sent_to_their_bank_is_declined(
     refusal = placed.refusal()
     assert refusal is not None
     assert (refusal.status, refusal.code) == (402, "payment_declined")
+    assert refusal.members["decline_reason"] == "authentication_required"
+    assert refusal.detail.endswith("Send a `return_url`, so that they can.")
+    assert refusal.errors[-1].pointer == "/payment/return_url"
     assert placed.order.status == status
     state = payments.payment_states([placed.order.payment_id])[placed.order.payment_id]
     assert (state.status, state.decline_code) == ("DECLINED", "authentication_required")

@@ -106,8 +106,14 @@ def test_more_goods_are_authorised_anew_and_the_earlier_payment_is_let_go(now: d
 def test_a_declined_card_changes_nothing(now: datetime) -> None:
     goods.stocked({"A": 5}, now=now)
     order = orders.placed({"A": 1}, now=now)
-    with pytest.raises(PaymentDeclined):
-        edit(order, now, lines=[more(order, "A", 2)], token="tok_declined")
+    with pytest.raises(PaymentDeclined) as refused:
+        edit(order, now, lines=[more(order, "A", 2)], token="tok_insufficient_funds")
+    assert refused.value.members == {"decline_reason": "insufficient_funds"}
+    (fault,) = refused.value.errors
+    assert (fault.pointer, fault.detail) == (
+        "/payment",
+        "There is not enough money behind the card.",
+    )
     assert reread(order).total_minor == 1000
     assert stock_of("A") == (5, 1)
     assert money_of(order).status is PaymentStatus.AUTHORISED

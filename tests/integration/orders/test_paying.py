@@ -24,7 +24,7 @@ from infrastructure.observability.correlation import Correlation
 from tests.integration.payments.conftest import ScriptedGateway, gateway  # noqa: F401
 from tests.support.factories import orders
 from tests.support.factories import products as goods
-from tests.support.factories.users import client_of, customer
+from tests.support.factories.users import client_of, customer, staff
 from tests.support.messaging import deliver_outbox
 from tests.support.paying import KEPT, held, pay_again, secured, state_of
 
@@ -126,6 +126,7 @@ def test_the_routes_of_a_declined_order_and_its_next_payment(now: datetime) -> N
     body["payment"] |= {"keep_on_decline": False}
     ended = send(client, "/api/v1/orders", body, key="ended")
     assert (ended.status_code, "order_id" in ended.json()) == (402, False)
+    assert ended.json()["decline_reason"] == "declined"
 
     card = {"payment": {"method": "card", "token": "tok_visa"}}
     stranger = send(client_of(customer()), f"{path}/payment", card, key="k2")
@@ -235,3 +236,60 @@ def test_a_try_that_others_are_settling_is_answered_as_it_stands(
     paid = pay_again(order.id, now=now)
 
     assert (paid.order.status, paid.payment_status) == ("CONFIRMED", PaymentStatus.AUTHORISED)
+
+
+@pytest.mark.parametrize(
+    ("token", "reason", "detail"),
+    [
+        ("tok_insufficient_funds", "insufficient_funds", "not enough money behind the card"),
+        ("tok_expired", "card_expired", "The card has expired"),
+        ("tok_declined", "declined", "The bank declined the payment"),
+    ],
+)
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_declined_card_says_why_in_the_problem_and_in_the_order(
+    now: datetime, token: str, reason: str, detail: str, keeps: bool
+) -> None:
+    client = client_of(customer())
+    body = {
+        "lines": [{"sku": "A", "quantity": 1}],
+        "shipping_address": {k: v for k, v in orders.ADDRESS.items() if v},
+        "payment": {"method": "card", "token": token, "keep_on_decline": keeps},
+    }
+    for _ in range(2):  # the second time as the order stands by then
+        declined = send(client, "/api/v1/orders", body, key="k")
+        assert (declined.status_code, declined.json()["decline_reason"]) == (402, reason)
+        assert detail in declined.json()["detail"]
+    order = client.get(declined.headers["Location"]).json()
+    assert (order["payment"]["status"], order["payment"]["decline_reason"]) == ("DECLINED", reason)
+    payment = client.get(f"/api/v1/payments/{order['payment']['id']}").json()
+    assert payment["decline_reason"] == reason
+
+
+def test_an_order_whose_payment_is_good_tells_no_reason(now: datetime) -> None:
+    order = orders.placed({"A": 1}, now=now)
+    client = client_of(staff("support"))
+    assert "decline_reason" not in client.get(f"/api/v1/orders/{order.id}").json()["payment"]
+    payment = client.get(f"/api/v1/payments/{order.payment_id}").json()
+    assert payment["decline_reason"] is None
+
+
+def test_that_a_card_is_stolen_is_told_to_staff_and_not_to_who_uses_it(
+    gateway: ScriptedGateway,  # noqa: F811
+    now: datetime,
+) -> None:
+    gateway.refusal = "stolen_card"
+    someone = customer()
+    refused = orders.place({"A": 1}, customer_id=someone.id, now=now)
+    refusal = refused.refusal()
+    assert refusal is not None
+    assert refusal.members == {"decline_reason": "declined"}
+    assert "stolen" not in refusal.detail
+
+    path = f"/api/v1/payments/{refused.order.payment_id}"
+    theirs = client_of(someone).get(path).json()
+    ours = client_of(staff("support")).get(path).json()
+
+    assert (theirs["decline_code"], ours["decline_code"]) == ("declined", "stolen_card")
+    assert theirs["operations"][0]["decline_code"] == "declined"
+    assert ours["operations"][0]["decline_code"] == "stolen_card"

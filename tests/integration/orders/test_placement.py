@@ -30,6 +30,7 @@ from infrastructure.observability.correlation import Correlation
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.kill_points import Died
 from tests.support.placed_orders import events_of, payment_of, stock_of
 
 pytestmark = pytest.mark.django_db
@@ -250,10 +251,6 @@ def test_what_the_gateway_does_not_answer_is_replayed_once_nobody_can_be_at_work
     assert (again.order.id, again.order.status, again.replayed) == (first.order.id, "PENDING", True)
 
 
-class Died(BaseException):
-    """The process is gone."""
-
-
 @pytest.mark.django_db(transaction=True)
 def test_an_order_that_waits_for_its_rejection_does_not_ask_for_another_payment(
     now: datetime, monkeypatch: pytest.MonkeyPatch
@@ -280,7 +277,7 @@ def test_an_order_that_waits_for_its_rejection_does_not_ask_for_another_payment(
         {"A": 1}, payment=orders.DECLINED, key=key, now=now + timedelta(seconds=12)
     ).refusal()
     assert refused is not None
-    assert (refused.code, refused.members) == ("payment_declined", {})
+    assert (refused.code, refused.members) == ("payment_declined", {"decline_reason": "declined"})
 
 
 # Asynchronous

@@ -43,6 +43,7 @@ def test_staff_reads_a_payment_with_its_operations(finance: Client, now: datetim
         "owed_back": {"amount": "0.00", "currency": "GBP"},
         "needs_attention": None,
         "decline_code": None,
+        "decline_reason": None,
         "action_url": None,
         "action_deadline": None,
         "due_at": None,

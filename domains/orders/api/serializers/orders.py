@@ -230,13 +230,14 @@ class OrderLine(Out, frozen=True, kw_only=True):
 
 class OrderPayment(Out, frozen=True, kw_only=True):
     """`action_url`: where the customer has to confirm it. `pay_until`: until when the order waits
-    for that, for the money, or for another try."""
+    for that, for the money, or for another try. `decline_reason`: of one that is DECLINED."""
 
     id: UUID
     method: str
     status: str
     action_url: str | UnsetType = UNSET
     pay_until: datetime | UnsetType = UNSET
+    decline_reason: Annotated[str, Meta(description=payments.DECLINE_REASONS)] | UnsetType = UNSET
 
 
 class OrderShipping(Out, frozen=True, kw_only=True):
@@ -342,6 +343,7 @@ class Order(Out, frozen=True, kw_only=True):
                 status=payment.status,
                 action_url=payment.action_url or UNSET,
                 pay_until=order.pay_until or UNSET,
+                decline_reason=UNSET if payment.decline is None else payment.decline.reason.value,
             ),
             placed_at=order.placed_at,
             confirmed_at=order.confirmed_at,
