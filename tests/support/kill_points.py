@@ -15,6 +15,10 @@ _POINT = re.compile(r"(before|after)=([a-z]+):(\d+)")
 _CHANGES = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?([a-z]+)_')
 
 
+class Died(BaseException):
+    """Raised where the process is gone, by tests that go on in it: nothing of ours catches it."""
+
+
 class KillPoint:
     """Watches the statements of one piece of work."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from domains.orders.models import Order
+from domains.orders.models import Order, Return
 from domains.orders.models.commands.refunding import RefundWish
-from domains.orders.services import editing, fulfilling, refunding
+from domains.orders.models.commands.returning import Inspected
+from domains.orders.services import editing, fulfilling, refunding, returning
 from domains.orders.services.beginning import Begun
 from domains.orders.services.editing import Edit, LineEdit
-from tests.support.after_placement import STAFF, line_ids
+from tests.support.after_placement import STAFF, line_ids, units
 from tests.support.factories import orders
 
 
@@ -57,3 +60,49 @@ def refund(order: Order, now: datetime, **wish: Any) -> Begun:
         key=key,
         now=now,
     )
+
+
+def announced(order: Order, now: datetime, **quantities: int) -> Return:
+    _, made, _ = returning.request_return(
+        order_id=order.id,
+        lines=units(order, quantities),
+        reason="too_small",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+    return made
+
+
+def decided(order: Order, return_id: UUID, now: datetime, *, approve: bool = True) -> Return:
+    _, made = returning.decide_return(
+        order_id=order.id, return_id=return_id, approve=approve, reason="", by=STAFF, now=now
+    )
+    return made
+
+
+def received(order: Order, return_id: UUID, now: datetime, **found: Inspected) -> Begun:
+    ids = line_ids(order)
+    return returning.receive_return(
+        order_id=order.id,
+        return_id=return_id,
+        inspected={ids[sku]: inspected for sku, inspected in found.items()} or None,
+        warehouse="main",
+        by=STAFF,
+        key=orders.key(),
+        now=now,
+    )
+
+
+def came_back(
+    order: Order,
+    now: datetime,
+    *,
+    found: Mapping[str, Inspected] | None = None,
+    **quantities: int,
+) -> Return:
+    """A return of these that was announced, accepted and received, as it was announced."""
+    made = announced(order, now, **quantities)
+    decided(order, made.id, now)
+    received(order, made.id, now, **(found or {}))
+    return made

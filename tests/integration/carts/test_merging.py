@@ -18,11 +18,8 @@ from domains.carts.models.carts import Keys
 from domains.carts.rules import limits
 from domains.carts.services import merging
 from tests.support.carts import add, cart_of, events_of, guest_cart, quantities
+from tests.support.kill_points import Died
 from tests.support.messaging import ROOT
-
-
-class Died(Exception):
-    """The process is gone."""
 
 
 @pytest.fixture

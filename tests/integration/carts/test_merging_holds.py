@@ -26,6 +26,7 @@ from infrastructure.ids import new_id
 from tests.support.cart_holds import cart_holding, held, lines_of
 from tests.support.carts import add, cart_of, guest_cart, quantities
 from tests.support.factories import products as goods
+from tests.support.kill_points import Died
 from tests.support.messaging import ROOT, process_environment
 from tests.support.stock import assert_books_are_right
 
@@ -38,10 +39,6 @@ QUARTER = timedelta(minutes=15)
 def _goods(now: datetime) -> None:
     for sku in ("A", "B", "C"):
         goods.product(name=sku, sku=sku, price_minor=100, stock=10, now=now)
-
-
-class Died(Exception):
-    """The process is gone."""
 
 
 def meanwhile(

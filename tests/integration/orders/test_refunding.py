@@ -20,8 +20,7 @@ from domains.orders.errors import (
 )
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.models.commands.returning import Inspected
-from domains.orders.services import refunding, returning
-from domains.orders.services.beginning import Begun
+from domains.orders.services import refunding
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     ANOTHER,
@@ -29,14 +28,21 @@ from tests.support.after_placement import (
     assert_books_agree,
     assert_order_agrees,
     codes_of,
-    line_ids,
     money_of,
     reread,
     units,
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
-from tests.support.order_steps import capture, fulfil, refund
+from tests.support.order_steps import (
+    announced,
+    came_back,
+    capture,
+    decided,
+    fulfil,
+    received,
+    refund,
+)
 from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db
@@ -156,37 +162,6 @@ def test_a_second_person_may_say_no(now: datetime, settings: Any) -> None:
     assert_books_agree(now)
 
 
-def announced(order: Order, now: datetime, **quantities: int) -> Any:
-    _, made, _ = returning.request_return(
-        order_id=order.id,
-        lines=units(order, quantities),
-        reason="too_small",
-        by=STAFF,
-        key=orders.key(),
-        now=now,
-    )
-    return made
-
-
-def decided(order: Order, return_id: Any, now: datetime, *, approve: bool = True) -> Any:
-    return returning.decide_return(
-        order_id=order.id, return_id=return_id, approve=approve, reason="", by=STAFF, now=now
-    )[1]
-
-
-def received(order: Order, return_id: Any, now: datetime, **found: Inspected) -> Begun:
-    ids = line_ids(order)
-    return returning.receive_return(
-        order_id=order.id,
-        return_id=return_id,
-        inspected={ids[sku]: inspected for sku, inspected in found.items()} or None,
-        warehouse="main",
-        by=STAFF,
-        key=orders.key(),
-        now=now,
-    )
-
-
 def test_goods_come_back_are_looked_at_and_paid_for(now: datetime) -> None:
     order = sent(now, A=4)
     made = announced(order, now, A=3)
@@ -236,21 +211,11 @@ def test_no_more_comes_back_than_was_sent(now: datetime) -> None:
 def test_a_line_that_was_refunded_is_not_refunded_again_when_it_comes_back(now: datetime) -> None:
     order = sent(now, A=3)
     refund(order, now, units=units(order, {"A": 2}))
-    made = announced(order, now, A=3)
-    decided(order, made.id, now)
-    received(order, made.id, now)
+    made = came_back(order, now, A=3)
     refund(order, now, return_id=made.id)
     assert reread(order).refunded_minor == 3000
     assert_order_agrees(order.id)
     assert_books_agree(now)
-
-
-def came_back(order: Order, now: datetime, **found: Inspected) -> Any:
-    """A return of two that was announced, accepted and received."""
-    made = announced(order, now, A=2)
-    decided(order, made.id, now)
-    received(order, made.id, now, **found)
-    return made
 
 
 FOUND = [
@@ -267,8 +232,8 @@ def test_a_return_is_over_whether_its_goods_or_its_money_came_first(
     paid_first, back_first = sent(now, A=4), orders.placed({"A": 4}, now=now)
     fulfil(back_first, now)
     refund(paid_first, now, units=units(paid_first, {"A": 2}))
-    came_back(paid_first, now, **found)
-    came_back(back_first, now, **found)
+    came_back(paid_first, now, A=2, found=found)
+    came_back(back_first, now, A=2, found=found)
     refund(back_first, now, units=units(back_first, {"A": 2}))
     for order in (paid_first, back_first):
         [back] = reread(order).returns
@@ -287,7 +252,7 @@ def test_a_return_of_an_order_whose_money_all_went_back_is_over(
     order = sent(now, A=4)
     if is_paid_first:
         refund(order, now)
-    made = came_back(order, now, A=Inspected(restocked=1))
+    made = came_back(order, now, A=2, found={"A": Inspected(restocked=1)})
     if not is_paid_first:
         refund(order, now)
     back = reread(order).returned(made.id)
@@ -300,7 +265,7 @@ def test_a_return_of_an_order_whose_money_all_went_back_is_over(
 def test_a_return_waits_for_what_is_left_to_be_given_back_for_it(now: datetime) -> None:
     order = sent(now, A=4)
     refund(order, now, units=units(order, {"A": 1}))
-    made = came_back(order, now)
+    made = came_back(order, now, A=2)
     assert reread(order).returned(made.id).state == "RECEIVED"
     refund(order, now, return_id=made.id)
     back = reread(order).returned(made.id)
@@ -312,7 +277,7 @@ def test_a_return_waits_for_what_is_left_to_be_given_back_for_it(now: datetime) 
 
 def test_what_is_given_back_counts_for_one_return_only(now: datetime) -> None:
     order = sent(now, A=4)
-    first, second = came_back(order, now), came_back(order, now)
+    first, second = came_back(order, now, A=2), came_back(order, now, A=2)
     refund(order, now, units=units(order, {"A": 2}))
     assert [back.state for back in reread(order).returns] == ["RECEIVED", "RECEIVED"]
     refund(order, now, return_id=second.id)
@@ -324,7 +289,7 @@ def test_what_is_given_back_counts_for_one_return_only(now: datetime) -> None:
 
 def test_a_parcel_that_nothing_was_in_is_over_at_once(now: datetime) -> None:
     order = sent(now, A=4)
-    made = came_back(order, now, A=Inspected())
+    made = came_back(order, now, A=2, found={"A": Inspected()})
     back = reread(order).returned(made.id)
     assert (back.state, back.refunded_minor) == ("REFUNDED", 0)
     assert money_of(order).refunded_minor == 0
@@ -336,7 +301,7 @@ def test_goods_that_are_not_paid_for_yet_wait_for_their_money(now: datetime) -> 
     goods.stocked({"A": 20}, now=now)
     order = orders.placed({"A": 4}, payment=PaymentChoice(method="invoice", token=""), now=now)
     fulfil(order, now)
-    made = came_back(order, now)
+    made = came_back(order, now, A=2)
     assert reread(order).returned(made.id).state == "RECEIVED"
 
 
@@ -346,9 +311,7 @@ def test_goods_whose_own_money_was_not_taken_yet_wait_for_it_too(now: datetime) 
     fulfil(order, now, lines=units(order, {"A": 1}))
     fulfil(order, now, lines=units(order, {"B": 2}), capture=False, may_be_unpaid=True)
     refund(order, now, amount_minor=1000)  # all that was taken until now
-    made = announced(order, now, B=1)
-    decided(order, made.id, now)
-    received(order, made.id, now)
+    made = came_back(order, now, B=1)
     assert reread(order).returned(made.id).state == "RECEIVED"
     capture(order, now)
     refund(order, now, return_id=made.id)
@@ -361,7 +324,7 @@ def test_goods_whose_own_money_was_not_taken_yet_wait_for_it_too(now: datetime) 
 
 def test_a_return_may_end_without_money(now: datetime) -> None:
     order = sent(now, A=4)
-    made = came_back(order, now, A=Inspected(damaged=2))
+    made = came_back(order, now, A=2, found={"A": Inspected(damaged=2)})
     ended = decided(order, made.id, now, approve=False)
     assert (ended.state, ended.refunded_minor) == ("REFUSED", 0)
     with pytest.raises(ReturnNotReceived):
@@ -380,7 +343,7 @@ def test_a_return_does_not_end_while_its_money_waits_for_somebody(
 ) -> None:
     settings.REFUND_APPROVAL_ABOVE = {"GBP": 1000}
     order = sent(now, A=4)
-    made = came_back(order, now)
+    made = came_back(order, now, A=2)
     refund(order, now, return_id=made.id)
     with pytest.raises(StepInProgress):
         decided(order, made.id, now, approve=False)

@@ -12,7 +12,7 @@ from domains.orders.errors import RefundExceedsPayment, RefundRefused
 from domains.orders.models import Document, Order, PaymentChoice
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.rules.history import SYSTEM, By, Kind
-from domains.orders.services import previewing, refunding, returning, settling
+from domains.orders.services import previewing, refunding, settling
 from domains.orders.services.invoicing import issue_due
 from domains.payments import services as payments
 from domains.payments.errors import SecondPersonRequired
@@ -34,7 +34,7 @@ from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import client_of, staff
 from tests.support.messaging import deliver_outbox
-from tests.support.order_steps import fulfil
+from tests.support.order_steps import came_back, fulfil
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -205,31 +205,6 @@ def test_what_the_order_asked_for_itself_is_not_counted_again(now: datetime) -> 
     assert_books_agree(now)
 
 
-def came_back(order: Order, now: datetime, **quantities: int) -> UUID:
-    """A return of these that was received."""
-    _, back, _ = returning.request_return(
-        order_id=order.id,
-        lines=units(order, quantities),
-        reason="",
-        by=STAFF,
-        key=orders.key(),
-        now=now,
-    )
-    returning.decide_return(
-        order_id=order.id, return_id=back.id, approve=True, reason="", by=STAFF, now=now
-    )
-    returning.receive_return(
-        order_id=order.id,
-        return_id=back.id,
-        inspected=None,
-        warehouse="main",
-        by=STAFF,
-        key=orders.key(),
-        now=now,
-    )
-    return back.id
-
-
 def told_of(order: Order, return_id: UUID) -> tuple[str, int]:
     back = reread(order).returned(return_id)
     return back.state, back.refunded_minor
@@ -237,7 +212,7 @@ def told_of(order: Order, return_id: UUID) -> tuple[str, int]:
 
 def test_a_return_that_was_refunded_elsewhere_is_over(now: datetime) -> None:
     order = sent(now, A=2)
-    back = came_back(order, now, A=1)
+    back = came_back(order, now, A=1).id
     refund_elsewhere(order, now, 400)
     deliver_outbox()
     assert told_of(order, back) == ("RECEIVED", 0)
@@ -251,7 +226,7 @@ def test_a_return_that_was_refunded_elsewhere_is_over(now: datetime) -> None:
 def test_a_return_tells_what_went_back_before_the_order_has_heard_of_it(now: datetime) -> None:
     order = sent(now, A=3)
     refund_elsewhere(order, now)
-    back = came_back(order, now, A=2)
+    back = came_back(order, now, A=2).id
     assert told_of(order, back) == ("REFUNDED", 2000)
     deliver_outbox()
     assert told_of(order, back) == ("REFUNDED", 2000)
@@ -261,7 +236,7 @@ def test_a_return_tells_what_went_back_before_the_order_has_heard_of_it(now: dat
 
 def test_a_return_tells_of_all_refunds_whichever_is_heard_of_first(now: datetime) -> None:
     order = sent(now, A=3)
-    back = came_back(order, now, A=3)
+    back = came_back(order, now, A=3).id
     refund_elsewhere(order, now, 1000)
     refund_at_the_gateway(order, now, 2000)
     deliver_outbox()

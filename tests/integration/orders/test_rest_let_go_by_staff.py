@@ -36,6 +36,7 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.kill_points import Died
 from tests.support.messaging import deliver_outbox, message_of
 from tests.support.order_steps import refund
 from tests.support.placed_orders import stock_of
@@ -276,10 +277,6 @@ def test_what_waits_for_a_second_person_gives_way_and_much_money_waits_for_one_a
         ("CANCEL", "AWAITING_APPROVAL", ANOTHER.id),
     ]
     assert money(order) == (3_000, 501, 0, 2_499)
-
-
-class Died(BaseException):
-    """The process is gone."""
 
 
 def test_while_something_else_is_done_to_the_order_it_is_told_again_later(

@@ -13,7 +13,7 @@ from django.db import connections
 from domains.orders.errors import OrderError
 from domains.orders.models import Order
 from domains.orders.models.commands.refunding import RefundWish
-from domains.orders.services import cancelling, editing, fulfilling, refunding, returning, settling
+from domains.orders.services import cancelling, editing, fulfilling, refunding, settling
 from domains.orders.services.editing import Edit, LineEdit
 from domains.payments import services as payment_services
 from domains.payments.public import payment_states
@@ -30,6 +30,7 @@ from tests.support.after_placement import (
 )
 from tests.support.factories import orders
 from tests.support.factories import products as goods
+from tests.support.order_steps import came_back
 from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,26 +155,7 @@ def test_many_small_refunds_are_never_more_than_was_taken(now: datetime) -> None
 def test_a_return_and_a_refund_of_one_line_pay_it_once(now: datetime, _round: int) -> None:
     goods.stocked({"A": 2}, now=now)
     order = paid(now)
-    _, made, _ = returning.request_return(
-        order_id=order.id,
-        lines=units(order, {"A": 2}),
-        reason="",
-        by=STAFF,
-        key=orders.key(),
-        now=now,
-    )
-    returning.decide_return(
-        order_id=order.id, return_id=made.id, approve=True, reason="", by=STAFF, now=now
-    )
-    returning.receive_return(
-        order_id=order.id,
-        return_id=made.id,
-        inspected=None,
-        warehouse="main",
-        by=STAFF,
-        key=orders.key(),
-        now=now,
-    )
+    made = came_back(order, now, A=2)
     answers = at_once(
         refund(order, now, return_id=made.id),
         refund(order, now, units=units(order, {"A": 2})),
