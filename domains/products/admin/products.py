@@ -14,7 +14,8 @@ from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils.html import format_html
 
-from domains.products.admin import bulk, files, pictures, product_prices
+from domains.products.admin import files, pictures, product_bulk, product_prices
+from domains.products.admin.bulk import ask_and_do
 from domains.products.admin.fields import actor_of, thumbnail
 from domains.products.admin.sheet import Sheet
 from domains.products.models import Product
@@ -154,7 +155,7 @@ class ProductAdmin(ScreenAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, product: Product) -> str:
-        return bulk.tag(product.status)
+        return product_bulk.tag(product.status)
 
     @admin.display(description="SKUs")
     def skus(self, product: Any) -> str:
@@ -286,19 +287,19 @@ class ProductAdmin(ScreenAdmin):
 
     @admin.action(description="Change the status…", permissions=["write"])
     def change_status(self, request: HttpRequest, queryset: QuerySet[Product]) -> Any:
-        return bulk.carry_out(self, request, queryset, bulk.Statuses())
+        return ask_and_do(self, request, queryset, product_bulk.Statuses())
 
     @admin.action(description="Put into a category…", permissions=["write"])
     def put_into_category(self, request: HttpRequest, queryset: QuerySet[Product]) -> Any:
-        return bulk.carry_out(self, request, queryset, bulk.Listings(add=True))
+        return ask_and_do(self, request, queryset, product_bulk.Listings(add=True))
 
     @admin.action(description="Take out of a category…", permissions=["write"])
     def take_out_of_category(self, request: HttpRequest, queryset: QuerySet[Product]) -> Any:
-        return bulk.carry_out(self, request, queryset, bulk.Listings(add=False))
+        return ask_and_do(self, request, queryset, product_bulk.Listings(add=False))
 
     @admin.action(description="Change prices by percent…", permissions=["write"])
     def change_prices(self, request: HttpRequest, queryset: QuerySet[Product]) -> Any:
-        return bulk.carry_out(self, request, queryset, bulk.Prices())
+        return ask_and_do(self, request, queryset, product_bulk.Prices())
 
 
 def whole(product_id: UUID) -> Product:

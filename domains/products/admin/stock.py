@@ -15,8 +15,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
+from domains.products.admin.bulk import ask_and_do
 from domains.products.admin.fields import thumbnail
-from domains.products.admin.stock_bulk import adjust_many
+from domains.products.admin.stock_bulk import Adjusting
 from domains.products.admin.stock_doings import doings_of
 from domains.products.errors import StockChanged
 from domains.products.models import (
@@ -236,4 +237,4 @@ class StockItemAdmin(ScreenAdmin):
     def adjust(
         self, request: HttpRequest, queryset: QuerySet[StockItem]
     ) -> TemplateResponse | None:
-        return adjust_many(self, request, queryset)
+        return ask_and_do(self, request, queryset, Adjusting())

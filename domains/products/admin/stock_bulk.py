@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
+from django.template.defaultfilters import pluralize
 
+from domains.products.admin.bulk import Change, Selected, tell
 from domains.products.admin.fields import actor_of
 from domains.products.admin.stock_doings import AdjustmentForm, once
 from domains.products.errors import StockChanged
-from domains.products.models import MAIN_WAREHOUSE, StockItem
+from domains.products.models import MAIN_WAREHOUSE
 from domains.products.services.adjusting import (
     Adjustment,
     adjust_stock_of_many,
@@ -23,12 +23,8 @@ from domains.products.services.adjusting import (
 )
 from infrastructure import clock
 from infrastructure.http.idempotency import Duplicate
-from infrastructure.screens import ScreenAdmin
-
-# Larger changes are made by an import of stock.
-MOST_SKUS = 500
-# Refusals that are told one by one afterwards.
-MOST_TOLD = 20
+from infrastructure.ids import new_id
+from infrastructure.screens import ServiceForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,10 @@ class Preview:
         return [row for row in self.rows if not row.refusal]
 
     @property
+    def changing(self) -> int:
+        return len(self.possible)
+
+    @property
     def refused(self) -> list[Adjustment]:
         return [row for row in self.rows if row.refusal]
 
@@ -56,75 +56,46 @@ class Preview:
         return sum(row.is_short for row in self.rows)
 
 
-def adjust_many(
-    screen: ScreenAdmin, request: HttpRequest, queryset: QuerySet[StockItem]
-) -> TemplateResponse | None:
-    """Ask, show, and do it; None once it is done."""
-    selected = list(queryset.order_by("sku").values_list("pk", "sku")[: MOST_SKUS + 1])
-    is_cut, selected = len(selected) > MOST_SKUS, selected[:MOST_SKUS]
-    skus = [sku for _, sku in selected]
-    step = request.POST.get("step", "")
-    form = AdjustmentForm(request.POST if step else None)
-    preview, outdated = None, False
-    if step and form.is_valid():
-        with form.refusals():
-            preview = _preview(skus, form.cleaned_data)
-            if step == "apply" and _done(request, form.cleaned_data, preview):
-                return None
-            outdated = step == "apply"
-            preview = _preview(skus, form.cleaned_data) if outdated else preview
-        # What is agreed to next is another adjustment than what this page was sent for.
-        form.renew()
-    return screen.shown(
-        request,
-        "products/adjust_stock.html",
-        title="Adjust the stock",
-        form=form,
-        preview=preview if form.is_valid() else None,
-        outdated=outdated,
-        selected=selected,
-        is_cut=is_cut,
-        most=MOST_SKUS,
-        action=request.POST["action"],
-        back=request.get_full_path(),
-    )
+class Adjusting(Change[Preview]):
+    title, form, template = "Adjust the stock", AdjustmentForm, "products/adjust_stock.html"
+    named = "sku"
 
+    def preview(self, selected: Selected, said: dict[str, Any]) -> Preview:
+        warehouse = said["warehouse"] or MAIN_WAREHOUSE
+        rows = preview_adjustments(
+            skus=selected.names, delta=said["delta"], warehouse=warehouse, now=clock.now()
+        )
+        return Preview(warehouse, rows)
 
-def _preview(skus: Sequence[str], asked: dict[str, Any]) -> Preview:
-    warehouse = asked["warehouse"] or MAIN_WAREHOUSE
-    delta = asked["delta"]
-    return Preview(
-        warehouse,
-        preview_adjustments(skus=skus, delta=delta, warehouse=warehouse, now=clock.now()),
-    )
-
-
-def _done(request: HttpRequest, asked: dict[str, Any], preview: Preview) -> bool:
-    """Do what was agreed to, and tell. False where it has become something else."""
-    try:
-        with once(request, "admin adjust many", asked) as key:
-            if request.POST.get("seen") != preview.fingerprint:
-                raise StockChanged("That is not what was shown.")
-            adjust_stock_of_many(
-                believed={row.sku: row.there for row in preview.possible},
-                delta=asked["delta"],
-                reason=asked["reason"],
-                warehouse=preview.warehouse,
-                actor_id=actor_of(request),
-                now=clock.now(),
-                idempotency=key,
-            )
-    except StockChanged:
-        return False
-    except Duplicate as twice:
-        messages.success(request, twice.detail)
+    def carry_out(
+        self, request: HttpRequest, selected: Selected, said: dict[str, Any], preview: Preview
+    ) -> bool:
+        try:
+            with once(request, "admin adjust many", said) as key:
+                if request.POST.get("seen") != preview.fingerprint:
+                    raise StockChanged("That is not what was shown.")
+                adjust_stock_of_many(
+                    believed={row.sku: row.there for row in preview.possible},
+                    delta=said["delta"],
+                    reason=said["reason"],
+                    warehouse=preview.warehouse,
+                    actor_id=actor_of(request),
+                    now=clock.now(),
+                    idempotency=key,
+                )
+        except StockChanged:
+            return False
+        except Duplicate as twice:
+            messages.success(request, twice.detail)
+            return True
+        done = preview.changing
+        tell(
+            request,
+            f"{done:,} SKU{pluralize(done)} adjusted by {said['delta']:+,}.",
+            [f"{row.sku}: {row.refusal}" for row in preview.refused],
+        )
         return True
-    done = len(preview.possible)
-    messages.success(
-        request, f"{done:,} SKU{'s' if done > 1 else ''} adjusted by {asked['delta']:+,}."
-    )
-    for row in preview.refused[:MOST_TOLD]:
-        messages.error(request, f"{row.sku}: {row.refusal}")
-    if len(preview.refused) > MOST_TOLD:
-        messages.error(request, f"{len(preview.refused) - MOST_TOLD:,} more were refused.")
-    return True
+
+    def show_again(self, form: ServiceForm) -> None:
+        """What is agreed to next is another adjustment than what this page was sent for."""
+        form.reissue(token=new_id())

@@ -46,11 +46,6 @@ class AdjustmentForm(ServiceForm):
         super().__init__(data, **{"initial": {"token": new_id()}} | options)
         _offer_warehouses(self, "warehouse")
 
-    def renew(self) -> None:
-        """What is sent next with what was entered here is not the same once more."""
-        self.data = self.data.copy()  # type: ignore[attr-defined]
-        self.data["token"] = str(new_id())  # type: ignore[index]
-
 
 class CountForm(ServiceForm):
     on_hand = quantity_field(label="Counted")

@@ -16,7 +16,7 @@ from domains.products.rules.attributes import Kind
 from domains.products.rules.types import AttributeTerms
 from domains.products.services import categories, prices, types
 from infrastructure.money import Money
-from tests.support.admin_pages import text_of
+from tests.support.admin_pages import filled, text_of
 from tests.support.factories import products
 
 pytestmark = pytest.mark.django_db
@@ -131,11 +131,15 @@ def test_products_are_put_into_a_category_and_taken_out(clerk: Client, now: date
 def test_no_more_than_a_bounded_number_is_taken(
     clerk: Client, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "MOST_PRODUCTS", 2)
+    monkeypatch.setattr(bulk, "MOST", 2)
     ids = [products.product(now=now, sku=sku, name=sku, status="draft") for sku in "ABC"]
-    form = selected("change_status", *ids, status="active", step="preview")
-    page = clerk.post(reverse(LIST), form)
-    assert "More than 2 products are selected." in text_of(page)
+    asked = clerk.post(reverse(LIST), selected("change_status", *ids))
+    page = clerk.post(reverse(LIST), filled(asked) | {"status": "active", "step": "preview"})
+    for shown in (asked, page):
+        assert (
+            "More than 2 products are selected. This is about the first 2 of them, by name;"
+            " for all, export them, change the file and import it."
+        ) in text_of(shown)
     assert [row[0] for row in rows(page)] == ["A", "B"]
 
 

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from domains.products.admin import bulk
 from domains.products.errors import StockChanged
 from domains.products.models import StockItem, StockMovement, Warehouse
 from domains.products.services import adjusting, inventory, warehouses
@@ -310,6 +311,26 @@ def test_an_adjustment_by_nothing_is_told_of_each(clerk: Client, now: datetime) 
     missing = previewed(clerk, chosen("A", delta="1", reason=""))
     assert missing.context["form"].errors == {"reason": ["This field is required."]}
     assert missing.context["preview"] is None
+
+
+def test_each_page_says_that_it_is_about_the_first_of_too_many(
+    clerk: Client, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MOST", 2)
+    products.stocked({"A": 3, "B": 5, "C": 7}, now=now)
+    asked = clerk.post(reverse(STOCK), chosen("A", "B", "C"))
+    said = {"delta": "1", "reason": "found"}
+    page = clerk.post(reverse(STOCK), filled(asked) | said | {"step": "preview"})
+    inventory.adjust_stock(sku="A", delta=1, reason="found", actor_id=None, now=now)
+    again = clerk.post(reverse(STOCK), filled(page) | {"step": "apply"})
+    for shown in (asked, page, again):
+        assert (
+            "More than 2 SKUs are selected. This is about the first 2 of them, in their order;"
+            " for all, import a file of stock."
+        ) in text_of(shown)
+    done = clerk.post(reverse(STOCK), filled(again) | {"step": "apply"}, follow=True)
+    assert told(done) == ["2 SKUs adjusted by +1."]
+    assert on_hand() == {"A": 5, "B": 6, "C": 7}
 
 
 def test_what_was_seen_of_many_is_adjusted_in_all_or_in_none(now: datetime) -> None:
