@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.conf import settings
+
 from domains.payments import services
 from domains.payments.errors import (
     CardNumberRefused,
@@ -26,7 +28,7 @@ from domains.payments.errors import (
 )
 from domains.payments.gateways import NO_GATEWAY
 from domains.payments.models import Operation, Payment
-from domains.payments.queries import audit, payments
+from domains.payments.queries import audit, payments, saved_methods
 from domains.payments.queries.audit import JournalDifference, PaymentAudit
 from domains.payments.queries.payments import PaymentState, PaymentView
 from domains.payments.rules.declines import (
@@ -65,6 +67,7 @@ __all__ = [
     "PaymentTokenRequired",
     "PaymentView",
     "PaymentsUnavailable",
+    "SavedCard",
     "SavedMethodNotFound",
     "SecondPersonRequired",
     "Unavailable",
@@ -84,6 +87,7 @@ __all__ = [
     "refresh",
     "refund",
     "release_rest",
+    "saved_cards",
     "token_for",
     "void",
 ]
@@ -95,7 +99,8 @@ class Outcome:
 
     decline_code: why it is DECLINED; NOT_COMPLETED where it is VOIDED since the customer did not
     confirm or pay it in time. decline: what buyers are told of why it is DECLINED. action_url:
-    where the customer has to go while it is ACTION_REQUIRED, until action_deadline. due_at: until when a prepaid one that is PENDING has to be paid.
+    where the customer has to go while it is ACTION_REQUIRED, until action_deadline. due_at: until
+    when a prepaid one that is PENDING has to be paid.
     has_begun: nothing was written where not, since the gateway is not to be called for now.
     is_busy: only by this process, which has enough calls under way; another one may well.
     holds_rest: a part was taken, and the gateway holds more: see `release_rest`. captured_minor:
@@ -151,6 +156,36 @@ def check_method(
     SavedMethodNotFound where the token names means of payment that are not the customer's.
     """
     services.check_method(method=method, amount=amount, token=token, customer_id=customer_id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedCard:
+    """A card that the gateway keeps for a customer, as it tells of it. id: for `token_for`."""
+
+    id: UUID
+    brand: str
+    last4: str
+    expiry_month: int
+    expiry_year: int
+
+    def __str__(self) -> str:
+        expiry = f"{self.expiry_month:02}/{self.expiry_year}"
+        return f"{self.brand.capitalize()} ending in {self.last4}, until {expiry}"
+
+
+def saved_cards(customer_id: UUID) -> list[SavedCard]:
+    """What a customer can pay with at the gateway that takes new payments, the newest first."""
+    found = saved_methods.saved_methods(customer_id).filter(gateway=settings.PAYMENT_GATEWAY)
+    return [
+        SavedCard(
+            id=method.id,
+            brand=method.brand,
+            last4=method.last4,
+            expiry_month=method.expiry_month,
+            expiry_year=method.expiry_year,
+        )
+        for method in found.order_by("-id")
+    ]
 
 
 def token_for(*, token: str = "", saved_method: UUID | None = None, keep: bool = False) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -85,15 +85,25 @@ def fingerprint_of(body: object) -> bytes:
 
 def find(alias: str, key: IdempotencyKey) -> UUID | None:
     """What the key made before, or None. Raises IdempotencyKeyReused if it was for another body."""
-    records = IdempotencyRecord.objects.using(alias)
-    found = records.filter(client=key.client, route=key.route, key=key.key)
-    row = next(iter(found.values_list("fingerprint", "subject_id")), None)
+    row = _row(alias, key)
     if row is None:
         return None
     fingerprint, subject_id = row
     if bytes(fingerprint) != key.fingerprint:
         raise IdempotencyKeyReused("This Idempotency-Key came with another body before.")
     return subject_id
+
+
+def subject_of(alias: str, key: IdempotencyKey) -> UUID | None:
+    """What the key made before, by whatever body, or None."""
+    row = _row(alias, key)
+    return None if row is None else row[1]
+
+
+def _row(alias: str, key: IdempotencyKey) -> tuple[Any, UUID] | None:
+    records = IdempotencyRecord.objects.using(alias)
+    found = records.filter(client=key.client, route=key.route, key=key.key)
+    return next(iter(found.values_list("fingerprint", "subject_id")), None)
 
 
 def once(

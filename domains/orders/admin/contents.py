@@ -9,6 +9,7 @@ from uuid import UUID
 from domains.orders.admin import doings, showing
 from domains.orders.admin.documents import invoice_address
 from domains.orders.models import Document, Order
+from domains.orders.queries.orders import confirmation_awaited
 from domains.orders.rules.invoices import address_lines, invoice_lines
 from domains.orders.rules.steps import amounts_standing
 from domains.payments import public as payments
@@ -20,6 +21,7 @@ from infrastructure.money import Money
 def contents_of(order: Order, *, user: Any, now: datetime) -> dict[str, Any]:
     """user: who looks, and is offered what they may do."""
     payment = payments.payment_view(order.payment_id)
+    confirmation = confirmation_awaited(order)
     held = products.hold_state([order.id]).get(order.id)
     names = users.display_names([order.customer_id]) if order.customer_id else {}
     sent: dict[UUID, list[Any]] = {}
@@ -44,6 +46,7 @@ def contents_of(order: Order, *, user: Any, now: datetime) -> dict[str, Any]:
         "source": showing.words(order.source),
         "decline": showing.words(payment.decline_code) if payment else "",
         "customer_until": _customer_until(order, payment),
+        "confirmation": confirmation,
         "lines": [_line_shown(order, line) for line in order.lines],
         "totals": _totals(order, payment),
         "discounts": [
@@ -77,7 +80,9 @@ def contents_of(order: Order, *, user: Any, now: datetime) -> dict[str, Any]:
             for one in Document.objects.filter(order_id=order.id).order_by("issued_at", "id")
         ],
         "timeline": showing.timeline(order),
-        "doings": doings.offered(user, order, payment, now=now),
+        "doings": doings.offered(
+            user, order, payment, waits_for_bank=confirmation is not None, now=now
+        ),
         "may_note": doings.may(user, doings.Note),
         "may_approve": doings.may(user, doings.Approve),
         "step_told": showing.words(order.open_step.kind) if order.open_step else "",

@@ -11,9 +11,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
+from domains.payments import public as payments
 from infrastructure.countries import COUNTRY_CODES
 from infrastructure.errors import DomainError, FieldError
-from infrastructure.form_fields import LineField, WordsField
+from infrastructure.form_fields import LineField, WordsField, one_line
 
 _ADDRESS = {
     "name": ("Name", 200, True),
@@ -36,6 +37,8 @@ _VAT_ID = RegexValidator(
 )
 
 MAX_NOTE = 1000
+# As the API takes them.
+MAX_COUPONS, MAX_COUPON = 10, 40
 
 # Why an order, or a part of it, is called off.
 CANCELLED_FOR = ("customer_request", "out_of_stock", "fraud", "duplicate")
@@ -104,6 +107,66 @@ def token_field(**options: Any) -> LineField:
         help_text="The gateway's, for a card. Never a card number.",
         **options,
     )
+
+
+class CouponsField(forms.CharField):
+    """A code per line, each of them once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            label="Coupons",
+            max_length=MAX_COUPONS * 42,
+            widget=forms.Textarea(attrs={"rows": 2}),
+            help_text="A code per line.",
+        )
+
+    def clean(self, value: Any) -> list[str]:
+        codes = list(dict.fromkeys(filter(None, map(str.strip, _lines_of(super().clean(value))))))
+        if len(codes) > MAX_COUPONS:
+            raise ValidationError(f"{MAX_COUPONS} coupons at most.")
+        for code in codes:
+            one_line(code)
+            if len(code) > MAX_COUPON:
+                raise ValidationError(f"A coupon has {MAX_COUPON} characters at most.")
+        return codes
+
+
+def _lines_of(text: str) -> list[str]:
+    # Not splitlines, to which control characters end lines, too.
+    return text.replace("\r\n", "\n").split("\n")
+
+
+def saved_card_fields(customer_id: UUID | None) -> dict[str, forms.Field]:
+    """What the customer left with the gateway, where there is anything, instead of a token."""
+    cards = payments.saved_cards(customer_id) if customer_id is not None else []
+    if not cards:
+        return {}
+    choices = [("", "None of them"), *((str(card.id), str(card)) for card in cards)]
+    return {
+        "payment_saved_card": forms.ChoiceField(
+            required=False,
+            choices=choices,
+            label="Saved card",
+            help_text="One that the customer left to be paid with, instead of a token.",
+        )
+    }
+
+
+def means_said(said: Mapping[str, Any], *, beside: str) -> str:
+    """What is paid with, as orders keep it: a saved card, or the token of the field beside it.
+    Raises AmbiguousMeans."""
+    card = said.get("payment_saved_card")
+    if card and said[beside]:
+        fault = FieldError(f"/{beside}", AmbiguousMeans.code, "Not beside a saved card.")
+        raise AmbiguousMeans(errors=[fault])
+    return payments.token_for(token=said[beside], saved_method=UUID(card) if card else None)
+
+
+class AmbiguousMeans(DomainError):
+    """A token and a saved card."""
+
+    code, title = "ambiguous_means", "It is paid by one or the other"
 
 
 def address_fields(address: Mapping[str, str]) -> dict[str, forms.Field]:

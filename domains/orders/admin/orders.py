@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from domains.orders.admin import doings, showing, telephone
@@ -115,6 +117,8 @@ class OrderAdmin(ScreenAdmin):
         return [
             at("<uuid:object_id>/do/<slug:what>/", "do"),
             at("<uuid:object_id>/do/<slug:what>/<uuid:part_id>/", "do_part"),
+            # For customers, who have no login here.
+            path("confirmed/", back_from_bank, name="orders_order_confirmed"),
             *super().get_urls(),
         ]
 
@@ -181,18 +185,24 @@ class OrderAdmin(ScreenAdmin):
     def add_page(self, request: HttpRequest) -> HttpResponseBase:
         posted = request.POST if request.method == "POST" else None
         form = telephone.OrderForm(posted)
-        me, order, comes_to, outdated = UUID(str(request.user.pk)), None, None, False
+        me, back = UUID(str(request.user.pk)), way_back(request)
+        order, comes_to, outdated = None, None, False
         if posted is not None and form.is_valid():
             with form.refusals():
                 # Sent twice, it is answered with its order, whatever is in stock by now.
                 if "confirm" in posted:
                     order = telephone.placed_before(form, placed_by=me, now=clock.now())
                 if order is None:
-                    comes_to, total = telephone.comes_to(form, placed_by=me, now=clock.now())
+                    comes_to, total = telephone.comes_to(
+                        form, placed_by=me, return_url=back, now=clock.now()
+                    )
                     if "confirm" in posted and posted.get("agreed") == comes_to.fingerprint:
-                        order = telephone.place(form, agreed=total, placed_by=me, now=clock.now())
+                        order = telephone.place(
+                            form, agreed=total, placed_by=me, return_url=back, now=clock.now()
+                        )
                 if order is not None:
-                    messages.success(request, f"Order {order.number} is placed: {order.total}.")
+                    waits = "waits for its payment" if order.pay_until else "is placed"
+                    messages.success(request, f"Order {order.number} {waits}: {order.total}.")
                     return HttpResponseRedirect(self.address("change", order.pk))
                 outdated = "confirm" in posted
         return self.shown(
@@ -230,7 +240,14 @@ class OrderAdmin(ScreenAdmin):
         order = Order.objects.whole(found.pk)
         posted = request.POST if request.method == "POST" else None
         try:
-            doing = kind(order, posted, part_id, user=request.user, now=clock.now())
+            doing = kind(
+                order,
+                posted,
+                part_id,
+                user=request.user,
+                return_url=way_back(request),
+                now=clock.now(),
+            )
             about = doing.about()
         except DomainError as refusal:
             messages.error(request, refusal.detail or refusal.title)
@@ -307,6 +324,19 @@ class OrderAdmin(ScreenAdmin):
             title="Settle orders now",
             question="Take what is left to do for these orders now, instead of when they are due?",
         )
+
+
+def way_back(request: HttpRequest) -> str:
+    """Where a customer comes back to from confirming a payment that staff began: the storefront's
+    page, where there is one, which payments know."""
+    if settings.PAYMENT_RETURN_URL:
+        return ""
+    return request.build_absolute_uri(reverse("admin:orders_order_confirmed"))
+
+
+def back_from_bank(request: HttpRequest) -> HttpResponse:
+    """Tells nothing of any order: whoever has the address may look."""
+    return render(request, "orders/confirmed.html")
 
 
 def _settle(order: Order, reason: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django import forms
 from django.conf import settings
@@ -14,16 +14,20 @@ from django.core.exceptions import ValidationError
 from domains.orders.admin.contents import invoiced_to
 from domains.orders.admin.doings import WORDS, Comes, owed_by_guest
 from domains.orders.admin.fields import (
+    CouponsField,
     address_fields,
     address_said,
     billing_fields,
     billing_said,
+    means_said,
     method_field,
+    saved_card_fields,
     token_field,
 )
 from domains.orders.errors import UnknownCustomer
 from domains.orders.models import Order, PaymentChoice
 from domains.orders.rules.invoices import address_lines
+from domains.orders.rules.placement import Status
 from domains.orders.services import placement
 from domains.orders.services.wishes import WantedLine, Wish
 from domains.pricing import public as pricing
@@ -100,7 +104,7 @@ class OrderForm(ServiceForm):
         help_text="Whoever has an account by it is the customer; anybody else orders as a guest.",
     )
     items = LinesField()
-    coupon = LineField(required=False, max_length=40)
+    coupons = CouponsField()
     currency = LineField(
         min_length=3, max_length=3, widget=forms.TextInput(attrs={"class": "number"})
     )
@@ -119,6 +123,7 @@ class OrderForm(ServiceForm):
         shipping: Any = self.fields["shipping_method"]
         shipping.choices = [("", "The usual one"), *pricing.open_shipping_methods()]
         self.fields |= {"method": method_field(), "payment_token": token_field()}
+        self.fields |= saved_card_fields(_id_of(data.get("email", "")) if data else None)
         self.fields |= address_fields({"country": ""}) | billing_fields({})
 
     def clean_currency(self) -> str:
@@ -136,8 +141,15 @@ class OrderForm(ServiceForm):
             groups[_SECTIONS.get(field.name.partition("_")[0], _SECTIONS[""])].append(field)
         yield from groups.items()
 
-    def wish(self, *, placed_by: UUID, expected_total: Money | None = None) -> Wish:
-        """Raises UnknownCustomer, IncompleteAddress."""
+    def renew(self, token: UUID) -> None:
+        """Another one under this token, since nothing is left of what it made before."""
+        self.cleaned_data["token"] = token
+        self.reissue(token=token)
+
+    def wish(
+        self, *, placed_by: UUID, return_url: str, expected_total: Money | None = None
+    ) -> Wish:
+        """Raises UnknownCustomer, IncompleteAddress, AmbiguousMeans."""
         said = self.cleaned_data
         customer = _customer_by(said["email"])
         delivered_to = address_said(said)
@@ -148,12 +160,16 @@ class OrderForm(ServiceForm):
             lines=said["items"],
             currency=said["currency"],
             channel=said["channel"] or None,
-            coupons=[said["coupon"]] if said["coupon"] else [],
+            coupons=said["coupons"],
             shipping_method=said["shipping_method"] or None,
             expected_total=expected_total,
             shipping_address=delivered_to,
             billing_address=billing_said(said, delivered_to=delivered_to),
-            payment=PaymentChoice(method=said["method"], token=said["payment_token"]),
+            payment=PaymentChoice(
+                method=said["method"],
+                token=means_said(said, beside="payment_token"),
+                return_url=return_url,
+            ),
             note=said["note"],
             placed_by=placed_by,
         )
@@ -169,6 +185,14 @@ _SECTIONS = {
 }
 
 
+def _id_of(text: str) -> UUID | None:
+    """Whose e-mail address it is, where it is one."""
+    try:
+        return users.id_of_email(forms.EmailField(max_length=254).clean(text))
+    except ValidationError:
+        return None
+
+
 def _customer_by(email: str) -> users.Customer | None:
     """Raises UnknownCustomer for the address of an account that is closed."""
     user_id = users.id_of_email(email)
@@ -181,10 +205,12 @@ def _customer_by(email: str) -> users.Customer | None:
     return customer
 
 
-def comes_to(form: OrderForm, *, placed_by: UUID, now: datetime) -> tuple[Comes, Money]:
+def comes_to(
+    form: OrderForm, *, placed_by: UUID, return_url: str, now: datetime
+) -> tuple[Comes, Money]:
     """What it would cost, in sentences and in all. Raises what placing it would refuse before
     anything is written."""
-    wish = form.wish(placed_by=placed_by)
+    wish = form.wish(placed_by=placed_by, return_url=return_url)
     order = placement.drafted(wish, order_id=new_id(), now=now)
     who = "a customer with an account" if wish.customer_id else "a guest"
     said = form.cleaned_data
@@ -220,28 +246,46 @@ def placed_before(form: OrderForm, *, placed_by: UUID, now: datetime) -> Order |
 
     Raises FormSentBefore, OrderInProgress, and why the order was rejected.
     """
-    try:
-        earlier = idempotency.find(alias_of("orders"), _key(form, placed_by))
-    except IdempotencyKeyReused as error:
-        raise FormSentBefore(
-            "An order was placed by this form, before it was changed. Begin a new one."
-        ) from error
-    return None if earlier is None else _accepted(form, placement.replayed(earlier, now=now))
+    while True:
+        key = _key(form, placed_by)
+        try:
+            earlier = idempotency.find(alias_of("orders"), key)
+        except IdempotencyKeyReused as error:
+            made = idempotency.subject_of(alias_of("orders"), key)
+            if made is None or Order.objects.whole(made).status != Status.REJECTED:
+                raise FormSentBefore(
+                    "An order was placed by this form, before it was changed. Begin a new one."
+                ) from error
+            # Somebody went back to it after a decline, and corrected it.
+            form.renew(_token_after(form, made))
+        else:
+            return (
+                None if earlier is None else _accepted(form, placement.replayed(earlier, now=now))
+            )
 
 
-def place(form: OrderForm, *, agreed: Money, placed_by: UUID, now: datetime) -> Order:
+def place(
+    form: OrderForm, *, agreed: Money, placed_by: UUID, return_url: str, now: datetime
+) -> Order:
     """Place it, once however often the page is sent. agreed: the total that was shown; PriceChanged
-    where it is another one by now. Raises as `placement.place_order`, and why it was rejected."""
-    wish, key = form.wish(placed_by=placed_by, expected_total=agreed), _key(form, placed_by)
+    where it is another one by now. return_url: where whoever has to confirm the payment comes back
+    to. Raises as `placement.place_order`, and why it was rejected."""
+    wish = form.wish(placed_by=placed_by, return_url=return_url, expected_total=agreed)
+    key = _key(form, placed_by)
     return _accepted(form, placement.place_order(wish=wish, key=key, now=now))
 
 
 def _accepted(form: OrderForm, placed: placement.Placed) -> Order:
     """Where the order was rejected, the form is a new one: corrected, it makes another order."""
     if (refusal := placed.refusal()) is not None:
-        form.reissue(token=new_id())
+        form.renew(_token_after(form, placed.order.id))
         raise refusal
     return placed.order
+
+
+def _token_after(form: OrderForm, rejected: UUID) -> UUID:
+    """The same each time, so what is corrected and sent twice is one order, from whichever page."""
+    return uuid5(form.cleaned_data["token"], str(rejected))
 
 
 def _key(form: OrderForm, placed_by: UUID) -> IdempotencyKey:

@@ -127,6 +127,18 @@ def confirmation_of(step: OrderStep) -> Confirmation | None:
     return Confirmation(url=state.action_url, deadline=state.action_deadline)
 
 
+def confirmation_awaited(order: Order) -> Confirmation | None:
+    """What an order waits for its customer to do, to be placed or edited. A statement at most."""
+    if (step := order.open_step) is not None:
+        return confirmation_of(step)
+    if order.status != Status.PENDING:
+        return None
+    state = payments.payment_states([order.payment_id]).get(order.payment_id)
+    if state is None or not state.action_url:
+        return None
+    return Confirmation(url=state.action_url, deadline=state.action_deadline)
+
+
 def steps_of(order: Order, *, with_internal: bool = True) -> list[OrderStep]:
     """What was asked of a confirmed order, the oldest first. One statement. with_internal: also
     what is between members of staff, so far."""

@@ -79,9 +79,18 @@ class Doing(ABC):
     has_part: ClassVar[bool] = False
 
     def __init__(
-        self, order: Order, posted: Any, part_id: UUID | None, *, user: Any, now: datetime
+        self,
+        order: Order,
+        posted: Any,
+        part_id: UUID | None,
+        *,
+        user: Any,
+        return_url: str,
+        now: datetime,
     ) -> None:
+        """return_url: where a customer comes back to from confirming a payment that it begins."""
         self.order, self.part_id, self.user, self.now = order, part_id, user, now
+        self.return_url = return_url
         self._posted = posted
         self.by = By(kind=Kind.STAFF, id=UUID(str(user.pk)))
         initial = {"version": order.version, "token": new_id()}
@@ -208,7 +217,7 @@ def ended(begun: Begun, done: str) -> str:
         return "asked for; it waits for a second person"
     confirmation = queries.confirmation_of(begun.step)
     if confirmation is not None:
-        return f"asked for; the customer has to confirm the payment at {confirmation.url}"
+        return "asked for; the customer has to confirm the payment"
     return "under way; the gateway has not answered yet"
 
 

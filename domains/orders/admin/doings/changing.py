@@ -181,6 +181,7 @@ class Edit(Doing):
             billing_address=billing,
             shipping_method=shipping,
             token=self.said["token_of_payment"],
+            return_url=self.return_url,
         )
 
     def _billing_fields(self) -> dict[str, forms.Field]:

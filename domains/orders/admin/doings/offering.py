@@ -13,7 +13,7 @@ from domains.orders.admin.doings.base import Doing, may
 from domains.orders.admin.doings.changing import Cancel, Edit
 from domains.orders.admin.doings.money import Approve, Capture, Disapprove, Refund
 from domains.orders.admin.doings.noting import Note
-from domains.orders.admin.doings.paying import PayAgain
+from domains.orders.admin.doings.paying import Ask, PayAgain
 from domains.orders.admin.doings.returning import (
     DecideReturn,
     EndReturn,
@@ -28,7 +28,7 @@ from domains.payments import public as payments
 
 _ALL: tuple[type[Doing], ...] = (
     *(PayAgain, Fulfil, Capture, Edit, Cancel, RequestReturn, Refund),
-    *(Track, DecideReturn, ReceiveReturn, EndReturn, Approve, Disapprove, Note),
+    *(Ask, Track, DecideReturn, ReceiveReturn, EndReturn, Approve, Disapprove, Note),
 )
 KINDS: dict[str, type[Doing]] = {kind.what: kind for kind in _ALL}
 
@@ -40,11 +40,18 @@ class Offered:
 
 
 def offered(
-    user: Any, order: Order, payment: payments.PaymentView | None, *, now: datetime
+    user: Any,
+    order: Order,
+    payment: payments.PaymentView | None,
+    *,
+    waits_for_bank: bool = False,
+    now: datetime,
 ) -> list[Offered]:
-    """What this person can do to the order as it is; while something is under way, nothing."""
+    """What this person can do to the order as it is; while something is under way, nothing but to
+    ask after it. waits_for_bank: its customer has to confirm a payment there."""
+    asks = [_offer(Ask, order)] if waits_for_bank and may(user, Ask) else []
     if order.step_id is not None:
-        return []
+        return asks
     captured = payment.captured.amount_minor if payment else 0
     kept = captured - (payment.refunded.amount_minor if payment else 0)
     holds_some = payment is not None and payment.holds_something
@@ -59,7 +66,7 @@ def offered(
         (RequestReturn, standing and any(line.fulfilled > line.returned for line in order.lines)),
         (Refund, kept > 0),
     ]
-    return [_offer(kind, order) for kind, can in possible if can and may(user, kind)]
+    return [*asks, *(_offer(kind, order) for kind, can in possible if can and may(user, kind))]
 
 
 def of_return(user: Any, order: Order, announced: Return) -> list[Offered]:

@@ -1,14 +1,20 @@
-"""Another payment for an order that waits for one."""
+"""The payment of an order that waits for its customer: another one, or a look at how it stands."""
 
 from __future__ import annotations
 
 from django import forms
 
 from domains.orders.admin.doings.base import Comes, Doing, owed_by_guest
-from domains.orders.admin.fields import method_field, token_field
+from domains.orders.admin.fields import (
+    means_said,
+    method_field,
+    saved_card_fields,
+    token_field,
+)
 from domains.orders.admin.showing import words
 from domains.orders.errors import PaymentDeclined
 from domains.orders.models import PaymentChoice
+from domains.orders.queries.orders import confirmation_awaited
 from domains.orders.services import paying
 from domains.orders.services.placement import Placed
 from domains.payments import public as payments
@@ -22,6 +28,7 @@ class PayAgain(Doing):
         return {
             "method": method_field(without=frozenset({"free"})),
             "token_of_payment": token_field(label="Payment token"),
+            **saved_card_fields(self.order.customer_id),
         }
 
     def comes_to(self) -> Comes:
@@ -53,7 +60,11 @@ class PayAgain(Doing):
         return "tried once" if super().sent_before() else ""
 
     def _choice(self) -> PaymentChoice:
-        return PaymentChoice(method=self.said["method"], token=self.said["token_of_payment"])
+        return PaymentChoice(
+            method=self.said["method"],
+            token=means_said(self.said, beside="token_of_payment"),
+            return_url=self.return_url,
+        )
 
 
 def _told_why(placed: Placed) -> PaymentDeclined | None:
@@ -69,7 +80,24 @@ def _what_became(placed: Placed) -> str:
     if not placed.order.is_undecided:
         return f"paid by {words(placed.order.payment_method).lower()}; it is confirmed"
     if placed.payment.action_url:
-        return f"the customer has to confirm the payment at {placed.payment.action_url}"
+        return "the customer has to confirm the payment"
     if placed.order.pay_until is not None:
         return "it waits for the customer's money"
     return "under way; the gateway has not answered yet"
+
+
+class Ask(Doing):
+    what, title, button, scope = "ask", "Ask whether it is confirmed", "Ask", "orders.read"
+    is_previewed = False
+
+    def about(self) -> tuple[str, ...]:
+        return (
+            "The gateway tells by itself how it ended, within minutes at most. Ask it now where the"
+            " customer waits for you.",
+        )
+
+    def carry_out(self) -> str:
+        order = paying.look(order_id=self.order.id, now=self.now)
+        if confirmation_awaited(order) is not None:
+            return "the customer has not confirmed the payment yet"
+        return f"it is {words(order.status).lower()}"

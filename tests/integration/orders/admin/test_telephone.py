@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -13,9 +15,13 @@ from django.test import Client
 from domains.orders.admin import telephone
 from domains.orders.errors import OrderInProgress
 from domains.orders.models import Order
+from domains.payments.gateways.port import Authorise
+from domains.payments.models import SavedMethod
+from domains.payments.rules.gateways import KeptMethod
 from domains.products.services import price_lists, prices
 from domains.users.services import deactivate, set_customer_group
 from infrastructure.money import Money
+from tests.integration.payments.conftest import ScriptedGateway, gateway  # noqa: F401
 from tests.support.admin_pages import filled, text_of
 from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
@@ -197,7 +203,7 @@ def test_names_are_on_one_line_and_a_note_can_be_read(clerk: Client) -> None:
     said = {
         "address_name": "Ann\nSmith\x07",
         "billing_company": "Ac\x0bme\nGmbH",
-        "coupon": "SPR\nING",
+        "coupons": "SPR\x0bING",
         "note": "\x07",
     }
     shown = looked_at(clerk, email="new@example.com", items="A", **said)
@@ -330,3 +336,78 @@ def test_a_price_that_turns_while_it_is_confirmed_is_shown_and_not_charged(
     assert "The total is 12.00 GBP, and not 10.00 GBP." in text_of(refused)
     assert "items" in refused.context["form"].errors
     assert not Order.objects.exists()
+
+
+def test_several_coupons_are_named_a_line_each(clerk: Client, now: datetime) -> None:
+    pricing.coupon("TEN", now=now)
+    pricing.coupon("FIVE", now=now, promotion={"percent": Decimal(5)})
+    said = {"email": "new@example.com", "items": "A 1"}
+    form = seen(clerk, coupons="TEN\r\n\r\n FIVE \nTEN", **said)
+    clerk.post(ADD, form | {"confirm": "yes"})
+    order = Order.objects.get()
+    assert (order.coupons, order.discount_minor) == (["TEN", "FIVE"], 145)
+
+    refused = looked_at(clerk, coupons="TEN\nNEVER", **said).context["form"].errors
+    assert list(refused) == ["coupons"]
+    assert looked_at(clerk, coupons="\n".join(map(str, range(11))), **said).context["form"].errors[
+        "coupons"
+    ] == ["10 coupons at most."]
+
+
+def test_the_form_is_kept_after_a_decline_and_places_one_order(clerk: Client) -> None:
+    """From the page of the decline, or from the one before, where a browser goes back to."""
+    card = {"method": "card", "payment_token": "tok_insufficient_funds"}
+    before = seen(clerk, email="new@example.com", items="A 2", **card) | {"confirm": "yes"}
+    declined = clerk.post(ADD, before)
+    assert "Nothing was placed." in text_of(declined)
+    assert "There is not enough money behind the card." in text_of(declined)
+    assert filled(declined)["items"] == "A 2"
+
+    visa = {"payment_token": "tok_visa"}
+    shown = clerk.post(ADD, before | visa | {"confirm": "yes"})
+    assert shown.context["outdated"] is True
+    first = clerk.post(ADD, filled(shown) | {"confirm": "yes"})
+    second = clerk.post(
+        ADD, filled(clerk.post(ADD, filled(declined) | visa | {"look": "yes"})) | {"confirm": "yes"}
+    )
+    third = clerk.post(ADD, before | visa | {"confirm": "yes"})
+    assert {page.headers["Location"] for page in (first, second, third)} == {
+        f"/admin/orders/order/{Order.objects.get(status='CONFIRMED').pk}/change/"
+    }
+    assert Order.objects.count() == 2
+
+
+def test_a_saved_card_of_the_customer_is_paid_with(
+    clerk: Client,
+    now: datetime,
+    settings: Any,
+    gateway: ScriptedGateway,  # noqa: F811
+) -> None:
+    ann = customer(email="ann@example.com")
+    card = saved_card(ann.pk, now)
+    other = saved_card(customer(email="bob@example.com").pk, now)
+    assert "payment_saved_card" not in filled(clerk.get(ADD))
+    said = {"email": "ann@example.com", "items": "A", "method": "card"}
+    refused = looked_at(clerk, **said)
+    assert "Visa ending in 4242, until 04/2030" in text_of(refused)
+
+    stranger = looked_at(clerk, **said, payment_saved_card=str(other.pk))
+    assert list(stranger.context["form"].errors) == ["payment_saved_card"]
+    both = looked_at(clerk, **said, payment_saved_card=str(card.pk), payment_token="tok_visa")
+    assert both.context["form"].errors["payment_token"] == ["Not beside a saved card."]
+
+    form = seen(clerk, **said, payment_saved_card=str(card.pk))
+    clerk.post(ADD, form | {"confirm": "yes"})
+    assert Order.objects.get().status == "CONFIRMED"
+    (asked,) = gateway.sent
+    assert isinstance(asked, Authorise)
+    assert (asked.token, asked.saved_method) == ("", card.token)
+
+
+def saved_card(customer_id: UUID, now: datetime) -> SavedMethod:
+    kept = KeptMethod(
+        token=f"kept_{customer_id}", brand="visa", last4="4242", expiry_month=4, expiry_year=2030
+    )
+    method = SavedMethod.kept(kept, customer_id=customer_id, gateway="scripted", now=now)
+    method.save()
+    return method
