@@ -243,6 +243,23 @@ def test_a_price_leaves_lists_alone_that_do_not_show_it(
     assert statements(anybody, by_price) > 0
 
 
+@pytest.mark.parametrize(("turned", "left_alone"), [("price", "available"), ("available", "price")])
+def test_what_turns_leaves_lists_alone_that_count_something_else(
+    anybody: Client, staff: Client, now: datetime, turned: str, left_alone: str
+) -> None:
+    factory.product(now=now, name="Spade", sku="S", price_minor=1000, categories=("garden",))
+    garden = "/products?category=garden&facets="
+    others = [f"{garden}{left_alone},categories,attributes", f"{garden}categories"]
+    for path in (*others, f"{garden}{turned}"):
+        anybody.get(f"{API}{path}")
+    if turned == "price":
+        change_price(staff)
+    else:
+        adjust(staff)
+    assert [statements(anybody, path) for path in others] == [0, 0]
+    assert statements(anybody, f"{garden}{turned}") > 0
+
+
 def test_a_draft_leaves_lists_alone(anybody: Client, staff: Client, now: datetime) -> None:
     factory.product(now=now, name="Secret", sku="S", status="draft")
     deliver_outbox()

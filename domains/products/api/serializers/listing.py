@@ -108,15 +108,16 @@ class FilteredList(ListProducts, frozen=True, kw_only=True):
     @property
     def tags(self) -> list[str]:
         """What the list depends on, beside the products that it shows."""
+        counted = self.facets_wanted() or port.FacetsWanted()
         found = [tags.LISTS, tags.PRICE_LISTS]
-        counts = self.facets is not None
-        if counts or (self.sort or "").endswith("price") or self.price_min or self.price_max:
+        has_price = self.price_min or self.price_max or self.order in ("price", "-price")
+        if has_price or counted.price:
             found.append(tags.PRICES)
-        if counts or self.available is not None:
+        if self.available is not None or counted.available:
             found.append(tags.AVAILABILITY)
-        if counts or self.category is not None:
+        if self.category is not None or counted.categories:
             found.append(tags.CATEGORIES)
-        if counts or self.attributes:
+        if self.attributes or counted.attributes:
             found.append(tags.TYPES)
         return found
 
