@@ -30,6 +30,7 @@ from infrastructure.observability.logging import log_request
 from infrastructure.observability.metrics import ASKED, request_finished
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+Probe = Callable[[HttpRequest], HttpResponse]
 
 _SAFE = ("GET", "HEAD")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{16,64}")
@@ -64,7 +65,7 @@ class Edge:
 
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
-        self._probes: dict[str, Callable[[HttpRequest], HttpResponse | None]] = {
+        self._probes: dict[str, Probe] = {
             "/health/live": health.live,
             "/health/ready": health.ready,
             "/metrics": _metrics,
@@ -76,10 +77,8 @@ class Edge:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         probe = self._probes.get(request.path_info)
-        if probe is not None and (found := probe(request)) is not None:
-            if request.method not in _SAFE:
-                found = problem(request, errors.MethodNotAllowed(request.method or "", "GET, HEAD"))
-            return self._finished(request, found)
+        if probe is not None and (probe is not _metrics or _may_scrape(request)):
+            return self._finished(request, _probed(request, probe))
         started = time.perf_counter()
         identity = _identity(request.META)
         token = correlation.enter(identity)
@@ -172,20 +171,28 @@ def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     return problem(request, error)
 
 
-def _metrics(request: HttpRequest) -> HttpResponse | None:
-    """The metrics, for a scraper inside; for anybody else there is nothing at this address.
+def _probed(request: HttpRequest, probe: Probe) -> HttpResponse:
+    if request.method not in _SAFE:
+        return problem(request, errors.MethodNotAllowed(request.method or "", "GET, HEAD"))
+    return probe(request)
+
+
+def _may_scrape(request: HttpRequest) -> bool:
+    """Metrics are for a scraper inside; for anybody else there is nothing at their address.
 
     A request that came through a proxy came from outside, whatever address the proxy has.
     """
     meta = request.META
     if "HTTP_X_FORWARDED_FOR" in meta or "HTTP_FORWARDED" in meta:
-        return None
+        return False
     try:
         address = ip_address(meta.get("REMOTE_ADDR", ""))
     except ValueError:
-        return None
-    if not any(address in network for network in _networks(tuple(settings.METRICS_NETWORKS))):
-        return None
+        return False
+    return any(address in network for network in _networks(tuple(settings.METRICS_NETWORKS)))
+
+
+def _metrics(request: HttpRequest) -> HttpResponse:
     found: HttpResponse = ExportToDjangoView(request)
     found.content += generate_latest(ASKED)
     return found

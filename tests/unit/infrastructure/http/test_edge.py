@@ -94,12 +94,23 @@ def test_the_security_headers_of_the_api(api: Client, path: str, status: int) ->
     assert "Server" not in response.headers
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/metrics"])
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
 def test_a_probe_only_asks(api: Client, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "readiness", Readiness(dict))
+    asked: list[str] = []
+
+    def check() -> dict[str, str]:
+        asked.append(path)
+        return {}
+
+    monkeypatch.setattr(health, "readiness", Readiness(check))
     refused = api.post(path)
     assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
     assert refused.headers["Allow"] == "GET, HEAD"
+    assert asked == []
+
+
+def test_nobody_outside_is_told_that_there_are_metrics(api: Client) -> None:
+    assert api.post("/metrics", REMOTE_ADDR="203.0.113.9").status_code == 404
 
 
 @pytest.mark.parametrize(("typed", "page"), [("/api/docs", "/api/docs/"), ("/admin", "/admin/")])
