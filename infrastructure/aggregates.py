@@ -17,7 +17,7 @@ from django.db import models, router
 from infrastructure.database.contexts import connection_at, note_write
 from infrastructure.database.statement import Statement, stored_fields
 from infrastructure.database.tracked import Tracked
-from infrastructure.errors import DomainError
+from infrastructure.errors import StaleVersion
 from infrastructure.events.event import Event
 from infrastructure.ids import new_id
 from infrastructure.observability.correlation import Correlation
@@ -26,10 +26,8 @@ from infrastructure.outbox.models import OutboxMessage
 from infrastructure.outbox.publisher import OutboxRow, outbox_rows
 
 
-class ConcurrentModification(DomainError):
+class ConcurrentModification(StaleVersion):
     """Somebody else saved the aggregate since it was loaded. Nothing was written."""
-
-    code, status, title = "stale_version", 412, "The resource was changed by someone else"
 
 
 class AggregateQuerySet(models.QuerySet[Any]):

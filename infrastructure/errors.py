@@ -55,6 +55,19 @@ class DomainError(Exception):
         self.members = dict(members or {})
 
 
+class StaleVersion(DomainError):
+    """The resource has another version than the change is based on, such as `If-Match` names."""
+
+    code, status, title = "stale_version", 412, "The resource was changed by someone else"
+
+
+class InProgress(DomainError):
+    """The first request of those that are the same may still be at work; `Retry-After` says when to
+    ask again."""
+
+    code, status, title = "in_progress", 409, "The same request is being carried out"
+
+
 class Transient(Exception):
     """Something that will pass: the event or task that met it is tried again, a few times."""
 

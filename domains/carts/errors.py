@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from infrastructure.errors import DomainError
+from infrastructure.errors import DomainError, StaleVersion
 
 
 class CartError(DomainError):
@@ -17,10 +17,8 @@ class CartNotFound(CartError):
     code, status, title = "cart_not_found", 404, "There is no such cart"
 
 
-class CartChanged(CartError):
+class CartChanged(CartError, StaleVersion):
     """The cart has another version than the caller's change is based on."""
-
-    code, status, title = "stale_version", 412, "The cart was changed meanwhile"
 
 
 class CartFrozen(CartError):
@@ -70,7 +68,7 @@ class UnknownSku(CartError):
 
 
 class NotSoldInCurrency(CartError):
-    """It is sold here, and has no price in the currency of the cart."""
+    """It is sold here, and has no price in the currency that is asked for."""
 
     code, status, title = (
         "not_sold_in_currency",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from infrastructure.errors import DomainError
+from infrastructure.errors import DomainError, InProgress
 
 
 class OrderError(DomainError):
@@ -21,7 +21,7 @@ class UnknownSku(OrderError):
 
 
 class NotSoldInCurrency(OrderError):
-    """It is sold here, and has no price in the currency of the order."""
+    """It is sold here, and has no price in the currency that is asked for."""
 
     code, status, title = (
         "not_sold_in_currency",
@@ -101,10 +101,8 @@ class OrderRejected(OrderError):
     code, status, title = "order_rejected", 409, "The order could not be completed"
 
 
-class OrderInProgress(OrderError):
-    """The first request with this idempotency key may still be at work."""
-
-    code, status, title = "in_progress", 409, "The same order is being placed"
+class OrderInProgress(OrderError, InProgress):
+    """The order is being placed, or paid, by an earlier request."""
 
 
 class OrdersOverloaded(OrderError):

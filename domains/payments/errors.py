@@ -17,7 +17,7 @@ class PaymentNotFound(PaymentError):
 
 
 class UnknownPaymentMethod(PaymentError):
-    code, status, title = "unknown_payment_method", 422, "Unknown payment method"
+    code, status, title = "unknown_payment_method", 422, "The payment method is not offered"
 
 
 class PaymentTokenRequired(PaymentError):

@@ -286,7 +286,7 @@ class MediaExists(DomainError):
 class InvalidHeader(DomainError):
     """The first line of a CSV file names columns that do not exist, or not those it needs."""
 
-    code, status, title = "invalid_header", 400, "The file has other columns"
+    code, status, title = "invalid_header", 400, "The header is not valid"
 
 
 class UnreadableFile(DomainError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -51,15 +51,15 @@ _FIELD_CODES = {
 
 def problems_page() -> str:
     lines = [_INTRODUCTION, "## Codes", "", "| code | status | title | when |", "|---|---|---|---|"]
-    for code, errors in sorted(_by_code().items()):
+    for code, errors in sorted(by_code().items()):
         first = errors[0]
-        lines.append(f"| `{code}` | {first.status} | {first.title} | {_meaning(first)} |")
+        lines.append(f"| `{code}` | {first.status} | {first.title} | {_meaning(errors)} |")
     lines += ["", "## Codes of single fields", "", "| code | meaning |", "|---|---|"]
     lines += [f"| `{code}` | {meaning} |" for code, meaning in _FIELD_CODES.items()]
     return "\n".join([*lines, ""])
 
 
-def _by_code() -> dict[str, list[type[DomainError]]]:
+def by_code() -> dict[str, list[type[DomainError]]]:
     """The errors of the installed code. Raises ValueError where two under one code disagree."""
     for app in apps.get_app_configs():
         if app.name.startswith(("domains.", "infrastructure")) and find_spec(f"{app.name}.errors"):
@@ -72,8 +72,8 @@ def _by_code() -> dict[str, list[type[DomainError]]]:
         if error.code != DomainError.code and not error.__module__.startswith("tests."):
             found.setdefault(error.code, []).append(error)
     for code, errors in found.items():
-        if len({error.status for error in errors}) > 1:
-            raise ValueError(f"{code} has several statuses: {errors}.")
+        if len({(error.status, error.title) for error in errors}) > 1:
+            raise ValueError(f"{code} has several statuses or titles: {errors}.")
     return found
 
 
@@ -83,7 +83,17 @@ def _subclasses(error: type[DomainError]) -> Iterator[type[DomainError]]:
         yield from _subclasses(subclass)
 
 
-def _meaning(error: type[DomainError]) -> str:
+def _meaning(errors: Sequence[type[DomainError]]) -> str:
+    """Of those under one code; the ones that share another's code are cases of what that says."""
+    said = dict.fromkeys(
+        part for error in errors if "code" in vars(error) for part in _parts_of(error)
+    )
+    return " ".join(said).replace("|", "\\|")
+
+
+def _parts_of(error: type[DomainError]) -> Iterator[str]:
     text = inspect.cleandoc(error.__doc__ or "").split("\n\n")[0]
-    members = (f"Has `{name}`: {meaning}" for name, meaning in error.extensions.items())
-    return " ".join([*text.split(), *members]).replace("|", "\\|")
+    if text:
+        yield " ".join(text.split())
+    for name, meaning in error.extensions.items():
+        yield f"Has `{name}`: {meaning}"

@@ -14,7 +14,7 @@ class BadRequest(DomainError):
 class InvalidHeader(DomainError):
     """A header does not have the form that its standard asks for."""
 
-    code, status, title = "invalid_header", 400, "A request header is not valid"
+    code, status, title = "invalid_header", 400, "The header is not valid"
 
 
 class IdempotencyKeyRequired(DomainError):
@@ -60,12 +60,6 @@ class LengthRequired(DomainError):
     """The body came without a Content-Length."""
 
     code, status, title = "length_required", 411, "Content-Length is required"
-
-
-class StaleVersion(DomainError):
-    """The resource has another version than `If-Match` names."""
-
-    code, status, title = "stale_version", 412, "The resource was changed by someone else"
 
 
 class BodyTooLarge(DomainError):

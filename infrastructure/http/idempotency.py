@@ -21,7 +21,7 @@ from django.db import IntegrityError, connections
 
 from infrastructure.database.contexts import note_repetition
 from infrastructure.database.violations import constraint_of
-from infrastructure.errors import DomainError
+from infrastructure.errors import DomainError, InProgress
 from infrastructure.http.errors import IdempotencyKeyReused, InvalidHeader
 from infrastructure.http.models import IdempotencyRecord
 
@@ -35,10 +35,8 @@ _VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Duplicate(DomainError):
+class Duplicate(InProgress):
     """Another request with the same key is ahead. Ask `find` what came of it."""
-
-    code, status, title = "in_progress", 409, "A request with this Idempotency-Key is in progress"
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail, headers={"Retry-After": "1"})

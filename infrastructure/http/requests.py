@@ -11,7 +11,8 @@ from typing import Any
 
 from django.conf import settings
 
-from infrastructure.http.errors import InvalidHeader, StaleVersion
+from infrastructure.errors import StaleVersion
+from infrastructure.http.errors import InvalidHeader
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"

@@ -13,7 +13,8 @@ from django.core.management import CommandError, call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 from jsonschema import Draft202012Validator
 
-from infrastructure.http import files
+from infrastructure.http import catalogue, files
+from infrastructure.http.errors import InvalidHeader
 from infrastructure.http.openapi.document import document
 from infrastructure.http.views import APIView
 
@@ -98,6 +99,16 @@ def test_what_an_earlier_document_promised_is_still_kept(tmp_path: Path) -> None
 
 def test_the_committed_page_of_problems_is_current() -> None:
     call_command("show_problems", "--check")
+
+
+def test_a_code_has_one_status_and_one_title_whoever_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for code, errors in catalogue.by_code().items():
+        assert len({(error.status, error.title) for error in errors}) == 1, code
+    monkeypatch.setattr(InvalidHeader, "title", "Another title")
+    with pytest.raises(ValueError, match="invalid_header has several statuses or titles"):
+        catalogue.by_code()
 
 
 def test_the_document_is_valid_openapi(api: dict[str, Any]) -> None:

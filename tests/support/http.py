@@ -14,8 +14,7 @@ from django.views.decorators.http import require_safe
 from msgspec import UNSET, Meta, UnsetType
 
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
-from infrastructure.errors import DomainError, FieldError
-from infrastructure.http.errors import StaleVersion
+from infrastructure.errors import DomainError, FieldError, StaleVersion
 from infrastructure.http.pagination import page
 from infrastructure.http.types import Body, Money, Out, PageOf, PageQuery, ShortText
 from infrastructure.http.views import APIView, operation

@@ -20,10 +20,10 @@ from domains.carts.services import merging
 from domains.carts.services.carts import Shopper
 from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
-from infrastructure.errors import FieldError
+from infrastructure.errors import FieldError, StaleVersion
 from infrastructure.http import idempotency
 from infrastructure.http.decoding import InvalidBody
-from infrastructure.http.errors import IdempotencyKeyReused, StaleVersion
+from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.http.views import APIView, operation
 from infrastructure.money import InvalidMoney, minor_digits
 

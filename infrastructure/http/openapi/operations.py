@@ -17,7 +17,7 @@ from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
 from infrastructure.auth.errors import InvalidToken, MissingScope, NotAuthenticated
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC, OrGuest, Requirement
-from infrastructure.errors import DomainError
+from infrastructure.errors import DomainError, StaleVersion
 from infrastructure.http import errors, idempotency, problems
 from infrastructure.http.decoding import InvalidBody, InvalidJson, InvalidParameters
 from infrastructure.http.openapi.examples import example_of_type, examples_of
@@ -191,7 +191,7 @@ class Schema(AutoSchema):
         if declared.idempotency == "required":
             yield errors.IdempotencyKeyRequired
         if declared.if_match:
-            yield from (errors.InvalidHeader, errors.StaleVersion)
+            yield from (errors.InvalidHeader, StaleVersion)
         if declared.if_match == "required":
             yield errors.IfMatchRequired
         if declared.query is not None and "cursor" in declared.query.__struct_fields__:

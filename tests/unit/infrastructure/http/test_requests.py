@@ -7,7 +7,8 @@ import pytest
 from django.test import Client, RequestFactory
 
 from infrastructure.auth.actor import Actor
-from infrastructure.http.errors import InvalidHeader, StaleVersion
+from infrastructure.errors import StaleVersion
+from infrastructure.http.errors import InvalidHeader
 from infrastructure.http.idempotency import fingerprint_of, key_of
 from infrastructure.http.limits import identity_of
 from infrastructure.http.requests import (
