@@ -81,10 +81,7 @@ def cancel_orders_without_their_payment(events: Sequence[PaymentVoided]) -> None
     """A confirmed order whose payment staff let go has no guarantee left. One whose goods have
     left stands: the audit names it, and staff have to ask for the money in another way."""
     by_payment = {event.payment_id: event for event in events}
-    standing = queries.confirmed_among(
-        {payment_id: event.reference for payment_id, event in by_payment.items()}
-    )
-    for payment_id, order_id in standing.items():
+    for payment_id, order_id in _standing_on(by_payment).items():
         with caused_by(by_payment[payment_id]):
             try:
                 placement.cancel_order(order_id=order_id, reason="payment_voided", now=clock.now())
@@ -99,10 +96,7 @@ def call_off_what_nothing_is_held_for(events: Sequence[PaymentRestReleased]) -> 
     """An order whose rest was let go while it stood, by staff or at the gateway, has nothing that
     pays for what was not sent yet, unless it became that much cheaper before."""
     by_payment = {event.payment_id: event for event in events}
-    standing = queries.confirmed_among(
-        {payment_id: event.reference for payment_id, event in by_payment.items()}
-    )
-    for payment_id, order_id in standing.items():
+    for payment_id, order_id in _standing_on(by_payment).items():
         event = by_payment[payment_id]
         with caused_by(event):
             try:
@@ -115,6 +109,17 @@ def call_off_what_nothing_is_held_for(events: Sequence[PaymentRestReleased]) -> 
                 )
             except StepInProgress as error:
                 raise Transient(error.detail) from error
+
+
+def _standing_on(lost: Mapping[UUID, PaymentVoided | PaymentRestReleased]) -> dict[UUID, UUID]:
+    """The confirmed orders, by these payments, that have no other one. An edit that waits for its
+    customer would hold them up for longer than an event is tried, so it ends first."""
+    numbers = {payment_id: event.reference for payment_id, event in lost.items()}
+    standing = queries.confirmed_among(numbers)
+    for payment_id, order_id in standing.items():
+        with caused_by(lost[payment_id]):
+            unpaid.end_waiting_edit(order_id=order_id, now=clock.now())
+    return queries.confirmed_among(numbers) if standing else {}
 
 
 @subscribe(PaymentRefunded, batch=True, idempotent=True)

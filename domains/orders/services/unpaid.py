@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -9,15 +10,36 @@ import structlog
 
 from domains.orders.errors import OrderNotCancellable, RefundRefused, StepInProgress, StepRefused
 from domains.orders.models import Order, OrderStep
+from domains.orders.queries.orders import confirmation_of
 from domains.orders.rules.history import By
 from domains.orders.rules.steps import Money
+from domains.orders.services import paying, settling
 from domains.orders.services.beginning import approval_limits, begin, change_order
 from domains.orders.services.refunding import who_asked
+from domains.payments import public as payments
 from infrastructure.http.idempotency import Duplicate, IdempotencyKey, fingerprint_of
 
 log = structlog.get_logger(__name__)
 
 PAYMENT_VOIDED = "payment_voided"
+
+
+def end_waiting_edit(*, order_id: UUID, now: datetime) -> None:
+    """What an order stood on is gone while its customer has yet to confirm the payment of an edit:
+    unless they did by now, so that the order stands on that one, the edit comes to nothing."""
+    if not _waits_for_bank(Order.objects.whole(order_id).open_step):
+        return
+    with suppress(payments.PaymentsUnavailable):
+        step = paying.look(order_id=order_id, now=now).open_step
+        if not _waits_for_bank(step):
+            return
+        assert step is not None
+        payments.void(payment_id=step.id, now=now)
+        settling.settle(order_id=order_id, now=now)
+
+
+def _waits_for_bank(step: OrderStep | None) -> bool:
+    return step is not None and confirmation_of(step) is not None
 
 
 class _Stands(Exception):
