@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,9 @@ from uuid import UUID
 
 from django.utils.html import format_html
 
-from domains.orders.models import Order, OrderLine
+from domains.orders.models import Order, OrderLine, OrderStep
 from domains.orders.queries import orders as queries
+from domains.orders.rules.invoices import address_lines, invoice_lines
 from domains.users import public as users
 from infrastructure.money import Money
 
@@ -97,17 +98,33 @@ _AMOUNTS = {
 }
 # Of the machinery, or told by the sentence.
 _UNTOLD = {"step_id", "return_id", "fulfilment_id", "visibility", "internal"}
+_UNTOLD |= {"address_changed", "billing_address_changed"}
 
 
 def timeline(order: Order) -> list[Told]:
     """The history of an order, the latest first: two statements."""
     entries = queries.history_of(order)
+    edits = {str(step.id): step for step in order.steps if step.former_address}
     people = {entry.by.id for entry in entries if entry.by.id is not None}
     names = users.display_names(people) if people else {}
-    return [_told(order, entry, names) for entry in reversed(entries)]
+    return [
+        _told(order, entry, names, former=_former_of(edits.get(entry.data.get("step_id", ""))))
+        for entry in reversed(entries)
+    ]
 
 
-def _told(order: Order, entry: queries.HistoryEntry, names: Mapping[UUID, str]) -> Told:
+def _former_of(step: OrderStep | None) -> Mapping[str, Any]:
+    """The addresses that an edit put others in the place of."""
+    return (step and step.former_address) or {}
+
+
+def _told(
+    order: Order,
+    entry: queries.HistoryEntry,
+    names: Mapping[UUID, str],
+    *,
+    former: Mapping[str, Any],
+) -> Told:
     name = names.get(entry.by.id, "") if entry.by.id else ""
     lines = {str(line.id): line for line in order.lines}
     text = [entry.text] if entry.text else []
@@ -115,9 +132,23 @@ def _told(order: Order, entry: queries.HistoryEntry, names: Mapping[UUID, str]) 
         at=entry.at,
         who=f"{name} ({entry.by.kind})" if name else words(entry.by.kind),
         what=_SENTENCES.get(entry.code, words(entry.code)),
-        details=[*text, *_details(order, entry.data, lines)],
+        details=[*text, *_details(order, entry.data, lines), *_moved(entry.data, former)],
         is_note=entry.code == "note",
     )
+
+
+def _moved(data: Mapping[str, Any], former: Mapping[str, Any]) -> Iterator[str]:
+    """What was said of addresses. The former ones are kept with the edit, not in the history."""
+    for changed, name, of_what, lines_of in _ADDRESSES:
+        if data.get(changed):
+            was = ", ".join(lines_of(former[name])) or "that of the goods" if name in former else ""
+            yield f"Another address for the {of_what}{was and f'; before: {was}'}"
+
+
+_ADDRESSES = (
+    ("address_changed", "shipping", "goods", address_lines),
+    ("billing_address_changed", "billing", "invoice", invoice_lines),
+)
 
 
 def _details(order: Order, data: Mapping[str, Any], lines: Mapping[str, OrderLine]) -> list[str]:

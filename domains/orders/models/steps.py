@@ -21,6 +21,8 @@ class OrderStep(OwnedModel):
     params: all that carrying it out needs, decided when it was asked for. Nothing personal: new
     addresses are in `address`, by what they are of, `shipping` or `billing`, and the token of a
     means of payment is kept until the outcome only.
+    former_address: what an edit put something else in the place of, by the same names; empty for an
+    order that was invoiced where its goods went.
     takes, gives: money that it takes from the customer, or gives back, in minor units.
     refusal, faults: why it came to nothing.
     """
@@ -31,6 +33,7 @@ class OrderStep(OwnedModel):
     state = models.CharField(max_length=17, choices=[(s.value, s.value) for s in StepState])
     params = models.JSONField(default=dict, blank=True)
     address = PersonalJSONField(null=True, blank=True)
+    former_address = PersonalJSONField(null=True, blank=True)
     payment_token = models.CharField(max_length=200, blank=True)
     takes_minor = models.BigIntegerField(default=0)
     gives_minor = models.BigIntegerField(default=0)

@@ -62,6 +62,8 @@ def test_a_company_is_named_later_and_the_invoice_is_made_out_to_it(
     told = entry["data"]["address_changed"], entry["data"]["billing_address_changed"]
     assert (entry["code"], told) == ("edited", (False, True))
     assert "Lamps" not in str(entry)
+    (step,) = reread(order).steps
+    assert (entry["data"]["step_id"], step.former_address) == (str(step.id), {"billing": {}})
 
     made = invoice(order, now)
     assert (made.buyer, made.buyer_vat_id) == (COMPANY, "GB123456789")
@@ -85,6 +87,7 @@ def test_it_changes_with_goods_and_place_at_once(order: Order, now: datetime) ->
     assert answer.json()["state"] == "DONE"
     after = reread(order)
     assert (after.shipping_address, after.billing_address) == (elsewhere, COMPANY)
+    assert after.steps[0].former_address == {"shipping": orders.ADDRESS, "billing": {}}
     assert after.total_minor == 1000
     assert_order_agrees(order.id)
 

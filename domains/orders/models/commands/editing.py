@@ -170,10 +170,14 @@ class Editing(Stepping):
         for name in ORDER_FIELDS:  # what an earlier version did not plan stays as it is
             setattr(self, name, step.params["order"].get(name, getattr(self, name)))
         addresses = step.address or {}
+        former = {}
         if "shipping" in addresses:
+            former["shipping"] = self.shipping_address
             self.shipping_address = addresses["shipping"]
         if bills_otherwise := step.changes_billing and not is_invoiced:
+            former["billing"] = self.billing_address or {}
             self.billing_address = addresses["billing"] or None
+        step.former_address = former or None
         if step.params["pays_anew"]:
             self.payment_id = step.id
             self.payment_method = step.params["method"]
@@ -184,6 +188,7 @@ class Editing(Stepping):
             actor=step.actor,
             at=now,
             reason=step.reason,
+            step_id=str(step.id),
             before=before,
             after={line.sku: line.standing for line in lines},
             total_before_minor=total_before,

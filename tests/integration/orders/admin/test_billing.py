@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 from django.test import Client
 from django.urls import reverse
 
-from domains.orders.models import Order
+from domains.orders.models import Order, OrderChange, OrderStep
 from domains.orders.services.invoicing import issue_due
 from tests.support.admin_pages import filled, text_of
 from tests.support.after_placement import reread
@@ -141,3 +142,24 @@ def test_an_edit_says_what_becomes_of_lines_and_addresses(
     assert "2 × B are added." in sentences
     assert sentences[-1].startswith("The invoice will be made out to Lamps Ltd, ")
     assert sentences[-1].endswith(", DE999.")
+
+
+def test_the_timeline_tells_which_addresses_were_there_before(clerk: Client, order: Order) -> None:
+    changed(clerk, order, billing_company="Lamps Ltd", address_line1="9 Dock Road")
+    _, page = changed(clerk, order, billing_company="Lights Ltd")
+    assert (
+        "Another address for the goods; before: Ann Smith, 1 Mill Lane, LS1 1AA Leeds, GB<" in page
+    )
+    assert "Another address for the invoice; before: that of the goods<" in page
+    assert "Another address for the invoice; before: Lamps Ltd, Ann Smith, 9 Dock Road" in page
+    assert "address changed: True" not in page
+    assert not [note for note in OrderChange.objects.all() if "Mill Lane" in str(note.data)]
+
+
+def test_an_edit_of_before_addresses_were_kept_says_that_they_changed(
+    clerk: Client, order: Order
+) -> None:
+    _, page = changed(clerk, order, address_line1="9 Dock Road")
+    QuerySet(OrderStep).update(former_address=None)
+    page = text_of(clerk.get(reverse("admin:orders_order_change", args=[order.pk])))
+    assert "<div>Another address for the goods</div>" in page
