@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as datetime_time
 from typing import Any, ClassVar
@@ -24,6 +24,8 @@ from django.urls import reverse
 
 from infrastructure.database.contexts import aliases
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import LineField
+from infrastructure.money import Money
 
 # What one click may do: each takes a command of its own, some a call to a provider.
 MOST_AT_ONCE = 100
@@ -33,6 +35,27 @@ MOST_NAMED = 100
 # What an action does with one selected object, given the reason that staff wrote; what it says
 # afterwards, as the end of a sentence.
 Command = Callable[[Any, str], str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Would:
+    """What a command would do to one object. told: in words, where figures do not say it. amounts,
+    counts: of what, by its name, such as `captured`; they are added up for all objects."""
+
+    told: str = ""
+    amounts: Mapping[str, Money] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        amounts = [f"{amount} {name}" for name, amount in self.amounts.items()]
+        counts = [f"{count:,} {name}" for name, count in self.counts.items()]
+        return ", ".join(filter(None, [self.told, *amounts, *counts])) or "nothing changes"
+
+
+# What a command would come to, with nothing written. Raises what it would refuse.
+Preview = Callable[[Any], Would]
+
+_reason = LineField(max_length=60, error_messages={"required": "Say why."})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -246,25 +269,26 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         question: str,
         wants_reason: bool = False,
         reasons: Sequence[tuple[str, str]] = (),
+        preview: Preview | None = None,
     ) -> TemplateResponse | None:
         """Ask once more, then run the command; for actions that cannot be taken back.
 
         wants_reason: in staff's own words. reasons: codes with their names, one of which it is.
+        preview: tells for each object what the command would come to.
         """
-        said = request.POST.get("reason", "").strip()
-        is_said = said in dict(reasons) if reasons else bool(said) or not wants_reason
         if request.POST.get("confirmed") == "yes":
-            if is_said:
+            fault = _fault_of_reason(request, wants_reason=wants_reason, reasons=reasons)
+            if not fault:
                 self.run(request, queryset, command)
                 return None
-            messages.error(request, "Say why.")
+            messages.error(request, fault)
         selected = self.chosen(request, queryset)
         if selected is None:
             return None
         meta = self.model._meta
         context = {
             **self.admin_site.each_context(request),
-            **self.named(selected),
+            **(self.previewed(selected, preview) if preview else self.named(selected)),
             "title": title,
             "question": question,
             "action": request.POST["action"],
@@ -296,6 +320,26 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "unnamed": max(len(selected) - MOST_NAMED, 0),
         }
 
+    def previewed(self, selected: Sequence[Any], preview: Preview) -> dict[str, Any]:
+        """`named`, with what would become of each, and the totals of what would not be refused."""
+        told: list[tuple[str, str, str]] = []
+        done: list[Would] = []
+        for one in selected:
+            try:
+                would = preview(one)
+            except DomainError as refusal:
+                told.append((self.describe(one), "", refusal.detail))
+            else:
+                told.append((self.describe(one), str(would), ""))
+                done.append(would)
+        refused = len(selected) - len(done)
+        in_all = [
+            *_in_all(done),
+            *([f"{refused:,} of {len(selected):,} refused"] if refused else []),
+        ]
+        named = self.named(selected)
+        return named | {"previewed": told[: len(named["named"])], "in_all": ", ".join(in_all)}
+
     def run(self, request: HttpRequest, queryset: QuerySet[Any], command: Command) -> None:
         """Run a command on each selected object, and say for each what came of it; what went well
         with many is counted."""
@@ -314,6 +358,36 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     messages.success(request, f"{one}: {done}.")
         for done, count in counted.items():
             messages.success(request, f"{count:,} of {len(selected):,}: {done}.")
+
+
+def _in_all(done: Sequence[Would]) -> Iterator[str]:
+    """The totals, by name and currency: of amounts first, then of counts."""
+    amounts: Counter[tuple[str, str]] = Counter()
+    counts: Counter[str] = Counter()
+    for would in done:
+        counts.update(would.counts)
+        for name, amount in would.amounts.items():
+            amounts[name, amount.currency] += amount.amount_minor
+    for (name, currency), minor in amounts.items():
+        yield f"{Money(minor, currency)} {name}"
+    for name, count in counts.items():
+        yield f"{count:,} {name}"
+
+
+def _fault_of_reason(
+    request: HttpRequest, *, wants_reason: bool, reasons: Sequence[tuple[str, str]]
+) -> str:
+    """What is wrong with the reason that was given, if anything."""
+    said = request.POST.get("reason", "")
+    if reasons:
+        return "" if said in dict(reasons) else "Say why."
+    if not wants_reason:
+        return ""
+    try:
+        _reason.clean(said)
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
 
 
 class ScreenAdmin(ReadOnlyAdmin):

@@ -33,12 +33,12 @@ from domains.orders.admin.filters import (
 )
 from domains.orders.models import Order, OrderStep
 from domains.orders.rules.history import By, Kind
-from domains.orders.services import placement, settling
+from domains.orders.services import placement, previewing, settling
 from domains.users import public as users
 from infrastructure import clock
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
-from infrastructure.screens import SHORTCUTS, ScreenAdmin, Shortcut, version_in
+from infrastructure.screens import SHORTCUTS, ScreenAdmin, Shortcut, Would, version_in
 
 _ORDERS = "admin:orders_order_changelist"
 SHORTCUTS += [
@@ -313,6 +313,7 @@ class OrderAdmin(ScreenAdmin):
             title="Cancel orders",
             question="Release the goods of these orders and void their payments?",
             reasons=choices_of_reasons(*CANCELLED_FOR),
+            preview=_would_cancel,
         )
 
     @admin.action(description="Settle selected orders now", permissions=["cancel"])
@@ -337,6 +338,14 @@ def way_back(request: HttpRequest) -> str:
 def back_from_bank(request: HttpRequest) -> HttpResponse:
     """Tells nothing of any order: whoever has the address may look."""
     return render(request, "orders/confirmed.html")
+
+
+def _would_cancel(order: Order) -> Would:
+    would = previewing.calling_off(order_id=order.id, now=clock.now())
+    if would is None:
+        return Would(told="it is cancelled already")
+    held = {"let go": would.let_go} if would.let_go.amount_minor else {}
+    return Would(amounts=held, counts={"units released": would.units})
 
 
 def _settle(order: Order, reason: str) -> str:

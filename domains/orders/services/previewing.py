@@ -13,6 +13,7 @@ from domains.orders.models.commands.fulfilling import Tracking
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
+from domains.orders.rules.placement import Status
 from domains.orders.rules.steps import StepState
 from domains.orders.services import editing, fulfilling
 from domains.orders.services.beginning import approval_limits
@@ -113,6 +114,30 @@ def cancellation(
     order.request_cancel(reason="", now=now)
     nothing = Money(0, order.currency)
     return Preview(takes=nothing, gives=nothing, total=order.total)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallingOff:
+    """What calling an order off gives: money that is held for it, and units."""
+
+    let_go: Money
+    units: int
+
+
+def calling_off(*, order_id: UUID, now: datetime) -> CallingOff | None:
+    """Of a whole order without giving money back; None where it is cancelled already. Raises
+    OrderNotCancellable, StepInProgress, PaymentCaptured."""
+    order = Order.objects.whole(order_id)
+    if order.status == Status.CANCELLED:
+        return None
+    money = money_of(order)
+    if money.kept:
+        raise PaymentCaptured(f"The payment of order {order.number} has been captured.")
+    order.request_cancel(reason="", now=now)
+    return CallingOff(
+        let_go=Money(money.authorised - money.captured, order.currency),
+        units=sum(line.open for line in order.lines),
+    )
 
 
 def edit(*, order_id: UUID, changes: editing.Edit, by: By, now: datetime) -> Preview:

@@ -22,7 +22,7 @@ from domains.payments.models import Operation, Payment
 from domains.payments.rules.operations import refuse_failed, refuse_failed_void
 from infrastructure import clock
 from infrastructure.money import Money
-from infrastructure.screens import ReadOnlyAdmin
+from infrastructure.screens import ReadOnlyAdmin, Would
 
 
 class NeedsAttention(admin.SimpleListFilter):
@@ -159,10 +159,19 @@ class PaymentAdmin(ReadOnlyAdmin):
             title="Capture payments",
             question="Take all the money that is left of these?",
             wants_reason=True,
+            preview=_would_capture,
         )
 
     @admin.action(description="Refund selected payments", permissions=["refund"])
     def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
+        actor_id = request.user.pk
+
+        def would_refund(payment: Payment) -> Would:
+            amount = services.would_refund(
+                payment_id=payment.id, actor_id=actor_id, now=clock.now()
+            )
+            return Would(amounts={"given back": amount})
+
         return self.confirmed(
             request,
             queryset,
@@ -170,6 +179,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             title="Refund payments",
             question="Give back all the money that is left of these?",
             wants_reason=True,
+            preview=would_refund,
         )
 
     @admin.action(description="Void selected payments", permissions=["void"])
@@ -190,6 +200,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             title="Void payments",
             question="Let the money of these payments go?",
             wants_reason=True,
+            preview=_would_void,
         )
 
     @admin.action(description="Ask the gateway what became of them", permissions=["capture"])
@@ -210,6 +221,20 @@ def _moving(
         return payment.get_status_display()
 
     return act
+
+
+def _would_capture(payment: Payment) -> Would:
+    amount = services.would_capture(payment_id=payment.id, now=clock.now())
+    return Would(amounts={"captured": amount})
+
+
+def _would_void(payment: Payment) -> Would:
+    amount = services.would_void(payment_id=payment.id, now=clock.now())
+    if amount is None:
+        return Would()
+    if not amount.amount_minor:
+        return Would(told="given up, with nothing held yet")
+    return Would(amounts={"let go": amount})
 
 
 def _resolve(payment: Payment, reason: str) -> str:

@@ -26,6 +26,9 @@ from domains.payments.services.taking import (
     release_rest,
     void,
     void_or_forestall,
+    would_capture,
+    would_refund,
+    would_void,
 )
 
 __all__ = [
@@ -52,4 +55,7 @@ __all__ = [
     "unavailable_for_s",
     "void",
     "void_or_forestall",
+    "would_capture",
+    "would_refund",
+    "would_void",
 ]

@@ -95,6 +95,36 @@ def refund(
     )
 
 
+def would_capture(*, payment_id: UUID, now: datetime) -> Money:
+    """How much `capture` without an amount would take; nothing is written. Raises what it does."""
+    payment = load(payment_id)
+    can = gateways.gateway_named(payment.gateway).capabilities
+    return Money(payment.begin_capture(None, now, can=can).amount_minor, payment.currency)
+
+
+def would_refund(*, payment_id: UUID, actor_id: UUID | None, now: datetime) -> Money:
+    """How much `refund` without an amount would give back, likewise."""
+    payment = load(payment_id)
+    begun = payment.begin_refund(
+        None,
+        now,
+        reason="",
+        actor_id=actor_id,
+        can=gateways.gateway_named(payment.gateway).capabilities,
+        limits=None if actor_id is None else settings.REFUND_APPROVAL_ABOVE,
+    )
+    return Money(begun.amount_minor, payment.currency)
+
+
+def would_void(*, payment_id: UUID, now: datetime) -> Money | None:
+    """How much `void` would let go, likewise: nothing of what is not held yet; None where it would
+    change nothing."""
+    payment = load(payment_id)
+    held = payment.rest_minor or payment.authorised_minor - payment.captured_minor
+    is_changed = _request_void(payment, may_ask=True, reason="", actor_id=None, now=now)
+    return Money(held, payment.currency) if is_changed else None
+
+
 def _move_money(
     payment_id: UUID,
     kind: OperationKind,
@@ -155,17 +185,23 @@ def void(
     """
 
     def request(payment: Payment, *, may_ask: bool) -> bool:
-        if payment.released_minor and not payment.rest_minor:
-            return False
-        if not payment.rest_minor:
-            return payment.request_void(
-                now, even_if_refused=True, may_begin=may_ask, reason=reason, actor_id=actor_id
-            )
-        return may_ask and payment.request_release(
-            now, even_if_refused=True, reason=reason, actor_id=actor_id
-        )
+        return _request_void(payment, may_ask=may_ask, reason=reason, actor_id=actor_id, now=now)
 
     return _void(load(payment_id), request, now=now, also=also)
+
+
+def _request_void(
+    payment: Payment, *, may_ask: bool, reason: str, actor_id: UUID | None, now: datetime
+) -> bool:
+    if payment.released_minor and not payment.rest_minor:
+        return False
+    if not payment.rest_minor:
+        return payment.request_void(
+            now, even_if_refused=True, may_begin=may_ask, reason=reason, actor_id=actor_id
+        )
+    return may_ask and payment.request_release(
+        now, even_if_refused=True, reason=reason, actor_id=actor_id
+    )
 
 
 def release_rest(*, payment_id: UUID, now: datetime) -> Payment:

@@ -8,7 +8,8 @@ import pytest
 from django.urls import reverse
 
 from domains.orders.admin.orders import OrderAdmin
-from domains.orders.models import Order
+from domains.orders.models import Order, PaymentChoice
+from domains.orders.services import placement
 from domains.payments.services import capture
 from tests.support.admin_pages import filled, text_of
 from tests.support.factories import orders
@@ -103,3 +104,29 @@ def test_more_than_may_be_done_at_once_is_refused_whole(
         answer = client.post(reverse("admin:orders_order_changelist"), sent, follow=True)
         assert "Nothing was done: 3 are selected, and 1 is the most at once." in text_of(answer)
     assert {orders.status_of(order.id) for order in several} == {"CONFIRMED"}
+
+
+def test_the_page_before_says_what_calling_off_each_gives(order: Order, now: datetime) -> None:
+    paid, gone = orders.placed({"A": 1}, now=now), orders.placed({"A": 1}, now=now)
+    capture(payment_id=paid.id, now=now)
+    placement.cancel_order(order_id=gone.id, reason="fraud", now=now)
+    owed = orders.placed({"A": 2}, payment=PaymentChoice(method="bank_transfer", token=""), now=now)
+    rejected = orders.placed({"A": 1}, payment=orders.DECLINED, now=now)
+
+    selected = [str(one.id) for one in (order, paid, gone, owed, rejected)]
+    page = (
+        admin_client_of(staff("support"))
+        .post(
+            reverse("admin:orders_order_changelist"),
+            {"action": "cancel", "_selected_action": selected},
+        )
+        .content.decode()
+    )
+
+    assert f"{order.number}: CONFIRMED, 20.00 GBP: 20.00 GBP let go, 2 units released" in page
+    assert f"would be refused: The payment of order {paid.number} has been captured." in page
+    assert f"{gone.number}: CANCELLED, 10.00 GBP: it is cancelled already" in page
+    assert f"{owed.number}: PENDING, 20.00 GBP: 2 units released" in page
+    assert f"would be refused: Order {rejected.number} is REJECTED." in page
+    assert "In all: 20.00 GBP let go, 4 units released, 2 of 5 refused." in page
+    assert orders.status_of(order.id) == "CONFIRMED"

@@ -11,6 +11,7 @@ from django.urls import reverse
 from domains.payments import services
 from domains.payments.models import Payment, ReconciliationDifference
 from domains.payments.queries.metrics import PaymentsCollector
+from infrastructure.money import Money
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.factories import payments, users
 
@@ -384,3 +385,77 @@ def test_receipts_are_for_who_may_record_them_and_for_what_is_paid_by_bank(
     assert support.get(receipt_page(transfer)).status_code == 403
     card = payments.authorised_payment(now)
     assert finance.get(receipt_page(card)).status_code == 404
+
+
+def shown(client: Client, action: str, *selected: Payment) -> str:
+    """The page that asks once more."""
+    return str(run(client, action, *selected, confirmed=False).content.decode())
+
+
+def test_the_page_before_says_what_each_comes_to_and_all_together(
+    finance: Client, now: datetime
+) -> None:
+    held, taken = payments.authorised_payment(now), payments.captured_payment(now)
+    also = payments.authorised_payment(now)
+
+    page = shown(finance, "capture", held, taken, also)
+    assert f"{held.reference}: AUTHORISED, 19.99 GBP: 19.99 GBP captured" in page
+    assert f"would be refused: Payment {taken.reference} is captured in full." in page
+    assert "In all: 39.98 GBP captured, 1 of 3 refused." in page
+
+    page = shown(finance, "refund", held, taken)
+    assert f"would be refused: Payment {held.reference} is AUTHORISED." in page
+    assert f"{taken.reference}: CAPTURED, 19.99 GBP: 19.99 GBP given back" in page
+    assert "In all: 19.99 GBP given back, 1 of 2 refused." in page
+
+    page = shown(finance, "void", held, taken)
+    assert "In all: 19.99 GBP let go, 1 of 2 refused." in page
+    assert [status_of(one) for one in (held, taken, also)] == [
+        *("AUTHORISED", "CAPTURED", "AUTHORISED")
+    ]
+
+
+def test_what_takes_a_second_person_is_said_before(
+    finance: Client, now: datetime, settings: Any
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = {"GBP": 1000}
+    page = shown(finance, "refund", payments.captured_payment(now))
+    assert "would be refused: 19.99 GBP in all is more than one person gives back alone" in page
+    assert "In all: 1 of 1 refused." in page
+
+
+def test_what_only_the_rest_is_left_of_comes_to_that(finance: Client, now: datetime) -> None:
+    payment = payments.authorised_payment(now)
+    services.capture(payment_id=payment.id, amount=Money(999, "GBP"), now=now)
+    assert "In all: 10.00 GBP captured." in shown(finance, "capture", payment)
+    assert "In all: 10.00 GBP let go." in shown(finance, "void", payment)
+    assert "In all: 9.99 GBP given back." in shown(finance, "refund", payment)
+    run(finance, "void", payment)
+    assert f"{payment.reference}: PARTIALLY_CAPTURED, 19.99 GBP: nothing changes" in shown(
+        finance, "void", payment
+    )
+
+
+def test_what_waits_for_money_is_given_up_with_nothing_held(finance: Client, now: datetime) -> None:
+    payment = payments.authorised_payment(now, method="bank_transfer")
+    assert "given up, with nothing held yet" in shown(finance, "void", payment)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told_of"),
+    [
+        ("", "Say why."),
+        ("  ", "Say why."),
+        ("sent\x07back", "One line, without control characters."),
+        ("x" * 61, "at most 60 characters"),
+    ],
+)
+def test_a_reason_is_a_line_that_can_be_read(
+    finance: Client, now: datetime, reason: str, told_of: str
+) -> None:
+    payment = payments.captured_payment(now)
+    form = {"action": "refund", "_selected_action": [str(payment.id)], "confirmed": "yes"}
+    page = finance.post(reverse(LIST), form | {"reason": reason})
+    assert page.status_code == 200
+    assert told_of in page.content.decode()
+    assert status_of(payment) == "CAPTURED"
