@@ -19,6 +19,7 @@ from domains.users import services
 from domains.users.models import Session, User
 from infrastructure import clock
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import LineField
 from infrastructure.screens import Command, ReadOnlyAdmin
 
 
@@ -33,7 +34,7 @@ class SignInForm(AdminAuthenticationForm):
 
 
 class CustomerGroupForm(forms.Form):
-    customer_group = forms.CharField(
+    customer_group = LineField(
         max_length=40,
         required=False,
         label="Group",

@@ -35,7 +35,7 @@ from domains.products import public as products
 from domains.users import public as users
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError, FieldError
-from infrastructure.form_fields import LineField, WordsField
+from infrastructure.form_fields import LineField, WordsField, one_line
 from infrastructure.http import idempotency
 from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
@@ -81,6 +81,7 @@ def _line_said(line: str) -> WantedLine:
     is_number = count.isascii() and count.isdigit() and len(count) <= 7
     if not (sku and is_number and 0 < int(count) <= 1_000_000):
         raise ValidationError(f"{line.strip()!r} is not a SKU and a number.")
+    one_line(sku)
     return WantedLine(sku=sku, quantity=int(count))
 
 

@@ -22,11 +22,12 @@ from domains.pricing.queries import staff as queries
 from domains.pricing.rules.codes import MAX_LENGTH
 from domains.pricing.services import coupons
 from infrastructure import clock
+from infrastructure.form_fields import LineField
 from infrastructure.screens import ServiceForm
 
 
 class CouponForm(ServiceForm):
-    code = forms.CharField(max_length=MAX_LENGTH, help_text="Capital, however it is typed.")
+    code = LineField(max_length=MAX_LENGTH, help_text="Capital, however it is typed.")
     promotion = forms.ModelChoiceField(
         Promotion.objects.filter(automatic=False, archived_at__isnull=True)
     )

@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from infrastructure.countries import COUNTRY_CODES
+from infrastructure.form_fields import one_line
 from infrastructure.money import InvalidMoney, Money
 
 MANY = 20_000
@@ -53,7 +54,9 @@ class ManyField(forms.CharField):
         super().__init__(required=False, max_length=MANY, **options)
 
     def clean(self, value: Any) -> Any:
-        words = (word.strip() for word in super().clean(value).replace("\n", ",").split(","))
+        words = [word.strip() for word in super().clean(value).replace("\n", ",").split(",")]
+        for word in words:
+            one_line(word)
         return [word.upper() if self.capital else word for word in words if word]
 
     def prepare_value(self, value: Any) -> Any:

@@ -32,7 +32,7 @@ from domains.pricing.rules.terms import Conditions
 from domains.pricing.services import coupons, promotions
 from infrastructure import clock
 from infrastructure.countries import COUNTRY_PATTERN
-from infrastructure.form_fields import LineField, instant_field
+from infrastructure.form_fields import LineField, instant_field, one_line
 from infrastructure.money import InvalidMoney, Money, minor_digits
 from infrastructure.screens import ServiceForm
 
@@ -105,10 +105,10 @@ class PreviewForm(ServiceForm):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="A line for each SKU with its quantity, such as 85123A: 2",
     )
-    currency = forms.CharField(min_length=3, max_length=3)
+    currency = LineField(min_length=3, max_length=3)
     country = forms.RegexField(COUNTRY_PATTERN, max_length=2, initial="GB")
-    customer_group = forms.CharField(required=False, max_length=40)
-    channel = forms.CharField(required=False, max_length=40)
+    customer_group = LineField(required=False, max_length=40)
+    channel = LineField(required=False, max_length=40)
     at = instant_field(label="At (UTC)", help_text="Empty: now.")
 
     def clean_goods(self) -> list[Wanted]:
@@ -118,6 +118,7 @@ class PreviewForm(ServiceForm):
                 sku, _, quantity = (part.strip() for part in line.rpartition(":"))
                 if not sku or not quantity.isdecimal() or not 1 <= int(quantity) <= 1_000_000:
                     raise forms.ValidationError(f"{line.strip()!r} is not like 85123A: 2")
+                one_line(sku)
                 found.append(Wanted(sku=sku, quantity=int(quantity)))
         return found
 
@@ -144,7 +145,7 @@ class PreviewForm(ServiceForm):
 class BatchForm(ServiceForm):
     count = forms.IntegerField(min_value=1, max_value=coupons.MOST_AT_ONCE)
     batch = LineField(required=False, max_length=100, help_text="What they are for.")
-    beginning = forms.CharField(
+    beginning = LineField(
         required=False, max_length=MAX_PREFIX_LENGTH, help_text="What each code begins with."
     )
     usage_limit = limit_field("Orders that may use each")

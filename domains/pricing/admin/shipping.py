@@ -79,7 +79,7 @@ class ShippingForm(ServiceForm):
     free_from = AmountsField(
         label="Free from", help_text="Goods after discounts, such as GBP: 50.00; none: never."
     )
-    tax_class = forms.CharField(max_length=64, initial=STANDARD_TAX_CLASS)
+    tax_class = LineField(max_length=64, initial=STANDARD_TAX_CLASS)
     countries = CountriesField()
     channels = ManyField(help_text="None: all.")
     not_to = ManyField(

@@ -28,7 +28,7 @@ class TaxRateForm(ServiceForm):
         max_length=100,
         help_text="As addresses write it; empty for the whole country.",
     )
-    tax_class = forms.CharField(
+    tax_class = LineField(
         max_length=64,
         initial=STANDARD_TAX_CLASS,
         help_text="Of products; a class without a rate has the standard one.",
