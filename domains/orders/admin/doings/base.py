@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
@@ -192,6 +192,17 @@ def units_of(
         for line in lines
         if available[line.id]
     }
+
+
+def paid_ahead(order: Order, *, of: Collection[UUID] | None = None) -> tuple[str, ...]:
+    """What counts first for what is still to come back, of all lines or of these."""
+    skus = {line.id: line.sku for line in order.lines}
+    return tuple(
+        f"Money went back before for {units:,} × {skus[line_id]} that did not come back. It counts"
+        " first: for so many of those that do, nothing more is given back."
+        for line_id, units in order.units_paid_ahead().items()
+        if of is None or line_id in of
+    )
 
 
 def at(instant: datetime) -> str:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from uuid import UUID
+
 from django import forms
 
-from domains.orders.admin.doings.base import Comes, Doing, approval, at, ended, required, units_of
+from domains.orders.admin.doings.base import (
+    Comes,
+    Doing,
+    approval,
+    at,
+    ended,
+    paid_ahead,
+    required,
+    units_of,
+)
 from domains.orders.admin.fields import choice_of_reasons, units_said, why_fields
 from domains.orders.admin.showing import words
 from domains.orders.models.commands.refunding import RefundWish
@@ -70,7 +82,7 @@ class Refund(Doing):
         }
         if self.part_id is not None:
             return reason
-        left = {line.id: line.standing for line in self.order.lines}
+        left = self.order.units_to_refund()
         kept = previewing.refundable(self.order)
         return {
             **units_of(self.order.lines, left, initial=0),
@@ -88,14 +100,39 @@ class Refund(Doing):
             **reason,
         }
 
+    def about(self) -> tuple[str, ...]:
+        return paid_ahead(self.order) if self.part_id is None else self._paid_before(self.part_id)
+
     def comes_to(self) -> Comes:
         preview = previewing.refund(
             order_id=self.order.id, wish=self._wish(), by=self.by, now=self.now
         )
         lines = units_said(self.said)
-        return Comes(
-            sentences=(f"{preview.gives} are given back.", *self.told(lines)),
-            warnings=approval(preview),
+        sentences = (f"{preview.gives} are given back.", *self.told(lines), *self._not_back(lines))
+        return Comes(sentences=sentences, warnings=approval(preview))
+
+    def _not_back(self, lines: Mapping[UUID, int]) -> Iterator[str]:
+        """Of what is chosen, what was sent and may still come back."""
+        ahead = self.order.units_paid_ahead(lines)
+        for line in self.order.lines:
+            units = min(
+                lines.get(line.id, 0), ahead.get(line.id, 0), line.fulfilled - line.returned
+            )
+            if units > 0:
+                yield (
+                    f"{units:,} × {line.sku} did not come back. This counts for them if they do:"
+                    " nothing more is given back then."
+                )
+
+    def _paid_before(self, return_id: UUID) -> tuple[str, ...]:
+        """What came back with a return and is not paid back by it."""
+        left = self.order.units_to_pay_back(return_id)
+        skus = {line.id: line.sku for line in self.order.lines}
+        return tuple(
+            f"Paid back before: {line.received - left[line.line_id]:,} of"
+            f" {line.received:,} × {skus[line.line_id]} that came back."
+            for line in self.order.lines_of_return(return_id)
+            if left[line.line_id] < line.received
         )
 
     def carry_out(self) -> str:

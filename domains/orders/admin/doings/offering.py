@@ -63,7 +63,7 @@ def offered(
         (Capture, standing and holds_some and captured < order.total_minor),
         (Edit, order.status == "CONFIRMED" and not any(line.fulfilled for line in order.lines)),
         (Cancel, order.status == "PENDING" or (order.status == "CONFIRMED" and is_open)),
-        (RequestReturn, standing and any(line.fulfilled > line.returned for line in order.lines)),
+        (RequestReturn, standing and any(order.units_to_return().values())),
         (Refund, kept > 0),
     ]
     return [*asks, *(_offer(kind, order) for kind, can in possible if can and may(user, kind))]

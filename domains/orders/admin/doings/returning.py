@@ -6,7 +6,15 @@ from uuid import UUID
 
 from django import forms
 
-from domains.orders.admin.doings.base import Comes, Doing, at, ended, required, units_of
+from domains.orders.admin.doings.base import (
+    Comes,
+    Doing,
+    at,
+    ended,
+    paid_ahead,
+    required,
+    units_of,
+)
 from domains.orders.admin.fields import choice_of_reasons, units_field, units_said, why_fields
 from domains.orders.admin.showing import words
 from domains.orders.models.commands.returning import Inspected
@@ -24,10 +32,19 @@ class NothingChosen(DomainError):
 class RequestReturn(Doing):
     what, title, button, scope = "return", "Announce a return", "Announce", "orders.return"
 
+    def about(self) -> tuple[str, ...]:
+        left = self.order.units_to_return()
+        told = (
+            f"{line.sku}, {line.name}: {line.quantity:,} ordered, {line.fulfilled:,} sent,"
+            f" {line.fulfilled - line.returned - left[line.id]:,} announced already,"
+            f" {line.returned:,} back; {left[line.id]:,} at most."
+            for line in self.order.lines
+        )
+        return (*told, *paid_ahead(self.order))
+
     def fields(self) -> dict[str, forms.Field]:
-        left = {line.id: line.fulfilled - line.returned for line in self.order.lines}
         return {
-            **units_of(self.order.lines, left, initial=0),
+            **units_of(self.order.lines, self.order.units_to_return(), initial=0),
             "reason": choice_of_reasons(
                 "changed_mind", "damaged", "wrong_item", "not_as_described"
             ),
@@ -161,4 +178,5 @@ def _return_told(doing: Doing) -> tuple[str, ...]:
     lines = doing.order.lines_of_return(announced.id)
     told = doing.told({line.line_id: line.quantity for line in lines})
     why = f": {words(announced.reason).lower()}" if announced.reason else ""
-    return (f"Announced on {at(announced.requested_at)}{why}.", *told)
+    ahead = paid_ahead(doing.order, of={line.line_id for line in lines})
+    return (f"Announced on {at(announced.requested_at)}{why}.", *told, *ahead)

@@ -222,17 +222,18 @@ class Refunding(Returning):
             back = self.returned(wish.return_id)
             if back.state != ReturnState.RECEIVED:
                 raise ReturnNotReceived(f"The return is {back.state}.")
-            left = self._units_to_pay_back(back.id)
+            left = self.units_to_pay_back(back.id)
             units = {line_id: count for line_id, count in left.items() if count}
         elif units:
-            units = self._units(units, self._units_to_refund())
+            units = self._units(units, self.units_to_refund())
         of_units = {line_id: self._share(line_id, count) for line_id, count in units.items()}
         return of_units, self.shipping_refundable if wish.shipping else 0
 
     def _share(self, line_id: UUID, units: int) -> _Share:
         return _Share(self._worth_to_refund(line_id, units), units)
 
-    def _units_to_refund(self) -> dict[UUID, int]:
+    def units_to_refund(self) -> dict[UUID, int]:
+        """What stands of each line and was not paid back in units."""
         return {
             line.id: max(line.standing - self._refunded_units(line.id), 0) for line in self.lines
         }

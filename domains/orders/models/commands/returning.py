@@ -47,7 +47,7 @@ class Returning(Stepping):
         """
         if self.status not in (Status.CONFIRMED, Status.COMPLETED):
             raise OrderNotReturnable(f"Order {self.number} is {self.status}.")
-        chosen = self._units(units, self._units_to_return())
+        chosen = self._units(units, self.units_to_return())
         announced = Return(
             state=ReturnState.REQUESTED,
             reason=reason,
@@ -170,7 +170,7 @@ class Returning(Stepping):
         for back in self.returns:
             if back.state != ReturnState.RECEIVED:
                 continue
-            left = self._units_to_pay_back(back.id)
+            left = self.units_to_pay_back(back.id)
             if not is_all_given and any(self._worth_to_refund(*each) for each in left.items()):
                 continue
             worth = sum(
@@ -194,7 +194,7 @@ class Returning(Stepping):
     def lines_of_return(self, return_id: UUID) -> list[ReturnLine]:
         return [line for line in self.return_lines if line.returned_with_id == return_id]
 
-    def _units_to_return(self) -> dict[UUID, int]:
+    def units_to_return(self) -> dict[UUID, int]:
         """What was sent, has not come back, and is not announced already."""
         open_returns = {found.id for found in self.returns if found.is_open}
         left = {line.id: line.fulfilled - line.returned for line in self.lines}
@@ -203,13 +203,7 @@ class Returning(Stepping):
                 left[line.line_id] -= line.quantity
         return left
 
-    def _open_return(self, return_id: UUID, state: ReturnState) -> Return:
-        found = self.returned(return_id)
-        if found.state != state:
-            raise ReturnNotOpen(f"The return is {found.state}.")
-        return found
-
-    def _units_to_pay_back(self, return_id: UUID) -> dict[UUID, int]:
+    def units_to_pay_back(self, return_id: UUID) -> dict[UUID, int]:
         """Of what came back with a return, what is not refunded: refunds of a line's units count
         first for those that came back, whichever was first."""
         left = {}
@@ -217,6 +211,21 @@ class Returning(Stepping):
             unpaid = self.line(line.line_id).returned - self._refunded_units(line.line_id)
             left[line.line_id] = max(min(line.received, unpaid), 0)
         return left
+
+    def units_paid_ahead(self, more: Mapping[UUID, int] | None = None) -> dict[UUID, int]:
+        """Of how many units of which line money went back though they have not come back: it counts
+        first for those that will. more: units that are to be paid back besides."""
+        ahead = {
+            line.id: self._refunded_units(line.id) + (more or {}).get(line.id, 0) - line.returned
+            for line in self.lines
+        }
+        return {line_id: units for line_id, units in ahead.items() if units > 0}
+
+    def _open_return(self, return_id: UUID, state: ReturnState) -> Return:
+        found = self.returned(return_id)
+        if found.state != state:
+            raise ReturnNotOpen(f"The return is {found.state}.")
+        return found
 
     def _worth_to_refund(self, line_id: UUID, units: int) -> int:
         """What a refund of so many more units of a line gives back."""

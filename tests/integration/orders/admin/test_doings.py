@@ -21,6 +21,7 @@ from tests.support.after_placement import STAFF, assert_order_agrees, money_of, 
 from tests.support.factories import orders, pricing
 from tests.support.factories import products as goods
 from tests.support.factories.users import admin_client_of, staff
+from tests.support.order_steps import announced, came_back, decided, received
 
 pytestmark = pytest.mark.django_db
 
@@ -452,3 +453,59 @@ def test_money_is_given_back_for_a_cancellation_only_by_who_may(
     done(admin_client_of(staff()), url, refund="on", reason="fraud")
     assert reread(order).status == "CANCELLED"
     assert money_of(order).refunded_minor == 3000
+
+
+def test_no_more_is_announced_than_may_come_back(
+    clerk: Client, order: Order, now: datetime
+) -> None:
+    order = send(order, now)
+    came_back(order, now, A=1)
+    announced(order, now, B=1)
+    url = address(order, "return")
+    page = clerk.get(url)
+    assert page.context["about"] == (
+        "A, Thing A: 2 ordered, 2 sent, 0 announced already, 1 back; 1 at most.",
+        "B, Thing B: 1 ordered, 1 sent, 1 announced already, 0 back; 0 at most.",
+    )
+    units = page.context["form"].fields
+    assert units[field(order, "A")].max_value == 1
+    assert field(order, "B") not in units
+    assert url in page_of(clerk, order)
+
+    announced(order, now, A=1)
+    assert url not in page_of(clerk, order)
+
+
+def test_what_was_paid_back_before_it_comes_back_is_said(
+    clerk: Client, order: Order, now: datetime
+) -> None:
+    order = send(order, now)
+    url = address(order, "refund")
+    shown = clerk.post(
+        url, filled(clerk.get(url)) | {field(order, "A"): "1", "reason": "goodwill", "look": "yes"}
+    )
+    counts = "1 × A did not come back. This counts for them if they do: nothing more is given back"
+    assert counts in text_of(shown)
+    clerk.post(url, filled(shown) | {"confirm": "yes"})
+    assert clerk.get(url).context["form"].fields[field(order, "A")].max_value == 1
+
+    first = "Money went back before for 1 × A that did not come back. It counts first"
+    back = announced(order, now, A=2)
+    for page in (url, address(order, "decide", back.id)):
+        assert first in text_of(clerk.get(page))
+    decided(order, back.id, now)
+    assert first in text_of(clerk.get(address(order, "receive", back.id)))
+    received(order, back.id, now)
+
+    of_return = address(order, "refund", back.id)
+    assert "Paid back before: 1 of 2 × A that came back." in text_of(clerk.get(of_return))
+    assert "10.00 GBP given back" in done(clerk, of_return, reason="returned")
+    assert "did not come back" not in text_of(clerk.get(url))
+
+
+def test_of_what_did_come_back_nothing_is_said(clerk: Client, order: Order, now: datetime) -> None:
+    order = send(order, now)
+    came_back(order, now, A=1)
+    url = address(order, "refund")
+    form = filled(clerk.get(url)) | {field(order, "A"): "1", "reason": "returned"}
+    assert "did not come back" not in text_of(clerk.post(url, form | {"look": "yes"}))
