@@ -21,6 +21,7 @@ from domains.products.rules.attributes import AttributeRule, Kind
 from domains.products.rules.stock import MAX_QUANTITY
 from domains.products.rules.texts import TEXT_FIELDS
 from domains.products.rules.types import AttributeTerms
+from infrastructure.form_fields import LineField, one_line
 
 MANY_CHOICES = 12
 LEVELS_TOLD = 3
@@ -65,6 +66,8 @@ class OptionsField(forms.CharField):
                 raise ValidationError(f"{name} is there twice.")
             if max(len(name), len(text)) > 100:
                 raise ValidationError("Names and values have at most 100 characters.")
+            for piece in (name, text):
+                one_line(piece)
             found[name] = text
         return found
 
@@ -83,11 +86,14 @@ class NamesField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         found = {}
-        for line in super().clean(value).splitlines():
+        # Whatever else ends lines is a control character.
+        for line in super().clean(value).split("\n"):
             if line.strip():
                 code, colon, name = (piece.strip() for piece in line.partition(":"))
                 if not (code and colon and name):
                     raise ValidationError(f"{line.strip()!r} is not a code, a colon and a name.")
+                for piece in (code, name):
+                    one_line(piece)
                 found[code] = name
         return found
 
@@ -185,16 +191,15 @@ def type_choices(types: Sequence[ProductType]) -> list[tuple[str, str]]:
 
 def text_fields(locale: str) -> dict[str, forms.Field]:
     """The texts of one locale; empty ones are shown in the default one."""
-    return {
-        f"text_{locale}_{name}": LongTextField(label=_LABELS[name])
-        if name == "description"
-        else forms.CharField(
-            label=_LABELS[name],
-            required=False,
-            max_length=500 if name == "seo_description" else 200,
-        )
-        for name in TEXT_FIELDS
+    fields: dict[str, forms.Field] = {
+        "name": LineField(required=False, max_length=200),
+        "description": LongTextField(),
+        "seo_title": forms.CharField(required=False, max_length=200),
+        "seo_description": forms.CharField(required=False, max_length=500),
     }
+    for name, field in fields.items():
+        field.label = _LABELS[name]
+    return {f"text_{locale}_{name}": field for name, field in fields.items()}
 
 
 def other_locales() -> list[str]:

@@ -44,7 +44,7 @@ class AttributeForm(ServiceForm):
     code = forms.CharField(max_length=64)
     name = LineField(max_length=200)
     kind = forms.ChoiceField(choices=_KINDS)
-    unit = forms.CharField(required=False, max_length=20)
+    unit = LineField(required=False, max_length=20)
     level = forms.ChoiceField(
         choices=[("product", "The product"), ("variant", "Each variant")], label="Told of"
     )

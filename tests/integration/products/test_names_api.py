@@ -45,6 +45,20 @@ def test_a_name_is_one_line_and_not_blank(
     ]
 
 
+def test_so_are_names_in_other_languages_and_of_options(
+    staff: Client, body: dict[str, Any]
+) -> None:
+    body["variants"][0]["options"] = {"Si\nze": "M", "Colour": "b\x07lue", "Fit": " "}
+    body |= {"texts": {"de": {"name": "La\tmpe"}}}
+    refused = post(staff, PRODUCTS, body)
+    assert {(e["pointer"], e["code"]) for e in refused.json()["errors"]} == {
+        ("/variants/0/options/Si\nze", "bad_format"),
+        ("/variants/0/options/Colour", "bad_format"),
+        ("/variants/0/options/Fit", "bad_format"),
+        ("/texts/de/name", "bad_format"),
+    }
+
+
 def test_white_space_around_a_name_is_cut_off(staff: Client, body: dict[str, Any]) -> None:
     body |= {"name": " Lamp\u2003", "texts": {"de": {"name": " Lampe "}, "fr": {"name": " "}}}
     made = post(staff, PRODUCTS, body)

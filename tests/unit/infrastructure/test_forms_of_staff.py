@@ -10,7 +10,9 @@ from domains.payments.admin.receipts import ReceiptForm
 from domains.pricing.admin.promotions import BatchForm, PromotionForm
 from domains.pricing.admin.shipping import ShippingForm
 from domains.pricing.admin.taxes import TaxRateForm
+from domains.products.admin.fields import NamesField, OptionsField, text_fields
 from domains.products.admin.product_forms import ProductForm
+from domains.products.admin.types import AttributeForm
 from infrastructure.form_fields import LineField, WordsField
 
 
@@ -31,12 +33,47 @@ def code_of(field: forms.Field, text: str) -> str | None:
         (TaxRateForm, "name"),
         (TaxRateForm, "region"),
         (ProductForm, "name"),
+        (AttributeForm, "unit"),
     ],
 )
 def test_what_documents_show_is_on_one_line(form: type[forms.Form], name: str) -> None:
     field = form.base_fields[name]
     assert code_of(field, "Be\nta") == "bad_format"
     assert field.clean(" Beta ") == "Beta"
+
+
+def test_a_name_in_another_language_is_on_one_line() -> None:
+    field = text_fields("de")["text_de_name"]
+    assert code_of(field, "Lam\tpe") == "bad_format"
+    assert field.clean(" Lampe ") == "Lampe"
+
+
+@pytest.mark.parametrize(
+    "text", ["Size: M\x07", "Si\tze: M", "Size: M\x1b; Colour: blue", "a: b\vc"]
+)
+def test_options_and_what_they_are_called_are_on_one_line(text: str) -> None:
+    assert code_of(OptionsField(), text) == "bad_format"
+
+
+def test_options_lose_the_white_space_around_them() -> None:
+    assert OptionsField().clean(" Size:\tM ;\n Colour : dark blue") == {
+        "Size": "M",
+        "Colour": "dark blue",
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["de: Lam\tpe", "de: Lampe\nf\x07r: Lampe", "de: a\vb", "de: a\rb"]
+)
+def test_of_names_each_is_on_its_line(text: str) -> None:
+    assert code_of(NamesField(), text) == "bad_format"
+
+
+def test_names_lose_the_white_space_around_them() -> None:
+    assert NamesField().clean("de:\tLampe\r\n\r\n fr : Lampe: petite ") == {
+        "de": "Lampe",
+        "fr": "Lampe: petite",
+    }
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\tb", "a\x07b", "a\x0bb", "a\x7fb"])

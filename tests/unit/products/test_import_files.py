@@ -159,6 +159,11 @@ def test_a_row_that_is_wrong_keeps_no_other_one_from_being_read() -> None:
     assert found[1].value is None
 
 
+def test_names_in_other_languages_and_of_options_are_on_one_line() -> None:
+    found = read("products", 'external_id,sku,name.de,option.size\nP1,A,"Lam\npe","S\tM"\n')
+    assert faults(found) == [(2, "name.de", "bad_format"), (2, "option.size", "bad_format")]
+
+
 def test_a_later_row_that_contradicts_the_first_one_is_refused() -> None:
     (item,) = read("products", "external_id,name,sku\nP1,Hoodie,A\nP1,Jacket,B\nP1,Hoodie,C\n")
     assert faults([item]) == [(3, "name", "conflicting_value")]

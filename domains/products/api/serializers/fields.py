@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from domains.products.rules import names
 from domains.products.rules.slugs import EXTERNAL, MAX_SLUG_LENGTH
 from domains.products.rules.stock import MAX_QUANTITY
-from infrastructure.http.types import Body, Currency, LongText, Out, Query
+from infrastructure.http.types import ONE_LINE, Body, Currency, LongText, Out, Query
 
 Sku = Annotated[
     str,
@@ -78,7 +78,7 @@ SeoDescription = Annotated[str, Meta(max_length=500)]
 class Texts(Body, frozen=True, kw_only=True):
     """In one locale. An empty text is shown in the default one."""
 
-    name: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    name: Annotated[str, Meta(max_length=200, pattern=ONE_LINE)] | UnsetType = UNSET
     description: LongText | UnsetType = UNSET
     seo_title: SeoTitle | UnsetType = UNSET
     seo_description: SeoDescription | UnsetType = UNSET

@@ -31,7 +31,7 @@ from domains.products.queries import types
 from domains.products.queries.variants import ListedVariant
 from domains.products.rules.attributes import MAX_NUMBER, MAX_TEXT
 from domains.products.services.products import NewProduct, NewVariant
-from infrastructure.http.types import Body, LongText, Money, Out, ShortText
+from infrastructure.http.types import NOT_BLANK, Body, LongText, Money, Out, ShortText
 
 MAX_VARIANTS = 100
 MAX_CATEGORIES = 50
@@ -40,7 +40,7 @@ MAX_LOCALES = 50
 GREATEST = 2_000_000_000
 
 Name = Annotated[str, Meta(max_length=200)]
-OptionText = Annotated[str, Meta(min_length=1, max_length=100)]
+OptionText = Annotated[str, Meta(min_length=1, max_length=100, pattern=NOT_BLANK)]
 Options = Annotated[dict[OptionText, OptionText], Meta(max_length=20)]
 ChangedOptions = Annotated[dict[OptionText, OptionText | None], Meta(max_length=20)]
 Status = Literal["draft", "active", "archived"]

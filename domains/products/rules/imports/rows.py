@@ -15,7 +15,7 @@ from domains.products.rules import names
 from domains.products.rules.attributes import MAX_NUMBER, MAX_TEXT
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
 from domains.products.rules.stock import MAX_QUANTITY
-from infrastructure.http.types import Currency, LongText, Named, ShortText
+from infrastructure.http.types import NOT_BLANK, ONE_LINE, Currency, LongText, Named, ShortText
 
 MAX_VARIANTS = 100
 MAX_CATEGORIES = 50
@@ -51,7 +51,7 @@ Reference = Annotated[
 Barcode = Annotated[str, Meta(min_length=1, max_length=64)]
 Title = Annotated[str, Meta(max_length=200)]
 Summary = Annotated[str, Meta(max_length=500)]
-OptionText = Annotated[str, Meta(min_length=1, max_length=100)]
+OptionText = Annotated[str, Meta(min_length=1, max_length=100, pattern=NOT_BLANK)]
 Locale = Annotated[str, Meta(min_length=2, max_length=16)]
 Amount = Annotated[
     str, Meta(pattern=r"^\d{1,16}(\.\d{1,4})?$(?![\s\S])", max_length=21, examples=["12.30"])
@@ -78,7 +78,7 @@ class Row(Named, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class TextsRow(Row, frozen=True, kw_only=True):
     """The texts in one language."""
 
-    name: Title | UnsetType | None = UNSET
+    name: Annotated[str, Meta(max_length=200, pattern=ONE_LINE)] | UnsetType | None = UNSET
     description: LongText | UnsetType | None = UNSET
     seo_title: Title | UnsetType | None = UNSET
     seo_description: Summary | UnsetType | None = UNSET
