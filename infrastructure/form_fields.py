@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from infrastructure.http.types import ONE_LINE, SEEN
-from infrastructure.money import InvalidMoney, Money
+from infrastructure.money import InvalidMoney, Money, minor_digits
 
 # The rules of the API for the same texts: what a name may be, or what somebody has to say.
 one_line = RegexValidator(ONE_LINE, "One line, without control characters.", code="bad_format")
@@ -27,6 +27,21 @@ class WordsField(forms.CharField):
 
     widget = forms.Textarea
     default_validators = [something_seen]
+
+
+class CurrencyField(forms.CharField):
+    """A code of ISO 4217 in capitals, however it is typed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_length=3, max_length=3, **options)
+
+    def clean(self, value: Any) -> Any:
+        currency = super().clean(value).upper()
+        try:
+            minor_digits(currency)
+        except InvalidMoney as error:
+            raise ValidationError(str(error), code=error.code) from error
+        return currency
 
 
 class AmountField(forms.CharField):

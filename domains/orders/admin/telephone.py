@@ -35,12 +35,12 @@ from domains.products import public as products
 from domains.users import public as users
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError, FieldError
-from infrastructure.form_fields import LineField, WordsField, one_line
+from infrastructure.form_fields import CurrencyField, WordsField, one_line
 from infrastructure.http import idempotency
 from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.http.idempotency import IdempotencyKey, fingerprint_of
 from infrastructure.ids import new_id
-from infrastructure.money import InvalidMoney, Money, minor_digits
+from infrastructure.money import Money
 from infrastructure.screens import ServiceForm
 
 SCOPE = "orders.place_for"
@@ -106,9 +106,7 @@ class OrderForm(ServiceForm):
     )
     items = LinesField()
     coupons = CouponsField()
-    currency = LineField(
-        min_length=3, max_length=3, widget=forms.TextInput(attrs={"class": "number"})
-    )
+    currency = CurrencyField(widget=forms.TextInput(attrs={"class": "number"}))
     channel = forms.ChoiceField(
         required=False, help_text="Where it was ordered: its price lists hold, too."
     )
@@ -126,14 +124,6 @@ class OrderForm(ServiceForm):
         self.fields |= {"method": method_field(), "payment_token": token_field()}
         self.fields |= saved_card_fields(_id_of(data.get("email", "")) if data else None)
         self.fields |= address_fields({"country": ""}) | billing_fields({})
-
-    def clean_currency(self) -> str:
-        currency = str(self.cleaned_data["currency"]).upper()
-        try:
-            minor_digits(currency)
-        except InvalidMoney as error:
-            raise ValidationError(str(error)) from error
-        return currency
 
     def sections(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
         """The fields that are seen, with what each group of them is about."""

@@ -32,8 +32,8 @@ from domains.pricing.rules.terms import Conditions
 from domains.pricing.services import coupons, promotions
 from infrastructure import clock
 from infrastructure.countries import COUNTRY_PATTERN
-from infrastructure.form_fields import LineField, instant_field, one_line
-from infrastructure.money import InvalidMoney, Money, minor_digits
+from infrastructure.form_fields import CurrencyField, LineField, instant_field, one_line
+from infrastructure.money import Money
 from infrastructure.screens import ServiceForm
 
 _SETS = (
@@ -105,7 +105,7 @@ class PreviewForm(ServiceForm):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="A line for each SKU with its quantity, such as 85123A: 2",
     )
-    currency = LineField(min_length=3, max_length=3)
+    currency = CurrencyField()
     country = forms.RegexField(COUNTRY_PATTERN, max_length=2, initial="GB")
     customer_group = LineField(required=False, max_length=40)
     channel = LineField(required=False, max_length=40)
@@ -121,14 +121,6 @@ class PreviewForm(ServiceForm):
                 one_line(sku)
                 found.append(Wanted(sku=sku, quantity=int(quantity)))
         return found
-
-    def clean_currency(self) -> Any:
-        currency = self.cleaned_data["currency"].upper()
-        try:
-            minor_digits(currency)
-        except InvalidMoney as error:
-            raise forms.ValidationError(str(error)) from error
-        return currency
 
     @property
     def request(self) -> QuoteRequest:

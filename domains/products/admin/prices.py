@@ -23,8 +23,8 @@ from domains.products.services import price_lists, prices
 from domains.products.services.prices import PriceEdit
 from infrastructure import clock
 from infrastructure.errors import DomainError
-from infrastructure.form_fields import AmountField, LineField, instant_field
-from infrastructure.money import InvalidMoney, Money, minor_digits
+from infrastructure.form_fields import AmountField, CurrencyField, LineField, instant_field
+from infrastructure.money import Money
 from infrastructure.screens import ReadOnlyAdmin, ReadOnlyInline, ScreenAdmin, ServiceForm
 
 ROWS_SHOWN = 50
@@ -78,9 +78,7 @@ class PriceAdmin(ReadOnlyAdmin):
 class PriceListForm(ServiceForm):
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
     code = code_field(help_text="Never changes: files and the API name it.")
-    currency = forms.CharField(
-        min_length=3, max_length=3, help_text="Three letters such as EUR. Never changes."
-    )
+    currency = CurrencyField(help_text="Three letters such as EUR. Never changes.")
     name = LineField(max_length=200)
     channel = forms.ChoiceField(required=False)
     customer_group = forms.CharField(
@@ -107,14 +105,6 @@ class PriceListForm(ServiceForm):
         choice: Any = self.fields["channel"]
         found = Channel.objects.order_by("code").values_list("code", "name")
         choice.choices = [("", "All"), *found]
-
-    def clean_currency(self) -> Any:
-        currency = self.cleaned_data["currency"].upper()
-        try:
-            minor_digits(currency)
-        except InvalidMoney as error:
-            raise forms.ValidationError(str(error)) from error
-        return currency
 
     @property
     def terms(self) -> dict[str, Any]:

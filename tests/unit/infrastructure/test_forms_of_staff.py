@@ -13,7 +13,7 @@ from domains.pricing.admin.taxes import TaxRateForm
 from domains.products.admin.fields import NamesField, OptionsField, text_fields
 from domains.products.admin.product_forms import ProductForm
 from domains.products.admin.types import AttributeForm
-from infrastructure.form_fields import LineField, WordsField
+from infrastructure.form_fields import CurrencyField, LineField, WordsField
 
 
 def code_of(field: forms.Field, text: str) -> str | None:
@@ -79,6 +79,13 @@ def test_names_lose_the_white_space_around_them() -> None:
 @pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\tb", "a\x07b", "a\x0bb", "a\x7fb"])
 def test_a_line_has_no_control_characters(text: str) -> None:
     assert code_of(LineField(), text) == "bad_format"
+
+
+def test_a_currency_is_in_capitals_however_it_is_typed() -> None:
+    assert CurrencyField().clean(" eur ") == "EUR"
+    assert code_of(CurrencyField(), "EUX") == "unknown_currency"
+    assert code_of(CurrencyField(), "EU") == "min_length"
+    assert code_of(CurrencyField(), "") == "required"
 
 
 def test_words_have_something_to_be_seen_on_some_line() -> None:
