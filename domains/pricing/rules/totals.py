@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -237,23 +237,18 @@ def _line(
     line: QuoteLine, request: QuoteRequest, terms: Terms, discount_minor: int, included: bool
 ) -> QuotedLine:
     subtotal_minor = line.unit_price_minor * line.quantity
-    percent = percent_for(
-        terms.percents,
-        country=request.country,
-        region=request.region,
-        tax_class=line.tax_class,
+    taxed = _taxed(
+        subtotal_minor - discount_minor, line.tax_class, request, terms, included=included
     )
-    left_minor = subtotal_minor - discount_minor
-    tax_minor = tax_of(left_minor, percent, included=included)
     return QuotedLine(
         key=line.key,
         quantity=line.quantity,
         unit_price_minor=line.unit_price_minor,
         subtotal_minor=subtotal_minor,
         discount_minor=discount_minor,
-        tax_minor=tax_minor,
-        tax_rate=rate_text(percent),
-        total_minor=left_minor if included else left_minor + tax_minor,
+        tax_minor=taxed.tax_minor,
+        tax_rate=taxed.rate,
+        total_minor=taxed.total_minor,
     )
 
 
@@ -266,23 +261,37 @@ def _shipped(
     discount_minor: int,
     included: bool,
 ) -> QuotedShipping:
-    percent = percent_for(
-        terms.percents,
-        country=request.country,
-        region=request.region,
-        tax_class=method.tax_class,
+    taxed = _taxed(
+        price_minor - discount_minor, method.tax_class, request, terms, included=included
     )
-    left_minor = price_minor - discount_minor
-    tax_minor = tax_of(left_minor, percent, included=included)
     return QuotedShipping(
         method=method.code,
         name=method.name,
         price_minor=price_minor,
         discount_minor=discount_minor,
-        tax_minor=tax_minor,
-        tax_rate=rate_text(percent),
-        total_minor=left_minor if included else left_minor + tax_minor,
+        tax_minor=taxed.tax_minor,
+        tax_rate=taxed.rate,
+        total_minor=taxed.total_minor,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Taxed:
+    tax_minor: int
+    rate: str
+    total_minor: int
+
+
+def _taxed(
+    amount_minor: int, tax_class: str, request: QuoteRequest, terms: Terms, *, included: bool
+) -> _Taxed:
+    """An amount with its tax, as goods of this class have it where the order goes."""
+    percent = percent_for(
+        terms.percents, country=request.country, region=request.region, tax_class=tax_class
+    )
+    tax_minor = tax_of(amount_minor, percent, included=included)
+    total_minor = amount_minor if included else amount_minor + tax_minor
+    return _Taxed(tax_minor, rate_text(percent), total_minor)
 
 
 def _problem(code: str, place: int, detail: str) -> QuoteProblem:
