@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -76,22 +76,8 @@ def status_changes(
     *, product_ids: Sequence[UUID], status: str, now: datetime
 ) -> list[StatusChange]:
     """What `change_statuses` would come to now; nothing is written."""
-    changes = []
-    for product in _whole(product_ids):
-        before = product.status
-        refusal = ""
-        try:
-            # In memory only: what is not saved has not happened.
-            if before != status:
-                product.edit(now=now, status=status)
-        except DomainError as error:
-            refusal = _sentence(error)
-        changes.append(
-            StatusChange(
-                product_id=product.id, name=product.name, old=before, new=status, refusal=refusal
-            )
-        )
-    return changes
+    # In memory only: what is not saved has not happened.
+    return _each_to(status, product_ids, lambda product: product.edit(now=now, status=status))
 
 
 def change_statuses(
@@ -99,13 +85,23 @@ def change_statuses(
 ) -> list[StatusChange]:
     """Put products on sale, take them off or archive them: each by itself, so that one that is
     refused keeps no other back."""
+
+    def change(product: Product) -> object:
+        return edit_product(product_id=product.id, version=None, now=now, status=status)
+
+    return _each_to(status, product_ids, change)
+
+
+def _each_to(
+    status: str, product_ids: Sequence[UUID], change: Callable[[Product], object]
+) -> list[StatusChange]:
+    """What comes of it where each product that has another status is changed."""
     changes = []
     for product in _whole(product_ids):
-        before = product.status
-        refusal = ""
+        before, refusal = product.status, ""
         try:
             if before != status:
-                edit_product(product_id=product.id, version=None, now=now, status=status)
+                change(product)
         except DomainError as error:
             refusal = _sentence(error)
         changes.append(
