@@ -24,10 +24,7 @@ WITH deltas AS MATERIALIZED (
         (id, holder, status, created_at, expires_at, released_at, version, events_recorded)
     SELECT %s::uuid, 'cart', 'HELD', %s::timestamptz, %s::timestamptz, NULL, 1, 1
     FROM fit {from_source} WHERE fits
-    ON CONFLICT (id) DO UPDATE
-    SET status = 'HELD', expires_at = excluded.expires_at, released_at = NULL,
-        version = r.version + 1, events_recorded = r.events_recorded + 1
-    WHERE r.version = %s::int AND r.holder = 'cart'
+    ON CONFLICT (id) {conflict}
     RETURNING r.id, r.events_recorded
 ), gone AS (
     DELETE FROM products_reservationline l USING made
@@ -59,6 +56,14 @@ SELECT (SELECT count(*) FROM made) > 0, (
     WHERE r.status = 'HELD' AND r.expires_at <= %s::timestamptz
 ), {turned}
 """
+
+# Where there was none when it was read, one that came since is left alone without a lock: this
+# statement may not see it yet, and so has not locked it in its turn.
+_IS_NEW = "DO NOTHING"
+_WAS_THERE = """DO UPDATE
+    SET status = 'HELD', expires_at = excluded.expires_at, released_at = NULL,
+        version = r.version + 1, events_recorded = r.events_recorded + 1
+    WHERE r.version = %s::int AND r.holder = 'cart'"""
 
 # The same where it takes over what another cart holds.
 #
@@ -101,12 +106,16 @@ RETURNING id
 
 
 @cache
-def hold_for_cart_text(*, with_source: bool) -> str:
-    """Takes: deltas (variant, quantity); variants to lock; with a source both carts, the source and
-    its version; cart; now; expiry; version; variants of the lines; lines (new id, variant,
-    quantity); now; with a source now, its variants and now again; carriers; facts; now."""
+def hold_for_cart_text(*, is_new: bool, with_source: bool) -> str:
+    """is_new: whether there was no such hold, ended or not, when it was read.
+
+    Takes: deltas (variant, quantity); variants to lock; with a source both carts, the source and
+    its version; cart; now; expiry; unless it is new its version; variants of the lines; lines (new
+    id, variant, quantity); now; with a source now, its variants and now again; carriers; facts;
+    now."""
     return _HOLD_FOR_CART.format(
         locked=LOCKED.format(only=""),
+        conflict=_IS_NEW if is_new else _WAS_THERE,
         source=_SOURCE if with_source else "",
         from_source=", source" if with_source else "",
         movement=MOVEMENT,

@@ -209,7 +209,9 @@ class ReservationQuerySet(FreeingQuerySet):
             if source is not None:
                 facts += outbox_rows([released(source, now=now)], key=source.id, first_sequence=0)
             [(made, short, expired, turned_here)] = self.command(
-                cart_holds_sql.hold_for_cart_text(with_source=source is not None),
+                cart_holds_sql.hold_for_cart_text(
+                    is_new=own is None, with_source=source is not None
+                ),
                 [
                     as_array(deltas),
                     as_array(deltas.values()),
@@ -222,7 +224,7 @@ class ReservationQuerySet(FreeingQuerySet):
                     cart_id,
                     now,
                     expires_at,
-                    str(own.version if own is not None else 0),
+                    *(() if own is None else (own.version,)),
                     as_array(wanted),
                     as_array(new_id() for _ in wanted),
                     as_array(wanted),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from uuid import UUID
 
 import pytest
@@ -19,8 +19,11 @@ from domains.products.models import (
     PriceEntry,
     Product,
     ProductType,
+    Reservation,
+    StockItem,
     Variant,
 )
+from domains.products.public import Held, hold_for_cart
 from domains.products.queries.media import media_of_product
 from domains.products.rules.attributes import Kind
 from domains.products.rules.imports.rows import ProductRow, VariantRow
@@ -28,17 +31,22 @@ from domains.products.rules.types import AttributeTerms
 from domains.products.services import listing, media, prices, products, sheets, types
 from domains.products.services.imports import bulk
 from domains.products.services.variants import NewVariant
-from infrastructure.database.contexts import atomic
+from infrastructure.database.contexts import atomic, connection_of
 from infrastructure.database.threads import in_threads
+from infrastructure.ids import new_id
 from infrastructure.money import Money
+from tests.support.cart_holds import TTL, cart_holding, held, lines_of
 from tests.support.factories import products as factory
 from tests.support.files import bring, counts
 from tests.support.meeting import LOCKS, PATIENCE_SECONDS, meet
 from tests.support.product_pictures import add, told, use_folder
+from tests.support.stock import assert_books_are_right
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DAY = timedelta(days=1)
+GIVE_UP_SECONDS = 120
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +118,53 @@ def test_a_price_is_changed_while_its_product_is(
     tiers = {set_price: [5, 600, *kept], import_price: [5, 600, *kept], cancel_price: []}
     assert (price.amount_minor, price.tiers) == (700, tiers.get(by_price, kept))
     assert ListingPrice.objects.get().amount_minor == 700
+
+
+# Holds of carts
+
+
+def test_a_cart_takes_over_a_hold_while_its_first_one_is_made_and_both_are_taken(
+    now: datetime,
+) -> None:
+    factory.stocked(dict.fromkeys("ABC", 5), now=now)
+    first, second = sorted((new_id(), new_id()))
+    cart_holding({"A": 1}, now=now, cart_id=second)
+    lines = factory.lines({"A": 1, "B": 1})
+    is_kept, is_awaited, is_taken = Event(), Event(), Event()
+
+    def keep_b() -> None:
+        with atomic("products"):
+            StockItem.objects.select_for_update().get(sku="B")
+            is_kept.set()
+            until(somebody_waits)
+            is_awaited.set()
+            is_taken.wait(GIVE_UP_SECONDS)
+
+    def merge() -> None:
+        is_kept.wait(GIVE_UP_SECONDS)
+        merged = hold_for_cart(cart_id=first, lines=lines, now=now, ttl=TTL, instead_of=second)
+        assert merged == Held()
+
+    def take_both() -> None:
+        is_awaited.wait(GIVE_UP_SECONDS)
+        cart_holding({"C": 1}, now=now, cart_id=first)
+        with atomic("products"):
+            Reservation.objects.select_for_update().get(pk=first)
+            is_taken.set()
+            until(somebody_waits)
+            Reservation.objects.select_for_update().get(pk=second)
+
+    in_threads(lambda work: work(), [keep_b, merge, take_both], threads=3)
+
+    assert (lines_of(first), held("A", "B", "C")) == ({"A": 1, "B": 1}, [1, 1, 0])
+    assert_books_are_right()
+
+
+def somebody_waits() -> bool:
+    """For what this transaction has locked."""
+    sql = "SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    [(waiting,)] = connection_of("products").fetch(sql, [])
+    return bool(waiting)
 
 
 # Types
