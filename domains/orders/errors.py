@@ -34,6 +34,17 @@ class TotalTooLarge(OrderError):
     code, status, title = "total_too_large", 422, "The order is worth more than can be charged"
 
 
+class TaxModeChanged(OrderError):
+    """An order keeps whether its prices are with tax. `errors` has one entry for each line that
+    would come to it at a price of the other kind."""
+
+    code, status, title = (
+        "tax_mode_changed",
+        409,
+        "Prices are with tax by now and were not then, or the other way round",
+    )
+
+
 class OutOfStock(OrderError):
     """`errors` has one entry for each line of which there are not so many."""
 

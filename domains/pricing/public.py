@@ -14,6 +14,7 @@ from domains.pricing.queries.audit import (
     event_counts,
     use_audit,
 )
+from domains.pricing.queries.quoting import prices_include_tax
 from domains.pricing.queries.staff import is_set_up, open_shipping_methods
 from domains.pricing.rules import amounts
 from domains.pricing.rules.keeping import kept, to_keep
@@ -75,6 +76,7 @@ __all__ = [
     "is_set_up",
     "kept",
     "open_shipping_methods",
+    "prices_include_tax",
     "quote",
     "redeem",
     "redemption_states",

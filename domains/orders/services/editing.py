@@ -14,6 +14,7 @@ from domains.orders.errors import (
     OutOfStock,
     PriceChanged,
     QuoteRefused,
+    TaxModeChanged,
     TotalTooLarge,
 )
 from domains.orders.models import Order, OrderLine, OrderStep
@@ -92,15 +93,16 @@ def edit(
     """Change quantities, lines, the addresses or the shipping, and re-quote the order.
 
     Lines that stay keep their price of a piece; new ones are priced now, as for the group of
-    customers that the order was placed in. What the order has of promotions it keeps, by their
-    terms of then, and none with a limit comes to it. Where neither goods, place nor shipping
-    change, no amount does. More goods are held, or nothing changes. A total beyond what is
-    authorised is authorised anew, then the earlier payment is let go; what was taken beyond a
-    lower total is given back.
+    customers that the order was placed in. The order stays with prices that are with tax, or
+    without, and takes no line whose price is of the other kind by now. What it has of promotions
+    it keeps, by their terms of then, and none with a limit comes to it. Where neither goods, place
+    nor shipping change, no amount does. More goods are held, or nothing changes. A total beyond
+    what is authorised is authorised anew, then the earlier payment is let go; what was taken
+    beyond a lower total is given back.
     Raises OrderNotFound, OrderInvoiced, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku,
-    NotSoldInCurrency, OutOfStock, QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured,
-    UnknownPaymentMethod, PaymentTokenRequired, CardNumberRefused, PaymentDeclined, LineRefunded,
-    ConcurrentModification.
+    NotSoldInCurrency, TaxModeChanged, OutOfStock, QuoteRefused, PriceChanged, TotalTooLarge,
+    PaymentCaptured, UnknownPaymentMethod, PaymentTokenRequired, CardNumberRefused,
+    PaymentDeclined, LineRefunded, ConcurrentModification.
     """
 
     def make(order: Order, money: rules.Money) -> OrderStep:
@@ -136,6 +138,7 @@ def _plan(order: Order, changes: Edit, money: rules.Money, *, now: datetime) -> 
         now=now,
     )
     _refuse_what_cannot_be_had(order, wanted, offers)
+    _refuse_prices_of_another_kind(order, wanted)
     priced = [_priced(line, offers) for line in wanted]
     if _costs_the_same(order, changes, wanted):
         amounts, terms = _standing(wanted), {name: getattr(order, name) for name in ORDER_FIELDS}
@@ -273,6 +276,24 @@ def _refuse_what_cannot_be_had(
         raise OutOfStock(errors=short)
 
 
+def _refuse_prices_of_another_kind(order: Order, wanted: Sequence[_Wanted]) -> None:
+    """Raises TaxModeChanged for lines that are new."""
+    if pricing.prices_include_tax(order.channel or None) == order.prices_include_tax:
+        return
+    with_tax = "with" if order.prices_include_tax else "without"
+    faults = [
+        FieldError(
+            f"/lines/{line.place}/sku",
+            TaxModeChanged.code,
+            f"Order {order.number} is priced {with_tax} tax, and {line.sku} no longer is.",
+        )
+        for line in wanted
+        if line.line is None
+    ]
+    if faults:
+        raise TaxModeChanged(errors=faults)
+
+
 def _priced(line: _Wanted, offers: Mapping[str, products.Offer]) -> dict[str, Any]:
     """What is known of a line before it is quoted."""
     if line.line is not None:
@@ -341,6 +362,7 @@ def _request(
         channel=order.channel or None,
         kept=kept,
         redeemed=redeemed_by(order),
+        prices_include_tax=order.prices_include_tax,
     )
 
 

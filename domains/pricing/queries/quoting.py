@@ -57,6 +57,10 @@ def _quoting(
     if totals.asks_for_categories(terms, coupons.values(), request.kept):
         categories = products.categories_of({line.product_id for line in request.lines})
 
+    included = request.prices_include_tax
+    if included is None:
+        included = prices_include_tax(request.channel)
+
     def quoted(asked: QuoteRequest) -> Quote:
         return totals.quoted(
             asked,
@@ -64,7 +68,7 @@ def _quoting(
             coupons=coupons,
             used_by_customer=used,
             categories=categories,
-            prices_include_tax=prices_include_tax(asked.channel),
+            prices_include_tax=included,
             now=now,
         )
 

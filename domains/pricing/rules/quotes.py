@@ -32,7 +32,9 @@ class QuoteRequest:
     kept: what the order that is changed was given of promotions. They are not looked up, and hold
     whatever became of them since, while what they ask of goods, place and customer is met; their
     codes are no problem while it is not. redeemed: what that order has used of what has a limit:
-    that is not counted again, and no other such promotion comes to it. None of a new order."""
+    that is not counted again, and no other such promotion comes to it. None of a new order.
+    prices_include_tax: whether the prices of the lines are with tax, and amounts that are quoted;
+    None for what the shop's are at the moment."""
 
     lines: tuple[QuoteLine, ...]
     currency: str
@@ -47,6 +49,7 @@ class QuoteRequest:
     channel: str | None = None
     kept: tuple[Kept, ...] = ()
     redeemed: frozenset[Use] | None = None
+    prices_include_tax: bool | None = None
 
     @property
     def used_by(self) -> str | None:

@@ -42,6 +42,7 @@ class OrderEdits(StepView):
             errors.UnknownLine,
             errors.UnknownSku,
             errors.NotSoldInCurrency,
+            errors.TaxModeChanged,
             errors.OutOfStock,
             errors.QuoteRefused,
             errors.PriceChanged,
