@@ -1,7 +1,8 @@
 """The catalogue as rows of files, in pages: what an import reads back without a change.
 
 Every kind has an order that does not depend on ids where these would be others in another shop. A
-page begins behind the key that the page before it ended with.
+page begins behind the key that the page before it ended with, as the database compares keys: it
+sorts texts by rules of its own.
 """
 
 from __future__ import annotations
@@ -229,9 +230,8 @@ def _in_order(tree: Sequence[Branch]) -> list[UUID]:
 
 
 def _type_pages(after: str | None, now: datetime, filters: Mapping[str, Any]) -> Iterator[Page]:
-    for found in ProductType.objects.prefetch_related("attribute_rows").order_by("code"):
-        if after is not None and found.code <= after:
-            continue
+    types = ProductType.objects.prefetch_related("attribute_rows").order_by("code")
+    for found in types if after is None else types.filter(code__gt=after):
         yield Page([_type_row(found)], found.code)
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from domains.products.errors import UnknownFilter
 from domains.products.models import Category, Product
+from domains.products.queries import exports as queries
 from domains.products.services import exports as services
 from domains.products.services import price_lists, warehouses
 from infrastructure.database.contexts import alias_of, atomic
@@ -170,6 +172,16 @@ def test_what_is_over_has_done_all_of_its_rows(now: datetime) -> None:
     assert (done.done, done.total, done.result) == (1, 1, {"rows": 1})
     # Every price there is was counted beforehand.
     assert (seen[0], seen[-1]) == ((0, 7), (1, 1))
+
+
+def test_which_type_comes_behind_another_is_for_the_database_to_say(now: datetime) -> None:
+    """It sorts them, and by which rules it compares texts nobody else knows."""
+    fill(now)
+    connection = connections[alias_of("products")]
+    with CaptureQueriesContext(connection) as asked:
+        behind = list(queries.pages("product-types", after="bare", now=now, filters={}))
+    assert [row["code"] for page in behind for row in page.rows] == ["cup"]
+    assert '"products_producttype"."code" > ' in asked[0]["sql"]
 
 
 @pytest.mark.django_db(transaction=True)
