@@ -67,13 +67,14 @@ _WAS_THERE = """DO UPDATE
 
 # The same where it takes over what another cart holds.
 #
-# carts      both holds, as far as there are any, locked
+# carts      both holds, as far as there are any, locked: after all stock rows, of which `fit` alone
+#            would not ask for those that the carts hold already
 # source     the other's, unless it is not any more what was read
 # ended      the same, when it went over; its goods stay held, so the ledger tells of no number
 _SOURCE = """
 carts AS MATERIALIZED (
     SELECT r.id, r.version FROM products_reservation r
-    WHERE r.id = ANY(%s::uuid[]) AND (SELECT fits FROM fit)
+    WHERE r.id = ANY(%s::uuid[]) AND (SELECT count(*) FROM locked) > 0 AND (SELECT fits FROM fit)
     ORDER BY r.id
     FOR NO KEY UPDATE
 ), source AS MATERIALIZED (

@@ -160,6 +160,31 @@ def test_a_cart_takes_over_a_hold_while_its_first_one_is_made_and_both_are_taken
     assert_books_are_right()
 
 
+@pytest.mark.parametrize("more", [{}, {"B": 1}])
+def test_a_cart_takes_over_as_much_as_it_wants_while_an_order_takes_that(
+    now: datetime, more: dict[str, int]
+) -> None:
+    # Of B, whose row comes first, more is wanted than the other cart holds.
+    factory.stocked(dict.fromkeys("BA", 5), now=now)
+    source, cart_id = cart_holding({"A": 1}, now=now), new_id()
+    lines = factory.lines({"A": 1, **more})
+
+    def merge() -> None:
+        merged = hold_for_cart(cart_id=cart_id, lines=lines, now=now, ttl=TTL, instead_of=source)
+        assert merged == Held()
+
+    merging = Thread(target=in_threads, args=(lambda work: work(), [merge]), kwargs={"threads": 1})
+    with atomic("products"):
+        StockItem.objects.select_for_update().get(sku="A")
+        merging.start()
+        until(somebody_waits)
+        Reservation.objects.select_for_update().get(pk=source)
+    merging.join()
+
+    assert (lines_of(cart_id), held("A", "B")) == ({"A": 1, **more}, [1, more.get("B", 0)])
+    assert_books_are_right()
+
+
 def somebody_waits() -> bool:
     """For what this transaction has locked."""
     sql = "SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
