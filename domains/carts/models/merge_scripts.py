@@ -67,9 +67,10 @@ if given.note ~= '' then
     fields.note = joined(redis.call('HGET', KEYS[1], 'note') or '', given.note, given.most_note)
 end
 if given.coupons then
-    local known_coupons = redis.call('HGET', KEYS[1], 'coupons')
+    local known_coupons = redis.call('HGET', KEYS[1], 'coupons') or ''
+    local own = known_coupons ~= '' and cjson.decode(known_coupons) or {}
     local coupons, has = {}, {}
-    for _, list in ipairs({known_coupons and cjson.decode(known_coupons) or {}, given.coupons}) do
+    for _, list in ipairs({own, given.coupons}) do
         for _, code in ipairs(list) do
             if not has[code] and #coupons < given.most_coupons then
                 has[code], coupons[#coupons + 1] = true, code

@@ -95,3 +95,8 @@ class MergeCalls(CartCalls):
     def merging_since(self, *, before: datetime, at_most: int) -> list[UUID]:
         found = [(at, member) for member, at in self._indexed("merging", before, at_most)]
         return [UUID(member) for _, member in sorted(found)[:at_most]]
+
+    def put_off_merge(self, *, source_id: UUID, now: datetime) -> None:
+        """Put one, as `merging_since` told it, behind all others that were begun before."""
+        merging = (Keys.of(source_id).merging, str(source_id))
+        self._scripts.move_on([merging], int(now.timestamp() * 1000))

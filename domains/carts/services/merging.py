@@ -17,7 +17,13 @@ from uuid import UUID
 import structlog
 
 from domains.carts import queries
-from domains.carts.errors import CartCheckedOut, CartFrozen, CartNotFound, UnknownChannel
+from domains.carts.errors import (
+    CartCheckedOut,
+    CartFrozen,
+    CartNotDurable,
+    CartNotFound,
+    UnknownChannel,
+)
 from domains.carts.models import Cart, CartStatus, Hold, store
 from domains.products import public as products
 
@@ -60,16 +66,26 @@ def merge(
 
 
 def finish_merges(*, now: datetime) -> int:
-    """Carry on what was begun and left alone. Returns how many there were."""
+    """Carry on what was begun and left alone. Returns how many there were.
+
+    One that cannot be carried on is logged and tried again later; the others have their turn.
+    Raises CartsUnavailable, CartNotDurable.
+    """
     carts = store()
     left = carts.merging_since(before=now - LEFT_ALONE, at_most=AT_ONCE)
     for source_id in left:
-        source = carts.merging(source_id=source_id)
-        if source is not None:
-            try:
+        try:
+            source = carts.merging(source_id=source_id)
+            if source is not None:
                 _carry_on(source, customer_group=None, now=now)
-            except CartFrozen:
-                log.info("merge_given_up", cart_id=str(source_id))
+        except CartFrozen:
+            log.info("merge_given_up", cart_id=str(source_id))
+        except CartNotDurable:
+            raise  # no other would be
+        except Exception:  # such as a script that fails on this cart
+            log.exception("merge_not_finished", cart_id=str(source_id))
+            # Where it is the store that is away, this ends the run.
+            carts.put_off_merge(source_id=source_id, now=now)
     return len(left)
 
 

@@ -14,6 +14,7 @@ from domains.carts import errors
 from domains.carts.models import CartStore, Once, connection
 from domains.carts.models.connection import Scripts
 from domains.carts.models.store import Made
+from domains.carts.services import merging
 from tests.support.carts import add, entries_of, guest_cart, put, quantities
 from tests.support.messaging import ROOT
 from tests.support.valkey import DURABLE, OwnValkey, own_valkey
@@ -70,6 +71,34 @@ def test_a_server_that_is_away_is_told_and_found_again(valkey, now):
     valkey.start()
     changed = carts.change(cart_id=cart.id, owner=None, changes=[add("A")], now=now)
     assert quantities(changed.cart) == {"A": 1}
+
+
+@pytest.mark.parametrize("is_away", [True, False], ids=["away", "alone"])
+def test_merges_are_not_carried_on_where_the_server_cannot(valkey, now, monkeypatch, is_away):
+    carts, tried = store_on(valkey), []
+    for _ in range(2):
+        customer_id, guests = uuid4(), guest_cart(now, add("A"), carts=carts)
+        own = carts.create(owner=customer_id, currency="GBP", channel=None, once=None, now=now)
+        carts.begin_merge(source_id=guests.id, into=own.cart.id, by=customer_id, now=now)
+    begun = carts.merging_since(before=now + timedelta(1), at_most=9)
+    working = carts if is_away else store_on(valkey, replicas=1)
+    apply_merge = CartStore.apply_merge
+
+    def apply_and_tell(self, *, source, now):
+        tried.append(source.id)
+        if is_away:
+            valkey.kill()
+        return apply_merge(self, source=source, now=now)
+
+    monkeypatch.setattr(CartStore, "apply_merge", apply_and_tell)
+    monkeypatch.setattr(merging, "store", lambda: working)
+    with pytest.raises(errors.CartsUnavailable if is_away else errors.CartNotDurable):
+        merging.finish_merges(now=now + timedelta(seconds=11))
+
+    assert tried == begun[:1]
+    if is_away:
+        valkey.start()
+    assert carts.merging_since(before=now + timedelta(1), at_most=9) == begun
 
 
 def test_a_change_that_no_replica_has_is_not_acknowledged(valkey, tmp_path, now):

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from domains.carts import errors
 from domains.carts.models import CartStatus, CartStore
@@ -99,6 +100,22 @@ def test_a_place_is_taken_whole_or_not_at_all(carts, now):
     carts.change(cart_id=guests.id, owner=None, fields=fields, now=now)
     merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
     assert (merged.country, merged.postcode) == ("FR", "")
+
+
+@pytest.mark.parametrize("theirs", ["", '["SPRING"]'], ids=["none", "one"])
+def test_a_cart_whose_coupons_were_taken_out_takes_what_a_guest_has(carts, now, theirs):
+    customer_id = uuid4()
+    own = cart_of(customer_id, now, add("A", 1))
+    for coupons in ('["TEN"]', ""):
+        carts.change(cart_id=own.id, owner=customer_id, fields={"coupons": coupons}, now=now)
+    guests = guest_cart(now, add("B", 2))
+    for coupons in ('["TEN"]', theirs):
+        carts.change(cart_id=guests.id, owner=None, fields={"coupons": coupons}, now=now)
+
+    merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+
+    assert (merged.id, quantities(merged)) == (own.id, {"A": 1, "B": 2})
+    assert merged.coupons == (("SPRING",) if theirs else ())
 
 
 def test_a_customer_without_a_cart_gets_one(carts, now):
@@ -221,6 +238,30 @@ def test_a_merge_that_is_killed_at_any_command_is_finished_once(carts, now):
         assert (again.id, quantities(again)) == (target.id, {"A": 3, "B": 1})
         assert len(events_of(target.id)) == 3
         assert [e.status for e in events_of(source.id)] == ["OPEN", "OPEN", "MERGED"]  # type: ignore[attr-defined]
+
+
+def test_a_merge_that_cannot_be_carried_on_keeps_no_other_from_its_turn(carts, now, monkeypatch):
+    monkeypatch.setattr(merging, "AT_ONCE", 1)
+    customers = [uuid4(), uuid4()]
+    own = [cart_of(customer_id, now, add("A")) for customer_id in customers]
+    guests = [guest_cart(now, add("B")) for _ in customers]
+    for number, (target, source) in enumerate(zip(own, guests, strict=True)):
+        begun_at = now + timedelta(seconds=number)
+        carts.begin_merge(source_id=source.id, into=target.id, by=target.customer_id, now=begun_at)
+    broken = Keys.of(own[0].id).cart
+    carts._scripts.client.hset(broken, "coupons", "no JSON")
+
+    with capture_logs() as logs:
+        found = [merging.finish_merges(now=now + timedelta(seconds=s)) for s in (20, 21, 22)]
+
+    assert found == [1, 1, 0]
+    told = [entry for entry in logs if entry["event"] == "merge_not_finished"]
+    assert [entry["cart_id"] for entry in told] == [str(guests[0].id)]
+    assert quantities(carts.current(owner=customers[1], now=now)) == {"A": 1, "B": 1}
+
+    carts._scripts.client.hset(broken, "coupons", "")
+    assert merging.finish_merges(now=now + timedelta(seconds=31)) == 1
+    assert quantities(carts.current(owner=customers[0], now=now)) == {"A": 1, "B": 1}
 
 
 def test_into_a_frozen_cart_nothing_goes_and_the_guests_is_as_before(carts, now):

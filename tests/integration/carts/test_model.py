@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from django.conf import settings as django
 from hypothesis import HealthCheck
@@ -38,6 +40,7 @@ NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 SKUS = st.sampled_from(["A", "B", "C", "a:b", "line:A"])
 QUANTITIES = st.sampled_from([1, 2, 7, limits.MAX_QUANTITY])
 NOTES = st.sampled_from([None, "", "red", "7 7 seven"])
+COUPONS = st.sampled_from([(), ("TEN",), ("SPRING", "TEN")])
 CUSTOMERS = st.integers(0, 1)
 
 GONE = {"DELETED": errors.CartNotFound, "MERGED": errors.CartNotFound}
@@ -54,13 +57,23 @@ class Model:
     version: int = 1
     lines: dict[str, tuple[int, str]] = field(default_factory=dict)
     note: str = ""
+    coupons: tuple[str, ...] = ()
     order_id: UUID | None = None
     once: dict[str, str] = field(default_factory=dict)
     events: int = 1
 
-    def change(self, lines: dict[str, tuple[int, str]], note: str) -> None:
-        if (list(lines.items()), note) != (list(self.lines.items()), self.note):
-            self.lines, self.note = lines, note
+    def change(
+        self,
+        lines: dict[str, tuple[int, str]],
+        note: str | None = None,
+        coupons: tuple[str, ...] | None = None,
+    ) -> None:
+        """A note or coupons of None leave the cart's as they are."""
+        note = self.note if note is None else note
+        coupons = self.coupons if coupons is None else coupons
+        before = (list(self.lines.items()), self.note, self.coupons)
+        if (list(lines.items()), note, coupons) != before:
+            self.lines, self.note, self.coupons = lines, note, coupons
             self.version += 1
             self.events += 1
 
@@ -140,7 +153,7 @@ class Carts(RuleBasedStateMachine):
             ),
         )
         if made is not None:
-            model.change(lines, model.note if note is None else note)
+            model.change(lines, note)
             assert made.cart.version == model.version
 
     @rule(cart_id=carts, sku=SKUS)
@@ -154,7 +167,27 @@ class Carts(RuleBasedStateMachine):
             ),
         )
         if made is not None:
-            model.change({s: line for s, line in model.lines.items() if s != sku}, model.note)
+            model.change({s: line for s, line in model.lines.items() if s != sku})
+
+    @rule(cart_id=carts, lists=st.lists(COUPONS, min_size=1, max_size=2))
+    def choose_coupons(self, cart_id: UUID, lists: list[tuple[str, ...]]) -> None:
+        """One list after the other, also none after some."""
+        model = self.models[cart_id]
+        for coupons in lists:
+            text = msgspec.json.encode(coupons).decode() if coupons else ""
+            made = self.expect(
+                cart_id,
+                BUSY,
+                partial(
+                    store().change,
+                    cart_id=cart_id,
+                    owner=model.owner,
+                    fields={"coupons": text},
+                    now=NOW,
+                ),
+            )
+            if made is not None:
+                model.change(model.lines, coupons=coupons)
 
     @rule(cart_id=carts, key=st.sampled_from("kl"), sku=st.sampled_from("AB"))
     def add_once(self, cart_id: UUID, key: str, sku: str) -> None:
@@ -181,7 +214,7 @@ class Carts(RuleBasedStateMachine):
             assert made.replayed == (known is not None)
             if known is None:
                 model.once[key] = sku
-                model.change(model.lines | {sku: (had + 1, note)}, model.note)
+                model.change(model.lines | {sku: (had + 1, note)})
 
     @rule(cart_id=carts)
     def delete(self, cart_id: UUID) -> None:
@@ -262,7 +295,8 @@ class Carts(RuleBasedStateMachine):
         for sku, (quantity, note) in source.lines.items():
             had, own_note = lines.get(sku, (0, ""))
             lines[sku] = (min(had + quantity, limits.MAX_QUANTITY), joined(own_note, note))
-        target.change(lines, joined(target.note, source.note))
+        coupons = tuple(dict.fromkeys([*target.coupons, *source.coupons]))
+        target.change(lines, joined(target.note, source.note), coupons)
         source.end("MERGED")
         return merged.id if is_new else multiple()
 
@@ -286,6 +320,7 @@ class Carts(RuleBasedStateMachine):
         found = {line.sku: (line.quantity, line.note) for line in cart.lines}
         assert list(found.items()) == list(model.lines.items())
         assert (cart.version, cart.note) == (model.version, model.note)
+        assert cart.coupons == model.coupons
         assert cart.status == CartStatus(model.state)
 
     def teardown(self) -> None:
