@@ -6,8 +6,9 @@ combined follow, each on what the ones before have left. None is applied twice, 
 coupons there are. What an order keeps comes before all that it does not have yet; where it takes
 nothing off, it is left out and stays kept.
 
-What goes off several lines is divided by largest remainders, lines in the order of their SKUs and
-keys, so it does not matter in which order they came. No line ever costs less than nothing.
+What goes off several lines is divided by largest remainders, lines in an order of what they are.
+Their keys decide only between two that are alike, since they may be places: so it does not matter
+in which order lines came. No line ever costs less than nothing.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def discounts_of(
     """Goods first, then shipping, whose price may depend on what the goods come to."""
     found = Discounts()
     taken: set[UUID] = set()
-    lines = sorted(request.lines, key=lambda line: (line.sku, line.key))
+    lines = sorted(request.lines, key=_in_order)
     left = {line.key: line.unit_price_minor * line.quantity for line in lines}
     asked = sorted(candidates, key=lambda one: one.rank)
     goods = [c for c in asked if c.promotion.kind != PromotionKind.FREE_SHIPPING]
@@ -120,6 +121,19 @@ def discounts_of(
         if candidate.kept or (candidate.promotion.id, candidate.coupon) in applied
     ]
     return found
+
+
+def _in_order(line: QuoteLine) -> tuple[str, int, int, str, bool, bool, str]:
+    """By all that an amount off, or the tax of what is left, may depend on."""
+    return (
+        line.sku,
+        line.quantity,
+        line.unit_price_minor,
+        line.tax_class,
+        line.on_sale,
+        line.stays,
+        line.key,
+    )
 
 
 def holds(promotion: PromotionTerms, request: QuoteRequest, now: datetime) -> bool:
