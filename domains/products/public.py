@@ -71,6 +71,7 @@ __all__ = [
     "create_price_list",
     "create_products",
     "event_counts",
+    "held_for_cart",
     "hold",
     "hold_for_cart",
     "hold_many",
@@ -259,6 +260,12 @@ def open_warehouses() -> list[tuple[str, str]]:
 def is_held_for_cart(*, cart_id: UUID) -> bool:
     """Whether anything is held for the cart. One statement."""
     return stock_queries.is_held_for_cart(cart_id)
+
+
+def held_for_cart(*, cart_id: UUID, now: datetime) -> dict[str, int]:
+    """How many of each SKU are held for the cart, and so are no part of what is available. Nothing
+    once its time is over, when they are free for anybody. One statement."""
+    return stock_queries.held_for_cart(cart_id, now=now)
 
 
 def hold_state(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:

@@ -48,7 +48,7 @@ def priced(
 
     Raises UnknownSku, NotSoldInCurrency, OutOfStock, QuoteRefused, TotalTooLarge and PriceChanged.
     """
-    _refuse_what_cannot_be_had(wish, offers)
+    _refuse_what_cannot_be_had(wish, offers, now=now)
     quote = pricing.quote(_request(wish, offers), now=now)
     if quote.problems:
         raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
@@ -68,7 +68,9 @@ def _wanted(lines: Sequence[WantedLine]) -> dict[str, int]:
     return wanted
 
 
-def _refuse_what_cannot_be_had(wish: Wish, offers: Mapping[str, products.Offer]) -> None:
+def _refuse_what_cannot_be_had(
+    wish: Wish, offers: Mapping[str, products.Offer], *, now: datetime
+) -> None:
     unsold = {
         position: line.sku
         for position, line in enumerate(wish.lines)
@@ -76,16 +78,24 @@ def _refuse_what_cannot_be_had(wish: Wish, offers: Mapping[str, products.Offer])
     }
     if unsold:
         raise not_sold(unsold, currency=wish.currency)
-    if wish.cart_id is not None:
-        return  # what the cart holds itself does not count as available; the hold decides
     wanted = _wanted(wish.lines)
-    short = [
-        not_so_many(line.sku, wanted[line.sku], position=position)
-        for position, line in enumerate(wish.lines)
-        if wanted[line.sku] > offers[line.sku].available
-    ]
-    if short:
-        raise OutOfStock(errors=short)
+    lacking = {
+        sku: quantity - offers[sku].available
+        for sku, quantity in wanted.items()
+        if quantity > offers[sku].available
+    }
+    if lacking and wish.cart_id is not None:
+        # What the cart holds itself does not count as available.
+        own = products.held_for_cart(cart_id=wish.cart_id, now=now)
+        lacking = {sku: missing for sku, missing in lacking.items() if missing > own.get(sku, 0)}
+    if lacking:
+        raise OutOfStock(
+            errors=[
+                not_so_many(line.sku, wanted[line.sku], position=position)
+                for position, line in enumerate(wish.lines)
+                if line.sku in lacking
+            ]
+        )
 
 
 def not_sold(unsold: Mapping[int, str], *, currency: str) -> UnknownSku | NotSoldInCurrency:

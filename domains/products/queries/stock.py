@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from domains.products.models import (
     MAIN_WAREHOUSE,
     Product,
     Reservation,
+    ReservationLine,
     StockItem,
     StockLevel,
     StockMovement,
@@ -182,6 +184,17 @@ def is_held_for_cart(cart_id: UUID) -> bool:
         pk=cart_id, holder=Holder.CART, status=Reservation.Status.HELD
     )
     return bool(held.exists())
+
+
+def held_for_cart(cart_id: UUID, *, now: datetime) -> dict[str, int]:
+    """How many of each SKU the cart holds; nothing once its time is over."""
+    lines = ReservationLine.objects.filter(
+        reservation_id=cart_id,
+        reservation__holder=Holder.CART,
+        reservation__status=Reservation.Status.HELD,
+        reservation__expires_at__gt=now,
+    )
+    return dict(lines.values_list("stock_item__sku", "quantity"))
 
 
 def inventory_of(sku: str) -> Inventory:

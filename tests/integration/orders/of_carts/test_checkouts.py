@@ -229,19 +229,40 @@ def test_a_refused_checkout_leaves_the_cart_as_it_was(
     assert again.status_code == later
 
 
-def test_what_is_short_is_refused_and_the_cart_stays(now: datetime) -> None:
+@pytest.mark.parametrize("prefer", [{}, {"Prefer": "respond-async"}])
+@pytest.mark.parametrize("own", [0, 3])
+def test_what_is_plainly_short_leaves_no_order_and_the_cart_stays(
+    now: datetime, own: int, prefer: dict[str, str]
+) -> None:
     cart = guest_cart(now, put("A", 6))
+    if own:
+        hold(cart.id, own, now)
 
-    refused = check_out(Client(), cart.id)
+    refused = check_out(Client(), cart.id, headers=prefer)
 
-    assert (refused.status_code, refused.json()["code"]) == (409, "out_of_stock")
-    assert open_cart(cart.id) == {"A": 2}
+    problem = refused.json()
+    assert (refused.status_code, problem["code"]) == (409, "out_of_stock")
+    assert [error["pointer"] for error in problem["errors"]] == ["/lines/0/quantity"]
+    assert not Order.objects.exists()
+    assert (open_cart(cart.id), held("A")) == ({"A": 2}, own)
+
+
+def test_what_a_cart_held_too_long_counts_for_it_once(now: datetime) -> None:
+    cart = guest_cart(now, put("A", 6))
+    hold(cart.id, 5, now - timedelta(hours=1))
+
+    assert check_out(Client(), cart.id).json()["code"] == "out_of_stock"
+    assert not Order.objects.exists()
+
+
+def hold(cart_id: UUID, quantity: int, at: datetime) -> None:
+    lines = goods.lines({"A": quantity})
+    products.hold_for_cart(cart_id=cart_id, lines=lines, now=at, ttl=timedelta(minutes=15))
 
 
 def test_the_order_takes_over_what_the_cart_holds(now: datetime) -> None:
     cart = guest_cart(now, put("A", 5))
-    lines = goods.lines({"A": 5})
-    products.hold_for_cart(cart_id=cart.id, lines=lines, now=now, ttl=timedelta(minutes=15))
+    hold(cart.id, 5, now)
 
     others = orders.place
     with pytest.raises(placement.quoting.OutOfStock):
