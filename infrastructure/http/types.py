@@ -118,15 +118,11 @@ class PageOf(Out, Generic[T], frozen=True, kw_only=True):
 
 
 class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An amount of money as decimal text with the currency's number of decimals."""
+    """An amount of money as decimal text with the currency's number of decimals. Sums of an answer
+    may be more than anything may cost."""
 
-    amount: Annotated[
-        str, Meta(pattern=r"^-?\d{1,16}(\.\d{1,4})?$(?![\s\S])", max_length=21, examples=["12.30"])
-    ]
+    amount: Annotated[str, Meta(pattern=r"^-?\d+(\.\d{1,4})?$(?![\s\S])", examples=["12.30"])]
     currency: Currency
-
-    def __post_init__(self) -> None:
-        money.Money.parse(self.amount, self.currency)
 
     @classmethod
     def of(cls, value: money.Money) -> Self:
@@ -137,6 +133,18 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def of_minor(cls, amount_minor: int, currency: str) -> Self:
         # An answer has a score of amounts, and many of them are the same.
         return cls(amount=money.Money(amount_minor, currency).amount_text, currency=currency)
+
+
+class GivenMoney(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An amount that comes in: as decimal text, with no more decimals than the currency has."""
+
+    amount: Annotated[
+        str, Meta(pattern=r"^-?\d{1,16}(\.\d{1,4})?$(?![\s\S])", max_length=21, examples=["12.30"])
+    ]
+    currency: Currency
+
+    def __post_init__(self) -> None:
+        self.to_money()
 
     def to_money(self) -> money.Money:
         return money.Money.parse(self.amount, self.currency)

@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
 from infrastructure.errors import DomainError, FieldError, StaleVersion
 from infrastructure.http.pagination import page
-from infrastructure.http.types import Body, Money, Out, PageOf, PageQuery, ShortText
+from infrastructure.http.types import Body, GivenMoney, Money, Out, PageOf, PageQuery, ShortText
 from infrastructure.http.views import APIView, operation
 from tests.support.sample.models import Parcel
 
@@ -36,7 +36,7 @@ class Coat(Body, frozen=True, kw_only=True):
 
 class Paint(Body, frozen=True, kw_only=True):
     name: ShortText
-    price: Money
+    price: GivenMoney
     coats: Annotated[list[Coat], Meta(min_length=1, max_length=3)]
     note: Annotated[str, Meta(max_length=20)] | UnsetType | None = UNSET
 
@@ -76,7 +76,7 @@ class Things(APIView):
         examples={
             "blue": Paint(
                 name="door",
-                price=Money(amount="1.20", currency="EUR"),
+                price=GivenMoney(amount="1.20", currency="EUR"),
                 coats=[Coat(colour="blue")],
             )
         },

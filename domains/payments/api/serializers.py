@@ -10,28 +10,28 @@ from msgspec import Meta
 
 from domains.payments.queries.payments import OperationView, PaymentView
 from domains.payments.rules.declines import DECLINE_REASONS, code_for_customers
-from infrastructure.http.types import Body, Money, Out, ShortText
+from infrastructure.http.types import Body, GivenMoney, Money, Out, ShortText
 from infrastructure.money import MAX_AMOUNT_MINOR
 
 
 class Capture(Body, frozen=True, kw_only=True):
     """Without an amount, all that is authorised and not captured yet."""
 
-    amount: Money | None = None
+    amount: GivenMoney | None = None
 
 
 class Refund(Body, frozen=True, kw_only=True):
     """Without an amount, all that was captured and not given back yet. reason: in staff's own
     words, for other members of staff; an order's refund takes a code."""
 
-    amount: Money | None = None
+    amount: GivenMoney | None = None
     reason: ShortText
 
 
 class Receipt(Body, frozen=True, kw_only=True):
     """reference: the bank's own for this transfer."""
 
-    amount: Money
+    amount: GivenMoney
     reference: ShortText
     received_at: datetime
 

@@ -20,6 +20,7 @@ from infrastructure.http.types import (
     Body,
     CountryCode,
     Currency,
+    GivenMoney,
     Money,
     Out,
     PageQuery,
@@ -144,7 +145,7 @@ class Checkout(Body, frozen=True, kw_only=True):
     payment: PaymentChoice
     email: Email | UnsetType = UNSET
     shipping_method: Code | UnsetType = UNSET
-    expected_total: Money | UnsetType = UNSET
+    expected_total: GivenMoney | UnsetType = UNSET
     note: OrderNote | UnsetType = UNSET
 
     def terms(self) -> dict[str, Any]:

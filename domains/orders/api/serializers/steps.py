@@ -29,7 +29,7 @@ from domains.orders.models.commands.returning import Inspected
 from domains.orders.queries import orders as queries
 from domains.orders.services import editing
 from infrastructure.errors import FieldError
-from infrastructure.http.types import ONE_LINE, Body, Money, Out, Words
+from infrastructure.http.types import ONE_LINE, Body, GivenMoney, Money, Out, Words
 
 Units = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 AnyUnits = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
@@ -143,7 +143,7 @@ class Fulfilments(Out, frozen=True, kw_only=True):
 class CaptureOrder(Body, frozen=True, kw_only=True):
     """Without an amount all that is left to be paid is taken."""
 
-    amount: Money | UnsetType = UNSET
+    amount: GivenMoney | UnsetType = UNSET
     reason: Reason = ""
 
 
@@ -153,7 +153,7 @@ class RefundOrder(Body, frozen=True, kw_only=True):
     lines: Lines | UnsetType = UNSET
     shipping: bool = False
     return_id: UUID | UnsetType = UNSET
-    amount: Money | UnsetType = UNSET
+    amount: GivenMoney | UnsetType = UNSET
     all: bool = False
     reason: Reason = ""
 
@@ -347,7 +347,7 @@ class EditOrder(Body, frozen=True, kw_only=True):
     shipping_address: Address | UnsetType = UNSET
     billing_address: BillingAddress | UnsetType | None = UNSET
     shipping_method: Code | UnsetType = UNSET
-    expected_total: Money | UnsetType = UNSET
+    expected_total: GivenMoney | UnsetType = UNSET
     payment: EditPayment | UnsetType = UNSET
     reason: Reason = ""
 

@@ -14,7 +14,16 @@ from domains.products.models import PriceList as PriceListModel
 from domains.products.queries import prices as queries
 from domains.products.rules import prices as rules
 from domains.products.rules.stock import MAX_QUANTITY
-from infrastructure.http.types import Body, Currency, Money, Out, PageQuery, Query, ShortText
+from infrastructure.http.types import (
+    Body,
+    Currency,
+    GivenMoney,
+    Money,
+    Out,
+    PageQuery,
+    Query,
+    ShortText,
+)
 from infrastructure.money import Money as MoneyValue
 from infrastructure.money import minor_digits
 
@@ -91,7 +100,7 @@ class ExplainPrice(Query, frozen=True, kw_only=True):
     at: Instant | None = None
 
 
-class SetPrice(Money, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SetPrice(GivenMoney, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From now on, or within the window given; for everybody, or in a price list."""
 
     kind: Kind = "regular"

@@ -31,7 +31,7 @@ from domains.products.queries import types
 from domains.products.queries.variants import ListedVariant
 from domains.products.rules.attributes import MAX_NUMBER, MAX_TEXT
 from domains.products.services.products import NewProduct, NewVariant
-from infrastructure.http.types import NOT_BLANK, Body, LongText, Money, Out, ShortText
+from infrastructure.http.types import NOT_BLANK, Body, GivenMoney, LongText, Money, Out, ShortText
 
 MAX_VARIANTS = 100
 MAX_CATEGORIES = 50
@@ -105,7 +105,7 @@ class AddedVariant(Body, frozen=True, kw_only=True):
     """price: in one currency; others are set by `PUT /variants/{sku}/price`."""
 
     sku: Sku
-    price: Money
+    price: GivenMoney
     name: Name = ""
     options: Options = {}
     unit: Unit = "piece"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from msgspec import UNSET, Meta
 
+from infrastructure.http import types
 from infrastructure.http.decoding import (
     InvalidBody,
     InvalidJson,
@@ -14,7 +17,7 @@ from infrastructure.http.decoding import (
     decode_query,
 )
 from infrastructure.http.types import Body
-from infrastructure.money import Money
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
 from tests.support.http import Paint, ParcelFilters
 
 PRICE = '"price":{"amount":"1.20","currency":"EUR"}'
@@ -31,6 +34,13 @@ def test_a_good_body_is_decoded_with_its_defaults() -> None:
     assert (paint.name, paint.coats[0].colour, paint.coats[0].layers) == ("door", "red", 1)
     assert paint.price.to_money() == Money(120, "EUR")
     assert paint.note is UNSET
+
+
+def test_what_is_answered_may_be_more_than_what_comes_in() -> None:
+    answered = types.Money.of_minor(10**6 * MAX_AMOUNT_MINOR, "EUR")
+    assert answered.amount == "10000000000000000000.00"
+    pattern = msgspec.json.schema(types.Money)["$defs"]["Money"]["properties"]["amount"]["pattern"]
+    assert re.search(pattern, answered.amount)
 
 
 def test_every_fault_of_a_body_is_named_at_once() -> None:
@@ -57,6 +67,7 @@ def test_every_fault_of_a_body_is_named_at_once() -> None:
         ('{"amount":"1.20","currency":"eur"}', ("/price/currency", "bad_format")),
         ('{"amount":"1.20","currency":"ZZZ"}', ("/price", "unknown_currency")),
         ('{"amount":"1.5","currency":"JPY"}', ("/price", "too_many_decimals")),
+        ('{"amount":"10000000000000.01","currency":"EUR"}', ("/price", "amount_too_large")),
         ('{"amount":12.3,"currency":"EUR"}', ("/price/amount", "invalid_type")),
         ('{"currency":"EUR"}', ("/price/amount", "required")),
         ("null", ("/price", "invalid_type")),

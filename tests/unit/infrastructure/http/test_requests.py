@@ -19,7 +19,7 @@ from infrastructure.http.requests import (
     preference,
     version_of_if_match,
 )
-from infrastructure.http.types import Money
+from infrastructure.http.types import GivenMoney
 from tests.support.http import Coat, Paint
 from tests.unit.infrastructure.http.conftest import ACTOR_ID
 
@@ -180,7 +180,7 @@ def test_the_preference_that_was_applied_is_said(
 
 def test_a_fingerprint_is_of_what_is_asked_for_not_of_how_it_is_written() -> None:
     def paint(colour: str) -> Paint:
-        price = Money(amount="1.20", currency="EUR")
+        price = GivenMoney(amount="1.20", currency="EUR")
         return Paint(name="door", price=price, coats=[Coat(colour=colour)])
 
     assert fingerprint_of(paint("red")) == fingerprint_of(paint("red"))
