@@ -14,7 +14,6 @@ from domains.carts.rules.changes import Difference, Seen, Supply, differences, s
 from domains.pricing import public as pricing
 from domains.products import public as products
 from infrastructure.errors import FieldError
-from infrastructure.money import MAX_AMOUNT_MINOR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,6 +218,6 @@ def not_so_many(sku: str, wanted: int, *, position: int) -> FieldError:
 
 
 def _problems_of_total(quote: pricing.Quote) -> list[FieldError]:
-    if quote.total_minor <= MAX_AMOUNT_MINOR:
+    if not quote.is_too_large:
         return []
     return [FieldError("/items", "total_too_large", "It is worth more than can be charged.")]

@@ -15,7 +15,6 @@ from domains.orders.errors import (
     PriceChanged,
     QuoteRefused,
     TaxModeChanged,
-    TotalTooLarge,
 )
 from domains.orders.models import Order, OrderLine, OrderStep
 from domains.orders.models.commands.editing import ORDER_FIELDS, EditPlan
@@ -30,13 +29,14 @@ from domains.orders.services.quoting import (
     not_sold,
     promotions_of,
     redeemed_by,
+    refuse_what_is_too_large,
 )
 from domains.pricing import public as pricing
 from domains.products import public as products
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey
 from infrastructure.ids import new_id
-from infrastructure.money import MAX_AMOUNT_MINOR, Money
+from infrastructure.money import Money
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +145,7 @@ def _plan(order: Order, changes: Edit, money: rules.Money, *, now: datetime) -> 
     else:
         amounts, terms = _quoted(_request(order, changes, wanted, priced, offers), wanted, now=now)
     total = Money(terms["total_minor"], order.currency)
-    _refuse_total(changes, total)
+    _refuse_another_total(changes, total)
     method = changes.method or order.payment_method
     plan = EditPlan(
         lines=[
@@ -195,10 +195,11 @@ def _standing(wanted: Sequence[_Wanted]) -> list[dict[str, Any]]:
 def _quoted(
     request: pricing.QuoteRequest, wanted: Sequence[_Wanted], *, now: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What the lines come to, and the order besides. Raises QuoteRefused."""
+    """What the lines come to, and the order besides. Raises QuoteRefused, TotalTooLarge."""
     quote = pricing.quote(request, now=now)
     if quote.problems:
         raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
+    refuse_what_is_too_large(quote, currency=request.currency)
     amounts = [
         {
             "subtotal_minor": line.subtotal_minor,
@@ -366,9 +367,7 @@ def _request(
     )
 
 
-def _refuse_total(changes: Edit, total: Money) -> None:
-    if total.amount_minor > MAX_AMOUNT_MINOR:
-        raise TotalTooLarge(f"An order may be worth {Money(MAX_AMOUNT_MINOR, total.currency)}.")
+def _refuse_another_total(changes: Edit, total: Money) -> None:
     if changes.expected_total is not None and changes.expected_total != total:
         fault = FieldError(
             "/expected_total",

@@ -52,9 +52,7 @@ def priced(
     quote = pricing.quote(_request(wish, offers), now=now)
     if quote.problems:
         raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
-    if quote.total_minor > MAX_AMOUNT_MINOR:
-        most = Money(MAX_AMOUNT_MINOR, wish.currency)
-        raise TotalTooLarge(f"An order may be worth {most}.")
+    refuse_what_is_too_large(quote, currency=wish.currency)
     _refuse_another_total(wish, Money(quote.total_minor, wish.currency))
     lines = _order_lines(wish, offers, quote)
     return lines, _terms(wish, quote, lines)
@@ -197,6 +195,13 @@ def _terms(wish: Wish, quote: pricing.Quote, lines: Sequence[OrderLine]) -> Term
         discounts=discounts_of(quote),
         promotions=promotions_of(quote, [line.id for line in lines]),
     )
+
+
+def refuse_what_is_too_large(quote: pricing.Quote, *, currency: str) -> None:
+    """Raises TotalTooLarge."""
+    if quote.is_too_large:
+        most = Money(MAX_AMOUNT_MINOR, currency)
+        raise TotalTooLarge(f"An order may be worth {most}, before discounts as well.")
 
 
 def discounts_of(quote: pricing.Quote) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domains.pricing.rules.terms import PromotionTerms
+from infrastructure.money import MAX_AMOUNT_MINOR
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,3 +165,9 @@ class Quote:
     uses: tuple[Use, ...]
     given: tuple[Kept, ...]
     problems: tuple[QuoteProblem, ...]
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether any of its amounts is more than anything may cost. No line is worth more than
+        all of them, and what is taken off counts as well."""
+        return max(self.subtotal_minor, self.total_minor) > MAX_AMOUNT_MINOR

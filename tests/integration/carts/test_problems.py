@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import pytest
 from django.test import Client
 
 from domains.carts.models import store
+from domains.carts.rules.limits import MAX_QUANTITY
 from domains.products.models import Variant
 from domains.products.services import inventory
 from domains.products.services.prices import NewPrice, set_prices
@@ -49,6 +51,11 @@ def dear(_: UUID, now: datetime) -> None:
     set_prices(prices=[price], actor_id=None, now=now)
 
 
+def dear_and_reduced(cart_id: UUID, now: datetime) -> None:
+    dear(cart_id, now)
+    terms.promotion(percent=Decimal(60), now=now)
+
+
 def unknown_coupon(cart_id: UUID, now: datetime) -> None:
     store().change(cart_id=cart_id, owner=None, fields={"coupons": '["NONE"]'}, now=now)
 
@@ -66,6 +73,7 @@ def unknown_method(cart_id: UUID, now: datetime) -> None:
         (short, "out_of_stock"),
         (gone, "unknown_sku"),
         (dear, "total_too_large"),
+        (dear_and_reduced, "total_too_large"),
         (unknown_coupon, "unknown_coupon"),
         (unknown_method, "unknown_shipping_method"),
     ],
@@ -86,6 +94,25 @@ def test_an_empty_cart_says_so_too(now: datetime) -> None:
     cart_id = guest_cart(now).id
     assert problems(cart_id) == ["cart_empty"]
     assert refused(cart_id) == {"cart_empty"}
+
+
+def test_a_cart_worth_more_than_can_be_charged_is_shown(now: datetime) -> None:
+    goods.stocked({"A": 5}, now=now)
+    cart_id = guest_cart(now).id
+    dear(cart_id, now)
+    item = {"sku": "A", "quantity": MAX_QUANTITY}
+    worth = {"amount": f"{MAX_AMOUNT_MINOR * MAX_QUANTITY // 100}.00", "currency": "GBP"}
+    path = f"/api/v1/carts/{cart_id}"
+
+    added = Client().post(f"{path}/items", {"items": [item]}, content_type="application/json")
+    read = Client().get(path)
+    quoted = Client().post("/api/v1/quotes", {"items": [item]}, content_type="application/json")
+
+    assert [answer.status_code for answer in (added, read, quoted)] == [200] * 3
+    assert added.json()["items"][0]["total"] == worth
+    assert [answer.json()["total"] for answer in (added, read, quoted)] == [worth] * 3
+    assert problems(cart_id) == ["out_of_stock", "total_too_large"]
+    assert Client().get(f"{path}/shipping-options").json() == {"items": []}
 
 
 def problems(cart_id: UUID) -> list[str]:

@@ -18,6 +18,7 @@ from domains.orders.errors import (
     PaymentTokenRequired,
     PriceChanged,
     StepInProgress,
+    TotalTooLarge,
     UnknownSku,
 )
 from domains.orders.models import Order, PaymentChoice
@@ -36,7 +37,7 @@ from domains.pricing.queries import staff
 from domains.pricing.services import coupons, promotions, shipping, taxes
 from domains.products.services import price_lists
 from domains.products.services import prices as product_prices
-from infrastructure.money import Money
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
 from tests.integration.payments.conftest import ScriptedGateway
 from tests.support.after_placement import (
     STAFF,
@@ -55,6 +56,18 @@ from tests.support.order_steps import edit, fulfil, more
 from tests.support.placed_orders import stock_of
 
 pytestmark = pytest.mark.django_db
+
+
+def test_an_edit_makes_no_order_that_is_worth_more_than_can_be_charged(now: datetime) -> None:
+    goods.product(sku="GOLD", price_minor=MAX_AMOUNT_MINOR // 2, stock=10, now=now)
+    prices.promotion(percent=Decimal(90), now=now)
+    order = orders.placed({"GOLD": 2}, now=now)
+
+    with pytest.raises(TotalTooLarge):
+        edit(order, now, lines=[more(order, "GOLD", 3)])
+
+    assert reread(order).subtotal_minor == MAX_AMOUNT_MINOR
+    assert stock_of("GOLD") == (10, 2)
 
 
 def test_fewer_goods_cost_less_and_less_is_taken(now: datetime) -> None:

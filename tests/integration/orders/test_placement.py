@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from infrastructure.money import MAX_AMOUNT_MINOR
 from infrastructure.observability.correlation import Correlation
 from infrastructure.outbox.models import OutboxMessage
 from tests.support.factories import orders
+from tests.support.factories import pricing as prices
 from tests.support.factories import products as goods
 from tests.support.kill_points import Died
 from tests.support.placed_orders import events_of, payment_of, stock_of
@@ -159,6 +161,16 @@ def test_an_order_worth_more_than_can_be_charged_is_refused(now: datetime, lines
         _place_lines(wanted, now=now)
     assert Order.objects.count() == 0
     assert orders.placed({"GOLD": 2}, now=now).status == "CONFIRMED"
+
+
+def test_discounts_make_no_order_of_what_is_worth_more_than_can_be_charged(now: datetime) -> None:
+    goods.product(sku="GOLD", price_minor=MAX_AMOUNT_MINOR // 2, stock=10, now=now)
+    prices.promotion(percent=Decimal(90), now=now)
+    with pytest.raises(TotalTooLarge):
+        orders.place({"GOLD": 3}, now=now)
+    assert Order.objects.count() == 0
+    order = orders.placed({"GOLD": 2}, now=now)
+    assert (order.subtotal_minor, order.total_minor) == (MAX_AMOUNT_MINOR, MAX_AMOUNT_MINOR // 10)
 
 
 def test_an_order_of_nothing_to_pay_needs_no_gateway(now: datetime) -> None:
