@@ -133,6 +133,10 @@ class NegativePrice(DomainError):
     code, status, title = "negative_price", 400, "A price cannot be negative"
 
 
+class PriceTooLarge(DomainError):
+    code, status, title = "amount_too_large", 400, "A price cannot be as large as that"
+
+
 class InvalidValidity(DomainError):
     """Of a price or a price list: it would be over before it begins, or begin in the past."""
 

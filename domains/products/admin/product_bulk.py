@@ -165,7 +165,7 @@ class _PercentForm(ServiceForm):
     )
     price_list = forms.ChoiceField(required=False)
 
-    fields_of_codes = {"invalid_percentage": "percent"}
+    fields_of_codes = {"invalid_percentage": "percent", "amount_too_large": "percent"}
 
     def __init__(self, data: Any) -> None:
         super().__init__(data)

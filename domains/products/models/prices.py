@@ -14,6 +14,7 @@ from domains.products.errors import (
     InvalidQuantity,
     InvalidValidity,
     NegativePrice,
+    PriceTooLarge,
     TooManyPrices,
 )
 from domains.products.events import (
@@ -28,7 +29,7 @@ from domains.products.models.variants import Variant
 from domains.products.rules import prices as rules
 from infrastructure.aggregates import AggregateRoot, Owned
 from infrastructure.ids import new_id
-from infrastructure.money import Money
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
 
 # Entries of one price that are in force or scheduled. All are looked at whenever it changes.
 MAX_LIVE_ENTRIES = 500
@@ -122,7 +123,7 @@ class Price(AggregateRoot):
     def first(
         cls, *, variant_id: UUID, sku: str, money: Money, actor_id: UUID | None, now: datetime
     ) -> Self:
-        """The base price of a variant, from now on. Raises NegativePrice."""
+        """The base price of a variant, from now on. Raises NegativePrice, PriceTooLarge."""
         price = cls.empty(variant_id=variant_id, sku=sku, currency=money.currency, now=now)
         price.set(amount_minor=money.amount_minor, actor_id=actor_id, now=now)
         return price
@@ -142,11 +143,14 @@ class Price(AggregateRoot):
     ) -> None:
         """Ask this amount from now or from `from_at` on; what is set already is left alone.
 
-        Raises NegativePrice, InvalidQuantity, InvalidValidity for a window that is empty or begins
-        in the past, TooManyPrices.
+        Raises NegativePrice, PriceTooLarge, InvalidQuantity, InvalidValidity for a window that is
+        empty or begins in the past, TooManyPrices.
         """
         if amount_minor < 0:
             raise NegativePrice(f"{Money(amount_minor, self.currency)} is no price.")
+        if amount_minor > MAX_AMOUNT_MINOR:
+            most = Money(MAX_AMOUNT_MINOR, self.currency)
+            raise PriceTooLarge(f"The price of {self.sku} can be {most} at most.")
         if min_quantity < 1:
             raise InvalidQuantity("A price holds from a quantity of one, or of more.")
         at = self._own_instant(now)

@@ -90,8 +90,8 @@ def set_price(
 def set_prices(*, prices: Sequence[NewPrice], actor_id: UUID | None, now: datetime) -> list[Price]:
     """Set many, in batches: each batch wholly or not at all. The price that each belongs to.
 
-    Raises VariantNotFound, UnknownPriceList, NegativePrice, InvalidQuantity, InvalidValidity,
-    TooManyPrices.
+    Raises VariantNotFound, UnknownPriceList, NegativePrice, PriceTooLarge, InvalidQuantity,
+    InvalidValidity, TooManyPrices.
     """
     changed: list[Price] = []
     for batch in _batches(prices):
@@ -158,9 +158,8 @@ def preview_percent_change(
     """What `change_prices_by_percent` would come to now. Raises as that."""
     with atomic("products"):
         locked = Price.objects.locked_by_id(price_ids, now=now).values()
-        return [
-            change for price in _in_order(locked) for change in _by_percent(price, percent, now)
-        ]
+        # What is not written down is refused as well.
+        return _set_by_percent(locked, percent, actor_id=None, now=now)
 
 
 def change_prices_by_percent(
@@ -176,20 +175,11 @@ def change_prices_by_percent(
 
     previewed: the `digest_of` what the preview said; if that is not what would be done any more,
     for instance because it has been done, nothing is, and PricesChanged is raised.
-    All or nothing, in one statement. Raises InvalidPercentage, TooManyPrices.
+    All or nothing, in one statement. Raises InvalidPercentage, PriceTooLarge, TooManyPrices.
     """
     with atomic("products"):
         locked = Price.objects.locked_by_id(price_ids, now=now).values()
-        changes = []
-        for price in _in_order(locked):
-            for change in _by_percent(price, percent, now):
-                changes.append(change)
-                price.set(
-                    amount_minor=change.new.amount_minor,
-                    min_quantity=change.min_quantity,
-                    actor_id=actor_id,
-                    now=now,
-                )
+        changes = _set_by_percent(locked, percent, actor_id=actor_id, now=now)
         if previewed is not None and previewed != digest_of(changes):
             raise PricesChanged("Some of them are not what the preview showed. Look again.")
         save_prices(locked)
@@ -308,6 +298,23 @@ def _price_of_entry(sku: str, entry_id: UUID) -> UUID:
     if price_id is None:
         raise EntryNotFound(f"{sku} has no such price.")
     return price_id
+
+
+def _set_by_percent(
+    prices: Iterable[Price], percent: Decimal, *, actor_id: UUID | None, now: datetime
+) -> list[PercentChange]:
+    """In memory only: they are not saved."""
+    changes = []
+    for price in _in_order(prices):
+        for change in _by_percent(price, percent, now):
+            changes.append(change)
+            price.set(
+                amount_minor=change.new.amount_minor,
+                min_quantity=change.min_quantity,
+                actor_id=actor_id,
+                now=now,
+            )
+    return changes
 
 
 def _by_percent(price: Price, percent: Decimal, now: datetime) -> list[PercentChange]:

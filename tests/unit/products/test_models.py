@@ -11,6 +11,7 @@ from domains.products.errors import (
     InvalidQuantity,
     NegativePrice,
     NegativeStock,
+    PriceTooLarge,
     StockChanged,
 )
 from domains.products.models import (
@@ -19,7 +20,7 @@ from domains.products.models import (
     StockMovement,
 )
 from infrastructure.ids import new_id
-from infrastructure.money import Money
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
 
 
 def facts(root: Any) -> list[str]:
@@ -125,4 +126,6 @@ def test_a_price_remembers_what_it_was(now: datetime) -> None:
     assert before == [None, 339]
     with pytest.raises(NegativePrice):
         price.set(amount_minor=-1, actor_id=None, now=now)
+    with pytest.raises(PriceTooLarge):
+        price.set(amount_minor=MAX_AMOUNT_MINOR + 1, actor_id=None, now=now)
     assert price.money == Money(0, "GBP")

@@ -15,7 +15,7 @@ from domains.products.models import Price, Product
 from domains.products.rules.attributes import Kind
 from domains.products.rules.types import AttributeTerms
 from domains.products.services import categories, prices, types
-from infrastructure.money import Money
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
 from tests.support.admin_pages import filled, text_of
 from tests.support.factories import products
 
@@ -65,11 +65,12 @@ def test_what_changed_since_its_preview_is_shown_again(clerk: Client, now: datet
     assert Price.objects.get().amount_minor == 2000
 
 
+@pytest.mark.parametrize("percent", ["-101", "1"])
 def test_a_percentage_that_no_price_can_take_is_told_at_its_field(
-    clerk: Client, now: datetime
+    clerk: Client, now: datetime, percent: str
 ) -> None:
-    product_id = products.product(now=now, sku="A")
-    form = selected("change_prices", product_id, percent="-101", price_list="", step="preview")
+    product_id = products.product(now=now, sku="A", price_minor=MAX_AMOUNT_MINOR)
+    form = selected("change_prices", product_id, percent=percent, price_list="", step="preview")
     page = clerk.post(reverse(LIST), form)
     assert list(page.context["form"].errors) == ["percent"]
     assert page.context["preview"] is None

@@ -6,6 +6,7 @@ import csv
 import io
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from domains.products.errors import (
     InvalidPercentage,
     PricesChanged,
+    PriceTooLarge,
     VariantNotFound,
 )
 from domains.products.models import Price, PriceEntry
@@ -20,7 +22,7 @@ from domains.products.public import offers
 from domains.products.services import price_lists
 from domains.products.services import prices as services
 from infrastructure.database.contexts import alias_of
-from infrastructure.money import Money
+from infrastructure.money import MAX_AMOUNT_MINOR, Money
 from tests.support.factories import products
 from tests.support.files import bring, counts, faults, take, written
 from tests.support.prices import (
@@ -85,6 +87,24 @@ def test_prices_rise_by_percent_as_the_preview_said(now: datetime) -> None:
     assert PriceEntry.objects.count() == before + 3
     with pytest.raises(InvalidPercentage):
         services.preview_percent_change(price_ids=ids, percent=Decimal("-100.1"), now=now)
+
+
+def test_prices_that_would_become_too_large_stay_and_so_do_the_others(now: datetime) -> None:
+    products.product(now=now, sku="B", name="Bell", price_minor=MAX_AMOUNT_MINOR // 11 + 1)
+    ids = list(Price.objects.values_list("pk", flat=True))
+    before = PriceEntry.objects.count()
+    for change in (
+        services.preview_percent_change,
+        partial(services.change_prices_by_percent, actor_id=STAFF),
+    ):
+        with pytest.raises(PriceTooLarge) as refused:
+            change(price_ids=ids, percent=Decimal(1000), now=now)
+        assert refused.value.code == "amount_too_large"
+    assert PriceEntry.objects.count() == before
+    assert [price.amount_minor for price in Price.objects.order_by("sku")] == [
+        1000,
+        MAX_AMOUNT_MINOR // 11 + 1,
+    ]
 
 
 def test_a_price_that_falls_to_half_a_penny_is_rounded_up(now: datetime) -> None:
