@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from domains.products.rules.attributes import Kind
 from domains.products.rules.imports.cells import split
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 _TRUTH = {"true": True, "false": False}
 
@@ -22,10 +25,10 @@ def attribute_of(text: str, kind: Kind) -> Any:
 
 
 def _number(text: str) -> int | float | str:
+    """Python would take more for a number, such as 1_000, which may be a slip of the pen."""
+    if not _NUMBER.fullmatch(text.strip()):
+        return text
     try:
         return int(text)
     except ValueError:
-        try:
-            return float(text)
-        except ValueError:
-            return text
+        return float(text)
