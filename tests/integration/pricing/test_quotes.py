@@ -63,6 +63,9 @@ def test_tax_is_in_the_price_or_on_top_by_channel(now: datetime) -> None:
     pricing.shipping_method(now=now, price_minor=600)
     with override_settings(PRICES_INCLUDE_TAX_EXCEPT_ON=["trade"]):
         gross, net = quote(now), quote(now, channel="trade")
+        # Who says which prices the lines have is asked nothing else.
+        assert quote(now, channel="trade", prices_include_tax=True) == gross
+        assert quote(now, prices_include_tax=False) == net
     assert (gross.prices_include_tax, gross.total_minor, gross.tax_minor) == (True, 2600, 433)
     assert gross.lines[0].tax_minor == 333
     assert (net.prices_include_tax, net.total_minor, net.tax_minor) == (False, 3120, 520)
