@@ -179,7 +179,7 @@ class Placing(Machine):
 
         life = self.life(lines, who, coupon, ships)
         expected: str | None
-        if any(n > self.shop.stock[sku].free for sku, n in lines):
+        if self.is_short(lines):
             expected, life = "out_of_stock", None
         elif life is None:
             expected = "quote_refused"
@@ -195,6 +195,9 @@ class Placing(Machine):
             return
         self.orders[made[0]] = life
         self.compare(made[0])
+
+    def is_short(self, lines: list[tuple[str, int]]) -> bool:
+        return any(n > self.shop.stock[sku].free for sku, n in lines)
 
     # Carts
 
@@ -291,8 +294,9 @@ class Placing(Machine):
             assert self.says(mood, command) == "cart_empty"
             return
         life = self.life(lines, who, basket.has_coupon, False)
-        if life is None:
-            assert self.says(mood, command) == "quote_refused"
+        if life is None or self.is_short(lines):
+            expected = "out_of_stock" if self.is_short(lines) else "quote_refused"
+            assert self.says(mood, command) == expected
             assert made == []
             return
         life.keeps = keeps
