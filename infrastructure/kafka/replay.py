@@ -26,9 +26,12 @@ log = structlog.get_logger("kafka.replay")
 
 # A broker that was never asked for a group makes the topic of all groups before it answers, and
 # while it reads that topic it says that another one coordinates the group, or that none does yet.
+# A client may go on waiting after that, so each is given up soon, and another one asks.
 ANSWER_SECONDS = 60
+ASK_SECONDS = 10
 _NOT_YET = frozenset(
     {
+        KafkaError._TIMED_OUT,
         KafkaError.NOT_COORDINATOR,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -65,22 +68,22 @@ def rebuild_of(label: str) -> Rebuild:
 def members_of(context: str) -> int:
     """How many consumers of a context's group are running."""
     group = group_name(context)
-    admin = AdminClient(client_settings())  # kept: its answers die with it
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
-        described = admin.describe_consumer_groups([group], request_timeout=ANSWER_SECONDS)
+        admin = AdminClient(client_settings())  # kept: its answers die with it
+        described = admin.describe_consumer_groups([group], request_timeout=ASK_SECONDS)
         try:
-            return len(described[group].result(ANSWER_SECONDS).members)
+            return len(described[group].result(ASK_SECONDS).members)
         except (KafkaException, TimeoutError) as error:
             if not _is_not_yet(error) or time.monotonic() > deadline:
                 raise KafkaUnavailable(
-                    f"Nobody says who is in the group {group}: {error}"
+                    f"Nobody says who is in the group {group}: {error!r}"
                 ) from error
             time.sleep(0.2)
 
 
-def _is_not_yet(error: Exception) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() in _NOT_YET
+def _is_not_yet(error: KafkaException | TimeoutError) -> bool:
+    return isinstance(error, TimeoutError) or error.args[0].code() in _NOT_YET
 
 
 def replay(rebuild: Rebuild, *, since: datetime | None, until: datetime | None) -> Iterator[int]:

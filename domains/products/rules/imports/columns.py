@@ -69,7 +69,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
             "the categories it is listed in, by external id or slug, as a list",
             Cell.LIST,
         ),
-        Column("attr.*", ("attributes", "*"), "an attribute of the product, `attr.material`"),
+        Column(
+            "attr.*",
+            ("attributes", "*"),
+            "an attribute of the product, `attr.material`; a number as `1000` or `12.5`, without"
+            " separators",
+        ),
         *_TRANSLATIONS,
         Column(
             "variant_external_id",
