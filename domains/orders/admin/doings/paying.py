@@ -42,7 +42,10 @@ class PayAgain(Doing):
                 "The payment before is let go first; if its money has come by then, it stays"
                 " instead."
             )
-        return Comes(sentences=tuple(sentences), warnings=owed_by_guest(self.order, choice))
+        warnings = owed_by_guest(self.order, choice)
+        if not self.order.keep_on_decline and choice.token:
+            warnings = (*warnings, "Where it is declined, the order is over.")
+        return Comes(sentences=tuple(sentences), warnings=warnings)
 
     def carry_out(self) -> str:
         placed = paying.pay_again(
@@ -52,9 +55,11 @@ class PayAgain(Doing):
             key=self.key,
             now=self.now,
         )
-        if (refusal := placed.refusal()) is not None:
-            raise _told_why(placed) or refusal
-        return _what_became(placed)
+        if (refusal := placed.refusal()) is None:
+            return _what_became(placed)
+        if not placed.order.is_undecided:
+            return f"the order is over. {refusal.detail or refusal.title}".rstrip(".")
+        raise _told_why(placed)
 
     def sent_before(self) -> str:
         return "tried once" if super().sent_before() else ""
@@ -67,10 +72,8 @@ class PayAgain(Doing):
         )
 
 
-def _told_why(placed: Placed) -> PaymentDeclined | None:
+def _told_why(placed: Placed) -> PaymentDeclined:
     """Of an order that waits for yet another try, with what the gateway said."""
-    if not placed.order.is_undecided:
-        return None
     payment = payments.payment_view(placed.order.payment_id)
     code = words(payment.decline_code).lower() if payment and payment.decline_code else "no reason"
     return PaymentDeclined(f"The payment was declined: {code}. The order waits for another one.")

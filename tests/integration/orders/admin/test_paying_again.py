@@ -54,6 +54,7 @@ def test_another_payment_is_seen_first_and_then_tried(clerk: Client, declined: O
     assert f'href="{address(declined)}"' in page_of(clerk, declined)
     look = shown(clerk, declined)
     assert "20.00 GBP are to be paid by card." in text_of(look)
+    assert "the order is over" not in text_of(look)
     assert (reread(declined).status, secured()) == ("PENDING", 0)
 
     done = text_of(clerk.post(address(declined), filled(look) | {"confirm": "yes"}, follow=True))
@@ -94,6 +95,21 @@ def test_what_may_still_come_is_let_go_first(clerk: Client) -> None:
     assert "The payment before is let go first" in text_of(look)
     clerk.post(address(order), filled(look) | {"confirm": "yes"})
     assert (reread(order).status, reread(order).payment_method) == ("CONFIRMED", "card")
+
+
+def test_that_a_decline_ends_the_order_is_said_before_and_afterwards(clerk: Client) -> None:
+    now = clock.now()
+    goods.stocked({"A": 9}, now=now)
+    by_bank = PaymentChoice(method="bank_transfer", token="")
+    order = orders.placed({"A": 1}, payment=by_bank, now=now)
+    look = shown(clerk, order, token_of_payment="tok_expired")
+    assert "Where it is declined, the order is over." in text_of(look)
+    done = text_of(clerk.post(address(order), filled(look) | {"confirm": "yes"}, follow=True))
+    assert (
+        f"{order.number}: the order is over. The payment of order {order.number} was declined."
+        in done
+    )
+    assert (reread(order).status, held()) == ("REJECTED", 0)
 
 
 def test_a_guest_does_not_owe_it_without_a_word(clerk: Client) -> None:
