@@ -31,12 +31,7 @@ from domains.payments.models import Operation, Payment
 from domains.payments.queries import audit, payments, saved_methods
 from domains.payments.queries.audit import JournalDifference, PaymentAudit
 from domains.payments.queries.payments import PaymentState, PaymentView
-from domains.payments.rules.declines import (
-    DECLINE_REASONS,
-    NOT_COMPLETED,
-    Decline,
-    DeclineReason,
-)
+from domains.payments.rules.declines import DECLINE_REASONS, NOT_COMPLETED, Decline
 from domains.payments.rules.means import Means
 from domains.payments.rules.methods import Guarantee, method_named
 from domains.payments.rules.operations import OperationState
@@ -54,7 +49,6 @@ __all__ = [
     "Available",
     "CardNumberRefused",
     "Decline",
-    "DeclineReason",
     "Guarantee",
     "JournalDifference",
     "MoveState",

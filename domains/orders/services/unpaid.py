@@ -27,19 +27,14 @@ PAYMENT_VOIDED = "payment_voided"
 def end_waiting_edit(*, order_id: UUID, now: datetime) -> None:
     """What an order stood on is gone while its customer has yet to confirm the payment of an edit:
     unless they did by now, so that the order stands on that one, the edit comes to nothing."""
-    if not _waits_for_bank(Order.objects.whole(order_id).open_step):
+    step = Order.objects.whole(order_id).open_step
+    if step is None or confirmation_of(step) is None:
         return
     with suppress(payments.PaymentsUnavailable):
         step = paying.look(order_id=order_id, now=now).open_step
-        if not _waits_for_bank(step):
-            return
-        assert step is not None
-        payments.void(payment_id=step.id, now=now)
-        settling.settle(order_id=order_id, now=now)
-
-
-def _waits_for_bank(step: OrderStep | None) -> bool:
-    return step is not None and confirmation_of(step) is not None
+        if step is not None and confirmation_of(step) is not None:
+            payments.void(payment_id=step.id, now=now)
+            settling.settle(order_id=order_id, now=now)
 
 
 class _Stands(Exception):

@@ -58,7 +58,7 @@ class PayAgain(Doing):
         if (refusal := placed.refusal()) is None:
             return _what_became(placed)
         if not placed.order.is_undecided:
-            return f"the order is over. {refusal.detail or refusal.title}".rstrip(".")
+            return f"the order is over. {refusal.detail}".rstrip(".")
         raise _told_why(placed)
 
     def sent_before(self) -> str:
