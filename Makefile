@@ -63,7 +63,8 @@ test: venv ## Run the tests on servers of their own, in about ten minutes. ARGS 
 test-split: venv ## The same with one database per context.
 	@$(STACK) exec --split -- $(BIN)/python -m pytest -n 3 $(SEEDED) -m "not long" $(ARGS)
 
-test-long: venv ## Run the tests that take minutes each.
+test-long: venv ## Run the tests that take minutes each, and the rules on thousands of examples.
+	@$(TESTED) $(BIN)/python -m pytest -n 2 tests/unit --hypothesis-profile=thorough --timeout 1800
 	@$(TESTED) $(BIN)/python -m pytest -m long --timeout 1800 $(ARGS)
 
 check: static-check django-check ## Check everything that needs no test: style, types, imports, migrations, documents.

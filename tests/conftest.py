@@ -28,6 +28,7 @@ from tests.support.stack.shop import Shop
 hypothesis.register_profile(
     "quick", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+hypothesis.register_profile("thorough", hypothesis.get_profile("quick"), max_examples=3000)
 hypothesis.load_profile("quick")
 
 

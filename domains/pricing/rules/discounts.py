@@ -123,15 +123,16 @@ def discounts_of(
     return found
 
 
-def _in_order(line: QuoteLine) -> tuple[str, int, int, str, bool, bool, str]:
-    """By all that an amount off, or the tax of what is left, may depend on."""
+def _in_order(line: QuoteLine) -> tuple[str, int, int, str, int, str]:
+    """By what an amount off, or the tax of what is left, may depend on, and what an order keeps for
+    good: whether the goods are on sale by now is not of it. Numbers that are keys sort as numbers.
+    """
     return (
         line.sku,
         line.quantity,
         line.unit_price_minor,
         line.tax_class,
-        line.on_sale,
-        line.stays,
+        len(line.key),
         line.key,
     )
 

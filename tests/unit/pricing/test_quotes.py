@@ -59,8 +59,16 @@ def articles(draw: st.DrawFn) -> QuoteLine:
 
 @st.composite
 def lines(draw: st.DrawFn) -> tuple[QuoteLine, ...]:
-    """Often several of the same article, in other quantities."""
-    known = draw(st.lists(articles(), min_size=1, max_size=4))
+    """Often several of the same article, in other quantities. What costs the same is on sale for
+    all of them or for none."""
+    known = draw(
+        st.lists(
+            articles(),
+            min_size=1,
+            max_size=4,
+            unique_by=lambda one: (one.sku, one.unit_price_minor, one.tax_class),
+        )
+    )
     return tuple(
         replace(draw(st.sampled_from(known)), key=str(number), quantity=draw(quantities))
         for number in range(draw(st.integers(1, 8)))
@@ -227,6 +235,38 @@ def test_what_two_lines_of_a_sku_come_to_does_not_depend_on_which_is_first() -> 
             coupons={}, used_by_customer={}, categories={}, prices_include_tax=False, now=NOW,
         )  # fmt: skip
         assert (found.total_minor, found.tax_minor) == (7122, 1137), quantities
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_lines_that_are_alike_keep_what_is_off_each(before: int) -> None:
+    """One of the first is on sale by now, and of two that cost 0.01 one had got it for nothing; or
+    lines before them were taken out, so that they are called by other places."""
+
+    def parts(lines: tuple[QuoteLine, ...]) -> list[int]:
+        found = quoted(
+            QuoteRequest(lines=lines, currency="GBP", country="GB"), terms,
+            coupons={}, used_by_customer={}, categories={}, prices_include_tax=True, now=NOW,
+        )  # fmt: skip
+        return [line.discount_minor for line in found.lines if line.quantity == 1]
+
+    line = QuoteLine(
+        key="", product_id=PRODUCTS[0], sku="A", quantity=1, unit_price_minor=1,
+        tax_class="standard", weight_g=0,
+    )  # fmt: skip
+    half = PromotionTerms(
+        id=UUID(int=1), name="", kind=PromotionKind.PERCENTAGE, automatic=True,
+        percent=Decimal(50), conditions=Conditions(skus=frozenset("A")),
+    )  # fmt: skip
+    terms = Terms(promotions=(half,))
+    between = tuple(
+        replace(line, key=str(place), sku="B", quantity=2) for place in range(before + 1, 10)
+    )
+    first = (replace(line, key=str(before)), *between, replace(line, key="10"))
+    later = tuple(
+        replace(one, key=str(place), stays=True, on_sale=place == 0)
+        for place, one in enumerate(first)
+    )
+    assert parts(first) == parts(later) == [1, 0]
 
 
 @given(cases(), st.data())
