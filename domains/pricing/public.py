@@ -9,6 +9,7 @@ from uuid import UUID
 from domains.pricing.queries import quoting
 from domains.pricing.queries import redemptions as redemption_queries
 from domains.pricing.queries.audit import (
+    RedemptionAudit,
     UseAudit,
     active_redemptions,
     event_counts,
@@ -56,6 +57,7 @@ __all__ = [
     "QuotedLine",
     "QuotedShipping",
     "Redeemed",
+    "RedemptionAudit",
     "RedemptionOutcome",
     "RedemptionState",
     "Refused",

@@ -10,10 +10,12 @@ from domains.products.errors import ChangeBarred, UnknownChannel
 from domains.products.queries import prices as price_queries
 from domains.products.queries import stock as stock_queries
 from domains.products.queries.audit import (
+    MovedAudit,
     ReservationAudit,
     StockAudit,
     active_reservations,
     event_counts,
+    moved_for_orders,
     moved_though_barred,
     overdue_cart_holds,
     stock_audit,
@@ -49,6 +51,7 @@ __all__ = [
     "HoldOutcome",
     "HoldRequest",
     "HoldState",
+    "MovedAudit",
     "NewCategory",
     "NewPrice",
     "NewProduct",
@@ -78,6 +81,7 @@ __all__ = [
     "hold_state",
     "is_held_for_cart",
     "lacking_in",
+    "moved_for_orders",
     "moved_though_barred",
     "offers",
     "open_warehouses",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
 from domains.orders.events import TOPIC
-from domains.orders.models import Order, OrderLine, OrderStep
+from domains.orders.models import Order, OrderStep
 from domains.orders.rules.invoices import Issued, is_invoiceable
 from domains.orders.rules.steps import StepKind
 from infrastructure.database.contexts import connection_of
@@ -22,12 +24,13 @@ from infrastructure.money import Money
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderAudit:
-    """What the audit compares of an order. `lines` sums per variant what is still to be sent.
+    """What the audit compares of an order. By variant: `lines`, what is still to be sent, `sent`,
+    and `put_back`, what of that lies in a warehouse again.
 
     is_cheaper: it was edited, or parts of it called off, so more may be authorised than it costs.
     pay_until: until when it waits for its customer to pay. for_less_minor: what of what was given
     back lowered no price; see Order.given_back_for_less. sent_minor: what was sent costs, with the
-    shipping, rounded down. is_using: it has to redeem coupons or promotions.
+    shipping, rounded down. uses: coupons, or promotions ("" for a coupon), that it has to redeem.
     """
 
     order_id: UUID
@@ -35,7 +38,7 @@ class OrderAudit:
     status: str
     total: Money
     payment_method: str
-    lines: dict[UUID, int]
+    lines: Mapping[UUID, int]
     placed_at: datetime
     unsettled_since: datetime | None
     refunded_minor: int
@@ -43,7 +46,9 @@ class OrderAudit:
     pay_until: datetime | None
     for_less_minor: int = 0
     sent_minor: int = 0
-    is_using: bool = False
+    uses: frozenset[tuple[UUID, str]] = frozenset()
+    sent: Mapping[UUID, int] = field(default_factory=dict)
+    put_back: Mapping[UUID, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +62,21 @@ class OrderSum:
     said: tuple[int, int, int, int]
     of_lines: tuple[int, int, int, int]
     odd_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinePart:
+    """A line that says something else than what it was counted from.
+
+    what: `sent` (parcels), `returned` (returns) or `refunded` (refunds, in minor units).
+    """
+
+    order_id: UUID
+    number: str
+    sku: str
+    what: str
+    said: int
+    counted: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,6 +169,45 @@ FROM orders_order o LEFT JOIN (
 GROUP BY o.id
 """
 
+# Of each order and variant: what is to be sent, was sent, and lies in a warehouse again.
+_GOODS = """
+SELECT l.order_id, l.variant_id,
+    sum(l.quantity - l.cancelled - l.fulfilled)::bigint, sum(l.fulfilled)::bigint,
+    coalesce(sum(r.restocked), 0)::bigint
+FROM orders_orderline l LEFT JOIN (
+    SELECT line_id, sum(restocked) AS restocked FROM orders_returnline GROUP BY line_id
+) r ON r.line_id = l.id
+WHERE l.quantity > l.cancelled
+GROUP BY l.order_id, l.variant_id
+ORDER BY l.order_id
+"""
+
+_PARTS = """
+SELECT o.id, o.number, l.sku, what, said, counted
+FROM orders_orderline l
+JOIN orders_order o ON o.id = l.order_id
+LEFT JOIN (
+    SELECT line_id, sum(quantity)::bigint AS sent FROM orders_fulfilmentline GROUP BY line_id
+) f ON f.line_id = l.id
+LEFT JOIN (
+    SELECT line_id, sum(restocked + damaged)::bigint AS returned
+    FROM orders_returnline GROUP BY line_id
+) r ON r.line_id = l.id
+LEFT JOIN (
+    SELECT share.key::uuid AS line_id, sum((share.value->>'minor')::bigint)::bigint AS refunded
+    FROM orders_orderstep s, jsonb_each(s.params->'lines') share
+    WHERE s.kind = 'REFUND' AND s.state = 'DONE'
+    GROUP BY share.key
+) m ON m.line_id = l.id
+CROSS JOIN LATERAL (
+    VALUES ('sent', l.fulfilled, coalesce(f.sent, 0)),
+        ('returned', l.returned, coalesce(r.returned, 0)),
+        ('refunded', l.refunded_minor, coalesce(m.refunded, 0))
+) parts (what, said, counted)
+WHERE said <> counted
+ORDER BY o.id, l.position
+"""
+
 # A series without a counter, and a counter without documents, are looked at too.
 _NUMBERS = """
 WITH numbers AS (
@@ -203,8 +262,8 @@ _TAKEN = ("PARTIALLY_CAPTURED", "CAPTURED", "PARTIALLY_REFUNDED")
 
 def orders_audit() -> Iterator[OrderAudit]:
     """Every order, ordered by id, streaming. Two statements side by side, so memory stays flat."""
-    lines = _lines_by_order()
-    order_id, quantities = next(lines, (None, {}))
+    goods = _goods_by_order()
+    order_id, found = next(goods, _NO_GOODS)
     changes = OrderStep.objects.filter(
         order_id=OuterRef("pk"), kind__in=(StepKind.EDIT, StepKind.CANCEL_LINES)
     )
@@ -212,7 +271,6 @@ def orders_audit() -> Iterator[OrderAudit]:
         is_cheaper=Exists(changes),
         for_less=RawSQL(_FOR_LESS, []),  # noqa: S611 - a constant
         sent=RawSQL(_SENT, []),  # noqa: S611 - a constant
-        is_using=~Q(uses=[]),
     ).order_by("id")
     rows = orders.values_list(
         "id",
@@ -228,18 +286,19 @@ def orders_audit() -> Iterator[OrderAudit]:
         "pay_until",
         "for_less",
         "sent",
-        "is_using",
+        "uses",
     )
     for row in rows.iterator(chunk_size=2000):
         while order_id is not None and order_id < row[0]:
-            order_id, quantities = next(lines, (None, {}))
+            order_id, found = next(goods, _NO_GOODS)
+        to_send, sent, put_back = found if order_id == row[0] else ({}, {}, {})
         yield OrderAudit(
             order_id=row[0],
             number=row[1],
             status=row[2],
             total=Money(row[3], row[4]),
             payment_method=row[5],
-            lines=quantities if order_id == row[0] else {},
+            lines=to_send,
             placed_at=row[6],
             unsettled_since=row[7],
             refunded_minor=row[8],
@@ -247,7 +306,9 @@ def orders_audit() -> Iterator[OrderAudit]:
             pay_until=row[10],
             for_less_minor=row[11],
             sent_minor=row[12],
-            is_using=row[13],
+            uses=frozenset((UUID(use["promotion_id"]), use["coupon"] or "") for use in row[13]),
+            sent=sent,
+            put_back=put_back,
         )
 
 
@@ -275,6 +336,15 @@ def order_sums() -> Iterator[OrderSum]:
             said=(subtotal, discount, tax, paid),
             of_lines=(of_lines[0], of_lines[1], of_lines[2], of_lines[3]),
             odd_lines=tuple(odd_lines),
+        )
+
+
+def odd_parts() -> Iterator[LinePart]:
+    """Lines of orders that do not say what their parcels, returns and refunds come to. There must
+    be none."""
+    for order_id, number, sku, what, said, counted in _stream(_PARTS):
+        yield LinePart(
+            order_id=order_id, number=number, sku=sku, what=what, said=said, counted=counted
         )
 
 
@@ -324,20 +394,19 @@ def event_counts() -> Iterator[tuple[UUID, str, int]]:
         yield order_id, TOPIC, recorded
 
 
-def _lines_by_order() -> Iterator[tuple[UUID, dict[UUID, int]]]:
-    left = F("quantity") - F("cancelled") - F("fulfilled")
-    lines = OrderLine.objects.annotate(left=left).filter(left__gt=0).order_by("order_id")
-    rows = lines.values_list("order_id", "variant_id", "left")
-    current: UUID | None = None
-    quantities: dict[UUID, int] = {}
-    for order_id, variant_id, quantity in rows.iterator(chunk_size=5000):
-        if order_id != current:
-            if current is not None:
-                yield current, quantities
-            current, quantities = order_id, {}
-        quantities[variant_id] = quantities.get(variant_id, 0) + quantity
-    if current is not None:
-        yield current, quantities
+# By variant: to be sent, sent, and put back.
+_Goods = tuple[dict[UUID, int], dict[UUID, int], dict[UUID, int]]
+_NO_GOODS: tuple[UUID | None, _Goods] = (None, ({}, {}, {}))
+
+
+def _goods_by_order() -> Iterator[tuple[UUID, _Goods]]:
+    for order_id, rows in groupby(_stream(_GOODS), itemgetter(0)):
+        goods: _Goods = ({}, {}, {})
+        for _, variant_id, *counts in rows:
+            for quantities, count in zip(goods, counts, strict=True):
+                if count:
+                    quantities[variant_id] = count
+        yield order_id, goods
 
 
 def _stream(sql: str) -> Iterator[tuple[Any, ...]]:

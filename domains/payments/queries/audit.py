@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from domains.payments.events import TOPIC
 from domains.payments.models import JournalEntry, Operation, Payment
+from domains.payments.rules.methods import TAKING_RECEIPTS
 from domains.payments.rules.operations import TAKING, WAITING, OperationKind, OperationState
 from domains.payments.rules.statuses import PaymentStatus
 
@@ -101,13 +103,22 @@ def event_counts() -> Iterator[tuple[UUID, str, int]]:
 
 
 def journal_differences() -> Iterator[JournalDifference]:
-    """Payments where a counter, the journal and the succeeded operations differ, by id."""
+    """Payments where a counter, the journal and the succeeded operations differ, by id. Of the
+    journal counts what is between customers and where this payment's money comes to."""
     accounts = JournalEntry.Account
     rows = (
         Payment.objects.annotate(
-            taken_booked=_booked(credit_account=accounts.CUSTOMERS),
+            money_account=Case(
+                When(method__in=TAKING_RECEIPTS, then=Value(accounts.BANK)),
+                default=Value(accounts.GATEWAY),
+            ),
+            taken_booked=_booked(
+                debit_account=OuterRef("money_account"), credit_account=accounts.CUSTOMERS
+            ),
             taken=_succeeded(*TAKING),
-            returned_booked=_booked(debit_account=accounts.CUSTOMERS),
+            returned_booked=_booked(
+                debit_account=accounts.CUSTOMERS, credit_account=OuterRef("money_account")
+            ),
             returned=_succeeded(OperationKind.REFUND),
         )
         .exclude(
@@ -135,7 +146,7 @@ def journal_differences() -> Iterator[JournalDifference]:
                 )
 
 
-def _booked(**accounts: str) -> Coalesce:
+def _booked(**accounts: Any) -> Coalesce:
     return _sum_of(JournalEntry.objects.filter(currency=OuterRef("currency"), **accounts))
 
 

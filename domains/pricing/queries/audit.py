@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from domains.pricing.events import TOPIC
-from domains.pricing.models import Redemption
-from domains.pricing.rules.redeeming import RedemptionState
 from infrastructure.database.contexts import connection_of
 
 
@@ -25,6 +25,16 @@ class UseAudit:
     told: str
     used: int
     kept: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedemptionAudit:
+    """What an order keeps in use. uses: promotions, with the coupon that brought each, "" for
+    none."""
+
+    order_id: UUID
+    redeemed_at: datetime
+    uses: frozenset[tuple[UUID, str]]
 
 
 # Every counter, and what should be one and is none.
@@ -62,14 +72,22 @@ def use_audit() -> Iterator[UseAudit]:
         yield UseAudit(told=told, used=used, kept=kept)
 
 
-def active_redemptions() -> Iterator[tuple[UUID, datetime]]:
-    """(order id, when) of every redemption that was not given back, ordered by id."""
-    yield from (
-        Redemption.objects.filter(status=RedemptionState.REDEEMED)
-        .order_by("pk")
-        .values_list("pk", "redeemed_at")
-        .iterator()
-    )
+def active_redemptions() -> Iterator[RedemptionAudit]:
+    """Every redemption that was not given back, ordered by id."""
+    rows = _stream("""
+        SELECT r.id, extract(epoch FROM r.redeemed_at)::float8, u.promotion_id, u.coupon
+        FROM pricing_redemption r
+        LEFT JOIN pricing_redemptionuse u ON u.redemption_id = r.id
+        WHERE r.status = 'REDEEMED'
+        ORDER BY r.id
+    """)
+    for order_id, found in groupby(rows, itemgetter(0)):
+        uses = list(found)
+        yield RedemptionAudit(
+            order_id=order_id,
+            redeemed_at=datetime.fromtimestamp(uses[0][1], UTC),
+            uses=frozenset((promotion, coupon) for *_, promotion, coupon in uses if promotion),
+        )
 
 
 def event_counts() -> Iterator[tuple[UUID, str, int]]:

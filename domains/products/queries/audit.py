@@ -41,6 +41,15 @@ class ReservationAudit:
     created_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MovedAudit:
+    """What left for an order, and what of it was put back, by the ledger and by variant."""
+
+    order_id: UUID
+    sent: dict[UUID, int]
+    put_back: dict[UUID, int]
+
+
 def stock_audit() -> Iterator[StockAudit]:
     for row in _stream("""
         SELECT s.sku, s.variant_id, s.on_hand, s.held,
@@ -114,6 +123,27 @@ def active_reservations() -> Iterator[ReservationAudit]:
             created_at=datetime.fromtimestamp(created, UTC),
             lines={variant_id: quantity for *_, variant_id, quantity in lines if variant_id},
         )
+
+
+def moved_for_orders() -> Iterator[MovedAudit]:
+    """Orders that goods left for, ordered by id."""
+    rows = _stream("""
+        SELECT order_id, stock_item_id,
+            coalesce(-sum(on_hand_delta) FILTER (WHERE kind = 'SHIPMENT'), 0)::bigint,
+            coalesce(sum(on_hand_delta) FILTER (WHERE kind <> 'SHIPMENT'), 0)::bigint
+        FROM products_stockmovement
+        WHERE order_id IS NOT NULL AND on_hand_delta <> 0
+        GROUP BY order_id, stock_item_id
+        ORDER BY order_id
+    """)
+    for order_id, found in groupby(rows, itemgetter(0)):
+        moved = MovedAudit(order_id=order_id, sent={}, put_back={})
+        for _, variant_id, sent, put_back in found:
+            if sent:
+                moved.sent[variant_id] = sent
+            if put_back:
+                moved.put_back[variant_id] = put_back
+        yield moved
 
 
 def moved_though_barred() -> Iterator[tuple[UUID, UUID, str, datetime]]:

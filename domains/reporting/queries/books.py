@@ -58,6 +58,7 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     journal = Check(name="journal", about="payments: counters = journal = captures and refunds")
     holds = Check(name="holds", about="orders: lines = what is held for them")
     paid = Check(name="payments", about="orders: total = guarantee of the payment method")
+    sent = Check(name="sent", about="orders: sent and put back = moved in the ledger")
     coupons = Check(name="coupons", about="coupons, limited promotions: counted = kept = of orders")
     settling = Check(name="settling", about="orders: decided and finished in their time")
     earlier: list[books.Payment] = []
@@ -66,9 +67,11 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
         holds.count(_holds()),
         paid.count(journal.count(_agreeing(_payments(earlier), journal))),
         coupons.count(_redemptions()),
+        sent.count(_moved()),
     ):
         for check, find in (
             (holds, goods.hold_finding),
+            (sent, goods.moved_finding),
             (paid, guarantees.payment_finding),
             (settling, settling_finding),
             (coupons, uses.redemption_finding),
@@ -81,7 +84,7 @@ def compare_books(*, now: datetime, due: datetime) -> list[Check]:
     totals = _compare_totals()
     carts = _compare_cart_holds(due=now - goods.EXPIRY_ALLOWED)
     coupons.take_all(uses.use_findings(coupons.count(_uses())))
-    return [stock, holds, totals, carts, paid, settling, journal, coupons]
+    return [stock, holds, sent, totals, carts, paid, settling, journal, coupons]
 
 
 def _compare_stock() -> Check:
@@ -111,6 +114,14 @@ def _compare_totals() -> Check:
             odd = ", ".join(row.odd_lines)
             detail = f"lines that are not their price times their quantity: {odd}"
             totals.take(Finding(subject=subject, detail=detail))
+    totals.take_all(
+        Finding(
+            subject=f"order {part.number} {part.order_id}",
+            detail=f"{part.sku}: {part.what} {part.said}, by what it was counted from"
+            f" {part.counted}",
+        )
+        for part in orders.odd_parts()
+    )
     return totals
 
 
@@ -194,7 +205,9 @@ def _orders() -> Iterator[books.Order]:
             sent_minor=row.sent_minor,
             is_completed=row.status == "COMPLETED",
             is_cheaper=row.is_cheaper,
-            is_using=row.is_using,
+            uses=row.uses,
+            sent=row.sent,
+            put_back=row.put_back,
             waits_until=row.pay_until,
         )
 
@@ -202,6 +215,11 @@ def _orders() -> Iterator[books.Order]:
 def _holds() -> Iterator[books.Hold]:
     for row in products.active_reservations():
         yield books.Hold(order_id=row.order_id, lines=row.lines, created_at=row.created_at)
+
+
+def _moved() -> Iterator[books.Moved]:
+    for row in products.moved_for_orders():
+        yield books.Moved(order_id=row.order_id, sent=row.sent, put_back=row.put_back)
 
 
 def _agreeing(payments_read: Iterator[books.Payment], journal: Check) -> Iterator[books.Payment]:
@@ -213,8 +231,8 @@ def _agreeing(payments_read: Iterator[books.Payment], journal: Check) -> Iterato
 
 
 def _redemptions() -> Iterator[books.Redemption]:
-    for order_id, redeemed_at in pricing.active_redemptions():
-        yield books.Redemption(order_id=order_id, redeemed_at=redeemed_at)
+    for row in pricing.active_redemptions():
+        yield books.Redemption(order_id=row.order_id, redeemed_at=row.redeemed_at, uses=row.uses)
 
 
 def _payments(earlier: list[books.Payment]) -> Iterator[books.Payment]:

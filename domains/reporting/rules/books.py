@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
@@ -16,6 +16,9 @@ from typing import Any
 from uuid import UUID
 
 from domains.reporting.rules.findings import Finding
+
+# Promotions, each with the coupon that brought it, "" for none.
+Used = frozenset[tuple[UUID, str]]
 
 
 class Stage(StrEnum):
@@ -47,13 +50,13 @@ class Guarantee(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
-    """`unsettled_since`: something is left to do since then. `lines`: by variant, what is still to
-    be sent. is_cheaper: it became so, and more may be secured than it costs. waits_until: for its
-    customer, to try another payment.
+    """`unsettled_since`: something is left to do since then. By variant: `lines`, what is still to
+    be sent, `sent`, and `put_back`, what of that is in a warehouse again. is_cheaper: it became so,
+    and more may be secured than it costs. waits_until: for its customer, to try another payment.
 
     guarantee: None for a method that payments does not know, or no more. for_less_minor: what of
-    what was given back lowered no price. sent_minor: what was sent costs, at least. is_using:
-    coupons, or promotions, that have a limit.
+    what was given back lowered no price. sent_minor: what was sent costs, at least. uses: what it
+    has to redeem.
     """
 
     order_id: UUID
@@ -71,8 +74,19 @@ class Order:
     sent_minor: int = 0
     is_completed: bool = False
     is_cheaper: bool = False
-    is_using: bool = False
+    uses: Used = frozenset()
+    sent: Mapping[UUID, int] = field(default_factory=dict)
+    put_back: Mapping[UUID, int] = field(default_factory=dict)
     waits_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moved:
+    """What left a warehouse for an order, and what of it was put back, by variant."""
+
+    order_id: UUID
+    sent: Mapping[UUID, int]
+    put_back: Mapping[UUID, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,17 +135,19 @@ class Redemption:
 
     order_id: UUID
     redeemed_at: datetime
+    uses: Used = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """What the four books say under one id."""
+    """What the five books say under one id."""
 
     order_id: UUID
     order: Order | None
     hold: Hold | None
     payment: Payment | None
     redemption: Redemption | None = None
+    moved: Moved | None = None
 
     @property
     def subject(self) -> str:
@@ -143,13 +159,15 @@ def joined(
     holds: Iterable[Hold],
     payments: Iterable[Payment],
     redemptions: Iterable[Redemption] = (),
+    moved: Iterable[Moved] = (),
 ) -> Iterator[Placement]:
-    """The four books side by side; each of them is in the order of its ids."""
+    """The five books side by side; each of them is in the order of its ids."""
     rows = heapq.merge(
         ((order.order_id, "order", order) for order in orders),
         ((hold.order_id, "hold", hold) for hold in holds),
         ((payment.payment_id, "payment", payment) for payment in payments),
         ((one.order_id, "redemption", one) for one in redemptions),
+        ((one.order_id, "moved", one) for one in moved),
         key=itemgetter(0),
     )
     for order_id, found in groupby(rows, key=itemgetter(0)):

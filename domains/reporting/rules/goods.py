@@ -1,4 +1,4 @@
-"""Compares stock with its ledger, and what is held with what is to be sent."""
+"""Compares stock with its ledger, and orders with what is held for them and what left."""
 
 from __future__ import annotations
 
@@ -106,6 +106,31 @@ def hold_finding(placement: Placement, *, due: datetime) -> Finding | None:
             placement, "; ".join(wrong), in_flight=is_young(order.unsettled_since, due)
         )
     return None
+
+
+def moved_finding(placement: Placement, *, due: datetime) -> Finding | None:
+    """Whether the ledger moved just what the order sent, and what came back to be sold again. What
+    is younger than `due` is in flight: goods move before the order says so."""
+    order, moved = placement.order, placement.moved
+    if order is None:
+        if moved is None:
+            return None
+        detail = f"{_goods(moved.sent)} sent, {sum(moved.put_back.values())} put back, no order"
+        return finding_about(placement, detail, in_flight=False)
+    wrong = [
+        f"{variant_id}: {what} {said.get(variant_id, 0)}, ledger {booked.get(variant_id, 0)}"
+        for what, said, booked in (
+            ("sent", order.sent, {} if moved is None else moved.sent),
+            ("put back", order.put_back, {} if moved is None else moved.put_back),
+        )
+        for variant_id in sorted({*said, *booked})
+        if said.get(variant_id, 0) != booked.get(variant_id, 0)
+    ]
+    if not wrong:
+        return None
+    return finding_about(
+        placement, "; ".join(wrong), in_flight=is_young(order.unsettled_since, due)
+    )
 
 
 def _goods(lines: Mapping[UUID, int]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from domains.reporting.rules.books import Placement, Stage, finding_about, is_young
+from domains.reporting.rules.books import Placement, Stage, Used, finding_about, is_young
 from domains.reporting.rules.findings import Finding
 
 
@@ -29,13 +29,12 @@ def use_findings(uses: Iterable[Uses]) -> Iterator[Finding]:
 
 
 def redemption_finding(placement: Placement, *, due: datetime) -> Finding | None:
-    """Whether an order keeps what it uses, and nobody else anything. While it is undecided it may.
-
-    What is younger than `due` is in flight.
+    """Whether an order keeps just what it uses, and nobody else anything. While it is undecided it
+    may. What is younger than `due` is in flight.
     """
     order, redemption = placement.order, placement.redemption
     if redemption is None:
-        if order is None or not order.is_using or order.stage != Stage.CONFIRMED:
+        if order is None or not order.uses or order.stage != Stage.CONFIRMED:
             return None
         detail = "uses what has a limit, and keeps no redemption"
         return finding_about(placement, detail, in_flight=is_young(order.unsettled_since, due))
@@ -44,8 +43,11 @@ def redemption_finding(placement: Placement, *, due: datetime) -> Finding | None
     elif order.stage == Stage.ENDED:
         in_flight = is_young(order.unsettled_since, due)
         wrong = f"order {order.number} has ended"
-    elif not order.is_using:
+    elif not order.uses:
         wrong, in_flight = f"order {order.number} uses nothing that has a limit", False
+    elif order.uses != redemption.uses:
+        wrong = f"{_told(redemption.uses)}, order {order.number} uses {_told(order.uses)}"
+        in_flight = False
     else:
         return None
     return Finding(
@@ -53,3 +55,7 @@ def redemption_finding(placement: Placement, *, due: datetime) -> Finding | None
         detail=f"kept since {redemption.redeemed_at:%Y-%m-%d %H:%M:%S}, {wrong}",
         in_flight=in_flight,
     )
+
+
+def _told(uses: Used) -> str:
+    return ", ".join(sorted(coupon or f"promotion {promotion}" for promotion, coupon in uses))

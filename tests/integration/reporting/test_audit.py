@@ -231,6 +231,7 @@ def test_the_result_as_json(order: Order) -> None:
     assert {check["name"]: check["differences"] for check in json.loads(printed)} == {
         "stock": [],
         "holds": [],
+        "sent": [],
         "totals": [],
         "cart holds": [],
         "payments": [],
@@ -255,4 +256,4 @@ def test_without_a_broker_events_are_not_checked_and_it_ends_with_2(
 
     assert code == 2
     assert "events: not checked. Kafka cannot be read" in printed
-    assert "1 of 12 checks not made" in printed
+    assert "1 of 13 checks not made" in printed

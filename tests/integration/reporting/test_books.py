@@ -55,6 +55,7 @@ def test_a_shop_with_orders_of_all_kinds_has_no_differences(order: Order, now: d
     assert {check.name: (check.rows, check.in_flight) for check in checks} == {
         "stock": (2, 0),
         "holds": (1, 0),
+        "sent": (0, 0),
         "totals": (3, 0),
         "cart holds": (0, 0),
         "payments": (3, 0),

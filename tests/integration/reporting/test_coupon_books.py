@@ -142,3 +142,15 @@ def test_a_redemption_that_its_order_does_not_know_of_is_a_difference(
         f"redemption {plain.id}: kept since 2026-03-02 09:30:00,"
         f" order {plain.number} uses nothing that has a limit"
     ]
+
+
+def test_a_redemption_of_another_coupon_is_a_difference(
+    order: Order, sql: Sql, now: datetime
+) -> None:
+    sql("pricing", "UPDATE pricing_redemptionuse SET coupon = 'TWENTY' WHERE redemption_id = %s"
+        " AND owner_id <> promotion_id", order.id)  # fmt: skip
+
+    assert (
+        f"redemption {order.id}: kept since 2026-03-02 09:30:00,"
+        f" TWENTY, order {order.number} uses TEN"
+    ) in differences(now)

@@ -13,9 +13,10 @@ from domains.reporting.queries.books import compare_books
 from infrastructure.database.contexts import connection_of
 from infrastructure.ids import new_id
 from tests.integration.reporting.conftest import Sql
-from tests.support.after_placement import STAFF
+from tests.support.after_placement import STAFF, reread
 from tests.support.factories import orders, payments
 from tests.support.factories import products as goods
+from tests.support.order_steps import came_back, fulfil, refund
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +96,70 @@ def test_goods_that_moved_though_it_was_barred(
 
     assert differences(now) == {
         "stock": ["moved goods, though barred at 2026-03-02 09:30:00 UTC: out_of_stock"]
+    }
+
+
+@pytest.fixture
+def sent(order: Order, now: datetime) -> Order:
+    """All of it was sent; one A came back, was put on a shelf and paid back."""
+    fulfil(order, now)
+    back = came_back(order, now, A=1)
+    refund(order, now, return_id=back.id)
+    order = reread(order)
+    assert differences(now) == {}
+    return order
+
+
+@pytest.mark.parametrize(
+    ("kind", "of_order", "of_nobody"),
+    [
+        ("SHIPMENT", "sent 2, ledger 0", "2 pieces of 1 variants sent, 0 put back, no order"),
+        ("RETURN", "put back 1, ledger 0", "0 pieces of 0 variants sent, 1 put back, no order"),
+    ],
+)
+def test_goods_that_left_or_came_back_under_another_order(
+    sent: Order, now: datetime, sql: Sql, kind: str, of_order: str, of_nobody: str
+) -> None:
+    (line,) = [line for line in sent.lines if line.sku == "A"]
+    sql(
+        "products",
+        "UPDATE products_stockmovement SET order_id = %s WHERE kind = %s AND stock_item_id = %s",
+        new_id(), kind, line.variant_id,
+    )  # fmt: skip
+
+    assert sorted(differences(now)["sent"]) == sorted([f"{line.variant_id}: {of_order}", of_nobody])
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ("fulfilled = 1", "A: sent 1, by what it was counted from 2"),
+        ("returned = 2", "A: returned 2, by what it was counted from 1"),
+        ("refunded_minor = 1", "A: refunded 1, by what it was counted from 1000"),
+    ],
+)
+def test_a_line_that_says_something_else_than_its_parcels_returns_and_refunds(
+    sent: Order, now: datetime, sql: Sql, change: str, detail: str
+) -> None:
+    sql("orders", f"UPDATE orders_orderline SET {change} WHERE order_id = %s AND sku = 'A'",
+        sent.id)  # fmt: skip
+
+    assert detail in differences(now)["totals"]
+
+
+@pytest.mark.parametrize("side", ["debit", "credit"])
+def test_money_that_was_booked_on_another_account(sent: Order, now: datetime, side: str) -> None:
+    payments.without_guards(
+        f"UPDATE payments_journalentry SET {side}_account = 'BANK'"
+        f" WHERE payment_id = %s AND {side}_account = 'GATEWAY'",
+        sent.id,
+    )
+
+    what, amount = {"debit": ("captured", 3000), "credit": ("refunded", 1000)}[side]
+    assert differences(now) == {
+        "journal": [
+            f"{what} in minor units of GBP: counter {amount}, journal 0, operations {amount}"
+        ]
     }
 
 
