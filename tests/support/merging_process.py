@@ -1,5 +1,7 @@
-"""Merges guests' carts, each in a process that is killed one command later than the one before:
-`python -m tests.support.merging_process <customer id>:<cart id>…`.
+"""Merges guests' carts, or gives back those of orders that came to nothing, each in a process that
+is killed one command later than the one before:
+`python -m tests.support.merging_process merge <customer id>:<cart id>…`, or
+`give_back <order id>:<cart id>…`.
 
 The command or statement after the last one is not sent: the process kills itself, as kill -9 would.
 Prints for each pair how many it had lived for when it was killed, or `done`.
@@ -19,13 +21,14 @@ import django
 django.setup()
 
 from domains.carts.models.connection import Scripts  # noqa: E402
-from domains.carts.services import merging  # noqa: E402
+from domains.carts.services import checkout, merging  # noqa: E402
 from infrastructure.database.contexts import connection_of  # noqa: E402
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 
-def merge(source_id: UUID, customer_id: UUID, life: int) -> None:
+def die_after(life: int) -> None:
+    """Let this process send so many commands and statements."""
     send, left = Scripts._send, [life]
 
     def sent_while_alive(self: Scripts, command: str, *words: Any) -> Any:
@@ -44,14 +47,21 @@ def merge(source_id: UUID, customer_id: UUID, life: int) -> None:
 
     Scripts._send = sent_while_alive  # type: ignore[method-assign]
     connection_of("products").execute_wrappers.append(execute_while_alive)
-    merging.merge(source_id=source_id, customer_id=customer_id, now=NOW)
 
 
-for number, pair in enumerate(sys.argv[1:]):
-    customer, _, source = pair.partition(":")
+def act(what: str, whose: UUID, cart_id: UUID) -> None:
+    if what == "merge":
+        merging.merge(source_id=cart_id, customer_id=whose, now=NOW)
+    else:
+        checkout.reopen(cart_id=cart_id, order_id=whose, now=NOW)
+
+
+for number, pair in enumerate(sys.argv[2:]):
+    whose, _, cart = pair.partition(":")
     child = os.fork()
     if child == 0:
-        merge(UUID(source), UUID(customer), number)
+        die_after(number)
+        act(sys.argv[1], UUID(whose), UUID(cart))
         os._exit(0)
     _, status = os.waitpid(child, 0)
     killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

@@ -11,7 +11,7 @@ import msgspec
 from django.conf import settings
 
 from domains.carts import errors
-from domains.carts.models.carts import Keys, index_key
+from domains.carts.models.carts import Cart, Keys, index_key, read_cart
 from domains.carts.models.connection import Scripts
 from domains.carts.rules import limits
 from infrastructure.events.event import Event
@@ -61,7 +61,8 @@ class CartCalls:
         """Of a script that records nothing."""
         keys = Keys.of(cart_id)
         given = self._given(cart_id, owner=owner, now=now) | dict(what)
-        return self._scripts.read(text, [keys.cart, keys.outbox], msgspec.json.encode(given))
+        all_keys = [keys.cart, keys.outbox, keys.current(owner)]
+        return self._scripts.read(text, all_keys, msgspec.json.encode(given))
 
     def _write(
         self,
@@ -80,6 +81,44 @@ class CartCalls:
             given["envelope"] = envelope_of(event, now=now)
         all_keys = [keys.cart, keys.outbox, *further_keys]
         return self._scripts.write(text, all_keys, msgspec.json.encode(given))
+
+    def _give_back(
+        self,
+        text: str,
+        cart: Cart,
+        index: str,
+        further_keys: Sequence[str],
+        what: Mapping[str, Any],
+        *,
+        now: datetime,
+    ) -> Cart | None:
+        """The cart, open again or on its way into its customer's other one; None where it is not
+        as it was read. index: the sorted set that it is taken out of."""
+        expected: UUID | None = cart.id
+        while True:
+            keys = Keys.of(cart.id)
+            current = Keys.of(expected).cart if expected else keys.cart
+            answer = self._write(
+                text,
+                cart.id,
+                [index, keys.current(cart.customer_id), current, *further_keys],
+                {"expected": str(expected or "")} | dict(what),
+                owner=cart.customer_id,
+                now=now,
+            )
+            code, *told = answer
+            if code == "ok":
+                return read_cart(cart.id, told[0])
+            if code == "other":
+                return None
+            expected = UUID(told[0]) if told[0] else None
+
+    def _found(self, cart_id: UUID, state: str) -> Cart | None:
+        """A cart as it is, whoever asks; None where it is not in this state."""
+        fields = self._scripts.all_of(Keys.of(cart_id).cart)
+        if fields.get("state") != state:
+            return None
+        return read_cart(cart_id, [text for pair in fields.items() for text in pair])
 
 
 def version_given(version: int | None) -> dict[str, Any]:

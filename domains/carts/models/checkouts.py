@@ -10,7 +10,6 @@ from domains.carts.events import CartCheckedOut
 from domains.carts.models import scripts as script
 from domains.carts.models.calls import CartCalls, cart_of, version_given
 from domains.carts.models.carts import Cart, Keys, read_cart
-from infrastructure.events.event import Event
 from infrastructure.outbox import hint
 
 
@@ -41,35 +40,31 @@ class CheckoutCalls(CartCalls):
 
     def close(self, *, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
         """Whether the cart has become this order, by this call or before."""
-        closed = self._decide(script.CLOSE, cart_id, order_id, CartCheckedOut, now)
-        if closed:
-            hint.ring()
-        return closed
-
-    def reopen(self, *, cart_id: UUID, order_id: UUID, is_held: bool = True, now: datetime) -> bool:
-        """Whether this call gave the cart back. is_held: whether what was held for it still is."""
-        return self._decide(script.REOPEN, cart_id, order_id, None, now, is_held=is_held)
-
-    def _decide(
-        self,
-        text: str,
-        cart_id: UUID,
-        order_id: UUID,
-        event: type[Event] | None,
-        now: datetime,
-        *,
-        is_held: bool = True,
-    ) -> bool:
         answer = self._write(
-            text,
+            script.CLOSE,
             cart_id,
             [Keys.of(cart_id).frozen],
-            {"order_id": str(order_id), "held": "1" if is_held else ""},
+            {"order_id": str(order_id)},
             owner=None,
-            event=event,
+            event=CartCheckedOut,
             now=now,
         )
-        return bool(answer[0] == "ok")
+        if answer[0] != "ok":
+            return False
+        hint.ring()
+        return True
+
+    def frozen_for(self, *, cart_id: UUID, order_id: UUID) -> Cart | None:
+        """The cart, whoever's it is; None where it is not frozen for this order (any more)."""
+        cart = self._found(cart_id, "FROZEN")
+        return cart if cart is not None and cart.order_id == order_id else None
+
+    def reopen(self, *, frozen: Cart, is_held: bool, now: datetime) -> Cart | None:
+        """The cart, open again; or `into` its customer's other one, which is open. None where
+        somebody else has given it back. is_held: whether what was held for it still is."""
+        keys = Keys.of(frozen.id)
+        given = {"order_id": str(frozen.order_id), "held": "1" if is_held else ""}
+        return self._give_back(script.REOPEN, frozen, keys.frozen, [keys.merging], given, now=now)
 
     def frozen_since(self, *, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
         """(cart, order) of carts that were frozen before an instant, the oldest first."""

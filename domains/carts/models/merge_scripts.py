@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domains.carts.models.scripts import APPLY, PRELUDE
+from domains.carts.models.scripts import APPLY, GIVE_BACK, PRELUDE
 
 # The source of a merge. KEYS: 3 the carts of the shard that are being merged. Whoever comes later,
 # or again, carries on what was begun: into the same cart, as the same attempt. Without `into` it
@@ -18,17 +18,15 @@ local no = refusal()
 if no then return no end
 if cart.customer ~= '' then return {'not_mergeable'} end
 if given.into == '' then return answer('ok') end
-redis.call('HSET', KEYS[1], 'state', 'MERGING', 'into', given.into, 'by', given.owner,
-    'attempt', cart.attempt + 1)
-redis.call('PERSIST', KEYS[1])
-redis.call('ZADD', KEYS[3], given.now_ms, given.cart)
+depart(given.into, given.owner, KEYS[3])
 return answer('ok')
 """
 )
 
-# The target of a merge. `merged:<source>` is the attempt that was carried out or, with a minus,
-# the last one that never may be, with its place among all such marks. The latest are kept: a source
-# asks again within seconds, until it is told, and each read of the cart brings them along.
+# The target of a merge. KEYS: 3 whose cart it is. `merged:<source>` is the attempt that was carried
+# out or, with a minus, the last one that never may be, with its place among all such marks. The
+# latest are kept: a source asks again within seconds, until it is told, and each read of the cart
+# brings them along.
 APPLY_MERGE = (
     PRELUDE
     + APPLY
@@ -81,13 +79,13 @@ if given.coupons then
 end
 local came = apply(given.changes, fields, true)
 remember_merge(given.attempt)
-keep()
+keep(KEYS[3])
 if came == 'changed' then emit({status = 'OPEN'}) end
 return {'ok'}
 """
 )
 
-# The source again: it is gone, or it is the guest's as before. KEYS: 3 as in BEGIN_MERGE.
+# The source again: it is gone, or it is given back. KEYS: 3 as in BEGIN_MERGE.
 FINISH_MERGE = (
     PRELUDE
     + """
@@ -103,12 +101,12 @@ return {'ok'}
 
 UNDO_MERGE = (
     PRELUDE
+    + GIVE_BACK
     + """
-if cart.state ~= 'MERGING' or cart.attempt ~= given.attempt then return {'ok'} end
-redis.call('HSET', KEYS[1], 'state', 'OPEN')
-redis.call('HDEL', KEYS[1], 'into', 'by')
+if cart.state ~= 'MERGING' or cart.attempt ~= given.attempt then return {'other'} end
+local no = another()
+if no then return no end
 redis.call('ZREM', KEYS[3], given.cart)
-keep()
-return {'ok'}
+return give_back(KEYS[3])
 """
 )

@@ -9,7 +9,6 @@ from domains.carts.events import CartUpdated
 from domains.carts.models import merge_scripts as script
 from domains.carts.models.calls import CartCalls, cart_of
 from domains.carts.models.carts import Cart, Keys, read_cart
-from infrastructure.events.event import Event
 from infrastructure.outbox import hint
 
 
@@ -62,35 +61,44 @@ class MergeCalls(CartCalls):
             "coupons": list(source.coupons),
         }
         code = self._write(
-            script.APPLY_MERGE, source.into, [], given, owner=source.by, event=CartUpdated, now=now
+            script.APPLY_MERGE,
+            source.into,
+            [Keys.of(source.into).current(source.by)],
+            given,
+            owner=source.by,
+            event=CartUpdated,
+            now=now,
         )[0]
         hint.ring()
         return str(code)
 
     def finish_merge(self, *, source: Cart, now: datetime) -> None:
-        self._end_merge(script.FINISH_MERGE, source, CartUpdated, now)
-        hint.ring()
-
-    def undo_merge(self, *, source: Cart, now: datetime) -> None:
-        self._end_merge(script.UNDO_MERGE, source, None, now)
-
-    def _end_merge(self, text: str, source: Cart, event: type[Event] | None, now: datetime) -> None:
         self._write(
-            text,
+            script.FINISH_MERGE,
             source.id,
             [Keys.of(source.id).merging],
             {"attempt": source.attempt},
             owner=None,
-            event=event,
+            event=CartUpdated,
             now=now,
         )
+        hint.ring()
+
+    def undo_merge(self, *, source: Cart, now: datetime) -> Cart | None:
+        """The source, open again; or `into` another one, where it is a customer's who has an open
+        one. None where this attempt had ended before."""
+        given = {"attempt": source.attempt}
+        merging = Keys.of(source.id).merging
+        return self._give_back(script.UNDO_MERGE, source, merging, [], given, now=now)
 
     def merging(self, *, source_id: UUID) -> Cart | None:
         """A cart that is on its way into another; None where it is not (any more)."""
-        fields = self._scripts.all_of(Keys.of(source_id).cart)
-        if fields.get("state") != "MERGING":
-            return None
-        return read_cart(source_id, [text for pair in fields.items() for text in pair])
+        return self._found(source_id, "MERGING")
+
+    def merged_into(self, *, cart_id: UUID) -> UUID | None:
+        """Which cart this one went into; None where it did not."""
+        fields = self._scripts.all_of(Keys.of(cart_id).cart)
+        return UUID(fields["into"]) if fields.get("state") == "MERGED" else None
 
     def merging_since(self, *, before: datetime, at_most: int) -> list[UUID]:
         found = [(at, member) for member, at in self._indexed("merging", before, at_most)]

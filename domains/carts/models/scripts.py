@@ -67,9 +67,19 @@ local function emit(facts)
         'payload', cjson.encode(facts), unpack(given.envelope))
 end
 
-local function keep()
+-- current: the key that names the customer's open cart, and lasts at least as long as that.
+local function keep(current)
     local wanted = cart.customer == '' and given.guest_ms or given.customer_ms
     redis.call('PEXPIRE', KEYS[1], wanted)
+    if cart.customer ~= '' then redis.call('PEXPIRE', current, given.tomb_ms) end
+end
+
+-- The cart begins its way into another one. merging: the carts of the shard that are on theirs.
+local function depart(into, by, merging)
+    redis.call('HSET', KEYS[1], 'state', 'MERGING', 'into', into, 'by', by,
+        'attempt', cart.attempt + 1)
+    redis.call('PERSIST', KEYS[1])
+    redis.call('ZADD', merging, given.now_ms, given.cart)
 end
 
 -- The cart goes; its id stays taken, and it stays known what was merged into it.
@@ -201,7 +211,7 @@ cart.currency, cart.channel = given.currency, given.channel
 redis.call('HSET', KEYS[1], 'state', 'OPEN', 'version', 1, 'sequence', 0, 'customer', given.owner,
     'currency', given.currency, 'channel', given.channel, 'created_at', given.now,
     'updated_at', given.now, 'lines', 0, 'quantity', 0, 'size', 0, 'next', 0)
-keep()
+keep(KEYS[3])
 if given.owner ~= '' then redis.call('SET', KEYS[3], given.cart, 'PX', given.tomb_ms) end
 remember(KEYS[4])
 emit({status = 'OPEN'})
@@ -209,7 +219,7 @@ return answer('ok')
 """
 )
 
-# Of a cart that was not looked at for a while, the time left is set anew.
+# Of a cart that was not looked at for a while, the time left is set anew. KEYS: 3 whose cart it is.
 READ = (
     PRELUDE
     + """
@@ -217,7 +227,7 @@ if invisible() or cart.state == 'MERGED' then return {'not_found'} end
 if cart.state == 'CHECKED_OUT' then return {'checked_out', cart.order_id} end
 if cart.state == 'OPEN' then
     local wanted = cart.customer == '' and given.guest_ms or given.customer_ms
-    if redis.call('PTTL', KEYS[1]) < wanted - wanted / 16 then keep() end
+    if redis.call('PTTL', KEYS[1]) < wanted - wanted / 16 then keep(KEYS[3]) end
 end
 return answer('ok')
 """
@@ -235,12 +245,9 @@ if known then return known[1] == 'replayed' and answer('replayed') or known end
 if given.version and given.version ~= cart.version then return {'changed'} end
 local came = apply(given.changes, given.fields, false)
 if came ~= 'same' and came ~= 'changed' then return {came} end
-keep()
+keep(KEYS[3])
 remember(KEYS[4])
-if came == 'changed' then
-    emit({status = 'OPEN'})
-    if cart.customer ~= '' then redis.call('PEXPIRE', KEYS[3], given.tomb_ms) end
-end
+if came == 'changed' then emit({status = 'OPEN'}) end
 return answer('ok')
 """
 )
@@ -322,15 +329,40 @@ return {'ok'}
 """
 )
 
+# Of a customer's carts one alone is open, and that is the current one. What is given back is open
+# again, or goes into the other one. KEYS: 4 which cart is current, 5 that cart, as far as the
+# caller knows (`expected`).
+GIVE_BACK = """
+local function another()
+    if cart.customer == '' then return nil end
+    local current = redis.call('GET', KEYS[4]) or ''
+    if current ~= given.expected then return {'again', current} end
+end
+
+local function give_back(merging)
+    redis.call('HDEL', KEYS[1], 'order_id', 'frozen_at', 'into', 'by')
+    if cart.customer ~= '' and given.expected ~= given.cart
+        and redis.call('HGET', KEYS[5], 'state') == 'OPEN' then
+        depart(given.expected, cart.customer, merging)
+    else
+        redis.call('HSET', KEYS[1], 'state', 'OPEN')
+        keep(KEYS[4])
+        if cart.customer ~= '' then redis.call('SET', KEYS[4], given.cart, 'PX', given.tomb_ms) end
+    end
+    return answer('ok')
+end
+"""
+
+# KEYS: 3 the frozen carts of the shard, 6 those that are being merged.
 REOPEN = (
     PRELUDE
+    + GIVE_BACK
     + """
 if cart.state ~= 'FROZEN' or cart.order_id ~= given.order_id then return {'other'} end
-redis.call('HSET', KEYS[1], 'state', 'OPEN')
-redis.call('HDEL', KEYS[1], 'order_id', 'frozen_at')
+local no = another()
+if no then return no end
 if given.held == '' then redis.call('HDEL', KEYS[1], 'hold') end
 redis.call('ZREM', KEYS[3], given.cart .. ' ' .. given.order_id)
-keep()
-return {'ok'}
+return give_back(KEYS[6])
 """
 )

@@ -48,7 +48,8 @@ def read(*, cart_id: UUID, shopper: Shopper, now: datetime) -> Cart:
 
 
 def current(*, customer_id: UUID, now: datetime) -> Cart:
-    """The cart that the customer made last, or that was merged into. Raises CartNotFound."""
+    """The customer's open cart; where there is none, the one that is being checked out and was
+    made or given back last. Raises CartNotFound."""
     return store().current(owner=customer_id, now=now)
 
 

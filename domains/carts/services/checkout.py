@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domains.carts.models import Cart, store
+from domains.carts.services import merging
 from domains.products import public as products
 
 
@@ -29,9 +30,18 @@ def close(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
 
 def reopen(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
     """See `public.reopen`."""
+    carts = store()
+    frozen = carts.frozen_for(cart_id=cart_id, order_id=order_id)
+    if frozen is None:
+        return False
     # An order that held the goods took the cart's hold over, and gave the goods back.
-    is_held = products.is_held_for_cart(cart_id=cart_id)
-    return store().reopen(cart_id=cart_id, order_id=order_id, is_held=is_held, now=now)
+    is_held = frozen.hold is not None and products.is_held_for_cart(cart_id=cart_id)
+    given_back = carts.reopen(frozen=frozen, is_held=is_held, now=now)
+    if given_back is None:
+        return False
+    if given_back.into is not None:
+        merging.carry_on(given_back, customer_group=None, now=now)
+    return True
 
 
 def frozen_since(*, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:

@@ -1,8 +1,9 @@
-"""A guest's cart goes into the customer's own.
+"""A guest's cart goes into the customer's own; or a customer's, that an order gave back, into the
+one that is open by then.
 
-They lie in different slots, so it takes three steps, each of which may be repeated: the source is
-frozen with the target's id, the target takes its lines under the source's id, the source ends. What
-is held for the source goes over to the target before the last one. Whoever finds it half-done
+A guest's lies in another slot, so it takes three steps, each of which may be repeated: the source
+is frozen with the target's id, the target takes its lines under the source's id, the source ends.
+What is held for the source goes over to the target before the last one. Whoever finds it half-done
 carries on: the customer who asks again, or `finish_merges`.
 """
 
@@ -42,8 +43,8 @@ def merge(
 
     Repeatable. Quantities of the same SKU add up, notes stand below each other; the target's own
     place and shipping method stay. Where the guest had goods held, those of the merged cart are
-    held. Raises CartNotFound, CartNotMergeable, CartCheckedOut, CartFrozen: the source or the
-    target is being checked out, and nothing was changed.
+    held. Raises CartNotFound, CartNotMergeable, CartCheckedOut; CartFrozen: the source is being
+    checked out, or each target has been so just then, and nothing was changed.
     """
     carts = store()
     for _ in range(_TARGETS):
@@ -57,12 +58,14 @@ def merge(
                 now=now,
             ).cart
             source = carts.begin_merge(source_id=source_id, into=target.id, by=customer_id, now=now)
-        if isinstance(source, UUID):
-            return carts.read(cart_id=source, owner=customer_id, now=now)
-        if _carry_on(source, customer_group=customer_group, now=now):
-            assert source.into is not None
-            return carts.read(cart_id=source.into, owner=customer_id, now=now)
-    raise CartFrozen("The cart that it is merged into was checked out meanwhile.")
+        arrived = (
+            source
+            if isinstance(source, UUID)
+            else carry_on(source, customer_group=customer_group, now=now)
+        )
+        if arrived is not None:
+            return _read_where_it_went(arrived, customer_id, now)
+    raise CartFrozen("The cart that it would be merged into is being checked out.")
 
 
 def finish_merges(*, now: datetime) -> int:
@@ -76,10 +79,8 @@ def finish_merges(*, now: datetime) -> int:
     for source_id in left:
         try:
             source = carts.merging(source_id=source_id)
-            if source is not None:
-                _carry_on(source, customer_group=None, now=now)
-        except CartFrozen:
-            log.info("merge_given_up", cart_id=str(source_id))
+            if source is not None and carry_on(source, customer_group=None, now=now) is None:
+                log.info("merge_given_up", cart_id=str(source_id))
         except CartNotDurable:
             raise  # no other would be
         except Exception:  # such as a script that fails on this cart
@@ -89,22 +90,41 @@ def finish_merges(*, now: datetime) -> int:
     return len(left)
 
 
-def _carry_on(source: Cart, *, customer_group: str | None, now: datetime) -> bool:
-    """Whether the target has it all, but for a hold that waits for the target's order. Where the
-    target takes nothing the source is the guest's again: False if another target may do. Raises
-    CartFrozen if the target is only frozen."""
+def carry_on(source: Cart, *, customer_group: str | None, now: datetime) -> UUID | None:
+    """The cart that has it all now, but for a hold that waits for that cart's order.
+
+    None where the target takes nothing: the source is given back, for somebody else to try again. A
+    customer's source is tried again here, where it goes into another one.
+    """
     carts = store()
-    came = carts.apply_merge(source=source, now=now)
-    if came == "ok":
-        if source.hold is None or _hand_over(
-            source, source.hold, customer_group=customer_group, now=now
-        ):
-            carts.finish_merge(source=source, now=now)
-        return True
-    carts.undo_merge(source=source, now=now)
-    if came == "frozen":
-        raise CartFrozen("The cart that it would be merged into is being checked out.")
-    return False
+    for _ in range(_TARGETS):
+        assert source.into is not None
+        if carts.apply_merge(source=source, now=now) == "ok":
+            if source.hold is None or _hand_over(
+                source, source.hold, customer_group=customer_group, now=now
+            ):
+                carts.finish_merge(source=source, now=now)
+            return source.into
+        given_back = carts.undo_merge(source=source, now=now)
+        if given_back is None or given_back.into is None:
+            break
+        source = given_back
+    return None
+
+
+def _read_where_it_went(cart_id: UUID, customer_id: UUID, now: datetime) -> Cart:
+    """A cart that another went into; or, where it went into a further one since, that.
+
+    Raises CartNotFound, CartCheckedOut.
+    """
+    carts = store()
+    try:
+        return carts.read(cart_id=cart_id, owner=customer_id, now=now)
+    except CartNotFound:
+        further = carts.merged_into(cart_id=cart_id)
+        if further is None:
+            raise
+    return _read_where_it_went(further, customer_id, now)
 
 
 def _hand_over(source: Cart, hold: Hold, *, customer_group: str | None, now: datetime) -> bool:
@@ -114,8 +134,9 @@ def _hand_over(source: Cart, hold: Hold, *, customer_group: str | None, now: dat
     False while the target is frozen: what becomes of what is held for it, its order decides.
     """
     assert source.into is not None
+    assert source.by is not None
     try:
-        target = store().read(cart_id=source.into, owner=source.by, now=now)
+        target = _read_where_it_went(source.into, source.by, now)
     except (CartNotFound, CartCheckedOut):
         # Who died here may have held for it after its end. What its order took over is the order's.
         for cart_id in (source.id, source.into):
@@ -125,6 +146,9 @@ def _hand_over(source: Cart, hold: Hold, *, customer_group: str | None, now: dat
         # The source's would keep the goods from that order.
         products.release_cart_hold(cart_id=source.id, now=now)
         return False
+    if target.id != source.into:
+        # Who died here may have held for the one before, after that had handed over what it held.
+        products.release_cart_hold(cart_id=source.into, now=now)
     lines: list[products.HoldLine] = []
     if hold.until > now:
         with suppress(UnknownChannel):

@@ -153,7 +153,18 @@ def test_every_command_stays_in_one_slot_of_a_cluster(tmp_path, now):
         order_id = uuid4()
         carts.freeze(cart_id=own.id, order_id=order_id, owner=customer_id, version=None, now=now)
         assert carts.frozen_since(before=now + timedelta(1), at_most=9) == [(own.id, order_id)]
-        assert carts.reopen(cart_id=own.id, order_id=order_id, now=now) is True
+        frozen = carts.frozen_for(cart_id=own.id, order_id=order_id)
+        assert frozen is not None
+        other = carts.create(
+            owner=customer_id, currency="GBP", channel=None, once=None, now=now
+        ).cart
+        joining = carts.reopen(frozen=frozen, is_held=False, now=now)
+        assert joining is not None
+        assert joining.into == other.id
+        carts.delete(cart_id=other.id, owner=customer_id, version=None, now=now)
+        given_back = carts.undo_merge(source=joining, now=now)
+        assert given_back is not None
+        assert given_back.into is None
         assert quantities(carts.current(owner=customer_id, now=now)) == {"A": 3}
         carts.delete(cart_id=own.id, owner=customer_id, version=None, now=now)
         assert [e.sequence for e in entries_of(own.id, server.client)] == [1, 2, 3, 4]

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 from domains.carts import errors
 from domains.carts.models import CartStatus, Once, connection, store
 from domains.carts.rules import limits
-from domains.carts.services import merging
+from domains.carts.services import checkout, merging
 from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.outbox import streams
 from tests.support.carts import add, forget_all, put
@@ -263,23 +263,44 @@ class Carts(RuleBasedStateMachine):
         model = self.models[cart_id]
         self.touched.add(cart_id)
         order_id = model.order_id if right and model.order_id else uuid4()
-        reopened = store().reopen(cart_id=cart_id, order_id=order_id, now=NOW)
+        reopened = checkout.reopen(cart_id=cart_id, order_id=order_id, now=NOW)
         assert reopened == (order_id == model.order_id and model.state == "FROZEN")
         if reopened:
             model.state, model.order_id = "OPEN", None
+            if model.owner is not None:
+                self.give_back(cart_id, model.owner)
+
+    def give_back(self, cart_id: UUID, owner: UUID) -> None:
+        """A customer's cart is current, or goes into the one that is and is open."""
+        current = self.current[owner]
+        if current != cart_id and self.models[current].state == "OPEN":
+            self.put_into(current, self.models[cart_id])
+        else:
+            self.current[owner] = cart_id
+
+    def put_into(self, target_id: UUID, source: Model) -> None:
+        self.touched.add(target_id)
+        target = self.models[target_id]
+        lines = dict(target.lines)
+        for sku, (quantity, note) in source.lines.items():
+            had, own_note = lines.get(sku, (0, ""))
+            lines[sku] = (min(had + quantity, limits.MAX_QUANTITY), joined(own_note, note))
+        coupons = tuple(dict.fromkeys([*target.coupons, *source.coupons]))
+        target.change(lines, joined(target.note, source.note), coupons)
+        source.end("MERGED")
 
     @rule(cart_id=carts, number=CUSTOMERS, target=carts)
     def merge(self, cart_id: UUID, number: int) -> Any:
         customer_id = self.customers[number]
         source = self.models[cart_id]
         refusals = dict(BUSY)
+        if source.state == "MERGED":
+            return multiple()  # what comes back depends on who merged it: tested elsewhere
         if source.owner is not None:
             mine = source.owner == customer_id
             refusals["OPEN"] = errors.CartNotMergeable if mine else errors.CartNotFound
             if not mine:
                 refusals = dict.fromkeys([*refusals, "OPEN"], errors.CartNotFound)
-        elif source.state == "MERGED":
-            return multiple()  # what comes back depends on who merged it: tested elsewhere
         merged = self.expect(
             cart_id,
             refusals,
@@ -288,16 +309,9 @@ class Carts(RuleBasedStateMachine):
         if merged is None:
             return multiple()
         is_new = merged.id not in self.models
-        target = self.models.setdefault(merged.id, Model(customer_id))
+        self.models.setdefault(merged.id, Model(customer_id))
         self.current[customer_id] = merged.id
-        self.touched.add(merged.id)
-        lines = dict(target.lines)
-        for sku, (quantity, note) in source.lines.items():
-            had, own_note = lines.get(sku, (0, ""))
-            lines[sku] = (min(had + quantity, limits.MAX_QUANTITY), joined(own_note, note))
-        coupons = tuple(dict.fromkeys([*target.coupons, *source.coupons]))
-        target.change(lines, joined(target.note, source.note), coupons)
-        source.end("MERGED")
+        self.put_into(merged.id, source)
         return merged.id if is_new else multiple()
 
     @rule(cart_id=consumes(carts))
@@ -309,6 +323,17 @@ class Carts(RuleBasedStateMachine):
         for cart_id in self.touched:
             self.compare(cart_id)
         self.touched.clear()
+
+    @invariant()
+    def a_customer_has_one_open_cart_and_that_is_current(self) -> None:
+        for owner in self.customers:
+            open_carts = [
+                cart_id
+                for cart_id, model in self.models.items()
+                if (model.owner, model.state) == (owner, "OPEN")
+            ]
+            if open_carts:
+                assert open_carts == [store().current(owner=owner, now=NOW).id]
 
     def compare(self, cart_id: UUID) -> None:
         model = self.models[cart_id]

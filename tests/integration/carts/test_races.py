@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +15,8 @@ from django.conf import settings
 from django.db import connections
 
 from domains.carts import errors, public
-from domains.carts.models import Once
+from domains.carts.models import CartStatus, Once
+from domains.carts.services import merging
 from tests.support.carts import add, cart_of, events_of, guest_cart, put, quantities
 from tests.support.messaging import ROOT
 
@@ -157,6 +159,47 @@ def test_many_first_requests_of_a_customer_make_one_cart(carts, now):
     )
     assert len({made.cart.id for made in came}) == 1
     assert sum(made.is_new for made in came) == 1
+
+
+def test_whatever_is_given_back_made_and_merged_one_cart_is_open_and_no_line_is_lost(carts, now):
+    for _ in range(15):
+        customer_id, frozen = uuid4(), []
+        for sku in ("A", "B", "C"):
+            cart, order_id = cart_of(customer_id, now, add(sku)), uuid4()
+            carts.freeze(
+                cart_id=cart.id, order_id=order_id, owner=customer_id, version=None, now=now
+            )
+            frozen.append((cart.id, order_id))
+        guests = guest_cart(now, add("G"))
+
+        def act(
+            number: int,
+            frozen: list[tuple[UUID, UUID]] = frozen,
+            who: UUID = customer_id,
+            source: UUID = guests.id,
+        ) -> None:
+            if number < 3:
+                cart_id, order_id = frozen[number]
+                public.reopen(cart_id=cart_id, order_id=order_id, now=now)
+            elif number < 5:
+                cart_of(who, now)
+            else:
+                merging.merge(source_id=source, customer_id=who, now=now)
+
+        assert at_once(6, act) == [None] * 6
+        merging.finish_merges(now=now + timedelta(seconds=11))
+
+        current = carts.current(owner=customer_id, now=now)
+        assert (current.status, quantities(current)) == (
+            CartStatus.OPEN,
+            {"A": 1, "B": 1, "C": 1, "G": 1},
+        )
+        for cart_id in {cart_id for cart_id, _ in frozen} - {current.id}:
+            with pytest.raises(errors.CartNotFound):
+                carts.read(cart_id=cart_id, owner=customer_id, now=now)
+        later = now + timedelta(days=1)
+        assert carts.frozen_since(before=later, at_most=9) == []
+        assert carts.merging_since(before=later, at_most=9) == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,6 +13,7 @@ from domains.carts.models import CartStatus, CartStore, Once
 from domains.carts.models.carts import Keys
 from domains.carts.models.connection import faults, scripts
 from domains.carts.rules import limits
+from domains.carts.services import checkout
 from infrastructure.http.errors import IdempotencyKeyReused
 from infrastructure.observability import correlation
 from infrastructure.outbox.publisher import shard_of
@@ -258,8 +259,8 @@ class TestCheckout:
             with pytest.raises(errors.CartFrozen):
                 attempt()
 
-        assert carts.reopen(cart_id=cart.id, order_id=order_id, now=now) is True
-        assert carts.reopen(cart_id=cart.id, order_id=order_id, now=now) is False
+        assert checkout.reopen(cart_id=cart.id, order_id=order_id, now=now) is True
+        assert checkout.reopen(cart_id=cart.id, order_id=order_id, now=now) is False
         assert carts.read(cart_id=cart.id, owner=None, now=now) == cart
         assert quantities(change(carts, cart.id, add("A"), now=now)) == {"A": 2}
 
@@ -281,7 +282,7 @@ class TestCheckout:
         assert carts.close(cart_id=cart.id, order_id=uuid4(), now=now) is False
         assert carts.close(cart_id=cart.id, order_id=order_id, now=now) is True
         assert carts.close(cart_id=cart.id, order_id=order_id, now=now) is True
-        assert carts.reopen(cart_id=cart.id, order_id=order_id, now=now) is False
+        assert checkout.reopen(cart_id=cart.id, order_id=order_id, now=now) is False
 
         *_, last = events_of(cart.id)
         assert isinstance(last, CartCheckedOut)
@@ -306,9 +307,9 @@ class TestCheckout:
     def test_a_cart_frozen_anew_is_not_given_back_by_the_order_before(self, carts, now):
         cart, first, second = guest_cart(now, add("A")), uuid4(), uuid4()
         carts.freeze(cart_id=cart.id, order_id=first, owner=None, version=None, now=now)
-        carts.reopen(cart_id=cart.id, order_id=first, now=now)
+        checkout.reopen(cart_id=cart.id, order_id=first, now=now)
         carts.freeze(cart_id=cart.id, order_id=second, owner=None, version=None, now=now)
-        assert carts.reopen(cart_id=cart.id, order_id=first, now=now) is False
+        assert checkout.reopen(cart_id=cart.id, order_id=first, now=now) is False
         assert carts.close(cart_id=cart.id, order_id=first, now=now) is False
         frozen = carts.read(cart_id=cart.id, owner=None, now=now)
         assert (frozen.status, frozen.order_id) == (CartStatus.FROZEN, second)
@@ -325,7 +326,7 @@ class TestCheckout:
         assert carts.frozen_since(before=before, at_most=10) == by_age
         assert carts.frozen_since(before=before, at_most=2) == by_age[:2]
         carts.close(cart_id=frozen[3][0], order_id=frozen[3][1], now=now)
-        carts.reopen(cart_id=frozen[1][0], order_id=frozen[1][1], now=now)
+        checkout.reopen(cart_id=frozen[1][0], order_id=frozen[1][1], now=now)
         assert carts.frozen_since(before=before, at_most=10) == [frozen[2]]
 
 
@@ -348,7 +349,7 @@ class TestHowLongACartIsKept:
         carts.freeze(cart_id=cart.id, order_id=order_id, owner=None, version=None, now=now)
         carts.read(cart_id=cart.id, owner=None, now=now)
         assert self.ttl(cart.id) == -1
-        carts.reopen(cart_id=cart.id, order_id=order_id, now=now)
+        checkout.reopen(cart_id=cart.id, order_id=order_id, now=now)
         assert self.ttl(cart.id) > 29 * DAY_MS
 
     def test_an_id_is_not_used_again(self, carts, now):
