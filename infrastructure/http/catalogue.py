@@ -34,7 +34,7 @@ _FIELD_CODES = {
     "unknown_parameter": "The query has a parameter that the operation does not know.",
     "repeated_parameter": "A parameter that takes one value came more than once.",
     "invalid_type": "The value is of another type, such as text for a number.",
-    "bad_format": "The text does not have the form that is asked for, or holds a NUL character.",
+    "bad_format": "The text does not have the form that is asked for, or holds control characters.",
     "invalid_choice": "The value is none of those that are allowed.",
     "out_of_range": "The number is too small or too large.",
     "too_short": "The text has too few characters.",

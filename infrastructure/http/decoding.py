@@ -42,6 +42,13 @@ _STEP = re.compile(r"\[(?:(\d+)|\.\.\.)\]|\.([^.\[]+)")
 _MOST_ERRORS = 100
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _FIELD = re.compile(r"field `([^`]+)`")
+# Postgres stores no NUL in a text, and printers, mails and spreadsheets take the others for
+# commands. A text may have a tab and ends of lines, where its type has nothing against them.
+_NUL = re.compile("\x00")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_NO_CONTROL = "Control characters are not accepted."
+# The ways in which JSON in UTF-8 may have one (RFC 8259, section 7).
+_CONTROL_IN_JSON = re.compile(rb"\\(?:[bf]|u00[0189]|u007[fF])|\x7f|\xc2[\x80-\x9f]")
 
 
 class InvalidBody(DomainError):
@@ -66,8 +73,7 @@ def decode_body(raw: bytes, body_type: type[T]) -> T:
     """The body as `body_type`. Raises InvalidJson, or InvalidBody with one error per field."""
     try:
         body: T = _decoder(cast(Any, body_type)).decode(raw)
-        # Postgres stores no NUL in text; the escape is the only way JSON can spell one.
-        if b"\\u0000" not in raw and not has_odd_instants(body, body_type):
+        if not _may_have_controls(raw) and not _has_odd_instants(body, body_type):
             return body
     except msgspec.ValidationError:
         pass
@@ -88,39 +94,14 @@ def decode_query(values: Mapping[str, list[str]], query_type: type[T]) -> T:
 
     Raises InvalidParameters with one error per parameter (pointer `?name`).
     """
-    fields = _query_fields(cast(Any, query_type))
-    given: dict[str, Any] = {}
-    errors: list[FieldError] = []
-    for name, texts in values.items():
-        if name not in fields:
-            errors.append(FieldError(f"?{name[:100]}", "unknown_parameter", "Unknown parameter."))
-        elif any("\x00" in text for text in texts):
-            errors.append(FieldError(f"?{name}", "bad_format", "A NUL character is not accepted."))
-        elif fields[name]:
-            given[name] = texts
-        elif len(texts) > 1:
-            errors.append(FieldError(f"?{name}", "repeated_parameter", "Give it only once."))
-        else:
-            given[name] = texts[0]
-    if not errors:
-        try:
-            query = msgspec.convert(given, query_type, strict=False)
-            if not has_odd_instants(query, query_type):
-                return query
-        except msgspec.ValidationError:
-            pass
-    reported = {error.pointer[1:] for error in errors}
-    for fault in _faults(given, query_type, "", strict=False):
-        name = fault.pointer[1:].split("/")[0]
-        if name not in reported:
-            errors.append(FieldError(f"?{name}", fault.code, fault.detail))
-    raise InvalidParameters(_summary(errors, "parameter"), errors=errors)
+    # They are compared with texts that may have been stored before control characters were refused.
+    return _decode_texts(values, query_type, unfit=_NUL, detail="A NUL character is not accepted.")
 
 
 def decode_form(values: Mapping[str, list[str]], form_type: type[T]) -> T:
     """The text fields of a multipart form. Raises InvalidBody with one error per field."""
     try:
-        return decode_query(values, form_type)
+        return _decode_texts(values, form_type, unfit=_CONTROL, detail=_NO_CONTROL)
     except InvalidParameters as refused:
         errors = [
             FieldError(f"/{e.pointer[1:]}", _OF_FORMS.get(e.code, e.code), e.detail)
@@ -129,23 +110,74 @@ def decode_form(values: Mapping[str, list[str]], form_type: type[T]) -> T:
         raise InvalidBody(_summary(errors, "field"), errors=errors) from refused
 
 
+def _decode_texts(
+    values: Mapping[str, list[str]], wanted: type[T], *, unfit: re.Pattern[str], detail: str
+) -> T:
+    """unfit: what no text may have; detail says so. Raises InvalidParameters."""
+    fields = _query_fields(cast(Any, wanted))
+    given: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for name, texts in values.items():
+        if name not in fields:
+            errors.append(FieldError(f"?{name[:100]}", "unknown_parameter", "Unknown parameter."))
+        elif any(map(unfit.search, texts)):
+            errors.append(FieldError(f"?{name}", "bad_format", detail))
+        elif fields[name]:
+            given[name] = texts
+        elif len(texts) > 1:
+            errors.append(FieldError(f"?{name}", "repeated_parameter", "Give it only once."))
+        else:
+            given[name] = texts[0]
+    if not errors:
+        try:
+            converted = msgspec.convert(given, wanted, strict=False)
+            if not _has_odd_instants(converted, wanted):
+                return converted
+        except msgspec.ValidationError:
+            pass
+    reported = {error.pointer[1:] for error in errors}
+    for fault in _faults(given, wanted, "", strict=False):
+        name = fault.pointer[1:].split("/")[0]
+        if name not in reported:
+            errors.append(FieldError(f"?{name}", fault.code, fault.detail))
+    raise InvalidParameters(_summary(errors, "parameter"), errors=errors)
+
+
 _OF_FORMS = {"unknown_parameter": "unknown_field", "repeated_parameter": "repeated_field"}
 
 
-def decode_value(value: Any, wanted: type[T], *, strict: bool = True) -> T:
-    """A value of dicts, lists and texts, from wherever it comes, as `wanted`.
-
-    strict: whether a number has to be one, or may be its text. Raises InvalidBody with one error
-    per field.
-    """
+def decode_value(value: Any, wanted: type[T]) -> T:
+    """A value of dicts, lists and texts, from wherever it comes, as `wanted`. Raises InvalidBody
+    with one error per field."""
     try:
-        converted = msgspec.convert(value, wanted, strict=strict)
-        if not has_odd_instants(converted, wanted):
+        converted = msgspec.convert(value, wanted)
+        if not any(map(_CONTROL.search, _texts(value))) and not _has_odd_instants(
+            converted, wanted
+        ):
             return converted
     except msgspec.ValidationError:
         pass
-    errors = list(islice(_faults(value, wanted, "", strict=strict), _MOST_ERRORS))
+    errors = list(islice(_faults(value, wanted, "", strict=True), _MOST_ERRORS))
     raise InvalidBody(_summary(errors, "field"), errors=errors)
+
+
+def _may_have_controls(raw: bytes) -> bool:
+    """Whether a text in this JSON may have them. Mostly it is seen at once that none can."""
+    is_plain = raw.isascii() and b"\\" not in raw and b"\x7f" not in raw
+    return not is_plain and _CONTROL_IN_JSON.search(raw) is not None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts of a value of dicts, lists and texts, names among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield name
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 # Instants have room to be counted back and on from. What lies beyond is a slip of the pen, and at
@@ -163,9 +195,8 @@ def _is_odd(instant: datetime) -> bool:
     return abs(offset) >= _LARGEST_OFFSET or not _EARLIEST <= instant < _LATEST
 
 
-def has_odd_instants(value: Any, wanted: Any) -> bool:
-    """Whether a value of this type has instants that cannot be stored. Those who decode by
-    themselves ask; `decode_value` says which."""
+def _has_odd_instants(value: Any, wanted: Any) -> bool:
+    """Whether a value of this type has instants that cannot be stored."""
     return _tells_instants(wanted) and any(map(_is_odd, _instants(value)))
 
 
@@ -207,7 +238,10 @@ def _query_fields(query_type: Any) -> dict[str, bool]:
 
 
 def _faults(value: Any, wanted: Any, pointer: str, *, strict: bool) -> Iterator[FieldError]:
-    """Every fault of an untyped value against a type: structs, lists and dicts are taken apart."""
+    """Every fault of an untyped value against a type: structs, lists and dicts are taken apart.
+
+    strict: whether a number has to be one, or may be its text; then texts were looked at before.
+    """
     wanted = _arm_for(value, wanted)
     bare = _bare(wanted)
     parts: Iterator[FieldError] = iter(())
@@ -228,8 +262,8 @@ def _faults(value: Any, wanted: Any, pointer: str, *, strict: bool) -> Iterator[
             for checked, type_ in ((name, name_type), (item, item_type))
             for fault in _faults(checked, type_, _step(pointer, name), strict=strict)
         )
-    elif isinstance(value, str) and "\x00" in value:
-        yield FieldError(pointer, "bad_format", "A NUL character is not accepted.")
+    elif strict and isinstance(value, str) and _CONTROL.search(value):
+        yield FieldError(pointer, "bad_format", _NO_CONTROL)
         return
     elif isinstance(value, dict | list):
         # Whatever it may be. Its parts are texts, numbers, and more of the kind.

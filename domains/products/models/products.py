@@ -26,7 +26,7 @@ from domains.products.models.variants import Variant, VariantChanges, merged_val
 from domains.products.rules.attributes import Level, checked_attributes, escaped
 from domains.products.rules.barcodes import is_barcode
 from domains.products.rules.slugs import MAX_SLUG_LENGTH
-from domains.products.rules.texts import Texts
+from domains.products.rules.texts import Texts, line_faults
 from domains.products.rules.variants import option_faults
 from infrastructure.aggregates import Owned, OwnedModel
 from infrastructure.errors import FieldError
@@ -298,6 +298,9 @@ class Product(Illustrated):
                 pointer=f"{pointer}/attributes",
             )
             faults += wrong
+            faults += line_faults(
+                {f"{pointer}/name": variant.name, f"{pointer}/barcode": variant.barcode}
+            )
             if not is_barcode(variant.barcode):
                 detail = f"The check digit of {variant.barcode} is wrong."
                 faults.append(FieldError(f"{pointer}/barcode", "invalid_barcode", detail))

@@ -1,8 +1,12 @@
-"""The texts of products and categories in several languages."""
+"""The texts of products and categories, also in several languages."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+from infrastructure.errors import FieldError
+from infrastructure.http.types import ONE_LINE
 
 TEXT_FIELDS = ("name", "description", "seo_title", "seo_description")
 
@@ -28,3 +32,16 @@ def merged_texts(
         for locale, texts in merged.items()
     }
     return {locale: texts for locale, texts in kept.items() if texts}
+
+
+_ONE_LINE = re.compile(ONE_LINE)
+
+
+def line_faults(texts: Mapping[str, str]) -> list[FieldError]:
+    """What is wrong with texts that are shown on one line, by the pointers to them: those whose
+    type says nothing of lines, since a pattern would narrow what is published."""
+    return [
+        FieldError(pointer, "bad_format", "One line, without tabs and control characters.")
+        for pointer, text in texts.items()
+        if not _ONE_LINE.match(text)
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domains.products.rules.attributes import Kind, Level
+from domains.products.rules.texts import line_faults
 from infrastructure.errors import FieldError
 
 MAX_ATTRIBUTES = 100
@@ -59,6 +60,7 @@ def faults_among(attributes: Sequence[AttributeTerms]) -> list[FieldError]:
         if attribute.choices and not has_choices:
             detail = f"A {attribute.kind} has no choices."
             faults.append(FieldError(f"{at}/choices", "choices_not_allowed", detail))
+        faults += line_faults({f"{at}/unit": attribute.unit})
         if attribute.unit and attribute.kind != Kind.NUMBER:
             faults.append(FieldError(f"{at}/unit", "unit_not_allowed", "Only a number has a unit."))
         faults += _repeated([choice.code for choice in attribute.choices], f"{at}/choices")

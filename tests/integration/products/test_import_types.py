@@ -37,6 +37,12 @@ def test_a_type_with_a_row_that_is_wrong_is_refused_whole(now: datetime) -> None
     assert ProductType.objects.count() == 0
 
 
+def test_a_unit_is_on_one_line(now: datetime) -> None:
+    file = 'code,name,attribute,attribute_name,kind,unit\nlamp,Lamp,watt,Power,number,"W\n"\n'
+    assert faults(bring("product-types", file, now=now)) == [(2, "unit", "bad_format")]
+    assert ProductType.objects.count() == 0
+
+
 def test_a_field_that_a_row_lacks_is_named_by_its_column(now: datetime) -> None:
     done = bring("product-types", "code,name,attribute\ntop,Top,material\n", now=now)
     assert faults(done) == [(2, "attribute_name", "required")]

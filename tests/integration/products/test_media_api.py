@@ -236,6 +236,7 @@ def test_a_name_and_a_type_that_a_client_claims_do_not_matter(
         ({"alt": "x" * 301}, ["/alt"]),
         ({"alt": ["a", "b"]}, ["/alt"]),
         ({"alt": "a\x00b"}, ["/alt"]),
+        ({"alt": "a\x07b"}, ["/alt"]),
     ],
 )
 def test_wrong_fields_are_named(

@@ -156,7 +156,7 @@ def test_an_archived_product_stays_archived(now: datetime) -> None:
 
 def test_all_that_is_wrong_with_a_product_is_told_at_once(now: datetime) -> None:
     variants = [
-        Variant(sku="A", options={"colour": "red"}, barcode="4006381333930"),
+        Variant(sku="A", name="Red\nish", options={"colour": "red"}, barcode="4006381333930"),
         Variant(sku="B", options={"colour": "red"}, attributes={"finish": 1}),
     ]
     assert faults(
@@ -165,6 +165,7 @@ def test_all_that_is_wrong_with_a_product_is_told_at_once(now: datetime) -> None
         ("/attributes/size", "unknown_attribute"),
         ("/attributes/material", "attribute_required"),
         ("/variants/0/attributes/finish", "attribute_required"),
+        ("/variants/0/name", "bad_format"),
         ("/variants/0/barcode", "invalid_barcode"),
         ("/variants/1/attributes/finish", "invalid_attribute_value"),
         ("/variants/1/options", "options_repeated"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from domains.products.errors import InvalidHeader
 from domains.products.rules.imports.cells import CLEAR, split, text_of
+from domains.products.rules.imports.values import truth_of, whole_of
 from infrastructure.errors import FieldError
 
 
@@ -20,8 +21,17 @@ class Cell(Enum):
     """How the cells of a column are read."""
 
     TEXT = "text"
+    WHOLE = "whole"
+    TRUTH = "truth"
     LIST = "list"
     CHOICES = "choices"
+
+
+EXPECTED = {
+    Cell.WHOLE: "Expected a whole number in plain digits, such as 5 or -3.",
+    Cell.TRUTH: "Expected `true` or `false`.",
+}
+"""Cells that not every text can be -> what is said of one that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +44,10 @@ class Column:
     cell: Cell = Cell.TEXT
 
 
-def _plain(*columns: tuple[str, str], below: tuple[str, ...] = ()) -> tuple[Column, ...]:
-    return tuple(Column(name, (*below, name), meaning) for name, meaning in columns)
+def _plain(
+    *columns: tuple[str, str], below: tuple[str, ...] = (), cell: Cell = Cell.TEXT
+) -> tuple[Column, ...]:
+    return tuple(Column(name, (*below, name), meaning, cell) for name, meaning in columns)
 
 
 _TEXTS = (
@@ -90,11 +102,15 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
             ("length_mm", "millimetres"),
             ("width_mm", "millimetres"),
             ("height_mm", "millimetres"),
+            below=_VARIANT,
+            cell=Cell.WHOLE,
+        ),
+        *_plain(
             ("tax_class", "the code of its tax class; `standard` for a new one"),
             ("unit", "`piece`, `g` or `cm`: what a quantity of one is; stays as it was created"),
-            ("retired", "`true`: it is sold no more"),
             below=_VARIANT,
         ),
+        *_plain(("retired", "`true`: it is sold no more"), below=_VARIANT, cell=Cell.TRUTH),
         Column(
             "price.*",
             (*_VARIANT, "prices", "*"),
@@ -133,27 +149,37 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         *_plain(
             ("required", "`true`: an active product has to have it"),
             ("filterable", "`true`: lists can be filtered by it"),
-            ("level", "`product` or `variant`"),
             below=_ATTRIBUTE,
+            cell=Cell.TRUTH,
+        ),
+        *_plain(("level", "`product` or `variant`"), below=_ATTRIBUTE),
+    ),
+    "prices": (
+        *_plain(
+            ("sku", "the SKU"),
+            ("currency", "ISO 4217"),
+            ("amount", "with at most the decimals of the currency"),
+            ("price_list", "the code of a price list; the base list where it is empty"),
+            ("kind", "`regular` or `sale`"),
+        ),
+        *_plain(("min_quantity", "from how many on; 1 where it is empty"), cell=Cell.WHOLE),
+        *_plain(
+            ("valid_from", "ISO 8601 with an offset; at once where it is empty"),
+            ("valid_until", "ISO 8601 with an offset; until further notice where it is empty"),
         ),
     ),
-    "prices": _plain(
-        ("sku", "the SKU"),
-        ("currency", "ISO 4217"),
-        ("amount", "with at most the decimals of the currency"),
-        ("price_list", "the code of a price list; the base list where it is empty"),
-        ("kind", "`regular` or `sale`"),
-        ("min_quantity", "from how many on; 1 where it is empty"),
-        ("valid_from", "ISO 8601 with an offset; at once where it is empty"),
-        ("valid_until", "ISO 8601 with an offset; until further notice where it is empty"),
-    ),
-    "stock": _plain(
-        ("sku", "the SKU"),
-        ("warehouse", "its code; `main` where it is empty"),
-        ("on_hand", "a count: so many are there"),
-        ("change_from", "with a count: what was believed to be there; another number is a fault"),
-        ("delta", "instead of a count: so many more, or less"),
-        ("reason", "for the ledger"),
+    "stock": (
+        *_plain(("sku", "the SKU"), ("warehouse", "its code; `main` where it is empty")),
+        *_plain(
+            ("on_hand", "a count: so many are there"),
+            (
+                "change_from",
+                "with a count: what was believed to be there; another number is a fault",
+            ),
+            ("delta", "instead of a count: so many more, or less"),
+            cell=Cell.WHOLE,
+        ),
+        *_plain(("reason", "for the ledger")),
     ),
 }
 """Kind of file -> its columns."""
@@ -209,9 +235,8 @@ class Header:
         ]
         if faults:
             raise InvalidHeader(" ".join(fault.detail for fault in faults[:20]), errors=faults)
-        self._names = {
-            "/" + "/".join(_escaped(step) for step in bound.path): bound.name
-            for bound in self._bound
+        self._at = {
+            "/" + "/".join(_escaped(step) for step in bound.path): bound for bound in self._bound
         }
         places = {bound.name: number for number, bound in enumerate(self._bound)}
         self._keys = [places[name] for name in KEYS.get(kind, ()) if name in places]
@@ -245,17 +270,29 @@ class Header:
         """The column that a JSON pointer into the row leads to; also one that the file could have
         and has not, where that is what is wrong."""
         while pointer:
-            if name := self._names.get(pointer) or _name_of(self.kind, pointer):
+            if pointer in self._at:
+                return self._at[pointer].name
+            if name := _name_of(self.kind, pointer):
                 return name
             pointer = pointer.rpartition("/")[0]
         return ""
 
+    def cell_at(self, pointer: str) -> Cell:
+        """How the cell is read that a JSON pointer into the row leads to."""
+        return self._at[pointer].cell if pointer in self._at else Cell.TEXT
+
 
 def _read(text: str, cell: Cell) -> Any:
-    if cell is Cell.TEXT:
-        return text
-    if cell is Cell.LIST:
-        return split(text)
+    """What is no such value stays the text, and is refused later."""
+    match cell:
+        case Cell.TEXT:
+            return text
+        case Cell.WHOLE:
+            return whole_of(text)
+        case Cell.TRUTH:
+            return truth_of(text)
+        case Cell.LIST:
+            return split(text)
     pairs = [item.partition("=") for item in split(text)]
     return [{"code": code, "name": name or code} for code, _, name in pairs]
 

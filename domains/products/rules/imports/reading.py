@@ -9,18 +9,16 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 import msgspec
 
 from domains.products.errors import InvalidHeader
-from domains.products.rules.imports.columns import PARTS, Header
-from domains.products.rules.imports.rows import MAX_VARIANTS, ROWS, Row
+from domains.products.rules.imports.columns import EXPECTED, PARTS, Header
+from domains.products.rules.imports.rows import MAX_VARIANTS, ROWS
 from infrastructure.errors import FieldError
-from infrastructure.http.decoding import InvalidBody, decode_value, has_odd_instants
-
-T = TypeVar("T")
+from infrastructure.http.decoding import InvalidBody, InvalidJson, decode_body, decode_value
 
 FORMATS = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 """Name of a format -> its media type."""
@@ -36,7 +34,6 @@ _DELIMITERS = ",;\t"
 _TOO_LONG = "\x00"
 # The key of a record that cannot be read: it does not part the rows around it.
 _WITH_ANY = ""
-_ROW_TYPES = {kind: msgspec.json.Decoder(row) for kind, row in ROWS.items()}
 
 csv.field_size_limit(MAX_CELL)
 
@@ -116,22 +113,17 @@ def count(stream: Stream, file_format: str) -> int:
 
 
 def _json_items(stream: Stream, kind: str) -> Iterator[Item]:
-    decoder = _ROW_TYPES[kind]
     for number, line in enumerate(_lines(stream), start=1):
         if not line.strip():
             continue
         item = Item(end=number, rows=[number])
-        if not _is_storable(line, item) or "\\u0000" in line:
-            if not item.faults:
-                item.fault("bad_format", "A NUL character is not accepted.")
-        else:
+        if _is_readable(line, item):
             try:
-                try:
-                    item.value = _storable(decoder.decode(line))
-                except msgspec.ValidationError:
-                    _refuse(item, msgspec.json.decode(line), ROWS[kind], strict=True)
-            except (msgspec.DecodeError, RecursionError) as error:
-                item.fault("invalid_json", f"{error}.")
+                item.value = decode_body(line.encode(), ROWS[kind])
+            except InvalidJson as refused:
+                item.fault(refused.code, refused.detail)
+            except InvalidBody as refused:
+                _refuse(item, refused.errors)
         yield item
 
 
@@ -160,12 +152,11 @@ def _csv_rows(stream: Stream, kind: str) -> Iterator[tuple[Item, str | None]]:
             item.fault("malformed_row", f"It has {len(cells)} cells, the header has {len(header)}.")
         else:
             key = header.key_of(cells)
-            if all(_is_storable(cell, item) for cell in cells):
-                value = header.value_of(cells)
+            if all(_is_readable(cell, item) for cell in cells):
                 try:
-                    item.value = _storable(msgspec.convert(value, ROWS[kind], strict=False))
-                except msgspec.ValidationError:
-                    _refuse(item, value, ROWS[kind], strict=False)
+                    item.value = decode_value(header.value_of(cells), ROWS[kind])
+                except InvalidBody as refused:
+                    _refuse(item, refused.errors)
         yield item, key
 
 
@@ -229,25 +220,17 @@ def _together(group: list[Item], part: str) -> Item:
     return whole
 
 
-def _storable(row: T) -> T:
-    if has_odd_instants(row, type(row)):
-        raise msgspec.ValidationError("It has an instant that cannot be stored")
-    return row
+def _refuse(item: Item, errors: Iterable[FieldError]) -> None:
+    for error in errors:
+        detail = error.detail
+        if item.header and error.code == "invalid_type":
+            detail = EXPECTED.get(item.header.cell_at(error.pointer), detail)
+        item.fault(error.code, detail, error.pointer)
 
 
-def _refuse(item: Item, value: Any, row: type[Row], *, strict: bool) -> None:
-    try:
-        decode_value(value, row, strict=strict)
-    except InvalidBody as refused:
-        for error in refused.errors:
-            item.fault(error.code, error.detail, error.pointer)
-
-
-def _is_storable(text: str, item: Item) -> bool:
+def _is_readable(text: str, item: Item) -> bool:
     if text == _TOO_LONG or text == _TOO_LONG + "\n":
         item.fault("too_long", f"A line may have {MAX_LINE:,} bytes.")
-    elif "\x00" in text:
-        item.fault("bad_format", "A NUL character is not accepted.")
     elif not _is_unicode(text):
         item.fault("invalid_encoding", "It is not UTF-8.")
     else:

@@ -10,7 +10,11 @@ from domains.products.rules.imports.cells import split
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,30})")
+
 _TRUTH = {"true": True, "false": False}
+# What stands for these in a column that is nothing else.
+_TRUTH_OF_COLUMNS = _TRUTH | {"1": True, "0": False}
 
 
 def attribute_of(text: str, kind: Kind) -> Any:
@@ -22,6 +26,16 @@ def attribute_of(text: str, kind: Kind) -> Any:
     if kind is Kind.MULTI_CHOICE:
         return split(text)
     return text
+
+
+def whole_of(text: str) -> int | str:
+    """A whole number in plain digits: not `1e3` and not `5.0`, which a spreadsheet may have made of
+    something else. What is none stays the text, and is refused later."""
+    return int(text) if _WHOLE.fullmatch(text) else text
+
+
+def truth_of(text: str) -> bool | str:
+    return _TRUTH_OF_COLUMNS.get(text.lower(), text)
 
 
 def _number(text: str) -> int | float | str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from infrastructure.http.decoding import (
     InvalidJson,
     InvalidParameters,
     decode_body,
+    decode_form,
     decode_query,
 )
 from infrastructure.http.types import Body
@@ -21,6 +23,10 @@ from infrastructure.money import MAX_AMOUNT_MINOR, Money
 from tests.support.http import Paint, ParcelFilters
 
 PRICE = '"price":{"amount":"1.20","currency":"EUR"}'
+
+
+class Noted(Body, frozen=True, kw_only=True):
+    note: Annotated[str, Meta(max_length=20)]
 
 
 def faults_of(raw: str, body_type: type = Paint) -> list[tuple[str, str]]:
@@ -89,6 +95,25 @@ def test_a_list_is_at_fault_itself_once_its_items_are_right() -> None:
 def test_a_nul_character_is_refused_wherever_it_is() -> None:
     raw = f'{{"name":"do\\u0000or",{PRICE},"coats":[{{"colour":"red"}}]}}'
     assert faults_of(raw) == [("/name", "bad_format")]
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        *("\\u0001", "\\b", "\\u0008", "\\u000b", "\\u000B", "\\f", "\\u001f", "\\u007f"),
+        *("\\u007F", "\\u0080", "\\u009f", "\x7f", "\x80", "\x9f"),
+    ],
+)
+def test_a_control_character_is_refused_however_it_is_written(spelt: str) -> None:
+    for note in (f"do{spelt}or", f"dö{spelt}r", f"\\\\{spelt}"):
+        assert faults_of(f'{{"note":"{note}"}}', Noted) == [("/note", "bad_format")]
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_tabs_ends_of_lines_and_all_other_letters_are_taken(ascii_only: bool) -> None:
+    text = "a\t\r\n \xa0\xad\u2028Ünï ♥ \U0001f600z"
+    raw = json.dumps({"note": text}, ensure_ascii=ascii_only)
+    assert decode_body(raw.encode(), Noted).note == text
 
 
 def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:
@@ -160,3 +185,14 @@ def test_every_fault_of_a_query_is_named_at_once() -> None:
 
 def test_a_nul_in_a_parameter_is_refused() -> None:
     assert parameter_faults({"label": ["a\x00"]}) == [("?label", "bad_format")]
+
+
+def test_a_parameter_may_look_for_what_was_stored_with_a_control_character() -> None:
+    assert decode_query({"note": ["a\x07"]}, Noted).note == "a\x07"
+
+
+def test_the_texts_of_a_form_are_those_of_a_body() -> None:
+    with pytest.raises(InvalidBody) as refused:
+        decode_form({"note": ["a\x07"]}, Noted)
+    assert [(e.pointer, e.code) for e in refused.value.errors] == [("/note", "bad_format")]
+    assert decode_form({"note": ["a\tb\r\nc"]}, Noted).note == "a\tb\r\nc"
