@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -15,6 +16,8 @@ from infrastructure.money import InvalidMoney, Money, minor_digits
 one_line = RegexValidator(ONE_LINE, "One line, without control characters.", code="bad_format")
 something_seen = RegexValidator(SEEN, "Something that can be read.", code="bad_format")
 
+_DECIMAL = re.compile(r"-?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+
 
 class LineField(forms.CharField):
     """Text on one line, such as a name: documents, letters and files show it as it is."""
@@ -27,6 +30,16 @@ class WordsField(forms.CharField):
 
     widget = forms.Textarea
     default_validators = [something_seen]
+
+
+class PlainDecimalField(forms.DecimalField):
+    """A number in plain digits, such as 12.5 or -3, as amounts are: not 1e3, and no digits of other
+    scripts."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.strip() and not _DECIMAL.fullmatch(value.strip()):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
 
 
 class CurrencyField(forms.CharField):

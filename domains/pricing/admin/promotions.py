@@ -32,7 +32,13 @@ from domains.pricing.rules.terms import Conditions
 from domains.pricing.services import coupons, promotions
 from infrastructure import clock
 from infrastructure.countries import COUNTRY_PATTERN
-from infrastructure.form_fields import CurrencyField, LineField, instant_field, one_line
+from infrastructure.form_fields import (
+    CurrencyField,
+    LineField,
+    PlainDecimalField,
+    instant_field,
+    one_line,
+)
 from infrastructure.money import Money
 from infrastructure.screens import ServiceForm
 
@@ -48,7 +54,7 @@ class PromotionForm(ServiceForm):
     automatic = forms.BooleanField(
         required=False, help_text="Everybody gets it; else a coupon brings it. Never changes."
     )
-    percent = forms.DecimalField(
+    percent = PlainDecimalField(
         required=False, min_value=0, max_value=100, decimal_places=4, help_text="Of a percentage."
     )
     amounts_minor = AmountsField(label="Amounts")

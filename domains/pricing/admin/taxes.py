@@ -17,7 +17,7 @@ from domains.pricing.rules.terms import STANDARD_TAX_CLASS
 from domains.pricing.services import taxes
 from infrastructure import clock
 from infrastructure.countries import COUNTRY_PATTERN
-from infrastructure.form_fields import LineField
+from infrastructure.form_fields import LineField, PlainDecimalField
 from infrastructure.screens import ServiceForm
 
 
@@ -34,7 +34,7 @@ class TaxRateForm(ServiceForm):
         help_text="Of products; a class without a rate has the standard one.",
     )
     name = LineField(max_length=200, help_text="Such as VAT.")
-    percent = forms.DecimalField(min_value=0, max_value=999, max_digits=7, decimal_places=4)
+    percent = PlainDecimalField(min_value=0, max_value=999, max_digits=7, decimal_places=4)
     version = version_field()
 
     fields_of_codes = {"tax_rate_taken": "country", "invalid_tax_rate": "percent"}

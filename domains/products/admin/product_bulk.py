@@ -21,6 +21,7 @@ from domains.products.queries.prices import price_lists
 from domains.products.services import prices, products, sheets
 from infrastructure import clock
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import PlainDecimalField
 from infrastructure.screens import ServiceForm
 
 # More are changed by an import, which an export of the same products can be turned into.
@@ -154,7 +155,7 @@ class Listings(ProductChange):
 
 
 class _PercentForm(ServiceForm):
-    percent = forms.DecimalField(
+    percent = PlainDecimalField(
         min_value=-100,
         max_value=1000,
         max_digits=7,

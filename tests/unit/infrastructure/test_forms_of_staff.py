@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,7 +15,7 @@ from domains.pricing.admin.taxes import TaxRateForm
 from domains.products.admin.fields import NamesField, OptionsField, text_fields
 from domains.products.admin.product_forms import ProductForm
 from domains.products.admin.types import AttributeForm
-from infrastructure.form_fields import CurrencyField, LineField, WordsField
+from infrastructure.form_fields import CurrencyField, LineField, PlainDecimalField, WordsField
 
 
 def code_of(field: forms.Field, text: str) -> str | None:
@@ -79,6 +81,24 @@ def test_names_lose_the_white_space_around_them() -> None:
 @pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\tb", "a\x07b", "a\x0bb", "a\x7fb"])
 def test_a_line_has_no_control_characters(text: str) -> None:
     assert code_of(LineField(), text) == "bad_format"
+
+
+@pytest.mark.parametrize("text", ["5", " -12.5 ", "0.25", ".5", "5."])
+def test_a_number_is_in_plain_digits(text: str) -> None:
+    assert PlainDecimalField().clean(text) == Decimal(text.strip())
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "\u0663", "1_0", "+5", "1,5", "0x1", "inf", "nan", "-", "."]
+)
+def test_what_only_looks_like_a_number_is_refused(text: str) -> None:
+    assert code_of(PlainDecimalField(), text) == "invalid"
+    assert code_of(PlainDecimalField(), "") == "required"
+
+
+@pytest.mark.parametrize("form", [PromotionForm, TaxRateForm])
+def test_percentages_are_in_plain_digits(form: type[forms.Form]) -> None:
+    assert code_of(form.base_fields["percent"], "1e1") == "invalid"
 
 
 def test_a_currency_is_in_capitals_however_it_is_typed() -> None:

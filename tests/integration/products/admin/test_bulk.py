@@ -65,7 +65,7 @@ def test_what_changed_since_its_preview_is_shown_again(clerk: Client, now: datet
     assert Price.objects.get().amount_minor == 2000
 
 
-@pytest.mark.parametrize("percent", ["-101", "1"])
+@pytest.mark.parametrize("percent", ["-101", "1", "-1e1", "-\u0663"])
 def test_a_percentage_that_no_price_can_take_is_told_at_its_field(
     clerk: Client, now: datetime, percent: str
 ) -> None:
