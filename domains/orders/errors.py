@@ -183,6 +183,12 @@ class OrderNotEditable(OrderError):
     code, status, title = "order_not_editable", 409, "The order cannot be edited any more"
 
 
+class NothingToChange(OrderError):
+    """An edit that says what is true already."""
+
+    code, status, title = "nothing_to_change", 409, "Nothing would change"
+
+
 class OrderInvoiced(OrderError):
     """Whom an invoice is made out to stays, also for its credit notes."""
 

@@ -62,6 +62,13 @@ Cursor = Annotated[str, Meta(max_length=1000, description="`next` of the page be
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="The most items to return.")]
 
 
+class Missing(ValueError):
+    """One of several fields has to be there, and none is. Raised in `__post_init__`: the fault is
+    the whole's."""
+
+    code = "required"
+
+
 class Named(msgspec.Struct, frozen=True, kw_only=True):
     """The base of what comes in: a `name`, and every text that has to show something, loses the
     white space around it, which nobody sees."""

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from domains.orders.errors import (
+    NothingToChange,
     OrderInvoiced,
-    OrderNotEditable,
     OutOfStock,
     PriceChanged,
     QuoteRefused,
     TaxModeChanged,
 )
-from domains.orders.models import Order, OrderLine, OrderStep
+from domains.orders.models import Order, OrderStep
 from domains.orders.models.commands.editing import ORDER_FIELDS, EditPlan
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.services import invoicing
 from domains.orders.services.beginning import Begun, approval_limits, begin
+from domains.orders.services.edit_wishes import (
+    Edit,
+    LineEdit,
+    Wanted,
+    has_all_of,
+    refuse_unclear_lines,
+    stays,
+    wanted_of,
+)
 from domains.orders.services.payment_choices import refuse_means
 from domains.orders.services.quoting import (
     discounts_of,
@@ -35,49 +44,9 @@ from domains.pricing import public as pricing
 from domains.products import public as products
 from infrastructure.errors import FieldError
 from infrastructure.http.idempotency import IdempotencyKey
-from infrastructure.ids import new_id
 from infrastructure.money import Money
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LineEdit:
-    """So many of a line of the order from now on, 0 for none; or so many of another SKU."""
-
-    quantity: int
-    line_id: UUID | None = None
-    sku: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Edit:
-    """What is to be different; what is None, and lines that are not named, stay as they are.
-
-    billing_address: whom the invoice is made out to; empty for whom the goods go to.
-    expected_total: what the order costs then, as whoever edits it was shown. method, token: by
-    which more than was authorised is paid; the order's own method where none is named. return_url:
-    where the customer comes back to who has to confirm that payment.
-    """
-
-    lines: Sequence[LineEdit] = ()
-    shipping_address: Mapping[str, Any] | None = None
-    billing_address: Mapping[str, Any] | None = None
-    shipping_method: str | None = None
-    expected_total: Money | None = None
-    method: str | None = None
-    token: str = ""
-    return_url: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Wanted:
-    """A line as it is to be. id: the order's line's, or that of a new one; line: the order's, where
-    it has it already; place: in the edit."""
-
-    id: UUID
-    sku: str
-    quantity: int
-    line: OrderLine | None
-    place: int | None
+__all__ = ["Edit", "LineEdit", "begin_edit", "edit"]
 
 
 def edit(
@@ -99,10 +68,10 @@ def edit(
     nor shipping change, no amount does. More goods are held, or nothing changes. A total beyond
     what is authorised is authorised anew, then the earlier payment is let go; what was taken
     beyond a lower total is given back.
-    Raises OrderNotFound, OrderInvoiced, OrderNotEditable, StepInProgress, UnknownLine, UnknownSku,
-    NotSoldInCurrency, TaxModeChanged, OutOfStock, QuoteRefused, PriceChanged, TotalTooLarge,
-    PaymentCaptured, UnknownPaymentMethod, PaymentTokenRequired, CardNumberRefused,
-    PaymentDeclined, LineRefunded, ConcurrentModification.
+    Raises OrderNotFound, OrderInvoiced, OrderNotEditable, StepInProgress, DuplicateLine,
+    UnknownLine, NothingToChange, UnknownSku, NotSoldInCurrency, TaxModeChanged, OutOfStock,
+    QuoteRefused, PriceChanged, TotalTooLarge, PaymentCaptured, UnknownPaymentMethod,
+    PaymentTokenRequired, CardNumberRefused, PaymentDeclined, LineRefunded, ConcurrentModification.
     """
 
     def make(order: Order, money: rules.Money) -> OrderStep:
@@ -129,7 +98,10 @@ def begin_edit(
 
 
 def _plan(order: Order, changes: Edit, money: rules.Money, *, now: datetime) -> EditPlan:
-    wanted = _wanted(order, changes)
+    refuse_unclear_lines(order, changes.lines)
+    wanted = wanted_of(order, changes)
+    if stays(order, changes, wanted):
+        raise NothingToChange("Everything is as it was.")
     offers = products.offers(
         _quantities(wanted),
         currency=order.currency,
@@ -172,18 +144,17 @@ def _plan(order: Order, changes: Edit, money: rules.Money, *, now: datetime) -> 
     return plan
 
 
-def _costs_the_same(order: Order, changes: Edit, wanted: Sequence[_Wanted]) -> bool:
+def _costs_the_same(order: Order, changes: Edit, wanted: Sequence[Wanted]) -> bool:
     """Whether nothing is different that a quote depends on: goods, place and shipping."""
     before, after = order.shipping_address, changes.shipping_address or order.shipping_address
     return (
         all(before.get(part) == after.get(part) for part in ("country", "region", "postcode"))
         and (changes.shipping_method or order.shipping_method) == order.shipping_method
-        and {line.id: line.standing for line in order.lines if line.standing}
-        == {one.id: one.quantity for one in wanted}
+        and has_all_of(order, wanted)
     )
 
 
-def _standing(wanted: Sequence[_Wanted]) -> list[dict[str, Any]]:
+def _standing(wanted: Sequence[Wanted]) -> list[dict[str, Any]]:
     """What lines come to of which all that stands is wanted."""
     return [
         asdict(rules.amounts_standing(one.line)) | {"tax_rate": one.line.tax_rate}
@@ -193,7 +164,7 @@ def _standing(wanted: Sequence[_Wanted]) -> list[dict[str, Any]]:
 
 
 def _quoted(
-    request: pricing.QuoteRequest, wanted: Sequence[_Wanted], *, now: datetime
+    request: pricing.QuoteRequest, wanted: Sequence[Wanted], *, now: datetime
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What the lines come to, and the order besides. Raises QuoteRefused, TotalTooLarge."""
     quote = pricing.quote(request, now=now)
@@ -213,33 +184,7 @@ def _quoted(
     return amounts, _terms(quote, wanted)
 
 
-def _wanted(order: Order, changes: Edit) -> list[_Wanted]:
-    """The lines that the order is to have. Raises UnknownLine, OrderNotEditable."""
-    named = {
-        change.line_id: (place, change.quantity)
-        for place, change in enumerate(changes.lines)
-        if change.line_id is not None
-    }
-    for line_id in named:
-        order.line(line_id)
-    wanted = []
-    for line in order.lines:
-        place, quantity = named.get(line.id, (None, line.standing))
-        if quantity:
-            wanted.append(
-                _Wanted(id=line.id, sku=line.sku, quantity=quantity, line=line, place=place)
-            )
-    wanted += [
-        _Wanted(id=new_id(), sku=change.sku, quantity=change.quantity, line=None, place=place)
-        for place, change in enumerate(changes.lines)
-        if change.line_id is None and change.quantity
-    ]
-    if not wanted:
-        raise OrderNotEditable("An order of which nothing stays is cancelled instead.")
-    return wanted
-
-
-def _quantities(wanted: Sequence[_Wanted]) -> dict[str, int]:
+def _quantities(wanted: Sequence[Wanted]) -> dict[str, int]:
     quantities: dict[str, int] = {}
     for line in wanted:
         quantities[line.sku] = quantities.get(line.sku, 0) + line.quantity
@@ -247,7 +192,7 @@ def _quantities(wanted: Sequence[_Wanted]) -> dict[str, int]:
 
 
 def _refuse_what_cannot_be_had(
-    order: Order, wanted: Sequence[_Wanted], offers: Mapping[str, products.Offer]
+    order: Order, wanted: Sequence[Wanted], offers: Mapping[str, products.Offer]
 ) -> None:
     """What the order holds already needs no offer. Raises UnknownSku, NotSoldInCurrency,
     OutOfStock."""
@@ -277,7 +222,7 @@ def _refuse_what_cannot_be_had(
         raise OutOfStock(errors=short)
 
 
-def _refuse_prices_of_another_kind(order: Order, wanted: Sequence[_Wanted]) -> None:
+def _refuse_prices_of_another_kind(order: Order, wanted: Sequence[Wanted]) -> None:
     """Raises TaxModeChanged for lines that are new."""
     if pricing.prices_include_tax(order.channel or None) == order.prices_include_tax:
         return
@@ -295,7 +240,7 @@ def _refuse_prices_of_another_kind(order: Order, wanted: Sequence[_Wanted]) -> N
         raise TaxModeChanged(errors=faults)
 
 
-def _priced(line: _Wanted, offers: Mapping[str, products.Offer]) -> dict[str, Any]:
+def _priced(line: Wanted, offers: Mapping[str, products.Offer]) -> dict[str, Any]:
     """What is known of a line before it is quoted."""
     if line.line is not None:
         kept = line.line
@@ -325,7 +270,7 @@ def _priced(line: _Wanted, offers: Mapping[str, products.Offer]) -> dict[str, An
 def _request(
     order: Order,
     changes: Edit,
-    wanted: Sequence[_Wanted],
+    wanted: Sequence[Wanted],
     priced: Sequence[Mapping[str, Any]],
     offers: Mapping[str, products.Offer],
 ) -> pricing.QuoteRequest:
@@ -378,7 +323,7 @@ def _refuse_another_total(changes: Edit, total: Money) -> None:
         raise PriceChanged(errors=[fault])
 
 
-def _terms(quote: pricing.Quote, wanted: Sequence[_Wanted]) -> dict[str, Any]:
+def _terms(quote: pricing.Quote, wanted: Sequence[Wanted]) -> dict[str, Any]:
     shipping = quote.shipping
     return {
         "subtotal_minor": quote.subtotal_minor,

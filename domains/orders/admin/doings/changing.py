@@ -22,7 +22,6 @@ from domains.orders.admin.fields import (
 from domains.orders.rules.invoices import address_lines, invoice_lines
 from domains.orders.services import cancelling, editing, invoicing, previewing
 from domains.pricing import public as pricing
-from infrastructure.errors import DomainError
 from infrastructure.form_fields import LineField
 
 
@@ -76,12 +75,6 @@ class Cancel(Doing):
     def _lines(self) -> dict[UUID, int] | None:
         """None for an order that was not decided: it can only be cancelled whole."""
         return None if self.order.status == "PENDING" else units_said(self.said)
-
-
-class NothingToChange(DomainError):
-    """An edit that says what is true already."""
-
-    code, title = "nothing_to_change", "Nothing would change"
 
 
 class Edit(Doing):
@@ -173,8 +166,6 @@ class Edit(Doing):
         shipping = self.said["shipping_method"]
         if shipping == self.order.shipping_method:
             shipping = None
-        if not changed and address is None and billing is None and shipping is None:
-            raise NothingToChange("Everything is as it was.")
         return editing.Edit(
             lines=changed,
             shipping_address=address,

@@ -29,7 +29,7 @@ from domains.orders.models.commands.returning import Inspected
 from domains.orders.queries import orders as queries
 from domains.orders.services import editing
 from infrastructure.errors import FieldError
-from infrastructure.http.types import ONE_LINE, Body, GivenMoney, Money, Out, Words
+from infrastructure.http.types import ONE_LINE, Body, GivenMoney, Missing, Money, Out, Words
 
 Units = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 AnyUnits = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
@@ -325,11 +325,17 @@ class Returns(Out, frozen=True, kw_only=True):
 
 
 class EditedLine(Body, frozen=True, kw_only=True):
-    """One of the order's lines by its `line_id`, of which 0 takes it out; or another `sku`."""
+    """One of the order's lines by its `line_id`, of which 0 takes it out; or another `sku`. Beside
+    a `line_id`, `sku` is the line's own."""
 
     quantity: AnyUnits
     line_id: UUID | UnsetType = UNSET
     sku: Sku | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.line_id is UNSET and self.sku is UNSET:
+            raise Missing("Say of which line, or which SKU")
 
 
 class EditPayment(Body, frozen=True, kw_only=True):

@@ -25,7 +25,8 @@ class OrderEdits(StepView):
         description=(
             "Quantities, lines, the addresses and the shipping; the order is priced anew, and "
             "keeps its promotions by the terms of then. Where neither goods, place nor shipping "
-            "change, no amount does. Whom the invoice is made out to changes until there is one. "
+            "change, no amount does; where nothing at all does, it is 409 `nothing_to_change`. "
+            "Whom the invoice is made out to changes until there is one. "
             "More than was authorised is authorised by another payment before the "
             "earlier one is let go; what was taken beyond a lower total is given back. 202 while "
             "the customer has to confirm that payment at `action_url` (3-D Secure): until then "
@@ -37,8 +38,10 @@ class OrderEdits(StepView):
             errors.OrderNotFound,
             errors.OrderNotEditable,
             errors.OrderInvoiced,
+            errors.NothingToChange,
             errors.LineRefunded,
             errors.StepInProgress,
+            errors.DuplicateLine,
             errors.UnknownLine,
             errors.UnknownSku,
             errors.NotSoldInCurrency,
