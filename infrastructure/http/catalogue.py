@@ -23,7 +23,8 @@ Every refusal of the API is an `application/problem+json` document (RFC 9457): `
 * `code`: stable, and what a client should look at; new ones may come,
 * `trace_id`: the `X-Request-ID` of the request, under which the logs have it,
 * `errors`: one `{pointer, code, detail}` per part of the input that is at fault. `pointer` is a
-  JSON pointer into the body (`/lines/0/sku`), or `?name` for a query parameter.
+  JSON pointer into the body (`/lines/0/sku`), for the goods of a checkout into its cart
+  (`/items/0/sku`), or `?name` for a query parameter.
 
 What a code has besides, the table says in its last column.
 """

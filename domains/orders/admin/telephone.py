@@ -92,6 +92,7 @@ class OrderForm(ServiceForm):
         "unknown_sku": "items",
         "out_of_stock": "items",
         "not_sold_in_currency": "currency",
+        "total_too_large": "items",
         "email_required": "email",
         "unknown_payment_method": "method",
         "payment_token_required": "payment_token",

@@ -206,5 +206,9 @@ class Order(Editing, Cancelling, Fulfilling, Refunding, Paying):
         if self.status != Status.REJECTED:
             return None
         return refusal_of(
-            number=self.number, reason=self.reason, shortages=self.shortages, lines=self.lines
+            number=self.number,
+            reason=self.reason,
+            shortages=self.shortages,
+            lines=self.lines,
+            cart_id=self.cart_id,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from domains.orders.errors import (
     OrderError,
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
     from domains.orders.models.lines import OrderLine
 
 
+LINES = "/lines"
+
+
+def lines_at(cart_id: UUID | None) -> str:
+    """Where whoever places an order named its lines: those of a cart are the cart's items."""
+    return LINES if cart_id is None else "/items"
+
+
 def refusal_of(
-    *, number: str, reason: str, shortages: Sequence[dict[str, Any]], lines: Sequence[OrderLine]
+    *,
+    number: str,
+    reason: str,
+    shortages: Sequence[dict[str, Any]],
+    lines: Sequence[OrderLine],
+    cart_id: UUID | None,
 ) -> OrderError:
     """The error that goes with the reason of a rejected order."""
     if reason == OutOfStock.code:
-        return OutOfStock(errors=shortage_errors(shortages, lines))
+        return OutOfStock(errors=_shortage_errors(shortages, lines, at=lines_at(cart_id)))
     if reason == PaymentDeclined.code:
         return PaymentDeclined(f"The payment of order {number} was declined.")
     if reason == PaymentNotCompleted.code:
@@ -35,19 +49,19 @@ def refusal_of(
     return OrderRejected(f"Order {number} was rejected: {reason}.")
 
 
-def shortage_errors(
-    shortages: Sequence[dict[str, Any]], lines: Sequence[OrderLine]
+def _shortage_errors(
+    shortages: Sequence[dict[str, Any]], lines: Sequence[OrderLine], *, at: str
 ) -> list[FieldError]:
     """One error for each line of a SKU that was short."""
     wanted = {shortage["sku"]: shortage["requested"] for shortage in shortages}
     return [
-        not_so_many(line.sku, wanted[line.sku], position=line.position)
+        not_so_many(line.sku, wanted[line.sku], at=f"{at}/{line.position}")
         for line in lines
         if line.sku in wanted
     ]
 
 
-def not_so_many(sku: str, wanted: int, *, position: int) -> FieldError:
-    """Of a line, what buyers may know: how many there are is for staff."""
+def not_so_many(sku: str, wanted: int, *, at: str) -> FieldError:
+    """Of the line at a pointer, what buyers may know: how many there are is for staff."""
     detail = f"There are not {wanted} of {sku}."
-    return FieldError(f"/lines/{position}/quantity", OutOfStock.code, detail)
+    return FieldError(f"{at}/quantity", OutOfStock.code, detail)

@@ -80,7 +80,7 @@ def refuse_unclear_lines(order: Order, lines: Sequence[LineEdit]) -> None:
             detail = f"Line {line.line_id} is of {skus[line.line_id]}, and not of {line.sku}."
             unknown.append(FieldError(f"/lines/{place}/sku", UnknownLine.code, detail))
     if unknown:
-        raise UnknownLine(errors=unknown)
+        raise UnknownLine(unknown[0].detail, errors=unknown)
 
 
 def stays(order: Order, changes: Edit, wanted: Sequence[Wanted]) -> bool:

@@ -18,6 +18,7 @@ from domains.orders.errors import (
 )
 from domains.orders.models import Order, OrderStep
 from domains.orders.models.commands.editing import ORDER_FIELDS, EditPlan
+from domains.orders.models.refusals import LINES
 from domains.orders.rules import steps as rules
 from domains.orders.rules.history import By
 from domains.orders.services import invoicing
@@ -115,7 +116,9 @@ def _plan(order: Order, changes: Edit, money: rules.Money, *, now: datetime) -> 
     if _costs_the_same(order, changes, wanted):
         amounts, terms = _standing(wanted), {name: getattr(order, name) for name in ORDER_FIELDS}
     else:
-        amounts, terms = _quoted(_request(order, changes, wanted, priced, offers), wanted, now=now)
+        request = _request(order, changes, wanted, priced, offers)
+        lines_at = LINES if changes.lines else None
+        amounts, terms = _quoted(request, wanted, lines_at=lines_at, now=now)
     total = Money(terms["total_minor"], order.currency)
     _refuse_another_total(changes, total)
     method = changes.method or order.payment_method
@@ -164,13 +167,17 @@ def _standing(wanted: Sequence[Wanted]) -> list[dict[str, Any]]:
 
 
 def _quoted(
-    request: pricing.QuoteRequest, wanted: Sequence[Wanted], *, now: datetime
+    request: pricing.QuoteRequest,
+    wanted: Sequence[Wanted],
+    *,
+    lines_at: str | None,
+    now: datetime,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What the lines come to, and the order besides. Raises QuoteRefused, TotalTooLarge."""
     quote = pricing.quote(request, now=now)
     if quote.problems:
         raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
-    refuse_what_is_too_large(quote, currency=request.currency)
+    refuse_what_is_too_large(quote, currency=request.currency, at=lines_at)
     amounts = [
         {
             "subtotal_minor": line.subtotal_minor,

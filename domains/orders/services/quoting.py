@@ -17,7 +17,7 @@ from domains.orders.errors import (
     UnknownSku,
 )
 from domains.orders.models import Order, OrderLine, Terms
-from domains.orders.models.refusals import not_so_many
+from domains.orders.models.refusals import LINES, lines_at, not_so_many
 from domains.orders.services.wishes import WantedLine, Wish
 from domains.pricing import public as pricing
 from domains.products import public as products
@@ -52,7 +52,7 @@ def priced(
     quote = pricing.quote(_request(wish, offers), now=now)
     if quote.problems:
         raise QuoteRefused(errors=[FieldError(p.pointer, p.code, p.detail) for p in quote.problems])
-    refuse_what_is_too_large(quote, currency=wish.currency)
+    refuse_what_is_too_large(quote, currency=wish.currency, at=lines_at(wish.cart_id))
     _refuse_another_total(wish, Money(quote.total_minor, wish.currency))
     lines = _order_lines(wish, offers, quote)
     return lines, _terms(wish, quote, lines)
@@ -75,7 +75,7 @@ def _refuse_what_cannot_be_had(
         if line.sku not in offers or not offers[line.sku].active
     }
     if unsold:
-        raise not_sold(unsold, currency=wish.currency)
+        raise not_sold(unsold, currency=wish.currency, at=lines_at(wish.cart_id))
     wanted = _wanted(wish.lines)
     lacking = {
         sku: quantity - offers[sku].available
@@ -89,18 +89,21 @@ def _refuse_what_cannot_be_had(
     if lacking:
         raise OutOfStock(
             errors=[
-                not_so_many(line.sku, wanted[line.sku], position=position)
+                not_so_many(line.sku, wanted[line.sku], at=f"{lines_at(wish.cart_id)}/{position}")
                 for position, line in enumerate(wish.lines)
                 if line.sku in lacking
             ]
         )
 
 
-def not_sold(unsold: Mapping[int, str], *, currency: str) -> UnknownSku | NotSoldInCurrency:
-    """The refusal of lines, by their places, that nothing is offered for. One statement."""
+def not_sold(
+    unsold: Mapping[int, str], *, currency: str, at: str = LINES
+) -> UnknownSku | NotSoldInCurrency:
+    """The refusal of lines, by their places, that nothing is offered for. at: where the request
+    names them. One statement."""
     why = products.why_not_offered(unsold.values(), currency=currency)
     faults = [
-        FieldError(f"/lines/{position}/sku", why[sku].code, why[sku].detail)
+        FieldError(f"{at}/{position}/sku", why[sku].code, why[sku].detail)
         for position, sku in unsold.items()
     ]
     if any(fault.code == UnknownSku.code for fault in faults):
@@ -197,11 +200,13 @@ def _terms(wish: Wish, quote: pricing.Quote, lines: Sequence[OrderLine]) -> Term
     )
 
 
-def refuse_what_is_too_large(quote: pricing.Quote, *, currency: str) -> None:
-    """Raises TotalTooLarge."""
+def refuse_what_is_too_large(quote: pricing.Quote, *, currency: str, at: str | None) -> None:
+    """at: where the request names the lines; None where it names none. Raises TotalTooLarge."""
     if quote.is_too_large:
         most = Money(MAX_AMOUNT_MINOR, currency)
-        raise TotalTooLarge(f"An order may be worth {most}, before discounts as well.")
+        detail = f"An order may be worth {most}, before discounts as well."
+        faults = [] if at is None else [FieldError(at, TotalTooLarge.code, detail)]
+        raise TotalTooLarge(detail, errors=faults)
 
 
 def discounts_of(quote: pricing.Quote) -> list[dict[str, Any]]:

@@ -412,3 +412,27 @@ def test_a_line_that_came_back_is_named_once(
     assert (refused.status_code, refused.json()["code"]) == (422, "duplicate_line")
     assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/lines/1/line_id"]
     assert send(clerk, order, way, {"lines": [found]}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["fulfilments", "cancel", "refunds", "returns"])
+def test_a_line_that_the_order_does_not_have_is_pointed_at(
+    order: dict[str, Any], clerk: Client, path: str
+) -> None:
+    send(clerk, order, "fulfilments", {"lines": [line(order, 2)]})
+    lines = [line(order, 1), {"line_id": str(new_id()), "quantity": 1}]
+    refused = send(clerk, order, path, {"lines": lines})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_line")
+    faults = [(fault["pointer"], fault["code"]) for fault in refused.json()["errors"]]
+    assert faults == [("/lines/1/line_id", "unknown_line")]
+
+
+def test_a_line_that_is_not_in_the_return_is_pointed_at(
+    order: dict[str, Any], person: Client, clerk: Client
+) -> None:
+    send(clerk, order, "fulfilments")
+    asked = send(person, order, "returns", {"lines": [line(order, 2)]}).json()
+    send(clerk, order, f"returns/{asked['id']}/approve")
+    other = {"line_id": str(new_id()), "restocked": 1}
+    refused = send(clerk, order, f"returns/{asked['id']}/receive", {"lines": [other]})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_line")
+    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/lines/0/line_id"]

@@ -63,8 +63,9 @@ def test_an_edit_makes_no_order_that_is_worth_more_than_can_be_charged(now: date
     prices.promotion(percent=Decimal(90), now=now)
     order = orders.placed({"GOLD": 2}, now=now)
 
-    with pytest.raises(TotalTooLarge):
+    with pytest.raises(TotalTooLarge) as refused:
         edit(order, now, lines=[more(order, "GOLD", 3)])
+    assert [(e.pointer, e.code) for e in refused.value.errors] == [("/lines", "total_too_large")]
 
     assert reread(order).subtotal_minor == MAX_AMOUNT_MINOR
     assert stock_of("GOLD") == (10, 2)

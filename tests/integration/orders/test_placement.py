@@ -157,8 +157,9 @@ def test_an_order_whose_payment_cannot_even_begin_is_rejected(
 def test_an_order_worth_more_than_can_be_charged_is_refused(now: datetime, lines: int) -> None:
     goods.product(sku="GOLD", price_minor=MAX_AMOUNT_MINOR // 2, stock=10**8, now=now)
     wanted = [placement.WantedLine(sku="GOLD", quantity=1_000_000)] * lines
-    with pytest.raises(TotalTooLarge):
+    with pytest.raises(TotalTooLarge) as refused:
         _place_lines(wanted, now=now)
+    assert [(e.pointer, e.code) for e in refused.value.errors] == [("/lines", "total_too_large")]
     assert Order.objects.count() == 0
     assert orders.placed({"GOLD": 2}, now=now).status == "CONFIRMED"
 

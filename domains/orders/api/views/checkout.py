@@ -35,7 +35,9 @@ class CartCheckout(placing.PlacingView):
             "Once, however often and from wherever it is sent. Nobody can change the cart until "
             "the order is decided; a refused order leaves it as it was. With If-Match it is only "
             "ordered as it was seen. Without a `note`, the order has the cart's. Whoever else "
-            "sends it again, under another account or e-mail address, gets 409 `cart_checked_out`."
+            "sends it again, under another account or e-mail address, gets 409 `cart_checked_out`. "
+            "What is wrong with its goods is pointed to as in the cart's own `problems`, by "
+            "`/items/{position}`."
         ),
         body=serializers.Checkout,
         responses={201: serializers.Order, 202: serializers.Order},

@@ -13,9 +13,8 @@ from domains.orders.errors import (
     ReturnNotFound,
     ReturnNotOpen,
     TooManyUnits,
-    UnknownLine,
 )
-from domains.orders.models.commands.stepping import Stepping, why
+from domains.orders.models.commands.stepping import Stepping, refuse_unknown_lines, why
 from domains.orders.models.returns import Return, ReturnLine
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
@@ -111,9 +110,8 @@ class Returning(Stepping):
             }
         else:
             found = dict(inspected)
+        refuse_unknown_lines(found, expected, of=f"Return {return_id}")
         for line_id, of_line in found.items():
-            if line_id not in expected:
-                raise UnknownLine(f"Line {line_id} is not in return {return_id}.")
             back = of_line.restocked + of_line.damaged
             if back > expected[line_id].quantity or min(of_line.restocked, of_line.damaged) < 0:
                 raise TooManyUnits(f"{expected[line_id].quantity} of line {line_id} at most.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -320,8 +320,7 @@ class Stepping(OrderBase):
             wanted = {line_id: units for line_id, units in available.items() if units}
         if not wanted:
             raise TooManyUnits(f"Nothing of order {self.number} is left for that.")
-        for line_id in wanted:
-            self.line(line_id)
+        refuse_unknown_lines(wanted, {line.id for line in self.lines}, of=f"Order {self.number}")
         wrong = [
             FieldError(
                 f"/lines/{position}/quantity",
@@ -338,6 +337,18 @@ class Stepping(OrderBase):
 
     def _open_units(self) -> dict[UUID, int]:
         return {line.id: line.open for line in self.lines}
+
+
+def refuse_unknown_lines(named: Iterable[UUID], known: Container[UUID], *, of: str) -> None:
+    """named: in the order of the request. of: what has the lines that are known. Raises
+    UnknownLine."""
+    faults = [
+        FieldError(f"/lines/{position}/line_id", UnknownLine.code, f"{of} has no line {line_id}.")
+        for position, line_id in enumerate(named)
+        if line_id not in known
+    ]
+    if faults:
+        raise UnknownLine(faults[0].detail, errors=faults)
 
 
 def units_of(step: OrderStep) -> dict[UUID, int]:

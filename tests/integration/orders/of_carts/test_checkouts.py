@@ -16,10 +16,12 @@ from django.test import Client
 from domains.carts import public as carts
 from domains.carts.models import store
 from domains.orders.models import Checkout, Order
-from domains.orders.services import checkouts, placement
+from domains.orders.services import checkouts, placement, settling
 from domains.products import public as products
+from domains.products.services import inventory
 from infrastructure import clock
 from infrastructure.ids import new_id
+from infrastructure.money import MAX_AMOUNT_MINOR
 from tests.support.carts import guest_cart, put
 from tests.support.checkouts import check_out, held, lines_of, open_cart, wish_for
 from tests.support.factories import orders
@@ -242,9 +244,48 @@ def test_what_is_plainly_short_leaves_no_order_and_the_cart_stays(
 
     problem = refused.json()
     assert (refused.status_code, problem["code"]) == (409, "out_of_stock")
-    assert [error["pointer"] for error in problem["errors"]] == ["/lines/0/quantity"]
+    assert [error["pointer"] for error in problem["errors"]] == ["/items/0/quantity"]
     assert not Order.objects.exists()
     assert (open_cart(cart.id), held("A")) == ({"A": 2}, own)
+
+
+@pytest.mark.parametrize("prefer", [{}, {"Prefer": "respond-async"}])
+@pytest.mark.parametrize(
+    ("sku", "code", "pointer"),
+    [
+        ("NOWHERE", "unknown_sku", "/items/1/sku"),
+        ("EURO", "not_sold_in_currency", "/items/1/sku"),
+        ("GOLD", "total_too_large", "/items"),
+    ],
+)
+def test_a_checkout_points_into_its_cart_as_the_cart_itself_does(
+    now: datetime, sku: str, code: str, pointer: str, prefer: dict[str, str]
+) -> None:
+    goods.product(sku="EURO", currency="EUR", stock=5, now=now)
+    goods.product(sku="GOLD", price_minor=MAX_AMOUNT_MINOR, stock=5, now=now)
+    cart = guest_cart(now, put("A", 1), put(sku, 2))
+
+    refused = check_out(Client(), cart.id, headers=prefer)
+
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+    told = Client().get(f"/api/v1/carts/{cart.id}").json()["problems"]
+    for problems in (refused.json()["errors"], told):
+        assert [(one["pointer"], one["code"]) for one in problems] == [(pointer, code)]
+
+
+def test_an_asynchronous_checkout_that_is_rejected_later_points_into_its_cart(
+    now: datetime,
+) -> None:
+    cart = guest_cart(now, put("A", 3))
+    accepted = check_out(Client(), cart.id, headers={"Prefer": "respond-async"})
+    assert accepted.status_code == 202
+    inventory.set_stock(levels={"A": 1}, reason="count", now=now)
+    settling.settle(order_id=UUID(accepted.json()["id"]), now=now)
+
+    again = check_out(Client(), cart.id, headers={"Prefer": "respond-async"})
+
+    assert (again.status_code, again.json()["code"]) == (409, "out_of_stock")
+    assert [error["pointer"] for error in again.json()["errors"]] == ["/items/0/quantity"]
 
 
 def test_what_a_cart_held_too_long_counts_for_it_once(now: datetime) -> None:
