@@ -119,6 +119,7 @@ class Run:
             "list of 20": catalogue.lists(),
             "product": catalogue.products(),
             "search, 20 with facets": catalogue.searches(),
+            "search for few, 20 with facets": catalogue.searches_for_few(),
         }
         with serving("config.wsgi:application", logs=self._logs, CACHE_ENABLED="off") as (_, port):
             ways = {

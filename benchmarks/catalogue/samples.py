@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations, islice
 from random import Random
 from typing import Any
 
+from django.conf import settings
+
+from domains.products.queries.search.port import Criteria
+from domains.products.queries.search.understanding import understood
 from infrastructure.database.contexts import connection_of
 
 API = "/api/v1"
@@ -15,6 +21,10 @@ FACETS = "categories,price,available,attributes"
 LISTED = 20
 # Enough that an answer is not the one before it, few enough for a cache.
 PAGES = 500
+# How many products a search finds that is about a page or a few, however large the catalogue is.
+FEW = range(20, 201)
+
+_WORD = re.compile(r"[A-Za-z]{4,}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +33,7 @@ class Sample:
     skus: Sequence[str]
     categories: Sequence[str]
     words: Sequence[str]
+    few: Sequence[str]
 
     def lists(self) -> list[str]:
         return [
@@ -35,7 +46,10 @@ class Sample:
         return [f"{API}/products/{slug}" for slug in self.slugs]
 
     def searches(self) -> list[str]:
-        return [f"{API}/products?q={word}&limit={LISTED}&facets={FACETS}" for word in self.words]
+        return [_search(word) for word in self.words]
+
+    def searches_for_few(self) -> list[str]:
+        return [_search(words) for words in self.few]
 
 
 def of_catalogue(random: Random) -> Sample:
@@ -50,14 +64,41 @@ def of_catalogue(random: Random) -> Sample:
         f" GROUP BY c.slug HAVING sum(n.products) >= {LISTED} ORDER BY c.slug"
     )
     skus = _column("SELECT sku FROM products_stockitem ORDER BY sku")
-    words = re.findall(r"[A-Za-z]{4,}", " ".join(random.sample(names, min(PAGES, len(names)))))
+    words = _WORD.findall(" ".join(random.sample(names, min(PAGES, len(names)))))
     return Sample(
         slugs=random.sample(slugs, min(PAGES, len(slugs))),
         skus=random.sample(skus, min(PAGES, len(skus))),
         categories=random.sample(categories, min(PAGES // 3, len(categories))),
         words=random.sample(words, min(PAGES, len(words))),
+        few=_of_few(names, random),
     )
 
 
-def _column(sql: str) -> list[Any]:
-    return [value for (value,) in connection_of("products").fetch(sql, [])]
+def _of_few(names: Sequence[str], random: Random) -> list[str]:
+    """Words of these names, and two of one name, by which FEW products are found."""
+    counted: Counter[str] = Counter()
+    for name in names:
+        words = sorted(set(_WORD.findall(name)))
+        counted.update(words)
+        counted.update(" ".join(pair) for pair in combinations(words, 2))
+    likely = sorted(words for words, count in counted.items() if count in FEW)
+    random.shuffle(likely)
+    return list(islice(filter(_finds_few, likely), PAGES))
+
+
+def _finds_few(words: str) -> bool:
+    """Descriptions and attributes have them, too, and longer words begin with the last one."""
+    criteria = Criteria(currency=settings.DEFAULT_CURRENCY, locale=settings.DEFAULT_LOCALE, q=words)
+    [found] = _column(
+        "SELECT count(*) FROM products_listing WHERE document @@ %s::tsquery",
+        understood(criteria).words,
+    )
+    return found in FEW
+
+
+def _search(words: str) -> str:
+    return f"{API}/products?q={words.replace(' ', '+')}&limit={LISTED}&facets={FACETS}"
+
+
+def _column(sql: str, *params: Any) -> list[Any]:
+    return [value for (value,) in connection_of("products").fetch(sql, params)]

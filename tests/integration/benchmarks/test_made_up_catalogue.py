@@ -72,5 +72,18 @@ def _indexes_and_keys() -> set[tuple[str, str]]:
 def test_what_is_asked_of_it_takes_two_statements_at_most() -> None:
     fill(products=300, seed=1)
     sample = of_catalogue(Random(1))
-    for paths in (sample.lists(), sample.products(), sample.searches()):
+    for paths in (
+        sample.lists(),
+        sample.products(),
+        sample.searches(),
+        sample.searches_for_few(),
+    ):
         assert 1 <= statements(paths[:3]) <= 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_search_for_few_finds_a_page_or_a_few(client: Client) -> None:
+    fill(products=300, seed=1)
+    found = [client.get(path).json() for path in of_catalogue(Random(1)).searches_for_few()]
+    assert found
+    assert all(20 <= one["facets"]["count"] <= 200 for one in found)
