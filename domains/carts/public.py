@@ -127,8 +127,10 @@ def close(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
 
 
 def reopen(*, cart_id: UUID, order_id: UUID, now: datetime) -> bool:
-    """The order came to nothing: its cart is as before. Repeatable, even when it has been frozen
-    for another order since: that one keeps it.
+    """The order came to nothing, and has let go of its goods: its cart is as before, or goes into
+    the one that its customer has opened since. What was held for it is held again, as far as it is
+    there, until the time that it had. Repeatable, even when it has been frozen for another order
+    since: that one keeps it.
 
     Whether this call gave it back. Raises CartsUnavailable, CartNotDurable: ask again.
     """

@@ -77,9 +77,9 @@ __all__ = [
     "held_for_cart",
     "hold",
     "hold_for_cart",
+    "hold_for_cart_again",
     "hold_many",
     "hold_state",
-    "is_held_for_cart",
     "lacking_in",
     "moved_for_orders",
     "moved_though_barred",
@@ -173,6 +173,17 @@ def hold_for_cart(
     )
 
 
+def hold_for_cart_again(
+    *, cart_id: UUID, quantities: Mapping[str, int], until: datetime, now: datetime
+) -> dict[str, int]:
+    """Hold for a cart what it held before, by SKU, until the time that it had: of each that is
+    sold as many as there are. Returns what is held for it then, which is as it was where it holds
+    anything by now. Repeatable."""
+    return inventory.hold_stock_for_cart_again(
+        cart_id=cart_id, quantities=quantities, until=until, now=now
+    )
+
+
 def release_cart_hold(*, cart_id: UUID, now: datetime) -> bool:
     """Free what a cart holds. True if this call freed it; the cart may hold again."""
     return inventory.release_cart_hold(cart_id=cart_id, now=now)
@@ -259,11 +270,6 @@ def channels() -> list[tuple[str, str]]:
 def open_warehouses() -> list[tuple[str, str]]:
     """Code and name of those that goods may leave and come to, the main one first."""
     return stock_queries.open_warehouses()
-
-
-def is_held_for_cart(*, cart_id: UUID) -> bool:
-    """Whether anything is held for the cart. One statement."""
-    return stock_queries.is_held_for_cart(cart_id)
 
 
 def held_for_cart(*, cart_id: UUID, now: datetime) -> dict[str, int]:

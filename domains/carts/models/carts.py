@@ -157,6 +157,11 @@ def read_cart(cart_id: UUID, flat: list[str]) -> Cart:
     )
 
 
+def hold_text(hold: Hold | None) -> str:
+    """The note of a hold; of none, nothing."""
+    return "" if hold is None else msgspec.json.encode(hold).decode()
+
+
 _decode_hold = msgspec.json.Decoder(Hold).decode
 _decode_coupons = msgspec.json.Decoder(tuple[str, ...]).decode
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from domains.carts.events import CartCheckedOut
 from domains.carts.models import scripts as script
 from domains.carts.models.calls import CartCalls, cart_of, version_given
-from domains.carts.models.carts import Cart, Keys, read_cart
+from domains.carts.models.carts import Cart, Hold, Keys, hold_text, read_cart
 from infrastructure.outbox import hint
 
 
@@ -59,11 +59,12 @@ class CheckoutCalls(CartCalls):
         cart = self._found(cart_id, "FROZEN")
         return cart if cart is not None and cart.order_id == order_id else None
 
-    def reopen(self, *, frozen: Cart, is_held: bool, now: datetime) -> Cart | None:
+    def reopen(self, *, frozen: Cart, hold: Hold | None, now: datetime) -> Cart | None:
         """The cart, open again; or `into` its customer's other one, which is open. None where
-        somebody else has given it back. is_held: whether what was held for it still is."""
+        somebody else has given it back. hold: what is held for it by now, unless it was let go of
+        meanwhile."""
         keys = Keys.of(frozen.id)
-        given = {"order_id": str(frozen.order_id), "held": "1" if is_held else ""}
+        given = {"order_id": str(frozen.order_id), "hold": hold_text(hold)}
         return self._give_back(script.REOPEN, frozen, keys.frozen, [keys.merging], given, now=now)
 
     def frozen_since(self, *, before: datetime, at_most: int) -> list[tuple[UUID, UUID]]:

@@ -266,12 +266,13 @@ return {'ok'}
 """
 )
 
-# What is held for the cart, or nothing: no change of the cart either.
+# What is held for the cart, or nothing: no change of the cart either. What the customer let go of
+# while it was frozen is not held again when it is given back.
 NOTE_HOLD = (
     PRELUDE
     + """
 local no = refusal()
-if no then return no end
+if no and not (no[1] == 'frozen' and given.hold == '') then return no end
 if given.hold == '' then
     redis.call('HDEL', KEYS[1], 'hold')
 else
@@ -361,7 +362,11 @@ REOPEN = (
 if cart.state ~= 'FROZEN' or cart.order_id ~= given.order_id then return {'other'} end
 local no = another()
 if no then return no end
-if given.held == '' then redis.call('HDEL', KEYS[1], 'hold') end
+if given.hold == '' then
+    redis.call('HDEL', KEYS[1], 'hold')
+elseif redis.call('HEXISTS', KEYS[1], 'hold') == 1 then
+    redis.call('HSET', KEYS[1], 'hold', given.hold)
+end
 redis.call('ZREM', KEYS[3], given.cart .. ' ' .. given.order_id)
 return give_back(KEYS[6])
 """

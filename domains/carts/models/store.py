@@ -16,7 +16,7 @@ from domains.carts import errors
 from domains.carts.events import CartUpdated
 from domains.carts.models import scripts as script
 from domains.carts.models.calls import cart_of, refuse, refuse_unless_ok, version_given
-from domains.carts.models.carts import Cart, Change, Hold, Keys, read_cart
+from domains.carts.models.carts import Cart, Change, Hold, Keys, hold_text, read_cart
 from domains.carts.models.checkouts import CheckoutCalls
 from domains.carts.models.connection import scripts
 from domains.carts.models.merging import MergeCalls
@@ -151,8 +151,9 @@ class CartStore(CheckoutCalls, MergeCalls):
         self, *, cart_id: UUID, owner: UUID | None, hold: Hold | None, now: datetime
     ) -> str:
         """Remember what products hold for the cart; None: nothing. `ok`; `frozen`: not now, and it
-        may be open again; `gone`: it was ordered, merged or thrown away, or is another's."""
-        given = {"hold": "" if hold is None else msgspec.json.encode(hold).decode()}
+        may be open again; `gone`: it was ordered, merged or thrown away, or is another's. That
+        nothing is to be held is remembered of a frozen one, too."""
+        given = {"hold": hold_text(hold)}
         code = self._read(script.NOTE_HOLD, cart_id, given, owner=owner, now=now)[0]
         return str(code) if code in ("ok", "frozen") else "gone"
 

@@ -21,6 +21,7 @@ from domains.orders.rules.placement import PLACEMENT_DEADLINE, Status
 from domains.orders.services import placement
 from domains.orders.services.placement import Placed
 from domains.orders.services.wishes import Wish
+from domains.products import public as products
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.database.contexts import alias_of
 from infrastructure.errors import DomainError
@@ -136,6 +137,7 @@ def finish_checkouts(*, now: datetime) -> int:
         elif order.confirmed_at is not None:
             decided += carts.close(cart_id=cart_id, order_id=order_id, now=now)
         elif order.status != Status.PENDING:
+            products.release(order_id=order_id, now=now)
             decided += carts.reopen(cart_id=cart_id, order_id=order_id, now=now)
         else:
             waiting.append((cart_id, order_id))

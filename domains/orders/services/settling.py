@@ -161,7 +161,7 @@ def _confirm(case: Case, now: datetime) -> None:
 def _reject(case: Case, now: datetime) -> None:
     case.order.reject(reason=_reason_of(case), shortages=case.shortages, now=now)
     _save(case)
-    _reopen_cart(case.order, now)
+    _give_cart_back(case, now)
 
 
 def _reason_of(case: Case) -> str:
@@ -185,7 +185,7 @@ def _cancel(case: Case, now: datetime) -> None:
     case.order.cancel(now=now)
     _save(case)
     if was_pending:
-        _reopen_cart(case.order, now)
+        _give_cart_back(case, now)
 
 
 def _refuse_cancel(case: Case, now: datetime) -> None:
@@ -237,8 +237,11 @@ def close_cart(order: Order, now: datetime) -> None:
             log.warning("cart_stays_frozen_for_now", order_id=str(order.id))
 
 
-def _reopen_cart(order: Order, now: datetime) -> None:
+def _give_cart_back(case: Case, now: datetime) -> None:
+    """After the order's goods, so that the cart can hold again what it held."""
+    order = case.order
     if order.cart_id is not None:
+        _release(case, now)
         try:
             carts.reopen(cart_id=order.cart_id, order_id=order.id, now=now)
         except DomainError:

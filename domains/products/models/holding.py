@@ -168,9 +168,10 @@ class ReservationQuerySet(FreeingQuerySet):
         expires_at: datetime,
         turned: set[UUID],
         instead_of: UUID | None = None,
+        unless_held: bool = False,
     ) -> HoldOutcome:
         """Hold these lines for a cart until then, in place of whatever it held, and of what the
-        cart `instead_of` holds; or leave both.
+        cart `instead_of` holds; or leave both. unless_held: where it holds anything, that stays.
 
         What they hold already counts as free for it. Repeatable: the same lines again only last
         longer.
@@ -184,6 +185,8 @@ class ReservationQuerySet(FreeingQuerySet):
             own = found.pop(cart_id, None)
             if own is not None and own.holder != Holder.CART:
                 raise NotHeld(f"{cart_id} is an order's.")
+            if unless_held and own is not None and own.is_held:
+                return Held()
             source = next(
                 (f for f in found.values() if f.is_held and f.holder == Holder.CART), None
             )

@@ -160,10 +160,7 @@ def why_not_offered(skus: Collection[str], *, currency: str) -> dict[str, NotOff
     """Why nothing is offered for each of these SKUs. One statement; none for no SKUs."""
     if not skus:
         return {}
-    for_sale = Variant.objects.filter(
-        sku__in=list(skus), product__status=Product.Status.ACTIVE, retired_at__isnull=True
-    )
-    unpriced = set(for_sale.values_list("sku", flat=True))
+    unpriced = for_sale(skus)
     return {
         sku: NotOffered("not_sold_in_currency", f"{sku} is not sold in {currency}.")
         if sku in unpriced
@@ -172,18 +169,18 @@ def why_not_offered(skus: Collection[str], *, currency: str) -> dict[str, NotOff
     }
 
 
+def for_sale(skus: Collection[str]) -> dict[str, UUID]:
+    """The variants of those SKUs that are sold at all, whatever they cost. One statement."""
+    found = Variant.objects.filter(
+        sku__in=list(skus), product__status=Product.Status.ACTIVE, retired_at__isnull=True
+    )
+    return dict(found.values_list("sku", "pk"))
+
+
 def hold_states(order_ids: Iterable[UUID]) -> dict[UUID, HoldState]:
     """What became of these orders' holds; one that never held anything is not in the answer."""
     found = Reservation.objects.filter(pk__in=list(order_ids), holder=Holder.ORDER)
     return {order_id: HoldState(status) for order_id, status in found.values_list("pk", "status")}
-
-
-def is_held_for_cart(cart_id: UUID) -> bool:
-    """Whether anything is held for the cart, its time being over or not."""
-    held = Reservation.objects.filter(
-        pk=cart_id, holder=Holder.CART, status=Reservation.Status.HELD
-    )
-    return bool(held.exists())
 
 
 def held_for_cart(cart_id: UUID, *, now: datetime) -> dict[str, int]:

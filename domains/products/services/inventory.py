@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -11,8 +12,9 @@ from uuid import UUID
 from domains.products.errors import InvalidQuantity, StockChanged, VariantNotFound
 from domains.products.models import MAIN_WAREHOUSE, Reservation, StockItem, Warehouse
 from domains.products.models.freeing import EXPIRY_BATCH
+from domains.products.queries import stock as stock_queries
 from domains.products.rules import tags
-from domains.products.rules.stock import Holder, HoldLine, HoldOutcome, HoldRequest
+from domains.products.rules.stock import Holder, HoldLine, HoldOutcome, HoldRequest, Refused
 from domains.products.services import shown
 from domains.products.services.listing import list_availability
 from infrastructure.database.contexts import atomic
@@ -223,6 +225,29 @@ def hold_stock_for_cart(
         return Reservation.objects.hold_for_cart(
             cart_id, lines, now=now, expires_at=now + ttl, turned=turned, instead_of=instead_of
         )
+
+
+def hold_stock_for_cart_again(
+    *, cart_id: UUID, quantities: Mapping[str, int], until: datetime, now: datetime
+) -> dict[str, int]:
+    """Hold for a cart what it held before, of each SKU as many as there are; what it holds by now
+    stays. Returns what is held for it."""
+    lines = [
+        HoldLine(variant_id=variant_id, sku=sku, quantity=quantities[sku])
+        for sku, variant_id in stock_queries.for_sale(quantities).items()
+    ]
+    while lines:
+        with showing() as turned:
+            outcome = Reservation.objects.hold_for_cart(
+                cart_id, lines, now=now, expires_at=until, turned=turned, unless_held=True
+            )
+        if not isinstance(outcome, Refused):
+            break
+        # Each time some of them are fewer, so it ends.
+        left = {short.sku: short.available for short in outcome.shortages}
+        fewer = [replace(one, quantity=left.get(one.sku, one.quantity)) for one in lines]
+        lines = [line for line in fewer if line.quantity > 0]
+    return stock_queries.held_for_cart(cart_id, now=now)
 
 
 def release_cart_hold(*, cart_id: UUID, now: datetime) -> bool:

@@ -158,7 +158,7 @@ def test_every_command_stays_in_one_slot_of_a_cluster(tmp_path, now):
         other = carts.create(
             owner=customer_id, currency="GBP", channel=None, once=None, now=now
         ).cart
-        joining = carts.reopen(frozen=frozen, is_held=False, now=now)
+        joining = carts.reopen(frozen=frozen, hold=None, now=now)
         assert joining is not None
         assert joining.into == other.id
         carts.delete(cart_id=other.id, owner=customer_id, version=None, now=now)

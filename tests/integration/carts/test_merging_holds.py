@@ -278,6 +278,30 @@ def test_what_the_customer_had_held_goes_to_the_order_beside_which_it_is_merged(
     assert_books_are_right()
 
 
+@pytest.mark.parametrize("dies", [False, True], ids=["lives", "dies"])
+def test_what_was_held_follows_the_lines_where_they_went_on(carts, now, monkeypatch, dies):
+    customer_id, later = uuid4(), now + timedelta(seconds=11)
+    own = cart_of(customer_id, now, add("A", 1))
+    guests = holding(guest_cart(now, add("A", 2)), now)
+    orders: list[UUID] = []
+    meanwhile(monkeypatch, lambda: orders.append(freeze(own, now)), dies=dies)
+    if dies:
+        with pytest.raises(Died):
+            merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    else:
+        merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+    other = holding(cart_of(customer_id, now, add("B", 1)), now)
+
+    checkout.reopen(cart_id=own.id, order_id=orders[0], now=now)
+    assert merging.finish_merges(now=later) == 1
+
+    merged = carts.current(owner=customer_id, now=now)
+    assert (merged.id, quantities(merged)) == (other.id, {"B": 1, "A": 3})
+    assert lines_of(other.id) == merged.hold.quantities == {"A": 3, "B": 1}
+    assert (held("A", "B"), left_of(carts, now)) == ([3, 1], [])
+    assert_books_are_right()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_beside_a_merge_an_order_has_what_is_in_it_and_nothing_is_held_twice(carts, now):
     rounds, found = 12, []

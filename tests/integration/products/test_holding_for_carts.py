@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from domains.products.errors import InvalidQuantity
-from domains.products.models import Reservation, StockMovement
+from domains.products.models import Reservation, StockMovement, Variant
 from domains.products.public import (
     Held,
     HoldRequest,
@@ -18,6 +19,7 @@ from domains.products.public import (
     Shortage,
     hold,
     hold_for_cart,
+    hold_for_cart_again,
     hold_many,
     hold_state,
     offers,
@@ -26,6 +28,7 @@ from domains.products.public import (
     release_cart_hold,
 )
 from domains.products.services import inventory
+from domains.products.services.products import archive_product
 from infrastructure.database.contexts import alias_of
 from infrastructure.ids import new_id
 from infrastructure.outbox.models import OutboxMessage
@@ -180,6 +183,76 @@ def test_a_released_cart_may_hold_again(now: datetime) -> None:
     cart_holding({"A": 1, "B": 1}, now=now, cart_id=cart_id)
     assert (held("A", "B"), lines_of(cart_id)) == ([1, 1], {"A": 1, "B": 1})
     assert facts(cart_id) == [("reserved", 1), ("released", 2), ("reserved", 3)]
+
+
+class TestHoldingAgain:
+    """What a cart held before, once the order that took it over has let go of it."""
+
+    @pytest.fixture
+    def cart_id(self, now: datetime) -> UUID:
+        products.stocked({"A": 5, "B": 5}, now=now)
+        cart_id = cart_holding({"A": 3, "B": 2}, now=now)
+        release_cart_hold(cart_id=cart_id, now=now)
+        return cart_id
+
+    def again(self, cart_id: UUID, now: datetime) -> dict[str, int]:
+        return hold_for_cart_again(
+            cart_id=cart_id, quantities={"A": 3, "B": 2}, until=now + TTL, now=now
+        )
+
+    def test_it_is_held_for_as_long_as_before(self, cart_id: UUID, now: datetime) -> None:
+        for minutes in (1, 2):
+            later = now + timedelta(minutes=minutes)
+            outcome = hold_for_cart_again(
+                cart_id=cart_id, quantities={"A": 3, "B": 2}, until=now + TTL, now=later
+            )
+            assert outcome == lines_of(cart_id) == {"A": 3, "B": 2}
+        assert held("A", "B") == [3, 2]
+        assert Reservation.objects.get(pk=cart_id).expires_at == now + TTL
+        assert_books_are_right()
+
+    @pytest.mark.parametrize(
+        ("others", "expected"),
+        [
+            ({"A": 3}, {"A": 2, "B": 2}),
+            ({"A": 5}, {"B": 2}),
+            ({"A": 4, "B": 4}, {"A": 1, "B": 1}),
+            ({"A": 5, "B": 5}, {}),
+        ],
+        ids=["fewer", "none of one", "fewer of each", "nothing"],
+    )
+    def test_of_each_there_is_what_others_have_left(
+        self, cart_id: UUID, others: dict[str, int], expected: dict[str, int], now: datetime
+    ) -> None:
+        cart_holding(others, now=now)
+        assert self.again(cart_id, now) == expected
+        assert held("A", "B") == [others.get(sku, 0) + expected.get(sku, 0) for sku in ("A", "B")]
+        assert_books_are_right()
+
+    def test_what_is_not_sold_any_more_is_not_held(self, cart_id: UUID, now: datetime) -> None:
+        archived = Variant.objects.get(sku="B").product_id
+        archive_product(product_id=archived, version=None, now=now)
+        assert self.again(cart_id, now) == {"A": 3}
+
+    def test_what_the_cart_holds_by_now_stays(self, cart_id: UUID, now: datetime) -> None:
+        cart_holding({"B": 5}, now=now, cart_id=cart_id)
+        assert self.again(cart_id, now) == lines_of(cart_id) == {"B": 5}
+        assert held("A", "B") == [0, 5]
+
+    def test_what_it_came_to_hold_meanwhile_stays_as_well(
+        self, cart_id: UUID, now: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = Reservation.objects.all()._read
+
+        def read_before_another_hold(query: Any, ids: list[UUID]) -> Any:
+            found = read(ids)
+            monkeypatch.undo()
+            cart_holding({"B": 5}, now=now, cart_id=cart_id)
+            return found
+
+        monkeypatch.setattr(type(Reservation.objects.all()), "_read", read_before_another_hold)
+        assert self.again(cart_id, now) == {"B": 5}
+        assert_books_are_right()
 
 
 def test_releasing_a_cart_that_held_nothing_leaves_no_trace(now: datetime) -> None:
