@@ -18,6 +18,7 @@ from domains.pricing.queries.audit import (
 from domains.pricing.queries.quoting import prices_include_tax
 from domains.pricing.queries.staff import is_set_up, open_shipping_methods
 from domains.pricing.rules import amounts
+from domains.pricing.rules.codes import distinct_coupons
 from domains.pricing.rules.keeping import kept, to_keep
 from domains.pricing.rules.quotes import (
     AppliedDiscount,
@@ -73,6 +74,7 @@ __all__ = [
     "create_promotion",
     "create_shipping_method",
     "create_tax_rate",
+    "distinct_coupons",
     "event_counts",
     "give_back",
     "is_set_up",

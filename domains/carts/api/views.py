@@ -18,6 +18,7 @@ from domains.carts.models import Cart, Change, Once
 from domains.carts.services import carts as services
 from domains.carts.services import merging
 from domains.carts.services.carts import Shopper
+from domains.pricing import public as pricing
 from infrastructure import clock
 from infrastructure.auth.permissions import AUTHENTICATED, PUBLIC
 from infrastructure.errors import FieldError, StaleVersion
@@ -390,7 +391,7 @@ def _note(note: Any) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """A field as the store keeps it: text, a list as JSON, nothing as nothing."""
+    """A field as the store keeps it: text, the list of coupons as JSON, nothing as nothing."""
     if isinstance(value, list):
-        return _encode(list(dict.fromkeys(value))).decode() if value else ""
+        return _encode(pricing.distinct_coupons(value)).decode() if value else ""
     return value or ""

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from domains.carts.rules.changes import Seen
+from domains.pricing.public import distinct_coupons
 from infrastructure.outbox.publisher import shard_of
 from infrastructure.outbox.streams import stream_key, tag, tag_of
 
@@ -141,7 +142,8 @@ def read_cart(cart_id: UUID, flat: list[str]) -> Cart:
         currency=fields["currency"],
         channel=fields["channel"] or None,
         lines=tuple(line for _, line in sorted(lines, key=lambda found: found[0])),
-        coupons=_decode_coupons(fields.get("coupons") or "[]"),
+        # An earlier version kept a coupon once for each of its spellings.
+        coupons=tuple(distinct_coupons(_decode_coupons(fields.get("coupons") or "[]"))),
         shipping_method=fields.get("shipping_method") or None,
         country=fields.get("country") or None,
         region=fields.get("region", ""),

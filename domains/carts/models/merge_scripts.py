@@ -70,8 +70,9 @@ if given.coupons then
     local coupons, has = {}, {}
     for _, list in ipairs({own, given.coupons}) do
         for _, code in ipairs(list) do
-            if not has[code] and #coupons < given.most_coupons then
-                has[code], coupons[#coupons + 1] = true, code
+            local plain = code:match('^%s*(.-)%s*$'):upper()
+            if not has[plain] and #coupons < given.most_coupons then
+                has[plain], coupons[#coupons + 1] = true, code
             end
         end
     end

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from domains.payments import public as payments
+from domains.pricing import public as pricing
 from infrastructure.countries import COUNTRY_CODES
 from infrastructure.errors import DomainError, FieldError
 from infrastructure.form_fields import LineField, WordsField, one_line
@@ -122,7 +123,8 @@ class CouponsField(forms.CharField):
         )
 
     def clean(self, value: Any) -> list[str]:
-        codes = list(dict.fromkeys(filter(None, map(str.strip, _lines_of(super().clean(value))))))
+        lines = map(str.strip, _lines_of(super().clean(value)))
+        codes = pricing.distinct_coupons(filter(None, lines))
         if len(codes) > MAX_COUPONS:
             raise ValidationError(f"{MAX_COUPONS} coupons at most.")
         for code in codes:

@@ -46,8 +46,8 @@ class Origin:
 class Terms:
     """What an order costs besides its lines, in minor units, as it was quoted.
 
-    shipping_minor: with its tax. coupons: as they were entered; uses: what of promotions and
-    coupons has to be redeemed; discounts: what was taken off; promotions: what edits keep.
+    shipping_minor: with its tax. coupons: each once, as it was entered; uses: what of promotions
+    and coupons has to be redeemed; discounts: what was taken off; promotions: what edits keep.
     """
 
     prices_include_tax: bool = True

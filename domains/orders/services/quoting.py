@@ -193,7 +193,7 @@ def _terms(wish: Wish, quote: pricing.Quote, lines: Sequence[OrderLine]) -> Term
         shipping_tax_rate="0" if shipping is None else shipping.tax_rate,
         tax_minor=quote.tax_minor,
         total_minor=quote.total_minor,
-        coupons=list(wish.coupons),
+        coupons=pricing.distinct_coupons(wish.coupons),
         uses=[{"promotion_id": str(use.promotion_id), "coupon": use.coupon} for use in quote.uses],
         discounts=discounts_of(quote),
         promotions=promotions_of(quote, [line.id for line in lines]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 
 # Without what is easily taken for something else: 0 and O, 1 and I and L.
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -20,6 +21,14 @@ _CODE = re.compile(CODE, re.ASCII)
 def plain_code(text: str) -> str:
     """As it is kept: people type codes in small letters, with a space behind."""
     return text.strip().upper()
+
+
+def distinct_coupons(codes: Iterable[str]) -> list[str]:
+    """Each coupon once, as it was entered first: in another spelling it is the same."""
+    first: dict[str, str] = {}
+    for code in codes:
+        first.setdefault(plain_code(code), code)
+    return list(first.values())
 
 
 def is_code(text: str) -> bool:

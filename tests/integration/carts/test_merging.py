@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from domains.carts import errors
 from domains.carts.models import CartStatus, CartStore
 from domains.carts.models.carts import Keys
+from domains.carts.models.connection import scripts
 from domains.carts.rules import limits
 from domains.carts.services import checkout, merging
 from tests.support.carts import add, cart_of, events_of, guest_cart, quantities
@@ -100,6 +101,23 @@ def test_a_place_is_taken_whole_or_not_at_all(carts, now):
     carts.change(cart_id=guests.id, owner=None, fields=fields, now=now)
     merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
     assert (merged.country, merged.postcode) == ("FR", "")
+
+
+def test_a_coupon_in_two_spellings_is_one_also_where_an_earlier_version_kept_both(carts, now):
+    customer_id = uuid4()
+    own = cart_of(customer_id, now, add("A", 1))
+    fields = {"coupons": '["ten","TEN"]'}
+    before = carts.change(cart_id=own.id, owner=customer_id, fields=fields, now=now).cart
+    assert before.coupons == ("ten",)
+    guests = guest_cart(now, add("B", 2))
+    fields = {"coupons": '["Ten ","spring","SPRING"]'}
+    carts.change(cart_id=guests.id, owner=None, fields=fields, now=now)
+
+    merged = merging.merge(source_id=guests.id, customer_id=customer_id, now=now)
+
+    assert merged.coupons == ("ten", "spring")
+    stored = scripts().client.hget(Keys.of(own.id).cart, "coupons")
+    assert stored == '["ten","spring"]'
 
 
 @pytest.mark.parametrize("theirs", ["", '["SPRING"]'], ids=["none", "one"])

@@ -90,6 +90,15 @@ def test_what_cannot_be_had_is_named_with_a_pointer_and_nothing_is_written(now: 
     assert Order.objects.count() == 0
 
 
+def test_a_coupon_in_two_spellings_is_kept_once_as_it_was_entered_first(now: datetime) -> None:
+    goods.stocked({"A": 5}, now=now)
+    prices.coupon("TEN", now=now)
+
+    order = orders.placed({"A": 1}, coupons=["ten", "TEN", " Ten"], now=now)
+
+    assert (order.coupons, order.total_minor) == (["ten"], 900)
+
+
 def test_codes_cannot_be_guessed_by_ordering(now: datetime, settings: Any) -> None:
     settings.RATE_LIMITS = settings.RATE_LIMITS | {"coupons": "2/h", "checkout": "9/h"}
     goods.product(name="Lantern", sku="A", price_minor=1200, stock=10, now=now)
