@@ -32,7 +32,7 @@ from domains.payments.queries import audit, payments, saved_methods
 from domains.payments.queries.audit import JournalDifference, PaymentAudit
 from domains.payments.queries.payments import PaymentState, PaymentView
 from domains.payments.rules.declines import DECLINE_REASONS, NOT_COMPLETED, Decline
-from domains.payments.rules.means import Means
+from domains.payments.rules.means import Means, names_card_number
 from domains.payments.rules.methods import Guarantee, method_named
 from domains.payments.rules.operations import OperationState
 from domains.payments.rules.refunds import needs_second_person
@@ -74,6 +74,7 @@ __all__ = [
     "event_counts",
     "guarantee_of",
     "journal_differences",
+    "names_card_number",
     "needs_second_person",
     "payment_audit",
     "payment_states",

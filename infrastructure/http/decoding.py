@@ -341,6 +341,8 @@ def _as_field_error(error: msgspec.ValidationError, pointer: str, wanted: Any = 
                 pointer = _step(pointer, name or position)
     cause = error.__cause__
     if cause is not None:
+        if field := getattr(cause, "field", ""):
+            pointer = _step(pointer, field)
         return FieldError(pointer, getattr(cause, "code", "invalid"), message)
     code = next((code for pattern, code in _CODES if pattern.match(message)), "invalid")
     if code in {"required", "unknown_field"} and (named := _FIELD.search(message)):

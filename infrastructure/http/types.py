@@ -62,11 +62,13 @@ Cursor = Annotated[str, Meta(max_length=1000, description="`next` of the page be
 Limit = Annotated[int, Meta(ge=1, le=MAX_LIMIT, description="The most items to return.")]
 
 
-class Missing(ValueError):
-    """One of several fields has to be there, and none is. Raised in `__post_init__`: the fault is
-    the whole's."""
+class Fault(ValueError):
+    """What is wrong with a whole, or with one of its fields, beyond what types can say; raised in
+    `__post_init__`."""
 
-    code = "required"
+    def __init__(self, code: str, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.code, self.field = code, field
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,11 @@ _SAVED, _KEEP = "saved:", "keep:"
 _DIGITS = re.compile(r"\d(?:[-._: ]?\d){11,18}")
 
 
+def names_card_number(text: str) -> bool:
+    """Whether what `Means` reads holds the number of a card; an id of ours does not."""
+    return holds_card_number(Means.read(text).token)
+
+
 def holds_card_number(text: str) -> bool:
     """Whether the digits in it pass the check of card numbers (Luhn, ISO/IEC 7812-1 annex B)."""
     return any(_passes_luhn(re.sub(r"\D", "", run)) for run in _DIGITS.findall(text))

@@ -16,7 +16,7 @@ from domains.payments.errors import (
     UnknownPaymentMethod,
 )
 from domains.payments.models import Payment
-from domains.payments.rules.means import Means, holds_card_number
+from domains.payments.rules.means import Means, names_card_number
 from domains.payments.rules.methods import Guarantee, check_offered, method_named
 from domains.payments.services.outcomes import carry_on, find
 from domains.payments.services.saved_methods import token_of
@@ -35,7 +35,7 @@ def check_method(
         raise UnknownPaymentMethod(f"{amount} is not free.")
     needs_token = method_named(method).needs_gateway and amount.amount_minor
     means = Means.read(token)
-    if holds_card_number(means.token):
+    if names_card_number(token):
         raise CardNumberRefused("Send the token that the gateway's form gives for it.")
     if not needs_token:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -15,11 +16,13 @@ from domains.orders.queries.orders import HistoryEntry, PaymentOfOrder
 from domains.orders.rules.steps import amounts_standing
 from domains.payments import public as payments
 from domains.pricing.public import amounts
+from infrastructure.errors import FieldError
 from infrastructure.http.types import (
     ONE_LINE,
     Body,
     CountryCode,
     Currency,
+    Fault,
     GivenMoney,
     Money,
     Out,
@@ -88,28 +91,51 @@ ReturnUrl = Annotated[
         max_length=500,
         pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$(?![\s\S])",
         description=(
-            "Where to come back to from a confirmation (3-D Secure); the shop's own page if left "
-            "out. Where it has none, a card that has to be confirmed is declined."
+            "Where to come back to from a confirmation (3-D Secure), without a user's name or "
+            "password; the shop's own page if left out. Where it has none, a card that has to be "
+            "confirmed is declined."
         ),
     ),
 ]
+# Somebody before the host, or what browsers take for a slash.
+_ODD_HOST = re.compile(r"https?://[^/?#]*[@\\]")
 
-
+# The pattern is for the document: what it does not fit may be a card number, and is told as one.
 Token = Annotated[
     str,
     Meta(
         max_length=190,
-        pattern=r"^([A-Za-z][A-Za-z0-9_.:-]*)?$(?![\s\S])",
+        extra_json_schema={"pattern": r"^([A-Za-z][A-Za-z0-9_.:-]*)?$(?![\s\S])"},
         examples=["tok_visa"],
     ),
 ]
+_TOKEN = re.compile(r"([A-Za-z][A-Za-z0-9_.:-]*)?")
+_NUMBER = re.compile(r"\d([-._: ]?\d){11,18}")
 
 
-class PaymentChoice(Body, frozen=True, kw_only=True):
+class PaymentMeans(Body, frozen=True, kw_only=True):
+    """By what is paid, and where its customer comes back to. Raises CardNumberRefused, whatever
+    else is wrong with the request."""
+
+    token: Token = ""
+    return_url: ReturnUrl = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if _NUMBER.fullmatch(self.token) or payments.names_card_number(self.token):
+            detail = "Send the token that the gateway's form gives for it."
+            fault = FieldError("/payment/token", payments.CardNumberRefused.code, detail)
+            raise payments.CardNumberRefused(detail, errors=[fault])
+        if not _TOKEN.fullmatch(self.token):
+            raise Fault("bad_format", "Not a token of the gateway's, such as tok_visa", "token")
+        if _ODD_HOST.match(self.return_url):
+            raise Fault("bad_format", "Nobody is named before the host", "return_url")
+
+
+class PaymentChoice(PaymentMeans, frozen=True, kw_only=True):
     """The token is the gateway's for the customer's means of payment. Card numbers are refused."""
 
     method: Annotated[str, Meta(min_length=1, max_length=40, examples=["card"])]
-    token: Token = ""
     saved_method: Annotated[
         UUID | UnsetType,
         Meta(description="One of `/payment-methods`, instead of a token."),
@@ -118,7 +144,6 @@ class PaymentChoice(Body, frozen=True, kw_only=True):
         bool,
         Meta(description="Have the gateway keep it for your next orders, once it is authorised."),
     ] = False
-    return_url: ReturnUrl = ""
     keep_on_decline: Annotated[
         bool, Meta(description="Whether a declined order waits for another try.")
     ] = False

@@ -18,9 +18,8 @@ from domains.orders.api.serializers.orders import (
     Address,
     BillingAddress,
     Code,
-    ReturnUrl,
+    PaymentMeans,
     Sku,
-    Token,
 )
 from domains.orders.errors import DuplicateLine
 from domains.orders.models.commands.fulfilling import Tracking
@@ -29,7 +28,7 @@ from domains.orders.models.commands.returning import Inspected
 from domains.orders.queries import orders as queries
 from domains.orders.services import editing
 from infrastructure.errors import FieldError
-from infrastructure.http.types import ONE_LINE, Body, GivenMoney, Missing, Money, Out, Words
+from infrastructure.http.types import ONE_LINE, Body, Fault, GivenMoney, Money, Out, Words
 
 Units = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 AnyUnits = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
@@ -335,13 +334,11 @@ class EditedLine(Body, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.line_id is UNSET and self.sku is UNSET:
-            raise Missing("Say of which line, or which SKU")
+            raise Fault("required", "Say of which line, or which SKU")
 
 
-class EditPayment(Body, frozen=True, kw_only=True):
+class EditPayment(PaymentMeans, frozen=True, kw_only=True):
     method: Annotated[str, Meta(min_length=1, max_length=40)] | UnsetType = UNSET
-    token: Token = ""
-    return_url: ReturnUrl = ""
 
 
 class EditOrder(Body, frozen=True, kw_only=True):
