@@ -160,6 +160,21 @@ def test_what_the_customer_let_go_of_meanwhile_is_not_held_again(now: datetime) 
     assert (noted(cart), held("A")) == (None, 0)
 
 
+def test_what_they_let_go_of_while_it_is_given_back_the_cart_does_not_claim(
+    monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
+    cart, reopen = holding(guest_cart(now, put("A", 5)), now), CartStore.reopen
+
+    def reopen_after_that(self: CartStore, **given: Any) -> Cart | None:
+        assert send("delete", f"{cart.id}/hold")["held_until"] is None
+        return reopen(self, **given)
+
+    monkeypatch.setattr(CartStore, "reopen", reopen_after_that)
+    assert check_out(Client(), cart.id, payment=DECLINED).status_code == 402
+
+    assert (noted(cart), held("A")) == (None, 0)
+
+
 def test_it_is_held_for_the_cart_into_which_the_one_that_is_given_back_goes(now: datetime) -> None:
     ann = customer()
     cart = holding(cart_of(ann.id, now, put("A", 3)), now)
