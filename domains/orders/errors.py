@@ -169,6 +169,13 @@ class StepNotAwaitingApproval(OrderError):
     )
 
 
+class StepOutdated(OrderError):
+    """What it would give back is not what it would have been when it was asked for: money came or
+    went back meanwhile. `detail` says by how much. It is refused, and asked for again."""
+
+    code, status, title = "step_outdated", 409, "Money moved since the step was asked for"
+
+
 class SecondPersonRequired(OrderError):
     code, status, title = "second_person_required", 403, "It takes a second person to approve this"
 

@@ -11,7 +11,16 @@ import structlog
 from domains.orders.errors import OrderNotCancellable, PaymentCaptured, StepInProgress
 from domains.orders.events import OrderCreated, OrderStatusUpdated
 from domains.orders.queries import orders as queries
-from domains.orders.services import batches, invoicing, paying, placement, refunding, unpaid
+from domains.orders.rules.placement import Status
+from domains.orders.services import (
+    batches,
+    invoicing,
+    overpaid,
+    paying,
+    placement,
+    refunding,
+    unpaid,
+)
 from domains.payments.events import (
     PaymentAuthorised,
     PaymentDeclined,
@@ -138,6 +147,27 @@ def see_refunds_asked_elsewhere(events: Sequence[PaymentRefunded]) -> None:
                 amount_minor=event.amount_minor,
                 now=clock.now(),
             )
+
+
+@subscribe(OrderStatusUpdated, PaymentProcessed, PaymentRefunded, batch=True, idempotent=True)
+def mark_what_is_overpaid(
+    events: Sequence[OrderStatusUpdated | PaymentProcessed | PaymentRefunded],
+) -> None:
+    """Money that came after its order got cheaper, or ended, has to go back: staff are told."""
+    overpaid.tell_overpaid(
+        order_ids={
+            event.order_id
+            for event in events
+            if isinstance(event, OrderStatusUpdated) and _may_cost_less(event)
+        },
+        paid={event.reference for event in events if not isinstance(event, OrderStatusUpdated)},
+        now=clock.now(),
+    )
+
+
+def _may_cost_less(event: OrderStatusUpdated) -> bool:
+    """Not of an order that was just confirmed, as most are."""
+    return event.status != Status.CONFIRMED or event.previous_status == Status.CONFIRMED
 
 
 def _settle(events: Mapping[str, Event], orders: Mapping[str, UUID]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -76,6 +77,7 @@ __all__ = [
     "journal_differences",
     "names_card_number",
     "needs_second_person",
+    "note_overpaid",
     "payment_audit",
     "payment_states",
     "payment_view",
@@ -349,6 +351,13 @@ def release_rest(*, payment_id: UUID, now: datetime) -> Outcome:
         return _outcome(services.release_rest(payment_id=payment_id, now=now))
     except (PaymentOperationInProgress, PaymentsUnavailable):
         return _as_it_stands(payment_id)
+
+
+def note_overpaid(*, payment_id: UUID, minor: int, now: datetime) -> None:
+    """What an order that costs less than was paid for it, or is over, says of what is kept: so much
+    has to go back, and staff to look until it has. 0 where nothing has; repeatable."""
+    with suppress(PaymentNotFound):
+        services.note_overpaid(payment_id=payment_id, minor=minor, now=now)
 
 
 def payment_states(payment_ids: Iterable[UUID]) -> dict[UUID, PaymentState]:

@@ -68,7 +68,8 @@ class OrderSum:
 class LinePart:
     """A line that says something else than what it was counted from.
 
-    what: `sent` (parcels), `returned` (returns) or `refunded` (refunds, in minor units).
+    what: `sent` (parcels), `returned` (returns) or `refunded` (refunds, in minor units, less what
+    they count for that was called off since).
     """
 
     order_id: UUID
@@ -182,6 +183,7 @@ GROUP BY l.order_id, l.variant_id
 ORDER BY l.order_id
 """
 
+# What was refunded of units that were called off since counts for these, and no more for the line.
 _PARTS = """
 SELECT o.id, o.number, l.sku, what, said, counted
 FROM orders_orderline l
@@ -194,9 +196,17 @@ LEFT JOIN (
     FROM orders_returnline GROUP BY line_id
 ) r ON r.line_id = l.id
 LEFT JOIN (
-    SELECT share.key::uuid AS line_id, sum((share.value->>'minor')::bigint)::bigint AS refunded
-    FROM orders_orderstep s, jsonb_each(s.params->'lines') share
-    WHERE s.kind = 'REFUND' AND s.state = 'DONE'
+    SELECT share.key::uuid AS line_id, sum(share.minor)::bigint AS refunded
+    FROM (
+        SELECT each.key, (each.value->>'minor')::bigint AS minor
+        FROM orders_orderstep s, jsonb_each(s.params->'lines') each
+        WHERE s.kind = 'REFUND' AND s.state = 'DONE'
+        UNION ALL
+        SELECT each.key, -(each.value->>'minor')::bigint
+        FROM orders_orderstep s, jsonb_each(s.params->'set_off'->'lines') each
+        WHERE (s.kind IN ('CANCEL_LINES', 'EDIT') AND s.state = 'DONE')
+            OR (s.kind = 'EDIT' AND s.state = 'APPLIED')
+    ) share
     GROUP BY share.key
 ) m ON m.line_id = l.id
 CROSS JOIN LATERAL (

@@ -80,6 +80,28 @@ def to_be_documented(*, order_ids: Collection[UUID], paid: Collection[str]) -> l
     return list(found.order_by("id").values_list("id", flat=True))
 
 
+def may_be_overpaid(*, order_ids: Collection[UUID], paid: Collection[str]) -> list[UUID]:
+    """Those of these orders, and of the orders with these numbers, for which more may be here than
+    they cost, or which said so before: a first look, which costs two statements for all."""
+    found = Order.objects.filter(Q(id__in=order_ids) | Q(number__in=paid)).exclude(
+        status=Status.PENDING
+    )
+    rows = list(found.values_list("id", "payment_id", "status", "total_minor"))
+    states = payments.payment_states([payment_id for _, payment_id, _, _ in rows])
+    due = []
+    for order_id, payment_id, status, total_minor in rows:
+        state = states.get(payment_id)
+        if state is None:
+            continue
+        if status in (Status.CANCELLED, Status.REJECTED):
+            is_too_much = state.captured_minor > state.refunded_minor
+        else:
+            is_too_much = state.captured_minor > total_minor
+        if is_too_much or state.overpaid_minor:
+            due.append(order_id)
+    return due
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaymentOfOrder:
     """action_url: where the customer has to go to confirm the payment. captured_minor: what was

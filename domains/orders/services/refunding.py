@@ -88,12 +88,12 @@ def approve_step(
 ) -> Begun:
     """Agree to what somebody else asked for; it is carried out at once.
 
-    Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval, SecondPersonRequired, and why the
-    step came to nothing.
+    Raises OrderNotFound, StepNotFound, StepNotAwaitingApproval, SecondPersonRequired, StepOutdated,
+    and why the step came to nothing.
     """
 
     def approve(order: Order, money: Money) -> OrderStep:
-        return order.approve_step(step_id, actor_id=actor_id, now=now)
+        return order.approve_step(step_id, money=money, actor_id=actor_id, now=now)
 
     return begin(order_id=order_id, make=approve, key=key, now=now)
 

@@ -64,6 +64,9 @@ class PaymentBase(AggregateRoot):
     released_minor = models.BigIntegerField(
         default=0, help_text="Of what was authorised, what was let go after a part was taken."
     )
+    overpaid_minor = models.BigIntegerField(
+        null=True, help_text="Of what is kept, what its order says that it owes nobody any more."
+    )
     decline_code = models.CharField(max_length=64, default="")
     void_requested_at = models.DateTimeField(null=True)
     void_reason = models.CharField(
@@ -166,9 +169,12 @@ class PaymentBase(AggregateRoot):
 
     @property
     def owed_back_minor(self) -> int:
-        """What came in and belongs to the customer: paid too much, or for what is given up."""
+        """What came in and belongs to the customer: paid too much, or for what is given up, or for
+        an order that costs less by now, or is over."""
         held = self.captured_minor - self.refunded_minor
-        return held if self.is_released else max(held - self.amount_minor, 0)
+        if self.is_released:
+            return held
+        return max(held - self.amount_minor, min(self.overpaid_minor or 0, held))
 
     @property
     def attention(self) -> Attention | None:
@@ -215,7 +221,7 @@ class PaymentBase(AggregateRoot):
         if amount.currency != self.currency:
             raise InvalidPaymentAmount(f"The payment is in {self.currency}.")
         if not left.amount_minor or amount.amount_minor > left.amount_minor:
-            raise too_large(f"{left} at most.")
+            raise too_large(f"{left} at most." if left.amount_minor else "Nothing is left of it.")
         if amount.amount_minor <= 0:
             raise InvalidPaymentAmount("The amount must be above 0.")
         return amount

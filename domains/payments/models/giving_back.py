@@ -14,6 +14,7 @@ from domains.payments.models.taking import Taking
 from domains.payments.rules.gateways import Capabilities
 from domains.payments.rules.operations import OperationKind
 from domains.payments.rules.refunds import needs_second_person
+from domains.payments.rules.statuses import Attention
 from infrastructure.ids import new_id
 from infrastructure.money import Money
 
@@ -63,6 +64,17 @@ class GivingBack(Taking):
             actor_id=actor_id,
         )
 
+    def note_overpaid(self, minor: int, now: datetime) -> bool:
+        """What the order that it pays for says of what is kept: so much of it pays for nothing, and
+        has to go back. Returns False if that is known."""
+        if minor == (self.overpaid_minor or 0):
+            return False
+        if self.attention == Attention.OWED_BACK:
+            self.needs_attention_at = None  # it is asked for again where there is still a reason
+        self.overpaid_minor = minor or None
+        self._update_status(now)
+        return True
+
     def _given_back_by(self, actor_id: UUID | None) -> int:
         return sum(
             operation.amount_minor
@@ -74,6 +86,8 @@ class GivingBack(Taking):
 
     def _given_back(self, operation: Operation, now: datetime) -> None:
         self.refunded_minor += operation.amount_minor
+        # What was paid too much goes back first; its order says soon what is left of it.
+        self.overpaid_minor = max((self.overpaid_minor or 0) - operation.amount_minor, 0) or None
         self._book(
             operation,
             debit=JournalEntry.Account.CUSTOMERS,

@@ -10,7 +10,7 @@ from domains.payments.services.authorising import authorise, check_method, unava
 from domains.payments.services.batches import AuthoriseRequest, authorise_many
 from domains.payments.services.notifying import receive_notification
 from domains.payments.services.outcomes import refresh, resolve, resolve_unfinished
-from domains.payments.services.receiving import record_receipt
+from domains.payments.services.receiving import note_overpaid, record_receipt
 from domains.payments.services.reconciling import (
     Reconciliation,
     apply_early_notifications,
@@ -43,6 +43,7 @@ __all__ = [
     "compare_again",
     "delete_saved_method",
     "forget_deleted_methods",
+    "note_overpaid",
     "receive_notification",
     "reconcile",
     "reconcile_due",

@@ -1,4 +1,4 @@
-"""Money that comes to the bank account."""
+"""Money that comes to the bank account, and what of the money that is here is too much."""
 
 from __future__ import annotations
 
@@ -37,3 +37,8 @@ def record_receipt(
         ),
         also=also,
     )
+
+
+def note_overpaid(*, payment_id: UUID, minor: int, now: datetime) -> Payment:
+    """See `public.note_overpaid`. Raises PaymentNotFound."""
+    return change(load(payment_id), lambda payment: payment.note_overpaid(minor, now))

@@ -125,9 +125,13 @@ def _kept_is_not_charged(order: Order, payment: Payment) -> list[str]:
             f"total {_money(order.total_minor, order.currency)}, of which {left} was or can be"
             " taken"
         ]
-    is_exact = order.is_completed and order.guarantee != Guarantee.ON_ACCOUNT
-    if is_exact and order.total_minor and kept != charged:
-        amounts = _money(charged, order.currency), _money(kept, order.currency)
+    amounts = _money(charged, order.currency), _money(kept, order.currency)
+    if order.guarantee == Guarantee.ON_ACCOUNT:  # what is missing of it is owed
+        is_settled = order.unsettled_since is None
+        return (
+            ["charges {}, and {} is kept".format(*amounts)] if is_settled and kept > charged else []
+        )
+    if order.is_completed and order.total_minor and kept != charged:
         return ["completed, charges {}, and {} is kept".format(*amounts)]
     return []
 

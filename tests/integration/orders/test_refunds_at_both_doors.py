@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domains.orders.errors import StepOutdated
 from domains.orders.models import Order, OrderStep
 from domains.orders.models.commands.refunding import RefundWish
 from domains.orders.services import cancelling, editing, refunding, settling
@@ -142,22 +143,33 @@ def test_somebody_else_at_the_other_door_is_no_reason_to_wait(now: datetime) -> 
 
 
 def test_units_that_are_cancelled_stand_until_somebody_agrees(now: datetime) -> None:
+    """To what goes back by then: of what the other door gave back nothing goes back twice."""
     order = captured(now)
-    one = units(order, {"A": 1})
 
-    overtaken(
-        lambda: cancelling.cancel(
-            order_id=order.id, reason="", lines=one, refund=True, by=STAFF, key=None, now=now
-        ),
-        order,
-        now,
-    )
+    def cancel_one() -> None:
+        cancelling.cancel(
+            order_id=order.id,
+            reason="",
+            lines=units(order, {"A": 1}),
+            refund=True,
+            by=STAFF,
+            key=None,
+            now=now,
+        )
 
-    assert waiting(order).gives_minor == 1_000
+    overtaken(cancel_one, order, now)
+
+    step = waiting(order)
+    assert step.gives_minor == 1_000
     assert (stock_of("A"), reread(order).total_minor) == ((5, 3), 3_000)
-    approved(order, now)
+    with pytest.raises(StepOutdated):
+        approved(order, now)
+    refunding.disapprove_step(
+        order_id=order.id, step_id=step.id, actor_id=new_id(), reason="outdated", now=now
+    )
+    cancel_one()  # of 4.00, which one person may give back alone
     assert (stock_of("A"), reread(order).total_minor) == ((5, 2), 2_000)
-    assert money_of(order).refunded_minor == 1_600
+    assert money_of(order).refunded_minor == 1_000
     assert_order_agrees(order.id)
     assert_books_agree(now)
 

@@ -83,6 +83,7 @@ class StepApproval(StepView):
             errors.StepNotFound,
             errors.StepNotAwaitingApproval,
             errors.SecondPersonRequired,
+            errors.StepOutdated,
             errors.RefundRefused,
         ],
         idempotency="accepted",

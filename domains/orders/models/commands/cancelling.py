@@ -12,7 +12,7 @@ from domains.orders.models.commands.stepping import Stepping, as_params, units_o
 from domains.orders.models.lines import OrderLine
 from domains.orders.models.steps import OrderStep
 from domains.orders.rules import steps as rules
-from domains.orders.rules.accounts import SHIPPING
+from domains.orders.rules.accounts import SHIPPING, Less
 from domains.orders.rules.history import By
 from domains.orders.rules.placement import Status
 from domains.orders.rules.steps import Money, StepKind, StepState
@@ -113,16 +113,7 @@ class Cancelling(Stepping):
             raise OrderNotCancellable(f"Order {self.number} is {self.status}.")
         self._refuse_if_busy()
         chosen = self._units(units, self._open_units())
-        worth = {
-            line_id: rules.worth_of_cancelling(self.line(line_id), count)
-            for line_id, count in chosen.items()
-        }
-        account = self._account(money)
-        left = {
-            key: part.worth - worth.get(UUID(key), 0) if key != SHIPPING else part.worth
-            for key, part in account.parts.items()
-        }
-        less = account.cheaper(left, self.total_minor - sum(worth.values()))
+        less = self._less_without(chosen, money)
         if less.gives and not refund:
             raise PaymentCaptured(f"{self._as_money(less.gives)} would have to be given back.")
         return self._begin(
@@ -157,6 +148,25 @@ class Cancelling(Stepping):
         return nothing_sent and all(
             units.get(line.id, 0) == line.open for line in self.lines if line.open
         )
+
+    def _gives_by_now(self, step: OrderStep, money: Money) -> int:
+        if step.kind == StepKind.CANCEL:
+            return int(money.kept)
+        if step.kind == StepKind.CANCEL_LINES:
+            return self._less_without(units_of(step), money).gives
+        return super()._gives_by_now(step, money)
+
+    def _less_without(self, units: Mapping[UUID, int], money: Money) -> Less:
+        worth = {
+            line_id: rules.worth_of_cancelling(self.line(line_id), count)
+            for line_id, count in units.items()
+        }
+        account = self._account(money)
+        left = {
+            key: part.worth - worth.get(UUID(key), 0) if key != SHIPPING else part.worth
+            for key, part in account.parts.items()
+        }
+        return account.cheaper(left, self.total_minor - sum(worth.values()))
 
     def _refuse_unless_open(self) -> None:
         if self.status not in (Status.PENDING, Status.CONFIRMED):

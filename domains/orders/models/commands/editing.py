@@ -212,9 +212,20 @@ class Editing(Stepping):
         return not self._account(money).secures(plan.total_minor, self._less(plan, money))
 
     def _less(self, plan: EditPlan, money: Money) -> Less:
-        worth = {str(line_id): int(fields["amount_minor"]) for line_id, fields in plan.lines}
-        worth[SHIPPING] = int(plan.order["shipping_minor"])
-        return self._account(money).cheaper(worth, plan.total_minor)
+        lines = [{"id": line_id} | dict(fields) for line_id, fields in plan.lines]
+        return self._less_as(lines, plan.order, money)
+
+    def _gives_by_now(self, step: OrderStep, money: Money) -> int:
+        if step.kind == StepKind.EDIT:
+            return self._less_as(step.params["lines"], step.params["order"], money).gives
+        return super()._gives_by_now(step, money)
+
+    def _less_as(
+        self, lines: Sequence[Mapping[str, Any]], order: Mapping[str, Any], money: Money
+    ) -> Less:
+        worth = {str(fields["id"]): int(fields["amount_minor"]) for fields in lines}
+        worth[SHIPPING] = int(order["shipping_minor"])
+        return self._account(money).cheaper(worth, int(order["total_minor"]))
 
     def _units_less(self, plan: EditPlan) -> dict[UUID, int]:
         left = {line_id: fields["quantity"] for line_id, fields in plan.lines if line_id}

@@ -94,9 +94,7 @@ class Refunding(Returning):
             if wish.is_for_all
             else sum(share.minor for share in lines.values()) + shipping
         )
-        if not 0 < gives <= money.kept:
-            most, asked = self._as_money(money.kept), self._as_money(gives)
-            raise RefundExceedsPayment(f"{most} at most, not {asked}.")
+        self._refuse_amount(gives, money.kept)
         of_parts = sum(share.minor for share in lines.values()) + shipping
         if wish.is_for_parts:
             shares = {str(line_id): share.minor for line_id, share in lines.items()}
@@ -119,6 +117,16 @@ class Refunding(Returning):
             reason=reason,
             limits=limits,
         )
+
+    def _refuse_amount(self, gives: int, most: int) -> None:
+        """Raises RefundExceedsPayment."""
+        if most <= 0:
+            raise RefundExceedsPayment("Nothing is left to be given back.")
+        if gives <= 0:
+            raise RefundExceedsPayment("Nothing was paid for it that could be given back.")
+        if gives > most:
+            asked = self._as_money(gives)
+            raise RefundExceedsPayment(f"{self._as_money(most)} at most, not {asked}.")
 
     def see_refund(
         self,
@@ -197,6 +205,15 @@ class Refunding(Returning):
             lines=step.params["lines"],
             shipping_minor=step.params["shipping_minor"],
         )
+
+    def overpaid(self, money: Money) -> int:
+        """What of the money that is kept pays for nothing any more: the order costs less by now, or
+        is over. What a step is about to give back is not of it. Of an order that is not decided
+        payments know themselves what is too much."""
+        kept = max(money.kept, 0)
+        if self.status in (Status.CANCELLED, Status.REJECTED):
+            return kept
+        return 0 if self.status == Status.PENDING else min(self._never_due(money), kept)
 
     def _never_due(self, money: Money) -> int:
         """What was taken beyond what the order costs: to give it back lowers no price. All of it

@@ -12,6 +12,7 @@ from domains.orders.errors import (
     StepInProgress,
     StepNotAwaitingApproval,
     StepNotFound,
+    StepOutdated,
     TooManyUnits,
     UnknownLine,
 )
@@ -50,15 +51,27 @@ class Stepping(OrderBase):
         if self.status == Status.CONFIRMED:
             self._mark_settled()  # else settling looks what is left beside it
 
-    def approve_step(self, step_id: UUID, *, actor_id: UUID, now: datetime) -> OrderStep:
+    def approve_step(
+        self, step_id: UUID, *, money: rules.Money, actor_id: UUID, now: datetime
+    ) -> OrderStep:
         """Somebody else agrees. Raises StepNotFound, StepNotAwaitingApproval,
-        SecondPersonRequired."""
+        SecondPersonRequired, and StepOutdated where so much would not be given back any more."""
         step = self._awaiting(step_id, actor_id)
+        gives = self._gives_by_now(step, money)
+        if gives != step.gives_minor:
+            was, now_gives = self._as_money(step.gives_minor), self._as_money(gives)
+            raise StepOutdated(
+                f"{was} was asked for, and {now_gives} would go back by now: ask for it again."
+            )
         step.state = StepState.REQUESTED
         step.decided_by = actor_id
         self._mark_unsettled(now)
         self.note("step_approved", actor=By(kind=Kind.STAFF, id=actor_id), at=now, **_told(step))
         return step
+
+    def _gives_by_now(self, step: OrderStep, money: rules.Money) -> int:
+        """What a step would give back if it were asked for now. An amount that was named stays."""
+        return int(step.gives_minor)
 
     def disapprove_step(
         self, step_id: UUID, *, actor_id: UUID, reason: str, now: datetime
