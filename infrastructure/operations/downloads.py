@@ -34,7 +34,13 @@ def file_response(operation: Operation) -> FileResponse:
         file,
         as_attachment=True,
         filename=name,
-        content_type=MEDIA_TYPES.get(suffix, "application/octet-stream"),
+        content_type=_content_type(suffix),
     )
     response.headers["Content-Length"] = str(size)
     return response
+
+
+def _content_type(suffix: str) -> str:
+    """Text says in which encoding it is (RFC 7111); JSON has none but UTF-8, and no parameter."""
+    media_type = MEDIA_TYPES.get(suffix, "application/octet-stream")
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -63,8 +64,8 @@ class LinesField(forms.CharField):
 
     def clean(self, value: Any) -> list[WantedLine]:
         found = [
-            _line_said(line.strip(" "))
-            for line in super().clean(value).splitlines()
+            _line_said(line)
+            for line in _BLANKS.sub(" ", super().clean(value)).splitlines()
             if line.strip()
         ]
         if not found:
@@ -74,7 +75,12 @@ class LinesField(forms.CharField):
         return found
 
 
+# What separates like a blank, and is seen as one or not at all, in tables that are pasted.
+_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]")
+
+
 def _line_said(line: str) -> WantedLine:
+    line = line.strip(" ")
     separator = "\t" if "\t" in line else " "
     sku, _, count = (part.strip() for part in line.partition(separator))
     count = count or "1"

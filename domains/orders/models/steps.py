@@ -81,6 +81,11 @@ class OrderStep(OwnedModel):
         return self.finished_at is None
 
     @property
+    def taken_minor(self) -> int:
+        """What it took, or an edit had authorised anew: nothing before the gateway has said so."""
+        return self.takes_minor if self.state in (StepState.APPLIED, StepState.DONE) else 0
+
+    @property
     def is_paying(self) -> bool:
         """Whether a payment is being made under its id, which its customer may have to confirm."""
         return self.state == StepState.REQUESTED and bool(self.params.get("pays_anew"))

@@ -245,6 +245,7 @@ def test_an_edit_waits_for_its_customer_and_says_where(
     assert (confirmation.url, confirmation.deadline) == (ASKED, deadline)
     told = Step.of(begun.order, begun.step, confirmation)
     assert (told.action_url, told.action_deadline) == (ASKED, deadline)
+    assert told.taken.amount == "0.00"
     _, request = [r for r in gateway.sent if isinstance(r, Authorise)]
     assert request.return_url == BACK
     assert (order.total_minor, stock_of("A")) == (1000, (5, 1))
@@ -259,6 +260,7 @@ def test_an_edit_waits_for_its_customer_and_says_where(
     assert (order.payment_id, order.total_minor) == (begun.step.id, 2000)
     step = order.step(begun.step.id)
     assert (step.state, "return_url" in step.params) == ("DONE", False)
+    assert Step.of(order, step).taken.amount == "20.00"
     assert queries.confirmation_of(step) is None
     assert payment_states([order.id])[order.id].status is PaymentStatus.VOIDED
     assert_order_agrees(order.id)

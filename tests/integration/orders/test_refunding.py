@@ -62,8 +62,10 @@ def test_everything_is_given_back(now: datetime) -> None:
     order = reread(order)
     assert (order.refunded_minor, order.payment_status) == (3000, "REFUNDED")
     assert [line.refunded_minor for line in order.lines] == [2000, 1000]
-    with pytest.raises(RefundExceedsPayment):
-        refund(order, now)
+    for wish in ({}, {"amount_minor": 1}):
+        with pytest.raises(RefundExceedsPayment) as refused:
+            refund(order, now, **wish)
+        assert refused.value.detail == "Nothing is left to be given back."
     assert codes_of(order).count("refunded") == 1
     assert_order_agrees(order.id)
     assert_books_agree(now)
@@ -83,8 +85,9 @@ def test_no_unit_is_given_back_twice(now: datetime) -> None:
 def test_an_amount_is_given_back_as_a_courtesy_and_lowers_what_is_left(now: datetime) -> None:
     order = sent(now, A=2)
     refund(order, now, amount_minor=500)
-    with pytest.raises(RefundExceedsPayment):
+    with pytest.raises(RefundExceedsPayment) as refused:
         refund(order, now, amount_minor=1501)
+    assert refused.value.detail == "15.00 GBP at most, not 15.01 GBP."
     refund(order, now)
     assert money_of(order).refunded_minor == 2000
     assert_order_agrees(order.id)

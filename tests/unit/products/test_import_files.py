@@ -228,6 +228,23 @@ def test_an_unknown_or_missing_column_is_refused_with_a_list() -> None:
         check(io.BytesIO(b""), "products", "csv")
 
 
+@pytest.mark.parametrize(
+    ("first", "code", "detail"),
+    [
+        (b"sku,on\x00hand", "bad_format", "The first line has a NUL character."),
+        (b"sku,on\xffhand", "invalid_encoding", "The first line is not UTF-8."),
+        ("sku,on_hand".encode("utf-16"), "invalid_encoding", "The first line is not UTF-8."),
+        (b"s" * MAX_LINE, "too_long", f"The first line may have {MAX_LINE:,} bytes."),
+    ],
+    ids=["NUL", "no UTF-8", "UTF-16", "too long"],
+)
+def test_a_first_line_that_cannot_be_read_says_why(first: bytes, code: str, detail: str) -> None:
+    with pytest.raises(InvalidHeader) as refused:
+        check(io.BytesIO(first + b"\nA,1\n"), "stock", "csv")
+    assert [(e.pointer, e.code, e.detail) for e in refused.value.errors] == [("", code, detail)]
+    assert refused.value.detail == detail
+
+
 def test_bytes_that_are_no_text_are_faults_of_their_row() -> None:
     content = b"sku,currency,amount\nA\xff,EUR,1\nB,EUR,2\nC\x00,EUR,3\n"
     assert faults(read("prices", content)) == [

@@ -174,8 +174,10 @@ class RefundOrder(Body, frozen=True, kw_only=True):
 class Step(Out, frozen=True, kw_only=True):
     """A change that was asked for. REQUESTED and APPLIED: under way; AWAITING_APPROVAL: for a
     second person, who is in `decided_by` then. `refusal` says in a code why it came to nothing, or
-    what of it did. `action_url`: where the customer has to confirm what an edit costs more (3-D
-    Secure), by `action_deadline`; else it is refused, and the order stays as it is."""
+    what of it did. `taken`: what was, or what an edit had authorised anew, and 0 before that is
+    sure; `given_back`: what is to be, or was. `action_url`: where the customer has to confirm what
+    an edit costs more (3-D Secure), by `action_deadline`; else it is refused, and the order stays
+    as it is."""
 
     id: UUID
     order_id: UUID
@@ -206,7 +208,7 @@ class Step(Out, frozen=True, kw_only=True):
             order_id=order.id,
             kind=step.kind,  # type: ignore[arg-type]
             state=step.state,  # type: ignore[arg-type]
-            taken=Money.of_minor(step.takes_minor, order.currency),
+            taken=Money.of_minor(step.taken_minor, order.currency),
             given_back=Money.of_minor(step.gives_minor, order.currency),
             reason=step.reason,
             refusal=step.refusal,

@@ -249,9 +249,7 @@ def _open_csv(stream: Stream, kind: str) -> tuple[Header, Iterator[list[str] | c
     first = next(lines, "")
     while first.count('"') % 2 and len(first) < MAX_CELL and (more := next(lines, "")):
         first += more
-    if "\x00" in first or not _is_unicode(first):
-        fault = FieldError("", "invalid_encoding", "The first line is not UTF-8.")
-        raise InvalidHeader(fault.detail, errors=[fault])
+    _refuse_unreadable(first)
     likely = sorted(_DELIMITERS, key=first.count, reverse=True)
     refusal: InvalidHeader | None = None
     for delimiter in likely:
@@ -267,6 +265,19 @@ def _open_csv(stream: Stream, kind: str) -> tuple[Header, Iterator[list[str] | c
             return header, _records(csv.reader(lines, delimiter=delimiter, strict=True))
     assert refusal is not None
     raise refusal
+
+
+def _refuse_unreadable(first: str) -> None:
+    """Of the first line of a file. Raises InvalidHeader."""
+    if first.rstrip("\n") == _TOO_LONG:
+        fault = FieldError("", "too_long", f"The first line may have {MAX_LINE:,} bytes.")
+    elif not _is_unicode(first):
+        fault = FieldError("", "invalid_encoding", "The first line is not UTF-8.")
+    elif "\x00" in first:
+        fault = FieldError("", "bad_format", "The first line has a NUL character.")
+    else:
+        return
+    raise InvalidHeader(fault.detail, errors=[fault])
 
 
 def _records(reader: Any) -> Iterator[list[str] | csv.Error]:

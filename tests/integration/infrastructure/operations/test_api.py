@@ -195,7 +195,7 @@ def test_what_runs_says_that_it_was_asked_to_stop(owner: Any) -> None:
 @pytest.mark.parametrize(
     ("suffix", "media_type"),
     [
-        (".csv", "text/csv"),
+        (".csv", "text/csv; charset=utf-8"),
         (".jsonl", "application/x-ndjson"),
         (".bin", "application/octet-stream"),
     ],

@@ -215,7 +215,16 @@ def test_names_are_on_one_line_and_a_note_can_be_read(clerk: Client) -> None:
 
 @pytest.mark.parametrize(
     "items",
-    ["A 2\nB", "A\t2\nB\t", "  A   2\r\n\r\nB 1  ", "A\t2\t\r\nB\t1\r\n", "\nB\nA \t 2 \n"],
+    [
+        "A 2\nB",
+        "A\t2\nB\t",
+        "  A   2\r\n\r\nB 1  ",
+        "A\t2\t\r\nB\t1\r\n",
+        "\nB\nA \t 2 \n",
+        "A\u00a02\nB\u202f1",
+        "\ufeffA\u2003\u20032\u200b\n\u00a0\nB\u3000",
+        "\u00a0A\u00a0\t\u00a02\nB",
+    ],
 )
 def test_items_are_written_or_copied_from_a_spreadsheet(items: str) -> None:
     wanted = {line.sku: line.quantity for line in telephone.LinesField().clean(items)}
