@@ -10,10 +10,10 @@ from itertools import combinations, islice
 from random import Random
 from typing import Any
 
-from django.conf import settings
+from django.test import Client
+from django.test.utils import override_settings
 
-from domains.products.queries.search.port import Criteria
-from domains.products.queries.search.understanding import understood
+from benchmarks.environment import HOST
 from infrastructure.database.contexts import connection_of
 
 API = "/api/v1"
@@ -88,17 +88,14 @@ def _of_few(names: Sequence[str], random: Random) -> list[str]:
 
 def _finds_few(words: str) -> bool:
     """Descriptions and attributes have them, too, and longer words begin with the last one."""
-    criteria = Criteria(currency=settings.DEFAULT_CURRENCY, locale=settings.DEFAULT_LOCALE, q=words)
-    [found] = _column(
-        "SELECT count(*) FROM products_listing WHERE document @@ %s::tsquery",
-        understood(criteria).words,
-    )
-    return found in FEW
+    with override_settings(CACHE_ENABLED=False):
+        found = Client(HTTP_HOST=HOST).get(_search(words)).json()
+    return found["facets"]["count"] in FEW
 
 
 def _search(words: str) -> str:
     return f"{API}/products?q={words.replace(' ', '+')}&limit={LISTED}&facets={FACETS}"
 
 
-def _column(sql: str, *params: Any) -> list[Any]:
-    return [value for (value,) in connection_of("products").fetch(sql, params)]
+def _column(sql: str) -> list[Any]:
+    return [value for (value,) in connection_of("products").fetch(sql, [])]
