@@ -9,11 +9,19 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-from infrastructure.http.types import ONE_LINE, SEEN
+from infrastructure.http.types import CONTROL, SEEN
 from infrastructure.money import InvalidMoney, Money, minor_digits
 
 # The rules of the API for the same texts: what a name may be, or what somebody has to say.
-one_line = RegexValidator(ONE_LINE, "One line, without control characters.", code="bad_format")
+one_line = RegexValidator(
+    rf"{CONTROL}|[\t\n\r]",
+    "One line, without control characters.",
+    code="bad_format",
+    inverse_match=True,
+)
+no_controls = RegexValidator(
+    CONTROL, "Without control characters.", code="bad_format", inverse_match=True
+)
 something_seen = RegexValidator(SEEN, "Something that can be read.", code="bad_format")
 
 _DECIMAL = re.compile(r"-?(?:\d+\.?\d*|\.\d+)", re.ASCII)
@@ -29,7 +37,7 @@ class WordsField(forms.CharField):
     """Text on several lines, where there is something to be seen."""
 
     widget = forms.Textarea
-    default_validators = [something_seen]
+    default_validators = [something_seen, no_controls]
 
 
 class PlainDecimalField(forms.DecimalField):

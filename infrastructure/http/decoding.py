@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 import msgspec
 
 from infrastructure.errors import DomainError, FieldError
+from infrastructure.http.types import CONTROL
 
 T = TypeVar("T")
 
@@ -42,10 +43,8 @@ _STEP = re.compile(r"\[(?:(\d+)|\.\.\.)\]|\.([^.\[]+)")
 _MOST_ERRORS = 100
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _FIELD = re.compile(r"field `([^`]+)`")
-# Postgres stores no NUL in a text, and printers, mails and spreadsheets take the others for
-# commands. A text may have a tab and ends of lines, where its type has nothing against them.
 _NUL = re.compile("\x00")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(CONTROL)
 _NO_CONTROL = "Control characters are not accepted."
 # The ways in which JSON in UTF-8 may have one (RFC 8259, section 7).
 _CONTROL_IN_JSON = re.compile(rb"\\(?:[bf]|u00[0189]|u007[fF])|\x7f|\xc2[\x80-\x9f]")

@@ -32,7 +32,11 @@ T = TypeVar("T")
 
 MAX_LIMIT = 100
 
-# One line: no control characters, which printers, mails and spreadsheets take for commands.
+# What no text has: Postgres stores no NUL, and printers, mails and spreadsheets take the others for
+# commands. A text may have a tab and ends of lines, where its type has nothing against them.
+CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+
+# One line: none of these either.
 ONE_LINE = r"^[^\x00-\x1f\x7f]*$(?![\s\S])"
 
 # And something to be seen.

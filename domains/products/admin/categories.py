@@ -49,8 +49,8 @@ class CategoryForm(ServiceForm):
     )
     external_id = external_id_field()
     description = LongTextField()
-    seo_title = forms.CharField(required=False, max_length=200, label="Title for search engines")
-    seo_description = forms.CharField(
+    seo_title = LineField(required=False, max_length=200, label="Title for search engines")
+    seo_description = LineField(
         required=False, max_length=500, label="Description for search engines"
     )
 

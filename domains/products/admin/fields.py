@@ -21,7 +21,7 @@ from domains.products.rules.attributes import AttributeRule, Kind
 from domains.products.rules.stock import MAX_QUANTITY
 from domains.products.rules.texts import TEXT_FIELDS
 from domains.products.rules.types import AttributeTerms
-from infrastructure.form_fields import LineField, one_line
+from infrastructure.form_fields import LineField, no_controls, one_line
 
 MANY_CHOICES = 12
 LEVELS_TOLD = 3
@@ -38,6 +38,8 @@ _LABELS = {
 class LongTextField(forms.CharField):
     """A text of several lines, as it was: a browser sends other ends of lines than it was given."""
 
+    default_validators = [no_controls]
+
     def __init__(self, **options: Any) -> None:
         options.setdefault("widget", forms.Textarea)
         super().__init__(required=False, max_length=100_000, strip=False, **options)
@@ -48,6 +50,8 @@ class LongTextField(forms.CharField):
 
 class OptionsField(forms.CharField):
     """`Size: M; Colour: blue` as a mapping."""
+
+    default_validators = [no_controls]
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("help_text", "Such as Size: M; Colour: blue")
@@ -79,6 +83,8 @@ class OptionsField(forms.CharField):
 
 class NamesField(forms.CharField):
     """A line `de: Name` per locale, or per whatever else is named, as a mapping."""
+
+    default_validators = [no_controls]
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("widget", forms.Textarea(attrs={"rows": 3}))
@@ -194,8 +200,8 @@ def text_fields(locale: str) -> dict[str, forms.Field]:
     fields: dict[str, forms.Field] = {
         "name": LineField(required=False, max_length=200),
         "description": LongTextField(),
-        "seo_title": forms.CharField(required=False, max_length=200),
-        "seo_description": forms.CharField(required=False, max_length=500),
+        "seo_title": LineField(required=False, max_length=200),
+        "seo_description": LineField(required=False, max_length=500),
     }
     for name, field in fields.items():
         field.label = _LABELS[name]
@@ -249,7 +255,7 @@ def attribute_field(terms: AttributeTerms) -> forms.Field:
             widget = forms.CheckboxSelectMultiple if few else forms.SelectMultiple
             return forms.MultipleChoiceField(choices=choices, widget=widget, **options)
         case _:
-            return forms.CharField(max_length=1000, **options)
+            return LineField(max_length=1000, **options)
 
 
 def attribute_value(rule: AttributeRule, value: Any) -> Any:

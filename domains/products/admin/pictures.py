@@ -19,6 +19,7 @@ from domains.products.queries.media import StaffMedia, media_of_product
 from domains.products.services import media
 from infrastructure import clock
 from infrastructure.errors import DomainError
+from infrastructure.form_fields import LineField
 from infrastructure.screens import ServiceForm, version_in
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ALL_VARIANTS = "All variants"
 
 
 class _Fields(ServiceForm):
-    alt = forms.CharField(
+    alt = LineField(
         required=False, max_length=300, label="What it shows", help_text="Read out to the blind."
     )
     variant = forms.ChoiceField(required=False, label="Of")

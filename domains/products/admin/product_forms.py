@@ -97,8 +97,8 @@ class ProductForm(_Attributed):
         required=False, help_text="Its part of the address. Old ones go on leading here."
     )
     external_id = external_id_field(help_text="What your ERP calls it.")
-    seo_title = forms.CharField(required=False, max_length=200, label="Title for search engines")
-    seo_description = forms.CharField(
+    seo_title = LineField(required=False, max_length=200, label="Title for search engines")
+    seo_description = LineField(
         required=False, max_length=500, label="Description for search engines"
     )
 
@@ -198,7 +198,7 @@ class VariantForm(_Attributed):
     name = LineField(required=False, max_length=200)
     options = OptionsField()
     on_sale = forms.BooleanField(required=False, initial=True, label="On sale")
-    barcode = forms.CharField(required=False, max_length=64)
+    barcode = LineField(required=False, max_length=64)
     external_id = external_id_field()
     unit = forms.ChoiceField(choices=UNITS)
     tax_class = forms.RegexField(

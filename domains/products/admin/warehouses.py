@@ -13,7 +13,7 @@ from domains.products.admin.fields import code_field
 from domains.products.models import Warehouse
 from domains.products.services import warehouses
 from infrastructure import clock
-from infrastructure.form_fields import LineField
+from infrastructure.form_fields import LineField, no_controls
 from infrastructure.screens import (
     ScreenAdmin,
     ServiceForm,
@@ -24,7 +24,10 @@ class WarehouseForm(ServiceForm):
     code = code_field(max_length=32, help_text="Never changes: the ledger names it.")
     name = LineField(max_length=200)
     address = forms.CharField(
-        required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 3})
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        validators=[no_controls],
     )
     active = forms.BooleanField(
         required=False, initial=True, help_text="A closed one takes nothing in; empty it first."

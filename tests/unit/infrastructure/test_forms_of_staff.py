@@ -12,7 +12,7 @@ from domains.payments.admin.receipts import ReceiptForm
 from domains.pricing.admin.promotions import BatchForm, PromotionForm
 from domains.pricing.admin.shipping import ShippingForm
 from domains.pricing.admin.taxes import TaxRateForm
-from domains.products.admin.fields import NamesField, OptionsField, text_fields
+from domains.products.admin.fields import LongTextField, NamesField, OptionsField, text_fields
 from domains.products.admin.product_forms import ProductForm
 from domains.products.admin.types import AttributeForm
 from infrastructure.form_fields import CurrencyField, LineField, PlainDecimalField, WordsField
@@ -78,9 +78,27 @@ def test_names_lose_the_white_space_around_them() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\tb", "a\x07b", "a\x0bb", "a\x7fb"])
+@pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\tb", "a\x07b", "a\x0bb", "a\x7fb", "a\x85b"])
 def test_a_line_has_no_control_characters(text: str) -> None:
     assert code_of(LineField(), text) == "bad_format"
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\x07", "\x0b", "\x7f", "\x9f"])
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        (WordsField(), "one\n\tt%swo"),
+        (LongTextField(), "one\n\tt%swo"),
+        (OptionsField(), "Size: %sM"),
+        (NamesField(), "de: La%smpe\nfr: Lampe"),
+    ],
+)
+def test_a_text_of_several_lines_has_no_control_characters_either(
+    field: forms.Field, text: str, letter: str
+) -> None:
+    field.clean(text % "")
+    with pytest.raises(ValidationError):
+        field.clean(text % letter)
 
 
 @pytest.mark.parametrize("text", ["5", " -12.5 ", "0.25", ".5", "5."])
@@ -110,6 +128,6 @@ def test_a_currency_is_in_capitals_however_it_is_typed() -> None:
 
 def test_words_have_something_to_be_seen_on_some_line() -> None:
     assert WordsField().clean(" Ring.\n\nTwice. ") == "Ring.\n\nTwice."
-    assert code_of(WordsField(), "\x07\n\x1b") == "bad_format"
+    assert code_of(WordsField(), "Ring\x07\nTwice") == "bad_format"
     assert code_of(WordsField(), " \n ") == "required"
     assert WordsField(required=False).clean("") == ""
