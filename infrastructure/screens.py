@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as datetime_time
 from typing import Any, ClassVar
@@ -21,11 +21,12 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 
 from infrastructure.database.contexts import aliases
 from infrastructure.errors import DomainError
 from infrastructure.form_fields import LineField
-from infrastructure.money import Money
+from infrastructure.previews import SHOWN, Foreseen, Preview, foreseen, in_all
 
 # What one click may do: each takes a command of its own, some a call to a provider.
 MOST_AT_ONCE = 100
@@ -36,24 +37,6 @@ MOST_NAMED = 100
 # afterwards, as the end of a sentence.
 Command = Callable[[Any, str], str]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Would:
-    """What a command would do to one object. told: in words, where figures do not say it. amounts,
-    counts: of what, by its name, such as `captured`; they are added up for all objects."""
-
-    told: str = ""
-    amounts: Mapping[str, Money] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        amounts = [f"{amount} {name}" for name, amount in self.amounts.items()]
-        counts = [f"{count:,} {name}" for name, count in self.counts.items()]
-        return ", ".join(filter(None, [self.told, *amounts, *counts])) or "nothing changes"
-
-
-# What a command would come to, with nothing written. Raises what it would refuse.
-Preview = Callable[[Any], Would]
 
 _reason = LineField(max_length=60, error_messages={"required": "Say why."})
 
@@ -274,12 +257,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Ask once more, then run the command; for actions that cannot be taken back.
 
         wants_reason: in staff's own words. reasons: codes with their names, one of which it is.
-        preview: tells for each object what the command would come to.
+        preview: tells for each object what the command would come to, and binds it to that.
         """
         if request.POST.get("confirmed") == "yes":
             fault = _fault_of_reason(request, wants_reason=wants_reason, reasons=reasons)
             if not fault:
-                self.run(request, queryset, command)
+                self.run(request, queryset, command, preview=preview)
                 return None
             messages.error(request, fault)
         selected = self.chosen(request, queryset)
@@ -322,31 +305,38 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def previewed(self, selected: Sequence[Any], preview: Preview) -> dict[str, Any]:
         """`named`, with what would become of each, and the totals of what would not be refused."""
-        told: list[tuple[str, str, str]] = []
-        done: list[Would] = []
-        for one in selected:
-            try:
-                would = preview(one)
-            except DomainError as refusal:
-                told.append((self.describe(one), "", refusal.detail))
-            else:
-                told.append((self.describe(one), str(would), ""))
-                done.append(would)
-        refused = len(selected) - len(done)
-        in_all = [
-            *_in_all(done),
-            *([f"{refused:,} of {len(selected):,} refused"] if refused else []),
-        ]
+        shown = [foreseen(one, preview) for one in selected]
         named = self.named(selected)
-        return named | {"previewed": told[: len(named["named"])], "in_all": ", ".join(in_all)}
+        refused = sum(one.would is None for one in shown)
+        totals = [*in_all(shown), *([f"{refused:,} of {len(shown):,} refused"] if refused else [])]
+        return named | {
+            "previewed": list(zip(named["named"], shown, strict=False)),
+            "in_all": ", ".join(totals),
+            "marks": [one.mark for one in shown],
+        }
 
-    def run(self, request: HttpRequest, queryset: QuerySet[Any], command: Command) -> None:
+    def run(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        command: Command,
+        *,
+        preview: Preview | None = None,
+    ) -> None:
         """Run a command on each selected object, and say for each what came of it; what went well
-        with many is counted."""
+        with many is counted.
+
+        preview: what was shown of each before; an object of which it says something else by now is
+        left out.
+        """
         reason = request.POST.get("reason", "").strip()
+        shown = set(request.POST.getlist(SHOWN))
         selected = self.chosen(request, queryset) or []
         counted: Counter[str] = Counter()
         for one in selected:
+            if preview is not None and (now := foreseen(one, preview)).mark not in shown:
+                self._leave_out(request, one, now)
+                continue
             try:
                 done = command(one, reason)
             except DomainError as refusal:
@@ -359,19 +349,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         for done, count in counted.items():
             messages.success(request, f"{count:,} of {len(selected):,}: {done}.")
 
-
-def _in_all(done: Sequence[Would]) -> Iterator[str]:
-    """The totals, by name and currency: of amounts first, then of counts."""
-    amounts: Counter[tuple[str, str]] = Counter()
-    counts: Counter[str] = Counter()
-    for would in done:
-        counts.update(would.counts)
-        for name, amount in would.amounts.items():
-            amounts[name, amount.currency] += amount.amount_minor
-    for (name, currency), minor in amounts.items():
-        yield f"{Money(minor, currency)} {name}"
-    for name, count in counts.items():
-        yield f"{count:,} {name}"
+    def _leave_out(self, request: HttpRequest, one: Any, now: Foreseen) -> None:
+        meta = self.model._meta
+        page = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[one.pk])
+        told = (
+            '{}: left out, since it is not what was shown. By now: {}. <a href="{}">Look at it</a>.'
+        )
+        messages.warning(request, format_html(told, one, str(now).rstrip("."), page))
 
 
 def _fault_of_reason(

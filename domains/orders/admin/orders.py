@@ -38,7 +38,8 @@ from domains.users import public as users
 from infrastructure import clock
 from infrastructure.aggregates import ConcurrentModification
 from infrastructure.errors import DomainError
-from infrastructure.screens import SHORTCUTS, ScreenAdmin, Shortcut, Would, version_in
+from infrastructure.previews import Would
+from infrastructure.screens import SHORTCUTS, ScreenAdmin, Shortcut, version_in
 
 _ORDERS = "admin:orders_order_changelist"
 SHORTCUTS += [
@@ -302,7 +303,7 @@ class OrderAdmin(ScreenAdmin):
 
         def called_off(order: Order, reason: str) -> str:
             ended = placement.cancel_order(
-                order_id=order.id, reason=reason, actor=by, now=clock.now()
+                order_id=order.id, reason=reason, actor=by, version=order.version, now=clock.now()
             )
             return ended.status.lower()
 

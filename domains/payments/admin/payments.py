@@ -22,7 +22,8 @@ from domains.payments.models import Operation, Payment
 from domains.payments.rules.operations import refuse_failed, refuse_failed_void
 from infrastructure import clock
 from infrastructure.money import Money
-from infrastructure.screens import ReadOnlyAdmin, Would
+from infrastructure.previews import Would
+from infrastructure.screens import ReadOnlyAdmin
 
 
 class NeedsAttention(admin.SimpleListFilter):

@@ -15,6 +15,7 @@ from tests.support.admin_pages import filled, text_of
 from tests.support.factories import orders
 from tests.support.factories import products as goods
 from tests.support.factories.users import admin_client_of, staff
+from tests.support.order_steps import edit, more
 from tests.support.paying import KEPT
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,7 +50,7 @@ def test_cancelling_asks_for_a_reason_and_then_cancels(order: Order) -> None:
     assert '<option value="fraud">Fraud</option>' in again.content.decode()
     assert orders.status_of(order.id) == "CONFIRMED"
 
-    client.post(url, form | {"confirmed": "yes", "reason": "fraud"})
+    client.post(url, filled(again) | {"reason": "fraud"})
     cancelled = Order.objects.get(pk=order.id)
     assert (cancelled.status, cancelled.reason) == ("CANCELLED", "fraud")
     [change] = cancelled.change_rows.all()
@@ -62,10 +63,9 @@ def test_cancelling_asks_for_a_reason_and_then_cancels(order: Order) -> None:
 def test_a_refusal_is_shown_as_the_api_says_it(order: Order, now: datetime) -> None:
     capture(payment_id=order.id, now=now)
     client = admin_client_of(staff("support"))
-    form = {"action": "cancel", "_selected_action": [str(order.id)], "confirmed": "yes"}
-    answer = client.post(
-        reverse("admin:orders_order_changelist"), form | {"reason": "other"}, follow=True
-    )
+    url = reverse("admin:orders_order_changelist")
+    asked = client.post(url, {"action": "cancel", "_selected_action": [str(order.id)]})
+    answer = client.post(url, filled(asked) | {"reason": "other"}, follow=True)
     assert f"The payment of order {order.number} has been captured." in answer.content.decode()
 
 
@@ -130,3 +130,34 @@ def test_the_page_before_says_what_calling_off_each_gives(order: Order, now: dat
     assert f"would be refused: Order {rejected.number} is REJECTED." in page
     assert "In all: 20.00 GBP let go, 4 units released, 2 of 5 refused." in page
     assert orders.status_of(order.id) == "CONFIRMED"
+
+
+def test_an_order_that_is_not_as_it_was_shown_is_left_out_and_said_so(
+    order: Order, now: datetime
+) -> None:
+    paid, fewer = orders.placed({"A": 1}, now=now), orders.placed({"A": 3}, now=now)
+    client = admin_client_of(staff("support"))
+    url = reverse("admin:orders_order_changelist")
+    selected = [str(one.id) for one in (order, paid, fewer)]
+    form = filled(client.post(url, {"action": "cancel", "_selected_action": selected}))
+    capture(payment_id=paid.id, now=now)
+    edit(fewer, now, lines=[more(fewer, "A", 2)])
+
+    page = text_of(client.post(url, form | {"reason": "fraud"}, follow=True))
+
+    left_out = "left out, since it is not what was shown. By now:"
+    captured = f"would be refused: The payment of order {paid.number} has been captured."
+    for told in (
+        f"{order.number}: cancelled.",
+        f"{paid.number}: {left_out} {captured}",
+        f"{fewer.number}: {left_out} 30.00 GBP let go, 2 units released.",
+    ):
+        assert told in page
+    assert (
+        f'<a href="{reverse("admin:orders_order_change", args=[fewer.id])}">Look at it</a>' in page
+    )
+    assert [orders.status_of(one.id) for one in (order, paid, fewer)] == [
+        "CANCELLED",
+        "CONFIRMED",
+        "CONFIRMED",
+    ]

@@ -13,6 +13,7 @@ from domains.payments.models import Payment, ReconciliationDifference
 from domains.payments.queries.metrics import PaymentsCollector
 from infrastructure.money import Money
 from tests.integration.payments.conftest import ScriptedGateway
+from tests.support.admin_pages import filled
 from tests.support.factories import payments, users
 
 pytestmark = pytest.mark.django_db
@@ -27,9 +28,17 @@ def finance() -> Client:
 
 def run(client: Client, action: str, *selected: Payment, confirmed: bool = True) -> Any:
     body = {"action": action, "_selected_action": [str(payment.id) for payment in selected]}
-    if confirmed:
-        body |= {"confirmed": "yes", "reason": "sent back"}
+    if confirmed and action != "ask_gateway":
+        return agree(client, body, "sent back")
     return client.post(reverse(LIST), body)
+
+
+def agree(client: Client, body: dict[str, Any], reason: str) -> Any:
+    """Confirm an action as it is shown."""
+    shown = filled(client.post(reverse(LIST), body)).get("shown", [])
+    return client.post(
+        reverse(LIST), {**body, "confirmed": "yes", "reason": reason, "shown": shown}
+    )
 
 
 def told(answer: Any) -> list[tuple[str, str]]:
@@ -103,7 +112,7 @@ def test_refusals_are_shown_as_messages(finance: Client, now: datetime) -> None:
     assert told(run(finance, "void", payment)) == [
         ("error", f"{payment.reference}: Payment {payment.reference} is CAPTURED.")
     ]
-    assert told(run(finance, "capture", payment))[1:] == [
+    assert told(run(finance, "capture", payment)) == [
         ("error", f"{payment.reference}: Payment {payment.reference} is captured in full.")
     ]
     assert status_of(payment) == "CAPTURED"
@@ -115,11 +124,10 @@ def test_a_gateways_refusal_is_shown_as_a_message(
     payment = payments.authorised_payment(now)
     gateway.refusal = "expired"
 
-    run(finance, "capture", payment)
-    assert (
-        told(run(finance, "void", payment))
-        == [("error", f"{payment.reference}: The gateway refused: expired.")] * 2
-    )
+    for action in ("capture", "void"):
+        assert told(run(finance, action, payment)) == [
+            ("error", f"{payment.reference}: The gateway refused: expired.")
+        ]
 
 
 def test_staff_can_have_the_gateway_asked_again(
@@ -160,7 +168,7 @@ def test_a_refund_keeps_its_reason_and_who_asked(finance: Client, now: datetime)
     body = {"action": "refund", "_selected_action": [str(payment.id)]}
 
     asked = finance.post(reverse(LIST), body)
-    done = finance.post(reverse(LIST), {**body, "confirmed": "yes", "reason": "sent back"})
+    done = agree(finance, body, "sent back")
 
     assert "Give back all the money" in asked.content.decode()
     assert told(done) == [("success", f"{payment}: Refunded.")]
@@ -287,7 +295,7 @@ def test_a_capture_and_a_void_keep_their_reasons_and_who_asked(
     for action, payment in (("capture", taken), ("void", let_go)):
         body = {"action": action, "_selected_action": [str(payment.id)]}
         assert 'name="reason"' in finance.post(reverse(LIST), body).content.decode()
-        finance.post(reverse(LIST), {**body, "confirmed": "yes", "reason": f"{action} it"})
+        agree(finance, body, f"{action} it")
 
     for kind, payment in (("CAPTURE", taken), ("VOID", let_go)):
         found = Payment.objects.whole(payment.id)
@@ -303,7 +311,7 @@ def test_a_void_that_has_to_wait_keeps_its_reason(
     gateway.is_silent = True
     payment = payments.authorised_payment(now)
     body = {"action": "void", "_selected_action": [str(payment.id)]}
-    finance.post(reverse(LIST), {**body, "confirmed": "yes", "reason": "fraud"})
+    agree(finance, body, "fraud")
     gateway.is_silent = False
     services.resolve(payment_id=payment.id, now=now)
 
@@ -459,3 +467,33 @@ def test_a_reason_is_a_line_that_can_be_read(
     assert page.status_code == 200
     assert told_of in page.content.decode()
     assert status_of(payment) == "CAPTURED"
+
+
+def test_a_payment_that_is_not_as_it_was_shown_is_left_out_and_said_so(
+    finance: Client, now: datetime
+) -> None:
+    same, other = payments.captured_payment(now), payments.captured_payment(now)
+    body = {"action": "refund", "_selected_action": [str(same.id), str(other.id)]}
+    form = filled(finance.post(reverse(LIST), body)) | {"reason": "sent back"}
+    services.refund(payment_id=other.id, amount=Money(999, "GBP"), reason="one broke", now=now)
+
+    answer = finance.post(reverse(LIST), form)
+
+    page = reverse("admin:payments_payment_change", args=[other.id])
+    assert sorted(told(answer)) == [
+        ("success", f"{same}: Refunded."),
+        (
+            "warning",
+            f"{other}: left out, since it is not what was shown. By now: 10.00 GBP given back."
+            f' <a href="{page}">Look at it</a>.',
+        ),
+    ]
+    assert (status_of(same), status_of(other)) == ("REFUNDED", "PARTIALLY_REFUNDED")
+
+
+def test_nothing_is_done_that_was_not_shown(finance: Client, now: datetime) -> None:
+    payment = payments.captured_payment(now)
+    body = {"action": "refund", "_selected_action": [str(payment.id)]}
+    unseen = {**body, "confirmed": "yes", "reason": "sent back"}
+    [(level, message)] = told(finance.post(reverse(LIST), unseen))
+    assert (level, "left out" in message, status_of(payment)) == ("warning", True, "CAPTURED")
