@@ -178,6 +178,9 @@ class Sent(Priced):
             return "step_in_progress"
         if not plan.lines:
             return "order_not_editable"
+        standing = {p: line.standing for p, line in self.lines.items() if line.standing}
+        if standing == {p: line.standing for p, line in plan.lines.items()}:
+            return "nothing_to_change"
         more = self._more(plan)
         named = {plan.lines[place].sku for place in plan.named if place in plan.lines}
         if any(more[sku] > max(self.shop.stock[sku].free, 0) for sku in named):
