@@ -32,6 +32,7 @@ from domains.payments.models import Operation, Payment
 from domains.payments.queries import audit, payments, saved_methods
 from domains.payments.queries.audit import JournalDifference, PaymentAudit
 from domains.payments.queries.payments import PaymentState, PaymentView
+from domains.payments.queries.saved_methods import SavedCard
 from domains.payments.rules.declines import DECLINE_REASONS, NOT_COMPLETED, Decline
 from domains.payments.rules.means import Means, names_card_number
 from domains.payments.rules.methods import Guarantee, method_named
@@ -155,34 +156,10 @@ def check_method(
     services.check_method(method=method, amount=amount, token=token, customer_id=customer_id)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SavedCard:
-    """A card that the gateway keeps for a customer, as it tells of it. id: for `token_for`."""
-
-    id: UUID
-    brand: str
-    last4: str
-    expiry_month: int
-    expiry_year: int
-
-    def __str__(self) -> str:
-        expiry = f"{self.expiry_month:02}/{self.expiry_year}"
-        return f"{self.brand.capitalize()} ending in {self.last4}, until {expiry}"
-
-
 def saved_cards(customer_id: UUID) -> list[SavedCard]:
-    """What a customer can pay with at the gateway that takes new payments, the newest first."""
-    found = saved_methods.saved_methods(customer_id).filter(gateway=settings.PAYMENT_GATEWAY)
-    return [
-        SavedCard(
-            id=method.id,
-            brand=method.brand,
-            last4=method.last4,
-            expiry_month=method.expiry_month,
-            expiry_year=method.expiry_year,
-        )
-        for method in found.order_by("-id")
-    ]
+    """What a customer can pay with at the gateway that takes new payments, the newest first. The id
+    of each is for `token_for`."""
+    return saved_methods.saved_cards(customer_id, gateway=settings.PAYMENT_GATEWAY)
 
 
 def token_for(*, token: str = "", saved_method: UUID | None = None, keep: bool = False) -> str:
