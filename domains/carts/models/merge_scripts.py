@@ -79,6 +79,11 @@ if given.coupons then
     if #coupons > 0 then fields.coupons = cjson.encode(coupons) end
 end
 local came = apply(given.changes, fields, true)
+for sku, text in pairs(given.seen) do
+    if redis.call('HEXISTS', KEYS[1], 'line:' .. sku) == 1 then
+        redis.call('HSETNX', KEYS[1], 'seen:' .. sku, text)
+    end
+end
 remember_merge(given.attempt)
 keep(KEYS[3])
 if came == 'changed' then emit({status = 'OPEN'}) end

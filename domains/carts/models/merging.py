@@ -39,7 +39,8 @@ class MergeCalls(CartCalls):
         `frozen`: not now, and not as this attempt any more; `gone`: never.
 
         A quantity that would be too large is cut, and lines beyond the most are left out. A note
-        goes below the target's, where both fit.
+        goes below the target's, where both fit. What was told of a line is what was told of it in
+        the target, or else in the source.
         """
         assert source.into is not None
         assert source.by is not None
@@ -56,6 +57,7 @@ class MergeCalls(CartCalls):
                 | ({"note": line.note} if line.note else {})
                 for line in source.lines
             ],
+            "seen": {line.sku: line.seen.text for line in source.lines if line.seen is not None},
             "groups": [group for group in groups if group["fields"][group["first"]]],  # type: ignore[index]
             "note": source.note,
             "coupons": list(source.coupons),

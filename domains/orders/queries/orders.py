@@ -82,7 +82,7 @@ def to_be_documented(*, order_ids: Collection[UUID], paid: Collection[str]) -> l
 
 def may_be_overpaid(*, order_ids: Collection[UUID], paid: Collection[str]) -> list[UUID]:
     """Those of these orders, and of the orders with these numbers, for which more may be here than
-    they cost, or which said so before: a first look, which costs two statements for all."""
+    they cost, or of which payments say so: a first look, which costs two statements for all."""
     found = Order.objects.filter(Q(id__in=order_ids) | Q(number__in=paid)).exclude(
         status=Status.PENDING
     )
@@ -97,7 +97,7 @@ def may_be_overpaid(*, order_ids: Collection[UUID], paid: Collection[str]) -> li
             is_too_much = state.captured_minor > state.refunded_minor
         else:
             is_too_much = state.captured_minor > total_minor
-        if is_too_much or state.overpaid_minor:
+        if is_too_much or state.owed_back_minor:
             due.append(order_id)
     return due
 

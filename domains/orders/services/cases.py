@@ -195,7 +195,8 @@ def is_paid(order: Order, payment: payments.PaymentState | None) -> bool:
     if payment is None or payment.status in (PaymentStatus.DECLINED, PaymentStatus.VOIDED):
         return False
     if payments.guarantee_of(payment.method) == payments.Guarantee.ON_ACCOUNT:
-        secured = payment.authorised_minor
+        # What was paid too much may pay for what an edit added.
+        secured = max(payment.authorised_minor, payment.captured_minor)
     else:
         secured = payment.captured_minor
     if payment.refunded_minor:

@@ -91,7 +91,7 @@ def look(*, order_id: UUID, now: datetime) -> Order:
     payment_id = step.id if step is not None and step.is_paying else order.payment_id
     if payments.payment_states([payment_id]):
         payments.refresh(payment_id=payment_id, now=now)
-    return settling.settle(order_id=order.id, now=now)
+    return settling.settle_with_others(order_id=order.id, now=now)
 
 
 def _case_to_pay(order_id: UUID, payment: PaymentChoice, actor: By, now: datetime) -> Case:

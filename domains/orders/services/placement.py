@@ -177,7 +177,7 @@ def cancel_order(
     """
     if key is None or idempotency.find(alias_of("orders"), key) is None:
         _request_cancel(order_id, reason, actor, now, key, version)
-    order = settling.settle(order_id=order_id, now=now)
+    order = settling.settle_with_others(order_id=order_id, now=now)
     if order.status == Status.CONFIRMED and order.cancel_requested_at is None:
         raise PaymentCaptured(f"The payment of order {order.number} has been captured.")
     return order

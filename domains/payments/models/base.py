@@ -65,7 +65,9 @@ class PaymentBase(AggregateRoot):
         default=0, help_text="Of what was authorised, what was let go after a part was taken."
     )
     overpaid_minor = models.BigIntegerField(
-        null=True, help_text="Of what is kept, what its order says that it owes nobody any more."
+        null=True,
+        help_text="Of what is kept, what pays for nothing, as its order said of all that was taken"
+        " by then; unknown where it has said nothing since.",
     )
     decline_code = models.CharField(max_length=64, default="")
     void_requested_at = models.DateTimeField(null=True)
@@ -169,12 +171,14 @@ class PaymentBase(AggregateRoot):
 
     @property
     def owed_back_minor(self) -> int:
-        """What came in and belongs to the customer: paid too much, or for what is given up, or for
-        an order that costs less by now, or is over."""
+        """What came in and belongs to the customer: paid too much, or for what is given up. What
+        an order costs by now, or that it is over, it says itself: then that counts."""
         held = self.captured_minor - self.refunded_minor
         if self.is_released:
             return held
-        return max(held - self.amount_minor, min(self.overpaid_minor or 0, held))
+        if self.overpaid_minor is None:
+            return max(held - self.amount_minor, 0)
+        return min(self.overpaid_minor, held)
 
     @property
     def attention(self) -> Attention | None:

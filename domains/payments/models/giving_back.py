@@ -67,11 +67,11 @@ class GivingBack(Taking):
     def note_overpaid(self, minor: int, now: datetime) -> bool:
         """What the order that it pays for says of what is kept: so much of it pays for nothing, and
         has to go back. Returns False if that is known."""
-        if minor == (self.overpaid_minor or 0):
+        if minor == self.owed_back_minor:
             return False
         if self.attention == Attention.OWED_BACK:
             self.needs_attention_at = None  # it is asked for again where there is still a reason
-        self.overpaid_minor = minor or None
+        self.overpaid_minor = minor
         self._update_status(now)
         return True
 
@@ -87,7 +87,8 @@ class GivingBack(Taking):
     def _given_back(self, operation: Operation, now: datetime) -> None:
         self.refunded_minor += operation.amount_minor
         # What was paid too much goes back first; its order says soon what is left of it.
-        self.overpaid_minor = max((self.overpaid_minor or 0) - operation.amount_minor, 0) or None
+        if self.overpaid_minor is not None:
+            self.overpaid_minor = max(self.overpaid_minor - operation.amount_minor, 0)
         self._book(
             operation,
             debit=JournalEntry.Account.CUSTOMERS,

@@ -134,6 +134,7 @@ class Taking(Authorising):
 
     def _taken(self, operation: Operation, now: datetime) -> None:
         self.captured_minor += operation.amount_minor
+        self.overpaid_minor = None  # its order has to say anew what of it is too much
         self._book(
             operation,
             debit=self._money_account,

@@ -27,6 +27,7 @@ _STATE_COLUMNS = (
     "refunded_minor",
     "released_minor",
     "overpaid_minor",
+    "amount_minor",
     "currency",
     "decline_code",
     "action_url",
@@ -113,7 +114,7 @@ class PaymentView:
 class PaymentState:
     """How a payment stands; see `public.Outcome`. captured_minor: also what came by bank.
     released_minor: of what was authorised, what was let go after a part was taken. rest_minor:
-    what is held beside that part. overpaid_minor: as of `note_overpaid`."""
+    what is held beside that part. owed_back_minor: of what is kept, what has to go back."""
 
     payment_id: UUID
     status: PaymentStatus
@@ -129,7 +130,7 @@ class PaymentState:
     action_url: str | None
     action_deadline: datetime | None
     due_at: datetime | None
-    overpaid_minor: int = 0
+    owed_back_minor: int = 0
 
     @property
     def holds_rest(self) -> bool:
@@ -217,5 +218,5 @@ def state_of(row: Payment) -> PaymentState:
         action_url=row.action_url if needs_action else None,
         action_deadline=row.deadline_at if needs_action else None,
         due_at=row.deadline_at if is_due else None,
-        overpaid_minor=row.overpaid_minor or 0,
+        owed_back_minor=row.owed_back_minor,
     )

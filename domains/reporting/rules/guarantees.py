@@ -85,7 +85,9 @@ def _shortcomings(order: Order, payment: Payment) -> list[str]:
     """Where a payment that is secured is not what the order's method guarantees."""
     wrong = []
     asked = (order.total_minor, order.currency)
-    is_enough = order.is_cheaper and payment.amount_minor > order.total_minor
+    # What was paid too much may pay for what an edit added.
+    paid = max(payment.amount_minor, payment.captured_minor)
+    is_enough = order.is_cheaper and paid >= order.total_minor
     if payment.currency != order.currency or not (
         is_enough or payment.amount_minor == order.total_minor
     ):

@@ -276,6 +276,29 @@ class TestChanges:
         assert call(guest, "post", f"{path}/seen").json()["changes"] == []
         assert call(guest, "get", path).json()["changes"] == []
 
+    def test_what_changed_since_a_guest_was_told_is_told_after_signing_in(self, guest, now):
+        prices = [NewPrice(sku="tea-cup", money=Money(120, "EUR"))]
+        set_prices(prices=prices, actor_id=None, now=now)
+        person = client_of(customer())
+        made(person, currency="EUR")
+        path = made(guest, ("71053", 2), ("tea-cup", 1))
+        merged = call(person, "post", f"{path}/merge").json()
+        for cart in (merged, call(person, "get", "/current").json()):
+            assert [(c["code"], c["sku"], c.get("was"), c.get("now")) for c in cart["changes"]] == [
+                ("unavailable", "71053", None, None),
+                ("currency_changed", "tea-cup", gbp("1.00"), {"amount": "1.20", "currency": "EUR"}),
+            ]
+        seen = call(person, "post", f"/{merged['id']}/seen").json()
+        assert seen["changes"] == []
+
+    def test_what_the_customer_was_told_of_a_line_counts_in_a_merge(self, guest, now):
+        person = client_of(customer())
+        made(person, ("71053", 1))
+        reprice("71053", 300, now)
+        path = made(guest, ("71053", 2))
+        merged = call(person, "post", f"{path}/merge").json()
+        assert [(c["was"], c["now"]) for c in merged["changes"]] == [(gbp("2.55"), gbp("3.00"))]
+
     def test_goods_that_run_short_or_go_are_told_and_are_problems(self, guest, now):
         path = made(guest, ("71053", 4), ("tea-cup", 1))
         inventory.set_stock(levels={"71053": 3}, reason="count", now=now)

@@ -155,6 +155,34 @@ def test_more_is_captured_than_the_order_costs_by_now(now: datetime) -> None:
     assert owed(order) == (3000, "owed_back")
 
 
+@pytest.mark.parametrize("choice", [INVOICE, BANK])
+def test_what_was_too_much_may_pay_for_more(now: datetime, choice: PaymentChoice) -> None:
+    order = orders.placed({"A": 1}, payment=choice, now=now)
+    comes(order, 1000, "R1", now)
+    comes(order, 1500, "R2", now)
+    deliver_outbox()
+    assert owed(order) == (1500, "owed_back")
+
+    edit(reread(order), now, lines=[LineEdit(line_id=line_ids(order)["A"], quantity=2)])
+    deliver_outbox()
+    assert reread(order).total_minor == 2000
+    state = Payment.objects.whole(order.payment_id)
+    kept = state.captured_minor - state.refunded_minor
+    assert owed(order) == ((500, "owed_back") if kept == 2500 else (0, None))
+
+    comes(order, 700, "R3", now)
+    assert owed(order)[1] == "owed_back"
+    deliver_outbox()
+    assert owed(order) == (kept - 1300, "owed_back")
+    refund(reread(order), now, amount_minor=kept - 1300)
+    deliver_outbox()
+    assert owed(order) == (0, None)
+    fulfil(reread(order), now)
+    deliver_outbox()
+    assert reread(order).status == "COMPLETED"
+    assert_books_agree(now)
+
+
 @pytest.mark.parametrize("choice", [None, INVOICE])
 def test_what_goes_back_by_the_order_itself_is_nobodys_business(
     now: datetime, choice: PaymentChoice | None

@@ -286,7 +286,7 @@ def test_a_whole_number_is_written_in_plain_digits(cell: str, value: int) -> Non
     ],
 )
 @pytest.mark.parametrize(
-    "cell", ["1e3", "5.0", "5,0", "+5", "007", " 5", "1_0", "0x1", "\u0663", "null"]
+    "cell", ["1e3", "-0", "5.0", "5,0", "+5", "007", " 5", "1_0", "0x1", "\u0663", "null"]
 )
 def test_what_only_looks_like_a_whole_number_is_refused(
     kind: str, columns: str, row: str, numbers: list[str], cell: str

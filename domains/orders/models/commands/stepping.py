@@ -70,8 +70,9 @@ class Stepping(OrderBase):
         return step
 
     def _gives_by_now(self, step: OrderStep, money: rules.Money) -> int:
-        """What a step would give back if it were asked for now. An amount that was named stays."""
-        return int(step.gives_minor)
+        """What a step would give back if it were asked for now. An amount that was named stays, as
+        far as so much is left."""
+        return min(int(step.gives_minor), max(money.kept, 0))
 
     def disapprove_step(
         self, step_id: UUID, *, actor_id: UUID, reason: str, now: datetime

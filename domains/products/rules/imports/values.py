@@ -10,7 +10,7 @@ from domains.products.rules.imports.cells import split
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
-_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,30})")
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,30}")
 
 _TRUTH = {"true": True, "false": False}
 # What stands for these in a column that is nothing else.
