@@ -183,9 +183,10 @@ def test_what_still_moves_does_not_break_the_json() -> None:
     code, printed = run("--wait", "0.5", "--json")
 
     assert code == 3
-    assert sum(check["in_flight"] for check in json.loads(printed)) == 5
+    assert sum(check["in_flight"] for check in json.loads(printed)) == 6
     assert run("--wait", "0.5")[1].endswith(
         "0 orders unsettled, orders.issue_invoices_and_credit_notes 1 events behind,"
+        " orders.mark_what_is_overpaid 1 events behind,"
         " orders.settle_asynchronous_orders 1 events behind,"
         " orders.settle_orders_with_an_outcome 1 events behind,"
         " products.add_demand_for_products 1 events behind,"
@@ -217,8 +218,8 @@ def test_no_more_rows_are_named_than_asked_for(order: Order) -> None:
 
     _, printed = run("--limit", "1")
 
-    assert "handled: 9 differences" in printed
-    assert "… and 8 more (--limit 0)" in printed
+    assert "handled: 10 differences" in printed
+    assert "… and 9 more (--limit 0)" in printed
 
 
 def test_the_result_as_json(order: Order) -> None:

@@ -33,8 +33,9 @@ pytestmark = pytest.mark.django_db
 OUTBOX = OutboxMessage.objects.using(alias_of("orders"))
 
 # Who hears of a shop's first order: what is shown (the product, its price, that there is some of
-# it), the listing of availability and of demand, two settlings, the invoices, the sales.
-HANDLED = 3 + 1 + 1 + 2 + 1 + 1
+# it), the listing of availability and of demand, two settlings, the invoices, what is overpaid, the
+# sales.
+HANDLED = 3 + 1 + 1 + 2 + 1 + 1 + 1
 
 
 class Topics:
